@@ -75,7 +75,12 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
-    """One piece of work. `folder` must be seen by the portal and by the machine that runs it."""
+    """One piece of work.
+
+    `folder` is seen by the portal and by the machine that runs the job, on the same path.
+    `gpus` counts all of them, over all nodes. `environment` cannot change FABRIEK_JOB,
+    FABRIEK_GPUS or CUDA_VISIBLE_DEVICES.
+    """
 
     key: str
     account: str
@@ -91,8 +96,8 @@ class Job:
 class Sighting:
     """What the engine said about one job.
 
-    `elapsed_s` is how long the job has held its GPUs: 0 while it waits, cut off to whole seconds,
-    and up to the engine's grace period more than `timeout_s` when it had to be stopped.
+    `elapsed_s` is how long the job has held its GPUs: 0 while it waits, cut off to whole
+    seconds, and up to the engine's grace more than `timeout_s` when it had to be stopped.
     `started_at` and `ended_at` are seconds since 1970. `queue_position` 1 is the next to start.
     """
 
@@ -139,7 +144,7 @@ class Engine(Protocol):
         """Make sure the job stops, soon. Unknown and finished jobs are fine."""
 
     def open_budget(self, account: str, gpu_seconds: int) -> None:
-        """Let jobs of `account` in, up to `gpu_seconds` in all. Opens a closed account again."""
+        """Let jobs of `account` in, up to `gpu_seconds` in all; also after it was closed."""
 
     def set_budget(self, account: str, gpu_seconds: int) -> None:
         """Change how much `account` may use in all. A closed account stays closed."""
@@ -148,4 +153,4 @@ class Engine(Protocol):
         """Let no new job of `account` in. Jobs that were submitted go on."""
 
     def usage(self, since: float) -> Iterator[UsageRecord]:
-        """Jobs that held GPUs and ended at or after `since` (seconds since 1970), oldest first."""
+        """Jobs that held GPUs and ended at or after `since` (since 1970), oldest first."""
