@@ -1,0 +1,100 @@
+"""What training costs: operations, bytes and seconds, by one stated formula per device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+
+from fabriek_recipes.kinds import Device, Estimate, Facts
+from fabriek_recipes.words import Sentence, _
+
+# Bytes of text per token: Dutch with a vocabulary of a few thousand pieces (own measurement).
+BYTES_PER_TOKEN = 3.3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What one device really reaches on small and large models."""
+
+    flops_per_core: float
+    """Operations per second in training: per core on a processor, per GPU otherwise."""
+    tokens_per_s_max: float
+    """Small models are bound by overhead, not by operations."""
+    start_s: float
+    """Imports, loading, saving."""
+
+
+PACES: dict[Device, Pace] = {
+    # Own measurement, 2 cores (2026-11-23).
+    "cpu": Pace(flops_per_core=35e9, tokens_per_s_max=60_000, start_s=12),
+    # 40 % of the 790 TFLOP/s that a matrix product reaches in bf16 on one H200; published loops
+    # reach 40-50 % (NeMo AutoModel summary 2026). Not measured with this code.
+    "cuda": Pace(flops_per_core=316e12, tokens_per_s_max=400_000, start_s=40),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One run in numbers."""
+
+    tokens: int
+    """Tokens trained on, all epochs together."""
+    flop_per_token: float
+    """6 per parameter when all are trained; 4 when the base is frozen (LoRA), plus attention."""
+    scored_tokens: int
+    """Tokens read or written one by one while scoring, before and after together."""
+    parameters: int
+    memory_bytes: int
+
+
+def price(work: Work, facts: Facts) -> Estimate:
+    """Turn work into seconds on the device of `facts`, with the reasons in words."""
+    pace = PACES[facts.device]
+    units = facts.cores if facts.device == "cpu" else 1
+    flops = pace.flops_per_core * units
+    train_s = work.tokens * max(work.flop_per_token / flops, 1 / pace.tokens_per_s_max)
+    score_s = work.scored_tokens * max(4 * work.parameters / flops, 2 / pace.tokens_per_s_max)
+    wall_s = pace.start_s + train_s + score_s
+    gpus = max(1, facts.gpus)
+    return Estimate(
+        gpu_seconds=ceil(wall_s * gpus),
+        memory_bytes=work.memory_bytes,
+        why=_reasons(work, facts, train_s=train_s, other_s=wall_s - train_s),
+    )
+
+
+def _reasons(
+    work: Work, facts: Facts, *, train_s: float, other_s: float
+) -> tuple[Sentence, ...]:
+    pace = PACES[facts.device]
+    reasons = [
+        Sentence(
+            _("About %(tokens)s tokens are learned from, at %(mflop)s MFLOP each."),
+            tokens=work.tokens,
+            mflop=round(work.flop_per_token / 1e6, 1),
+        ),
+        Sentence(
+            _(
+                "Learning takes about %(train)s s; starting, scoring and saving about %(other)s s."
+            ),
+            train=ceil(train_s),
+            other=ceil(other_s),
+        ),
+    ]
+    if facts.device == "cpu":
+        speed = Sentence(
+            _("Counted with %(gflops)s GFLOP/s for each of %(cores)s processor cores."),
+            gflops=round(pace.flops_per_core / 1e9),
+            cores=facts.cores,
+        )
+    else:
+        speed = Sentence(
+            _("Counted with %(tflops)s TFLOP/s for a GPU, 40 %% of what it can reach."),
+            tflops=round(pace.flops_per_core / 1e12),
+        )
+    reasons.append(speed)
+    if facts.gpus > 1:
+        reasons.append(
+            Sentence(_("This recipe uses one GPU; the others you ask for would stand idle."))
+        )
+    return tuple(reasons)

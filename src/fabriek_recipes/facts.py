@@ -1,0 +1,95 @@
+"""Counts what an estimate needs, from files on disk, without loading a model or a tokenizer."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+from fabriek_recipes.kinds import Facts
+from fabriek_recipes.rows import files_of
+from fabriek_recipes.words import Failed, Sentence, _
+
+# A header of a model of 1,000 layers is about 2 MB; the format itself refuses above 100 MB.
+HEADER_BYTES_MAX = 100_000_000
+# Formats that run code when they are read; we never open them.
+PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
+
+
+def look(inputs: Mapping[str, Path], base: Facts) -> Facts:
+    """Fill rows, bytes and base parameters of `base` from the inputs `dataset` and `model`."""
+    found = base
+    if dataset := inputs.get("dataset"):
+        rows, size, longest = _text_size(dataset)
+        found = replace(found, rows=rows, text_bytes=size, longest_row_bytes=longest)
+    if model := inputs.get("model"):
+        found = replace(found, base_parameters=parameters_of(model))
+    return found
+
+
+def parameters_of(model: Path) -> int:
+    """Sum the sizes in the safetensors headers of a model folder; 0 when there are none."""
+    return sum(_parameters(path) for path in sorted(model.glob("*.safetensors")))
+
+
+def model_problems(model: Path) -> tuple[Sentence, ...]:
+    """Say what keeps a folder from being a base model."""
+    if not (model / "config.json").is_file():
+        return (
+            Sentence(
+                _("The base model has no config.json; choose a model in Hugging Face format.")
+            ),
+        )
+    if not any(model.glob("*.safetensors")):
+        pickled = any(path.suffix in PICKLES for path in model.iterdir())
+        return (_pickled() if pickled else _no_weights(),)
+    if not any(
+        (model / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")
+    ):
+        return (Sentence(_("The base model has no tokenizer; add its tokenizer.json.")),)
+    return ()
+
+
+def _pickled() -> Sentence:
+    return Sentence(
+        _(
+            "The base model's weights are in a format that can run code when it is read; "
+            "convert them to safetensors."
+        )
+    )
+
+
+def _no_weights() -> Sentence:
+    return Sentence(_("The base model has no weights; add its .safetensors files."))
+
+
+def _parameters(path: Path) -> int:
+    try:
+        with path.open("rb") as file:
+            (length,) = struct.unpack("<Q", file.read(8))
+            if length > HEADER_BYTES_MAX:
+                raise ValueError("header too long")
+            header = json.loads(file.read(length))
+        return sum(
+            prod(item["shape"]) for name, item in header.items() if name != "__metadata__"
+        )
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as why:
+        raise Failed(
+            "bad_model",
+            _("%(name)s is not a whole safetensors file; fetch the model again."),
+            name=path.name,
+        ) from why
+
+
+def _text_size(dataset: Path) -> tuple[int, int, int]:
+    rows = size = longest = 0
+    for path in files_of(dataset).train:
+        with path.open("rb") as file:
+            while line := file.readline(1 << 20):
+                rows += bool(line.strip())
+                size += len(line)
+                longest = max(longest, len(line))
+    return rows, size, longest

@@ -1,0 +1,251 @@
+"""What can be set when fine-tuning, what it costs, and how to tell that the data will not do."""
+
+from __future__ import annotations
+
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fabriek_recipes.cost import BYTES_PER_TOKEN, Work, price
+from fabriek_recipes.facts import model_problems
+from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
+from fabriek_recipes.words import Sentence, _
+
+# The share of a row that is answer, and tokens of the chat template around it (own rows).
+ANSWER_SHARE = 0.25
+TEMPLATE_TOKENS = 12
+
+
+class Knobs(BaseModel):
+    """Settings of a fine-tuning run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: Literal["lora", "full"] = Field(
+        default="lora",
+        title=_("Method"),
+        description=_(
+            "“lora” trains a small addition and leaves the base model as it is: cheap, and it "
+            "forgets little. “full” trains every weight: best for small models."
+        ),
+        json_schema_extra={"group": "basic"},
+    )
+    # Above 100 passes a model only learns its rows by heart.
+    epochs: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        title=_("Passes over the data"),
+        description=_("How often each row is learned from. More for few rows, fewer for many."),
+        json_schema_extra={"group": "basic", "unit": "passes"},
+    )
+    # Below 1e-6 nothing moves; above 0.05 even the smallest model breaks down.
+    learning_rate: float = Field(
+        default=2e-4,
+        ge=1e-6,
+        le=0.05,
+        title=_("Learning rate"),
+        description=_(
+            "How far each step moves. About 0.0002 for LoRA on a large model, 0.00002 for full; "
+            "ten times more for a model of a few million parameters."
+        ),
+        json_schema_extra={"group": "basic"},
+    )
+    # At least the longest template; at most what one GPU holds in one row.
+    tokens_per_row_max: int = Field(
+        default=1024,
+        ge=32,
+        le=32_768,
+        title=_("Longest row"),
+        description=_("Rows with more tokens are left out, and counted."),
+        json_schema_extra={"group": "basic", "unit": "tokens"},
+    )
+    # Half of the rows is the most that may be kept from learning.
+    held_out_percent: int = Field(
+        default=10,
+        ge=0,
+        le=50,
+        title=_("Kept apart for scoring"),
+        description=_(
+            "Rows the model never learns from, to score it honestly. Not used when the dataset "
+            "has a file of its own for this, with “heldout” or “test” in its name."
+        ),
+        json_schema_extra={"group": "basic", "unit": "%"},
+    )
+    # Writing answers is slow; more than 5,000 tells nothing new.
+    held_out_rows_max: int = Field(
+        default=200,
+        ge=1,
+        le=5_000,
+        title=_("Most rows scored"),
+        description=_("Scoring writes an answer to each of these rows, before and after."),
+        json_schema_extra={"group": "advanced", "unit": "rows"},
+    )
+    # One answer is at most as long as one row.
+    answer_tokens_max: int = Field(
+        default=256,
+        ge=1,
+        le=4_096,
+        title=_("Longest answer"),
+        description=_("Where the model is stopped when it is scored and does not stop itself."),
+        json_schema_extra={"group": "advanced", "unit": "tokens"},
+    )
+    # Fewer than 64 tokens is less than one row; a million does not fit one GPU.
+    tokens_per_step: int = Field(
+        default=4_096,
+        ge=64,
+        le=1_048_576,
+        title=_("Tokens per step"),
+        description=_("How much text each step learns from. Lower it when memory runs out."),
+        json_schema_extra={"group": "advanced", "unit": "tokens"},
+    )
+    # A rank above 256 costs as much as training all weights.
+    lora_rank: int = Field(
+        default=16,
+        ge=1,
+        le=256,
+        title=_("LoRA rank"),
+        description=_("The width of the addition: higher learns more and costs more memory."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Common practice is once or twice the rank.
+    lora_alpha: int = Field(
+        default=32,
+        ge=1,
+        le=1_024,
+        title=_("LoRA alpha"),
+        description=_("How strongly the addition counts; usually twice the rank."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # More than half switched off is no longer learning.
+    lora_dropout: float = Field(
+        default=0.0,
+        ge=0.0,
+        le=0.5,
+        title=_("LoRA dropout"),
+        description=_(
+            "The share of the addition switched off at random, against learning by heart."
+        ),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Half of the run is the longest start that still leaves time to learn.
+    warmup_percent: int = Field(
+        default=5,
+        ge=0,
+        le=50,
+        title=_("Gentle start"),
+        description=_(
+            "The part of the run in which the learning rate rises to its full height."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "%"},
+    )
+    # Weight decay above 1 pulls every weight to nothing.
+    weight_decay: float = Field(
+        default=0.01,
+        ge=0.0,
+        le=1.0,
+        title=_("Weight decay"),
+        description=_("Keeps weights small, against learning by heart."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Clipping at 100 is no clipping.
+    gradient_norm_max: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=100.0,
+        title=_("Largest gradient"),
+        description=_("A step that would jump further is shortened to this."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Each step is the most often that makes sense.
+    checkpoint_every_steps: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        title=_("Save every"),
+        description=_(
+            "After how many steps the run is saved, so that it can go on from there."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "steps"},
+    )
+
+
+def estimate(knobs: Knobs, facts: Facts) -> Estimate:
+    """Price a run: 4N (LoRA) or 6N (full) operations per token, and scoring twice."""
+    row_tokens = facts.text_bytes / BYTES_PER_TOKEN / max(1, facts.rows) + TEMPLATE_TOKENS
+    row_tokens = min(row_tokens, knobs.tokens_per_row_max)
+    apart = min(knobs.held_out_rows_max, ceil(facts.rows * knobs.held_out_percent / 100))
+    answer = min(knobs.answer_tokens_max, row_tokens * ANSWER_SHARE + 8)
+    parameters = facts.base_parameters
+    work = Work(
+        tokens=ceil((facts.rows - apart) * row_tokens * knobs.epochs),
+        flop_per_token=(4 if knobs.method == "lora" else 6) * parameters,
+        scored_tokens=ceil(2 * apart * (row_tokens + answer)),
+        parameters=parameters,
+        memory_bytes=_memory_bytes(knobs, facts),
+    )
+    return price(work, facts)
+
+
+def _memory_bytes(knobs: Knobs, facts: Facts) -> int:
+    """Weights (bf16 on a GPU, else fp32), and for what is trained gradient and two moments."""
+    parameters = facts.base_parameters
+    weight = 4 if facts.device == "cpu" or knobs.method == "full" else 2
+    trained = (
+        parameters if knobs.method == "full" else parameters * min(1, knobs.lora_rank / 400)
+    )
+    activations = knobs.tokens_per_step * (parameters**0.5) * 12
+    start = 600_000_000 if facts.device == "cpu" else 2_000_000_000
+    return int(start + parameters * weight + trained * 12 + activations)
+
+
+def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
+    """Say what is wrong with the rows or the base model before anything is queued."""
+    problems: list[Sentence] = []
+    if dataset := inputs.get("dataset"):
+        contents = files_of(dataset)
+        if not contents.train:
+            problems.append(
+                Sentence(_("The dataset has no .jsonl file; add one with your rows."))
+            )
+        for path in contents.train + contents.held_out:
+            problems += [problem.sentence for problem in check(path)]
+    if model := inputs.get("model"):
+        problems += model_problems(model)
+    return tuple(problems[:PROBLEMS_MAX])
+
+
+RECIPE = Recipe(
+    name="finetune_lm",
+    title=_("Teach a language model your task"),
+    summary=_(
+        "Fine-tunes a language model on your questions and answers, and scores it on rows it has "
+        "never seen, before and after."
+    ),
+    when_to_use=_(
+        "You have some hundreds or more examples of a question and the answer you want, and a "
+        "base model that does not do it well enough yet."
+    ),
+    knobs=Knobs,
+    inputs=(
+        Input(
+            name="dataset",
+            kind="dataset",
+            title=_("Examples"),
+            help=_(
+                "One or more .jsonl files with prompt and completion, or messages, on each line."
+            ),
+        ),
+        Input(
+            name="model",
+            kind="model",
+            title=_("Base model"),
+            help=_("The model to start from, in Hugging Face format with safetensors."),
+        ),
+    ),
+    estimate=estimate,
+    checks=checks,
+)

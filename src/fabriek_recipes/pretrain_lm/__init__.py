@@ -1,0 +1,1 @@
+"""Trains a small language model from nothing, with a tokenizer of its own."""

@@ -1,0 +1,215 @@
+"""What can be set when training from nothing, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fabriek_recipes.cost import BYTES_PER_TOKEN, Work, price
+from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
+from fabriek_recipes.words import Sentence, _
+
+Size = Literal["tiny", "mini", "small", "base"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The dimensions of a model: layers, width, heads, and width of the feed-forward part."""
+
+    layers: int
+    width: int
+    heads: int
+    inner: int
+
+    def parameters(self, vocabulary: int) -> int:
+        """Count weights; the embedding is also the last layer, so it counts once."""
+        return (
+            self.layers * (4 * self.width**2 + 3 * self.width * self.inner)
+            + vocabulary * self.width
+        )
+
+
+SHAPES: dict[Size, Shape] = {
+    "tiny": Shape(2, 64, 2, 128),
+    "mini": Shape(4, 192, 4, 512),
+    "small": Shape(8, 512, 8, 1408),
+    "base": Shape(12, 768, 12, 2048),
+}
+
+
+class Knobs(BaseModel):
+    """Settings of a run from nothing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: Size = Field(
+        default="mini",
+        title=_("Size"),
+        description=_(
+            "tiny: 0.1 million weights, to try things out; mini: 2 million, minutes on a "
+            "processor; small: 25 million; base: 85 million, both for a GPU."
+        ),
+        json_schema_extra={"group": "basic"},
+    )
+    # Above 100 passes a model only learns its text by heart.
+    epochs: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        title=_("Passes over the text"),
+        description=_("How often the text is learned from."),
+        json_schema_extra={"group": "basic", "unit": "passes"},
+    )
+    # Bytes and the special signs take 260 pieces; larger than 65,536 outweighs these models.
+    vocabulary: int = Field(
+        default=2_048,
+        ge=300,
+        le=65_536,
+        title=_("Vocabulary"),
+        description=_("How many pieces of words the model knows. Small for little text."),
+        json_schema_extra={"group": "basic", "unit": "pieces"},
+    )
+    # Shorter than 32 is no sentence; longer than 8,192 these models cannot use.
+    context_tokens: int = Field(
+        default=256,
+        ge=32,
+        le=8_192,
+        title=_("Longest text"),
+        description=_("How far back the model can look, now and when it is fine-tuned later."),
+        json_schema_extra={"group": "basic", "unit": "tokens"},
+    )
+    # Below 1e-5 nothing moves; above 0.05 even the smallest model breaks down.
+    learning_rate: float = Field(
+        default=2e-3,
+        ge=1e-5,
+        le=0.05,
+        title=_("Learning rate"),
+        description=_(
+            "How far each step moves. Lower for larger models: about 0.0006 for base."
+        ),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Less than one context is no step; a million does not fit one GPU.
+    tokens_per_step: int = Field(
+        default=4_096,
+        ge=64,
+        le=1_048_576,
+        title=_("Tokens per step"),
+        description=_("How much text each step learns from. Lower it when memory runs out."),
+        json_schema_extra={"group": "advanced", "unit": "tokens"},
+    )
+    # A fifth of the text is the most that may be kept from learning.
+    held_out_percent: int = Field(
+        default=2,
+        ge=1,
+        le=20,
+        title=_("Kept apart for scoring"),
+        description=_("Text the model never learns from, to score it honestly."),
+        json_schema_extra={"group": "advanced", "unit": "%"},
+    )
+    # Half of the run is the longest start that still leaves time to learn.
+    warmup_percent: int = Field(
+        default=5,
+        ge=0,
+        le=50,
+        title=_("Gentle start"),
+        description=_(
+            "The part of the run in which the learning rate rises to its full height."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "%"},
+    )
+    # Weight decay above 1 pulls every weight to nothing.
+    weight_decay: float = Field(
+        default=0.1,
+        ge=0.0,
+        le=1.0,
+        title=_("Weight decay"),
+        description=_("Keeps weights small, against learning by heart."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Clipping at 100 is no clipping.
+    gradient_norm_max: float = Field(
+        default=1.0,
+        gt=0.0,
+        le=100.0,
+        title=_("Largest gradient"),
+        description=_("A step that would jump further is shortened to this."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # Each step is the most often that makes sense.
+    checkpoint_every_steps: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        title=_("Save every"),
+        description=_(
+            "After how many steps the run is saved, so that it can go on from there."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "steps"},
+    )
+
+
+def estimate(knobs: Knobs, facts: Facts) -> Estimate:
+    """Price a run: 6N operations per token plus attention, all weights trained."""
+    shape = SHAPES[knobs.size]
+    parameters = shape.parameters(knobs.vocabulary)
+    tokens = facts.text_bytes / BYTES_PER_TOKEN
+    attention = 6 * shape.layers * shape.width * knobs.context_tokens
+    work = Work(
+        tokens=ceil(tokens * knobs.epochs),
+        flop_per_token=6 * parameters + attention,
+        scored_tokens=0,
+        parameters=parameters,
+        memory_bytes=_memory_bytes(knobs, facts, parameters),
+    )
+    return price(work, facts)
+
+
+def _memory_bytes(knobs: Knobs, facts: Facts, parameters: int) -> int:
+    shape = SHAPES[knobs.size]
+    activations = knobs.tokens_per_step * (
+        shape.layers * shape.width * 70 + knobs.vocabulary * 12
+    )
+    start = 600_000_000 if facts.device == "cpu" else 2_000_000_000
+    return int(start + parameters * 16 + activations + facts.text_bytes * 4)
+
+
+def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
+    """Say what is wrong with the text before anything is queued."""
+    problems: list[Sentence] = []
+    if dataset := inputs.get("dataset"):
+        contents = files_of(dataset)
+        if not contents.train:
+            problems.append(
+                Sentence(_("The dataset has no .txt or .jsonl file; add your text."))
+            )
+        for path in contents.train + contents.held_out:
+            problems += [problem.sentence for problem in check(path, plain=True)]
+    return tuple(problems[:PROBLEMS_MAX])
+
+
+RECIPE = Recipe(
+    name="pretrain_lm",
+    title=_("Train a small language model from nothing"),
+    summary=_("Makes a tokenizer and a small language model from your own text alone."),
+    when_to_use=_(
+        "You want a model whose every origin you know, or to try out the whole way from text to "
+        "model. For a useful model start from an open one and teach it your task."
+    ),
+    knobs=Knobs,
+    inputs=(
+        Input(
+            name="dataset",
+            kind="dataset",
+            title=_("Text"),
+            help=_("One or more .txt files, or .jsonl files with text on each line."),
+        ),
+    ),
+    estimate=estimate,
+    checks=checks,
+)

@@ -1,0 +1,37 @@
+"""Sentences for people: marked for translation here, translated by whoever shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+Value = str | int | float
+
+
+def _(msgid: str) -> str:
+    """Mark a string for xgettext; the engine itself speaks English only."""
+    return msgid
+
+
+class Sentence(str):
+    """A finished English sentence that still knows its template, so a page can translate it."""
+
+    __slots__ = ("msgid", "values")
+    msgid: str
+    values: Mapping[str, Value]
+
+    def __new__(cls, msgid: str, **values: Value) -> Sentence:
+        """Fill `%(name)s` places of `msgid`; pass numbers already rounded as they are to be shown."""
+        sentence = super().__new__(cls, msgid % values)
+        sentence.msgid = msgid
+        sentence.values = values
+        return sentence
+
+
+class Failed(Exception):
+    """An expected failure of a run: one sentence that says what to do, and a stable code."""
+
+    def __init__(self, code: str, msgid: str, **values: Value) -> None:
+        """Keep the sentence with its template."""
+        self.code = code
+        self.sentence = Sentence(msgid, **values)
+        super().__init__(self.sentence)
