@@ -73,10 +73,8 @@ class Fake:
     def usage(self, since: float) -> Iterator[UsageRecord]:
         self._answer()
         records = [self._record(key, seen) for key, seen in self.seen.items() if _held(seen)]
-        yield from sorted(
-            (record for record in records if record.ended_at >= since),
-            key=lambda record: record.ended_at,
-        )
+        ended = [record for record in records if record.ended_at >= since]
+        return iter(sorted(ended, key=lambda record: record.ended_at))
 
     def _answer(self) -> None:
         if self.down:

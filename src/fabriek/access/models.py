@@ -1,0 +1,170 @@
+"""Ways to ask for GPU time, the applications made through them, and what was decided."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.access.states import ApplicationState
+from fabriek.cases.models import Case
+from fabriek.kernel.codes import provisional
+from fabriek.people.models import Person
+
+
+class Mode(models.Model):
+    """An access mode. `definition` is the whole record as the factory wrote it."""
+
+    code = models.SlugField(unique=True)
+    name_nl = models.CharField(max_length=80)
+    name_en = models.CharField(max_length=80)
+    position = models.PositiveSmallIntegerField(default=0)
+    is_open = models.BooleanField(default=True)
+    definition = models.JSONField()
+
+    class Meta:
+        ordering = ["position", "code"]
+
+    def __str__(self) -> str:
+        return self.name_nl if get_language() == "nl" else self.name_en
+
+
+class Form(models.Model):
+    """One version of the questions of an application. A version in use is never changed."""
+
+    code = models.SlugField()
+    version = models.PositiveSmallIntegerField()
+    definition = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["code", "version"], name="form_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code}-{self.version}"
+
+
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    def visible_to(self, person: Person) -> "ApplicationQuerySet":
+        """Applications of the cases a person sees; staff see no drafts of others."""
+        seen = self.filter(case__in=Case.objects.visible_to(person).values("pk"))
+        if not person.sees_all_cases:
+            return seen
+        own = Q(case__organisation__in=person.organisation_ids)
+        return seen.filter(own | ~Q(state=ApplicationState.DRAFT))
+
+
+class Application(models.Model):
+    code = models.SlugField(unique=True, default=provisional, editable=False)
+    case = models.ForeignKey(Case, models.PROTECT, related_name="applications")
+    mode = models.ForeignKey(Mode, models.PROTECT, related_name="applications")
+    form = models.ForeignKey(Form, models.PROTECT, related_name="+")
+    state = models.CharField(
+        max_length=10, choices=ApplicationState, default=ApplicationState.DRAFT
+    )
+    gpu_hours_asked = models.PositiveIntegerField(_("GPU-hours asked"), null=True)
+    months = models.PositiveSmallIntegerField(_("months"), null=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    submitted_at = models.DateTimeField(null=True, editable=False, db_index=True)
+    due_at = models.DateTimeField(_("promised before"), null=True, editable=False)
+    decided_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[ApplicationQuerySet] = ApplicationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("application")
+        constraints = [
+            models.CheckConstraint(
+                name="application_state_is_known",
+                condition=Q(state__in=ApplicationState.values),
+            ),
+            models.CheckConstraint(
+                name="application_submitted_is_complete",
+                condition=Q(state__in=[ApplicationState.DRAFT, ApplicationState.WITHDRAWN])
+                | Q(submitted_at__isnull=False, gpu_hours_asked__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def thread(self) -> str:
+        return self.case.code
+
+    def get_absolute_url(self) -> str:
+        return reverse("access:detail", args=[self.code])
+
+
+class Answers(models.Model):
+    """What was typed in one section; saved while typing, kept whatever happens after."""
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="answers")
+    section = models.SlugField()
+    values = models.JSONField(default=dict)
+    version = models.PositiveIntegerField(default=0)
+    saved_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    saved_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["application", "section"], name="answers_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application_id}/{self.section}"
+
+
+class Assessment(models.Model):
+    """One person's finding in one step of the assessment."""
+
+    class Step(models.TextChoices):
+        ELIGIBILITY = "eligibility", _("eligibility check")
+        TECHNICAL = "technical", _("technical assessment")
+        REVIEW = "review", _("expert review")
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="assessments")
+    step = models.CharField(max_length=12, choices=Step)
+    is_positive = models.BooleanField()
+    remarks = models.TextField(_("remarks"), max_length=5000)
+    scores = models.JSONField(default=dict)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "step", "by"], name="one_finding_each_step"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_step_display()} {self.application_id}"
+
+
+class Decision(models.Model):
+    """The verdict on an application. One row at most: two people cannot both decide."""
+
+    application = models.OneToOneField(Application, models.PROTECT, related_name="decision")
+    is_award = models.BooleanField()
+    gpu_hours = models.PositiveIntegerField(_("GPU-hours awarded"), default=0)
+    months = models.PositiveSmallIntegerField(_("months"), default=0)
+    reasons = models.TextField(_("reasons"), max_length=5000)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="award_has_gpu_hours", condition=Q(is_award=False) | Q(gpu_hours__gt=0)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application_id}: {'award' if self.is_award else 'refusal'}"

@@ -1,0 +1,143 @@
+"""GPU time granted to a case: by which funder, until when, and every second of it."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.access.models import Decision
+from fabriek.allocations.ledger import LineKind
+from fabriek.cases.models import Case
+from fabriek.people.models import Organisation, Person
+
+
+class Funder(models.Model):
+    code = models.SlugField(unique=True)
+    name_nl = models.CharField(max_length=120)
+    name_en = models.CharField(max_length=120)
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name_nl if get_language() == "nl" else self.name_en
+
+
+class Share(models.Model):
+    """The part of the machine that one funder pays for."""
+
+    code = models.SlugField(unique=True)
+    funder = models.ForeignKey(Funder, models.PROTECT, related_name="shares")
+    name_nl = models.CharField(max_length=120)
+    name_en = models.CharField(max_length=120)
+    target_percent = models.PositiveSmallIntegerField(_("target share of the machine (%)"))
+    tariff_eur_cents = models.PositiveIntegerField(_("value of a GPU-hour (eurocents)"))
+    is_state_aid = models.BooleanField(_("free time from this share is state aid"))
+    legal_basis = models.CharField(max_length=200, blank=True)
+    aid_ceiling_eur_cents = models.PositiveBigIntegerField(null=True)
+    is_open = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ["code"]
+
+    def __str__(self) -> str:
+        return self.name_nl if get_language() == "nl" else self.name_en
+
+
+class AllocationQuerySet(models.QuerySet["Allocation"]):
+    def visible_to(self, person: Person) -> "AllocationQuerySet":
+        return self.filter(case__in=Case.objects.visible_to(person).values("pk"))
+
+
+class Allocation(models.Model):
+    """An award made usable. The four totals repeat the ledger, so that a guarded UPDATE can
+    refuse what is not left; `queries.drift()` holds them against the lines."""
+
+    account = models.SlugField(unique=True, help_text="The account name known to the engine.")
+    decision = models.OneToOneField(Decision, models.PROTECT, related_name="allocation")
+    case = models.ForeignKey(Case, models.PROTECT, related_name="allocations")
+    starts_on = models.DateField(_("starts"))
+    ends_on = models.DateField(_("ends"))
+    gpu_seconds_granted = models.PositiveBigIntegerField(default=0)
+    gpu_seconds_held = models.PositiveBigIntegerField(default=0)
+    gpu_seconds_spent = models.PositiveBigIntegerField(default=0)
+    gpu_seconds_expired = models.PositiveBigIntegerField(default=0)
+    opened_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+
+    objects: ClassVar[AllocationQuerySet] = AllocationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("allocation")
+        constraints = [
+            models.CheckConstraint(
+                name="allocation_never_negative",
+                condition=Q(
+                    gpu_seconds_granted__gte=F("gpu_seconds_held")
+                    + F("gpu_seconds_spent")
+                    + F("gpu_seconds_expired")
+                ),
+            ),
+            models.CheckConstraint(
+                name="allocation_ends_after_start", condition=Q(ends_on__gte=F("starts_on"))
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.account
+
+    @property
+    def thread(self) -> str:
+        return self.case.code
+
+    @property
+    def gpu_seconds_left(self) -> int:
+        taken = self.gpu_seconds_held + self.gpu_seconds_spent + self.gpu_seconds_expired
+        return self.gpu_seconds_granted - taken
+
+    def get_absolute_url(self) -> str:
+        return reverse("allocations:detail", args=[self.account])
+
+
+class Grant(models.Model):
+    """GPU time from one share, with the value of the aid it is for which undertaking."""
+
+    allocation = models.ForeignKey(Allocation, models.PROTECT, related_name="grants")
+    share = models.ForeignKey(Share, models.PROTECT, related_name="grants")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="grants")
+    gpu_seconds = models.PositiveBigIntegerField()
+    aid_eur_cents = models.PositiveBigIntegerField(default=0)
+    legal_basis = models.CharField(max_length=200, blank=True)
+    granted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    granted_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+
+    def __str__(self) -> str:
+        return f"grant {self.pk} to {self.allocation}"
+
+
+class Line(models.Model):
+    """One line of the ledger. Rows are only ever added; `key` makes repeating harmless."""
+
+    allocation = models.ForeignKey(Allocation, models.PROTECT, related_name="lines")
+    key = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=[(k.value, k.value) for k in LineKind])
+    share = models.ForeignKey(Share, models.PROTECT, null=True, related_name="+")
+    gpu_seconds = models.BigIntegerField()
+    run_key = models.CharField(max_length=40, blank=True, db_index=True)
+    at = models.DateTimeField(default=timezone.now)
+    note = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["allocation", "key"], name="ledger_line_once"),
+        ]
+        indexes = [models.Index(fields=["kind", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.gpu_seconds} ({self.key})"

@@ -1,0 +1,18 @@
+"""What somebody can do next with a thing: shown alike by pages, API and command line."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fabriek.kernel.errors import Text
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NextStep:
+    """One open step. `sentence` says why one would take it, `label` stands on the button."""
+
+    name: str
+    label: Text
+    sentence: Text
+    url: str
+    method: Literal["get", "post"] = "post"
+    tone: Literal["", "danger"] = ""

@@ -1,0 +1,168 @@
+"""Filters and tags every page uses: amounts, times, states, tables and meters in words."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django import template
+from django.core.paginator import Page
+from django.http import QueryDict
+from django.template import Context
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from fabriek.kernel import words
+from fabriek.kernel.tones import tone_of
+
+register = template.Library()
+
+SHORTEST_VISIBLE_PERCENT = 0.6
+
+
+# --- amounts and times -------------------------------------------------------------------
+@register.filter
+def gpu_hours(gpu_seconds: int | None, form: str | int = "words") -> str:
+    """`{{ s|gpu_hours }}` with unit, `|gpu_hours:"number"` without, `|gpu_hours:1` fixed."""
+    if gpu_seconds is None:
+        return ""
+    if form == "words":
+        return words.gpu_hours(gpu_seconds)
+    decimals = form if isinstance(form, int) else None
+    return words.gpu_hours_number(gpu_seconds, decimals)
+
+
+@register.filter
+def number(value: float | None, decimals: int = 0) -> str:
+    return "" if value is None else words.number(value, decimals)
+
+
+@register.filter
+def size(size_bytes: int | None) -> str:
+    return "" if size_bytes is None else words.size(size_bytes)
+
+
+@register.filter
+def euro(eur_cents: int | None) -> str:
+    return "" if eur_cents is None else words.euro(eur_cents)
+
+
+@register.filter
+def when(value: date | datetime | None) -> SafeString | str:
+    """How far away and when, as a `<time>` element."""
+    return "" if not value else _time_element(value, words.when(value))
+
+
+@register.filter
+def day(value: date | datetime | None) -> SafeString | str:
+    return "" if not value else _time_element(value, words.day(value))
+
+
+@register.filter
+def moment(value: datetime | None) -> SafeString | str:
+    return "" if not value else _time_element(value, words.moment(value))
+
+
+def _time_element(value: date | datetime, text: str) -> SafeString:
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
+
+
+# --- states ------------------------------------------------------------------------------
+@register.inclusion_tag("parts/_state.html")
+def state(value: str, label: str = "", tone: str = "") -> dict[str, str]:
+    """A state's word with its sign; the label of a TextChoices member is found by itself."""
+    word = str(value)
+    return {
+        "state": word,
+        "label": label or str(getattr(value, "label", word.replace("_", " "))),
+        "tone": tone or tone_of(word),
+    }
+
+
+# --- addresses ---------------------------------------------------------------------------
+@register.simple_tag(takes_context=True)
+def query(context: Context, **changes: str | int | None) -> str:
+    """This address's query string with changes; `None` or "" drops a key.
+
+    A change of anything but the page starts at the first page again.
+    """
+    request = context.get("request")
+    asked: QueryDict = request.GET.copy() if request else QueryDict(mutable=True)
+    if "page" not in changes:
+        asked.pop("page", None)
+    for key, value in changes.items():
+        asked.pop(key, None)
+        if value not in (None, ""):
+            asked[key] = str(value)
+    return f"?{asked.urlencode()}"
+
+
+@register.inclusion_tag("parts/_sort_heading.html", takes_context=True)
+def sort_heading(
+    context: Context, key: str, label: str, kind: str = ""
+) -> dict[str, str]:
+    """A column heading that sorts by `?sort=key`, and back by `?sort=-key`."""
+    request = context.get("request")
+    now = request.GET.get("sort", "") if request else ""
+    direction = {key: "ascending", f"-{key}": "descending"}.get(now, "")
+    wanted = f"-{key}" if direction == "ascending" else key
+    return {
+        "label": label,
+        "kind": kind,
+        "direction": direction,
+        "href": query(context, sort=wanted),
+    }
+
+
+@register.inclusion_tag("parts/_pages.html", takes_context=True)
+def pages(context: Context, page: Page[object]) -> dict[str, object]:
+    """Links to the other pages of a list, by address; nothing when there is but one page."""
+    numbers = page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
+    return {
+        "page": page,
+        "links": [
+            {
+                "number": item,
+                "href": query(context, page=item) if isinstance(item, int) else "",
+            }
+            for item in numbers
+        ],
+        "previous": query(context, page=page.number - 1) if page.has_previous() else "",
+        "next": query(context, page=page.number + 1) if page.has_next() else "",
+    }
+
+
+# --- pictures ----------------------------------------------------------------------------
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Share:
+    """One piece of the bar; texts, because a localised `12,5` is no SVG coordinate."""
+
+    kind: str
+    start: str
+    width: str
+
+
+@register.inclusion_tag("parts/_meter.html")
+def meter(
+    granted: int, spent: int, held: int = 0, label: str = ""
+) -> dict[str, object]:
+    """A budget in GPU-seconds as one bar: spent, held for running work, left."""
+    left = max(granted - spent - held, 0)
+    return {
+        "label": label,
+        "granted": granted,
+        "spent": spent,
+        "held": held,
+        "left": left,
+        "shares": list(_shares((("spent", spent), ("held", held)), max(granted, 1))),
+        "used_percent": round(100 * (granted - left) / granted) if granted else 0,
+    }
+
+
+def _shares(parts: Iterable[tuple[str, int]], whole: int) -> Iterable[Share]:
+    start = 0.0
+    for kind, amount in parts:
+        if amount <= 0:
+            continue
+        width = min(max(100 * amount / whole, SHORTEST_VISIBLE_PERCENT), 100 - start)
+        yield Share(kind=kind, start=f"{start:.2f}%", width=f"{width:.2f}%")
+        start += width

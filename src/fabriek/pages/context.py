@@ -1,0 +1,48 @@
+"""What every page shows: the factory's name and the person's own menu."""
+
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.kernel.errors import Text
+from fabriek.people.models import Person
+
+
+@dataclass(frozen=True, slots=True)
+class MenuItem:
+    label: Text
+    url: str
+    current: bool
+
+
+def factory(request: HttpRequest) -> dict[str, object]:
+    return {"factory_name": settings.FACTORY_NAME, "menu": menu(request)}
+
+
+def menu(request: HttpRequest) -> list[MenuItem]:
+    person = request.user
+    if not isinstance(person, Person):
+        return []
+    return [
+        MenuItem(label, reverse(name), request.path.startswith(reverse(name)))
+        for label, name in _entries(person)
+    ]
+
+
+def _entries(person: Person) -> list[tuple[Text, str]]:
+    entries: list[tuple[Text, str]] = []
+    if not person.is_funder or person.roles:
+        entries += [
+            (_("Cases"), "cases:list"),
+            (_("Applications"), "access:list"),
+            (_("GPU-hours"), "allocations:list"),
+            (_("Data"), "datasets:list"),
+            (_("Runs"), "runs:list"),
+            (_("Models"), "registry:list"),
+        ]
+    if person.is_factory_staff or person.is_funder:
+        entries.append((_("Reports"), "reports:list"))
+    return entries

@@ -1,0 +1,188 @@
+"""Persons, the organisations they act for, what they may do, and their access tokens."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class PersonManager(BaseUserManager["Person"]):
+    def create_user(self, email: str, password: str | None = None, **fields: str) -> "Person":
+        person = self.model(email=self.normalize_email(email).lower(), **fields)
+        person.set_password(password)
+        person.save()
+        return person
+
+
+class Person(AbstractBaseUser):
+    """Somebody who signs in with their e-mail address."""
+
+    email = models.EmailField(_("e-mail address"), unique=True)
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    is_active = models.BooleanField(default=True)
+    joined_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[PersonManager] = PersonManager()
+
+    USERNAME_FIELD = "email"
+
+    class Meta:
+        verbose_name = _("person")
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    @cached_property
+    def roles(self) -> dict[int, str]:
+        """What this person is in which organisation, read once: {organisation id: role}."""
+        return dict(self.memberships.values_list("organisation_id", "role"))
+
+    @cached_property
+    def duties(self) -> dict[str, str]:
+        """What this person does for the factory: {duty: code of the funder, or ""}."""
+        return dict(self.duty_set.values_list("duty", "funder_code"))
+
+    @property
+    def organisation_ids(self) -> list[int]:
+        return list(self.roles)
+
+    def leads(self, organisation_id: int) -> bool:
+        return self.roles.get(organisation_id) == Role.LEAD
+
+    def belongs_to(self, organisation_id: int) -> bool:
+        return organisation_id in self.roles
+
+    @property
+    def is_factory_staff(self) -> bool:
+        return Duty.Kind.STAFF in self.duties
+
+    @property
+    def is_assessor(self) -> bool:
+        return Duty.Kind.ASSESSOR in self.duties
+
+    @property
+    def is_funder(self) -> bool:
+        return Duty.Kind.FUNDER in self.duties
+
+    @property
+    def sees_all_cases(self) -> bool:
+        """Staff and assessors work on everybody's cases; a funder sees figures, not cases."""
+        return self.is_factory_staff or self.is_assessor
+
+
+class Organisation(models.Model):
+    class Kind(models.TextChoices):
+        SME = "sme", _("small or medium-sized enterprise")
+        STARTUP = "startup", _("startup")
+        SCALE_UP = "scale_up", _("scale-up")
+        LARGE = "large", _("large company")
+        PUBLIC = "public", _("public body")
+        KNOWLEDGE = "knowledge", _("knowledge institute")
+
+    name = models.CharField(_("name"), max_length=200)
+    kvk_number = models.CharField(_("KvK number"), max_length=8, unique=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    country = models.CharField(_("country"), max_length=2, default="NL")
+    region = models.CharField(_("province or region"), max_length=80, blank=True)
+    staff_count = models.PositiveIntegerField(_("staff (full-time equivalents)"), null=True)
+    turnover_eur = models.PositiveBigIntegerField(_("turnover a year (euro)"), null=True)
+    balance_eur = models.PositiveBigIntegerField(_("balance sheet total (euro)"), null=True)
+    # State aid counts per single undertaking: linked companies together. One level is enough:
+    # every member of a group points at its head.
+    group_head = models.ForeignKey(
+        "self", models.PROTECT, null=True, blank=True, related_name="group_members"
+    )
+    registered_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("organisation")
+        constraints = [
+            models.CheckConstraint(
+                name="organisation_kvk_has_8_digits",
+                condition=Q(kvk_number__regex=r"^[0-9]{8}$"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def undertaking_id(self) -> int:
+        return self.group_head_id or self.pk
+
+
+class Role(models.TextChoices):
+    LEAD = "lead", _("lead")
+    MEMBER = "member", _("member")
+
+
+class Membership(models.Model):
+    """A person acts for an organisation; only its leads bind it."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
+    person = models.ForeignKey(Person, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    since = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "person"], name="one_role_each"),
+            models.CheckConstraint(
+                name="membership_role_is_known", condition=Q(role__in=Role.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} ({self.get_role_display()}, {self.organisation})"
+
+
+class Duty(models.Model):
+    """What a person does for the factory itself."""
+
+    class Kind(models.TextChoices):
+        STAFF = "staff", _("factory staff")
+        ASSESSOR = "assessor", _("technical assessor")
+        FUNDER = "funder", _("funder")
+
+    person = models.ForeignKey(Person, models.CASCADE)
+    duty = models.CharField(max_length=10, choices=Kind)
+    funder_code = models.SlugField(blank=True, help_text="Which funder, for the duty of funder.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["person", "duty"], name="one_duty_each"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person}: {self.get_duty_display()}"
+
+
+class Scope(models.TextChoices):
+    READ = "read", _("look at everything I may see")
+    WRITE = "write", _("do everything I may do")
+
+
+class Token(models.Model):
+    """A key for programs. Only its digest is kept; the key itself is shown once."""
+
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
+    name = models.CharField(_("name"), max_length=80)
+    prefix = models.CharField(max_length=12)
+    digest = models.CharField(max_length=64, unique=True)
+    scope = models.CharField(_("scope"), max_length=10, choices=Scope)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(_("expires"))
+    revoked_at = models.DateTimeField(null=True, editable=False)
+    last_used_on = models.DateField(null=True, editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}… ({self.name})"
+
+    def is_valid(self, at: datetime) -> bool:
+        return self.revoked_at is None and at < self.expires_at

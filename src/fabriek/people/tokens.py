@@ -1,0 +1,43 @@
+"""Keys for programs: made once, kept as a digest, checked without telling why one failed."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from fabriek.people.models import Token
+
+PREFIX = "fbk_"
+SHOWN = 12  # characters of the key that are kept readable, so that people can tell keys apart
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key as it is shown once: `key` goes to the person, `digest` into the database."""
+
+    key: str
+    prefix: str
+    digest: str
+
+
+def new_key() -> NewKey:
+    key = PREFIX + secrets.token_urlsafe(32)
+    return NewKey(key=key, prefix=key[:SHOWN], digest=digest(key))
+
+
+def digest(key: str) -> str:
+    """Keys are long and random, so that a plain hash is enough and a lookup stays one query."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def find(key: str) -> Token | None:
+    """Return the token of `key` when it is still good, and note the day of its last use."""
+    now = timezone.now()
+    token = Token.objects.select_related("person").filter(digest=digest(key)).first()
+    if token is None or not token.is_valid(now) or not token.person.is_active:
+        return None
+    today = timezone.localdate(now)
+    if token.last_used_on != today:
+        Token.objects.filter(pk=token.pk).update(last_used_on=today)
+    return token

@@ -1,0 +1,51 @@
+"""Models: open base models and those trained here, each with its origin and card."""
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.cases.models import Case
+from fabriek.kernel.codes import provisional
+from fabriek.people.models import Person
+from fabriek.runs.models import Run
+from fabriek.store.models import Revision
+
+
+class ModelQuerySet(models.QuerySet["Model"]):
+    def visible_to(self, person: Person) -> "ModelQuerySet":
+        """Open models, and those of the consortia this person is in."""
+        ours = Case.objects.taken_part_in_by(person).values("pk")
+        return self.filter(Q(revision__repository__is_open=True) | Q(case__in=ours))
+
+
+class Model(models.Model):
+    code = models.SlugField(unique=True, default=provisional, editable=False)
+    title = models.CharField(_("title"), max_length=200)
+    case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="models")
+    revision = models.OneToOneField(Revision, models.PROTECT, related_name="model")
+    run = models.OneToOneField(Run, models.PROTECT, null=True, related_name="model")
+    base = models.ForeignKey("self", models.PROTECT, null=True, related_name="derived")
+    licence = models.CharField(_("licence"), max_length=40)
+    scores = models.JSONField(default=dict)
+    facts = models.JSONField(default=dict)
+    card = models.TextField(_("model card"))
+    registered_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+
+    objects: ClassVar[ModelQuerySet] = ModelQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("model")
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.title}"
+
+    @property
+    def thread(self) -> str:
+        return self.case.code if self.case else ""
+
+    def get_absolute_url(self) -> str:
+        return reverse("registry:detail", args=[self.code])

@@ -1,0 +1,124 @@
+"""A run: one execution of a recipe on the engine, paid from one allocation."""
+
+import uuid
+from pathlib import Path
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.kernel.codes import provisional
+from fabriek.people.models import Person
+from fabriek.runs.states import RunState
+from fabriek.store.models import Revision
+
+
+def new_key() -> str:
+    return f"fabriek-{uuid.uuid4().hex}"
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    def visible_to(self, person: Person) -> "RunQuerySet":
+        """Runs of the consortium; staff see that they exist, see `rules.may_see_inside`."""
+        return self.filter(case__in=Case.objects.visible_to(person).values("pk"))
+
+
+class Run(models.Model):
+    key = models.CharField(max_length=40, unique=True, default=new_key, editable=False)
+    code = models.SlugField(unique=True, default=provisional, editable=False)
+    case = models.ForeignKey(Case, models.PROTECT, related_name="runs")
+    allocation = models.ForeignKey(Allocation, models.PROTECT, related_name="runs")
+    recipe = models.SlugField()
+    knobs = models.JSONField(default=dict)
+    seed = models.PositiveIntegerField(default=1)
+    gpus = models.PositiveSmallIntegerField(default=1)
+    timeout_s = models.PositiveIntegerField()
+    gpu_seconds_estimated = models.PositiveBigIntegerField()
+    gpu_seconds_used = models.PositiveBigIntegerField(null=True)
+    state = models.CharField(max_length=10, choices=RunState, default=RunState.WAITING)
+    reason = models.CharField(max_length=40, blank=True)
+    sentence = models.CharField(max_length=500, blank=True, help_text="Said by the recipe.")
+    stage = models.CharField(max_length=40, blank=True)
+    progress_done = models.PositiveIntegerField(default=0)
+    progress_total = models.PositiveIntegerField(default=0)
+    scores = models.JSONField(default=dict)
+    events_offset = models.PositiveBigIntegerField(default=0)
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    started_at = models.DateTimeField(null=True, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    last_seen_at = models.DateTimeField(default=timezone.now, editable=False)
+    claimed_until = models.DateTimeField(null=True, editable=False)
+    cancel_asked_at = models.DateTimeField(null=True, editable=False)
+
+    objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        verbose_name = _("run")
+        constraints = [
+            models.CheckConstraint(
+                name="run_state_is_known", condition=Q(state__in=RunState.values)
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["case", "-asked_at"]),
+            models.Index(
+                fields=["state"],
+                name="run_unfinished",
+                condition=Q(state__in=["waiting", "queued", "running"]),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def thread(self) -> str:
+        return self.case.code
+
+    @property
+    def folder(self) -> Path:
+        return settings.RUNS_HOME / self.key  # type: ignore[no-any-return]
+
+    def get_absolute_url(self) -> str:
+        return reverse("runs:detail", args=[self.code])
+
+
+class RunInput(models.Model):
+    """What a run works on: always a revision, so that its origin can be told for ever."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="inputs")
+    name = models.SlugField()
+    revision = models.ForeignKey(Revision, models.PROTECT, related_name="used_by")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name"], name="input_once_a_run"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.run_id}"
+
+
+class Metric(models.Model):
+    """One figure of a run at one step, copied from its events."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="metrics")
+    name = models.CharField(max_length=60)
+    step = models.PositiveBigIntegerField()
+    value = models.FloatField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["run", "name", "step"], name="metric_once_a_step"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.step}"

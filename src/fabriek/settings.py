@@ -1,0 +1,239 @@
+"""Settings. Every knob is read from the environment here and nowhere else."""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from django.utils.translation import gettext_lazy as _
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def _flag(name: str, default: bool = False) -> bool:
+    return os.environ.get(name, "1" if default else "0").lower() in {"1", "true", "yes", "on"}
+
+
+def _words(name: str, default: str) -> list[str]:
+    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
+
+
+def _secret_key(home: Path) -> str:
+    """Read the key from the environment, else from the factory's own folder, made once.
+
+    The file is created exclusively and then read back, so that two processes which start
+    together end up with the same key.
+    """
+    given = os.environ.get("FABRIEK_SECRET_KEY")
+    if given:
+        return given
+    home.mkdir(parents=True, exist_ok=True)
+    path = home / "secret-key"
+    try:
+        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip() or secrets.token_urlsafe(48)
+    with os.fdopen(opened, "w") as file:
+        key = secrets.token_urlsafe(48)
+        file.write(key)
+    return key
+
+
+def _database(url: str, home: Path) -> dict[str, object]:
+    """Understand `sqlite:///path` and `postgresql://user:password@host:port/name`."""
+    if not url:
+        home.mkdir(parents=True, exist_ok=True)
+        url = f"sqlite:///{home / 'fabriek.sqlite3'}"
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": unquote(parts.path[1:]),
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            },
+        }
+    host = dict(word.split("=", 1) for word in parts.query.split("&") if "=" in word)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": unquote(host.get("host", parts.hostname or "")),
+        "PORT": str(parts.port or ""),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+    }
+
+
+# --- The factory -------------------------------------------------------------------------
+HOME = Path(os.environ.get("FABRIEK_HOME", "var")).resolve()
+FACTORY_NAME = os.environ.get("FABRIEK_NAME", "Fabriek")
+FACTORY_CODE = os.environ.get("FABRIEK_CODE", "FAB")  # the start of application codes
+FACTORY_URL = os.environ.get("FABRIEK_URL", "http://localhost:8000").rstrip("/")
+STORE_HOME = Path(os.environ.get("FABRIEK_STORE", HOME / "store")).resolve()
+RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()
+ENGINE = os.environ.get("FABRIEK_ENGINE", "local")
+ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
+ENGINE_GPUS = int(os.environ.get("FABRIEK_ENGINE_GPUS", "0"))  # 0: what the machine has
+LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
+UPLOAD_LIMIT_BYTES = int(os.environ.get("FABRIEK_UPLOAD_LIMIT_BYTES", str(100 * 2**30)))
+
+# --- Django ------------------------------------------------------------------------------
+SECRET_KEY = _secret_key(HOME)
+DEBUG = _flag("FABRIEK_DEBUG")
+ALLOWED_HOSTS = _words("FABRIEK_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = _words("FABRIEK_ORIGINS", "")
+ROOT_URLCONF = "fabriek.urls"
+WSGI_APPLICATION = "fabriek.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "people.Person"
+DATABASES = {"default": _database(os.environ.get("FABRIEK_DATABASE", ""), HOME)}
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "fabriek.kernel",
+    "fabriek.people",
+    "fabriek.cases",
+    "fabriek.access",
+    "fabriek.allocations",
+    "fabriek.store",
+    "fabriek.datasets",
+    "fabriek.runs",
+    "fabriek.registry",
+    "fabriek.reports",
+    "fabriek.notices",
+    "fabriek.pages",
+    "fabriek.demo",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "fabriek.kernel.middleware.SafetyMiddleware",
+    "fabriek.kernel.middleware.RefusalMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [PACKAGE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "django.template.context_processors.i18n",
+                "fabriek.pages.context.factory",
+            ],
+            "builtins": ["django.templatetags.i18n", "fabriek.kernel.templatetags.fabriek"],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+
+# --- Sign-in -----------------------------------------------------------------------------
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_SIGNUP_FORM_CLASS = "fabriek.people.signup.SignupForm"
+ACCOUNT_EMAIL_VERIFICATION = os.environ.get("FABRIEK_EMAIL_VERIFICATION", "mandatory")
+ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{FACTORY_NAME}] "
+ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+ACCOUNT_PREVENT_ENUMERATION = True
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "/"
+SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_PROVIDERS: dict[str, object] = {}
+if os.environ.get("FABRIEK_OIDC_ISSUER"):
+    SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "APPS": [
+            {
+                "provider_id": "oidc",
+                "name": os.environ.get("FABRIEK_OIDC_NAME", "OpenID Connect"),
+                "client_id": os.environ.get("FABRIEK_OIDC_CLIENT_ID", ""),
+                "secret": os.environ.get("FABRIEK_OIDC_SECRET", ""),
+                "settings": {"server_url": os.environ["FABRIEK_OIDC_ISSUER"]},
+            }
+        ]
+    }
+
+# --- Language and time -------------------------------------------------------------------
+LANGUAGE_CODE = os.environ.get("FABRIEK_LANGUAGE", "nl")
+LANGUAGES = [("nl", _("Dutch")), ("en", _("English"))]
+LOCALE_PATHS = [PACKAGE / "locale"]
+USE_I18N = True
+USE_TZ = True
+USE_THOUSAND_SEPARATOR = True
+TIME_ZONE = "Europe/Amsterdam"
+
+# --- Files -------------------------------------------------------------------------------
+STATIC_URL = "/static/"
+STATIC_ROOT = HOME / "static"
+STATICFILES_DIRS = [PACKAGE / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.TemporaryFileUploadHandler"]
+FILE_UPLOAD_TEMP_DIR = None
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # form fields; files are streamed to disk
+
+# --- Safety ------------------------------------------------------------------------------
+HTTPS = FACTORY_URL.startswith("https://")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Mail --------------------------------------------------------------------------------
+EMAIL_HOST = os.environ.get("FABRIEK_SMTP_HOST", "")
+EMAIL_PORT = int(os.environ.get("FABRIEK_SMTP_PORT", "587"))
+EMAIL_HOST_USER = os.environ.get("FABRIEK_SMTP_USER", "")
+EMAIL_HOST_PASSWORD = os.environ.get("FABRIEK_SMTP_PASSWORD", "")
+EMAIL_USE_TLS = bool(EMAIL_HOST)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+DEFAULT_FROM_EMAIL = os.environ.get("FABRIEK_MAIL_FROM", "fabriek@localhost")
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("FABRIEK_LOG", "WARNING")},
+}

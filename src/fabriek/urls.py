@@ -1,0 +1,24 @@
+"""The door for pages; the API has its own under /api/."""
+
+from django.conf import settings
+from django.urls import include, path
+
+from fabriek.api import api
+from fabriek.kernel import gallery
+
+urlpatterns = [
+    path("", include("fabriek.pages.urls")),
+    path("api/", api.urls),
+    path("accounts/", include("allauth.urls")),
+    path("language/", include("django.conf.urls.i18n")),
+    path("people/", include("fabriek.people.urls")),
+    path("cases/", include("fabriek.cases.urls")),
+    path("applications/", include("fabriek.access.urls")),
+    path("allocations/", include("fabriek.allocations.urls")),
+    path("data/", include("fabriek.datasets.urls")),
+    path("runs/", include("fabriek.runs.urls")),
+    path("models/", include("fabriek.registry.urls")),
+    path("reports/", include("fabriek.reports.urls")),
+]
+if settings.DEBUG:
+    urlpatterns.append(path("dev/look", gallery.look))
