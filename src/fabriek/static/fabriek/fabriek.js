@@ -1,0 +1,68 @@
+// Small conveniences; every page works without this file.
+"use strict";
+(() => {
+  // A stylesheet that turns rows into cards takes the table's meaning away from screen readers: give it back.
+  const roles = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TFOOT: "rowgroup", TR: "row", TD: "cell" };
+  const mark = (root) => {
+    for (const table of root.querySelectorAll("table.table")) {
+      for (const part of [table, ...table.querySelectorAll("thead,tbody,tfoot,tr,td,th")]) {
+        const role = part.tagName === "TH" ? (part.scope === "row" ? "rowheader" : "columnheader") : roles[part.tagName];
+        part.setAttribute("role", role);
+      }
+    }
+    for (const button of root.querySelectorAll("[data-copy]")) button.hidden = !navigator.clipboard;
+  };
+
+  const say = (form, key) => {
+    const line = form.querySelector(".autosave");
+    if (!line) return;
+    const time = new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit" });
+    line.textContent = (line.dataset[key] || "").replace("{time}", time);
+    line.classList.toggle("autosave--failed", key === "failed");
+  };
+
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+    const button = event.target.closest("[data-copy]");
+    if (!button) return;
+    const words = button.textContent;
+    navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent.trim()).then(() => {
+      button.textContent = button.dataset.copied;
+      setTimeout(() => { button.textContent = words; }, 2000);
+    });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    }
+  });
+  document.addEventListener("submit", (event) => {
+    const asker = event.submitter && event.submitter.dataset.confirm ? event.submitter : event.target;
+    if (asker.dataset.confirm && !window.confirm(asker.dataset.confirm)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }
+  }, true);
+
+  const autosaved = (event) => event.target.closest && event.target.closest("form[data-autosave]");
+  document.addEventListener("htmx:beforeRequest", (event) => { const form = autosaved(event); if (form) say(form, "saving"); });
+  document.addEventListener("htmx:afterRequest", (event) => { const form = autosaved(event); if (form) say(form, event.detail.successful ? "saved" : "failed"); });
+  document.addEventListener("htmx:afterSwap", (event) => {
+    mark(event.target.parentElement || document);
+    const summary = event.target.querySelector("[data-focus]");
+    if (summary) summary.focus();
+  });
+  // Nobody presses a button twice because the first answer is slow.
+  document.addEventListener("submit", (event) => {
+    if (event.defaultPrevented || !event.submitter || event.target.method !== "post") return;
+    const pressed = event.submitter;
+    setTimeout(() => { pressed.setAttribute("aria-disabled", "true"); pressed.classList.add("htmx-request"); }, 0);
+    setTimeout(() => { pressed.removeAttribute("aria-disabled"); pressed.classList.remove("htmx-request"); }, 8000);
+  });
+  mark(document);
+  for (const summary of document.querySelectorAll("[data-focus]")) summary.focus();
+})();
