@@ -1,0 +1,53 @@
+# Two commands do all the set-up: `make demo` and `make test`.
+# Others: check (no tests), fast (tests of the everyday kind), bench, up, clean.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+
+.PHONY: demo test check fast bench up clean format
+
+demo: .venv/ready
+	$(BIN)/fabriek demo $(ARGS)
+
+up: .venv/ready
+	$(BIN)/fabriek up $(ARGS)
+
+test: .venv/ready-dev check
+	$(BIN)/python dev/test $(ARGS)
+
+check: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m fabriek makemigrations --check --dry-run
+	$(BIN)/python dev/messages --check
+
+fast: .venv/ready-dev
+	$(BIN)/pytest -m "not slow and not browser" $(ARGS)
+
+format: .venv/ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/ready-dev
+	$(BIN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf .venv var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
+	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+.venv/bin/python:
+	@$(PYTHON) -m venv .venv || { echo; echo "Python cannot make a virtual environment here."; \
+	  echo "On Debian: apt-get install python3-venv, then run make again."; rm -rf .venv; exit 1; }
+
+.venv/ready: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
+	$(BIN)/python dev/messages --compile
+	@touch $@
+
+.venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,train,dev]'
+	$(BIN)/python dev/messages --compile
+	@touch $@ .venv/ready
