@@ -1,0 +1,292 @@
+"""The accounting core: what may be granted, held, spent and expired, as lines only ever added.
+
+Every function takes the lines written so far, in the order they were written, and returns the
+new ones for the caller to store in the same transaction. A line's key is unique and follows
+from what happened, so doing anything twice returns nothing new, and two doing it at once
+collide on the key. What each kind of line means stands in `lines.py`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from fabriek.allocations.lines import (
+    BILLED,
+    FACTORY,
+    Balance,
+    Line,
+    LineKind,
+    Term,
+    balance,
+    balance_by_share,
+    bill,
+    open_holds,
+    overrun,
+    sums_by_share,
+)
+
+__all__ = [
+    "FACTORY",
+    "Balance",
+    "BeyondBill",
+    "LedgerRefusal",
+    "Line",
+    "LineKind",
+    "NoHold",
+    "NotSettled",
+    "OutsideTerm",
+    "Short",
+    "Term",
+    "balance",
+    "balance_by_share",
+    "bill",
+    "counter",
+    "expire",
+    "extend",
+    "grant",
+    "hold",
+    "open_holds",
+    "overrun",
+    "settle",
+]
+
+
+class LedgerRefusal(Exception):
+    """What the ledger will not write; actions turn it into a sentence."""
+
+
+class Short(LedgerRefusal):
+    def __init__(self, *, missing: int) -> None:
+        super().__init__(f"{missing} GPU-seconds short")
+        self.missing = missing
+
+
+class OutsideTerm(LedgerRefusal):
+    def __init__(self, *, day: date, term: Term) -> None:
+        super().__init__(f"{day} is not within {term.starts_on} to {term.ends_on}")
+        self.day = day
+        self.term = term
+
+
+class NoHold(LedgerRefusal):
+    """Nothing was ever held for this run, so there is nothing to settle."""
+
+
+class NotSettled(LedgerRefusal):
+    """The run has no bill yet that could be corrected."""
+
+
+class BeyondBill(LedgerRefusal):
+    """A correction would give back more than the run was billed."""
+
+    def __init__(self, *, missing: int) -> None:
+        super().__init__(f"{missing} GPU-seconds more than the bill")
+        self.missing = missing
+
+
+def grant(
+    lines: Sequence[Line], *, key: str, share: str, gpu_seconds: int, at: datetime
+) -> tuple[Line, ...]:
+    _check(gpu_seconds > 0, "a grant is more than nothing")
+    new = _lines(LineKind.GRANT, "", {_word(share): gpu_seconds}, at, name=_word(key))
+    return () if any(line.key == new[0].key for line in lines) else new
+
+
+def hold(
+    lines: Sequence[Line], *, run_key: str, gpu_seconds: int, term: Term, at: datetime
+) -> tuple[Line, ...]:
+    """Set GPU time aside for a run, oldest share first.
+
+    Raises:
+        OutsideTerm: `at` lies before the first or after the last day.
+        Short: less than `gpu_seconds` is left.
+    """
+    _check(gpu_seconds > 0, "a hold is more than nothing")
+    if _has(lines, LineKind.HOLD, run_key):
+        return ()
+    if not term.is_open(at):
+        raise OutsideTerm(day=term.day_of(at), term=term)
+    return _lines(LineKind.HOLD, run_key, _charge(lines, gpu_seconds), at)
+
+
+def settle(
+    lines: Sequence[Line], *, run_key: str, gpu_seconds_used: int, at: datetime
+) -> tuple[Line, ...]:
+    """Release what was held for a run and spend what it used.
+
+    Use beyond the hold is taken from what is left, and what that cannot cover is an overrun. A
+    run that overran while this one was still holding time is paid from what this one did not
+    use: otherwise the bill would depend on which of the two was looked at first.
+
+    Raises:
+        NoHold: this run never held anything.
+    """
+    _check(gpu_seconds_used >= 0, "nobody uses less than nothing")
+    held = sums_by_share(lines, run_key, {LineKind.HOLD})
+    if not held:
+        raise NoHold(run_key)
+    if _has(lines, LineKind.RELEASE, run_key):
+        return ()
+    spent = _take(held, gpu_seconds_used)
+    beyond = gpu_seconds_used - sum(spent.values())
+    freed = {share: part - spent.get(share, 0) for share, part in held.items()}
+    left = _left(lines)
+    spent = _add(left, spent, _take(left, beyond))
+    new = (
+        *_lines(LineKind.RELEASE, run_key, held, at),
+        *_lines(LineKind.SPEND, run_key, spent, at),
+    )
+    if uncovered := gpu_seconds_used - sum(spent.values()):
+        return (*new, *_lines(LineKind.OVERRUN, run_key, {FACTORY: uncovered}, at))
+    return (*new, *_pay_overruns(lines, freed, freed_by=run_key, at=at))
+
+
+def counter(
+    lines: Sequence[Line], *, key: str, corrects: str, gpu_seconds: int, at: datetime, note: str
+) -> tuple[Line, ...]:
+    """Correct the bill of the settled run `corrects`, up (positive) or down (negative).
+
+    Down first takes away what the factory bore, then gives back to the shares, the youngest
+    first: the reverse of how they were charged.
+
+    Raises:
+        NotSettled: the run has no bill yet.
+        Short: less is left than has to be charged.
+        BeyondBill: more would be given back than was billed.
+    """
+    name = f"{_word(corrects)}:{_word(key)}"
+    if any(line.key.rpartition(":")[0] == f"{LineKind.COUNTER}:{name}" for line in lines):
+        return ()
+    if not _has(lines, LineKind.RELEASE, corrects):
+        raise NotSettled(corrects)
+    parts = (
+        _charge(lines, gpu_seconds)
+        if gpu_seconds > 0
+        else _give_back(lines, corrects, -gpu_seconds)
+    )
+    new = _lines(LineKind.COUNTER, corrects, parts, at, name=name)
+    return tuple(
+        replace(line, kind=LineKind.COUNTER if line.share else LineKind.OVERRUN, note=note)
+        for line in new
+    )
+
+
+def expire(lines: Sequence[Line], *, term: Term, at: datetime) -> tuple[Line, ...]:
+    """Take away what is left after the last day; what living runs hold stays until settled."""
+    if not term.is_over(at):
+        return ()
+    left = {share: part for share, part in _left(lines).items() if part}
+    times = sum(line.kind == LineKind.EXPIRE for line in lines)
+    return _lines(LineKind.EXPIRE, "", left, at, name=str(times))
+
+
+def extend(
+    lines: Sequence[Line], *, term: Term, ends_on: date, at: datetime
+) -> tuple[Term, tuple[Line, ...]]:
+    """Move the last day, and give back what had expired: one line per share, even of nothing.
+
+    Those lines are the record of the extension, and what makes repeating it harmless.
+    """
+    if any(line.key.startswith(f"{LineKind.EXTEND}:{ends_on}:") for line in lines):
+        return term, ()
+    _check(ends_on > term.ends_on, "an extension ends later")
+    expired = {share: part.expired for share, part in balance_by_share(lines).items()}
+    longer = Term(starts_on=term.starts_on, ends_on=ends_on, zone=term.zone)
+    return longer, _lines(LineKind.EXTEND, "", expired, at, name=str(ends_on))
+
+
+def _charge(lines: Sequence[Line], gpu_seconds: int) -> dict[str, int]:
+    parts = _take(_left(lines), gpu_seconds)
+    if missing := gpu_seconds - sum(parts.values()):
+        raise Short(missing=missing)
+    return parts
+
+
+def _give_back(lines: Sequence[Line], run_key: str, gpu_seconds: int) -> dict[str, int]:
+    billed = sums_by_share(lines, run_key, BILLED)
+    shares = (FACTORY, *reversed(balance_by_share(lines)))
+    parts = _take({share: billed.get(share, 0) for share in shares}, gpu_seconds)
+    if missing := gpu_seconds - sum(parts.values()):
+        raise BeyondBill(missing=missing)
+    return {share: -part for share, part in parts.items()}
+
+
+def _correction_of(share: str) -> LineKind:
+    return LineKind.OVERRUN if share == FACTORY else LineKind.COUNTER
+
+
+def _pay_overruns(
+    lines: Sequence[Line], freed: Mapping[str, int], *, freed_by: str, at: datetime
+) -> tuple[Line, ...]:
+    new: list[Line] = []
+    pool = dict(freed)
+    for run_key, owed in _overruns_since_hold(lines, freed_by).items():
+        parts = _take(pool, owed)
+        if not parts:
+            continue
+        pool = {share: part - parts.get(share, 0) for share, part in pool.items()}
+        name = f"{run_key}:{freed_by}"
+        new += _lines(LineKind.SPEND, run_key, parts, at, name=name)
+        owed_less = {FACTORY: -sum(parts.values())}
+        new += _lines(LineKind.OVERRUN, run_key, owed_less, at, name=name)
+    return tuple(new)
+
+
+def _overruns_since_hold(lines: Sequence[Line], run_key: str) -> dict[str, int]:
+    owed: dict[str, int] = {}
+    is_holding = False
+    for line in lines:
+        is_holding = is_holding or (line.kind == LineKind.HOLD and line.run_key == run_key)
+        if is_holding and line.kind == LineKind.OVERRUN:
+            owed[line.run_key] = owed.get(line.run_key, 0) + line.gpu_seconds
+    return owed
+
+
+def _left(lines: Iterable[Line]) -> dict[str, int]:
+    return {share: part.left for share, part in balance_by_share(lines).items()}
+
+
+def _has(lines: Iterable[Line], kind: LineKind, run_key: str) -> bool:
+    return any(line.kind == kind and line.run_key == run_key for line in lines)
+
+
+def _take(pools: Mapping[str, int], gpu_seconds: int) -> dict[str, int]:
+    """Take up to `gpu_seconds` from the pools in their order; leave out those not touched."""
+    taken: dict[str, int] = {}
+    for share, available in pools.items():
+        part = min(available, gpu_seconds)
+        if part > 0:
+            taken[share] = part
+            gpu_seconds -= part
+    return taken
+
+
+def _add(order: Iterable[str], *parts: Mapping[str, int]) -> dict[str, int]:
+    sums = {share: sum(part.get(share, 0) for part in parts) for share in order}
+    return {share: part for share, part in sums.items() if part}
+
+
+def _lines(
+    kind: LineKind, run_key: str, parts: Mapping[str, int], at: datetime, *, name: str = ""
+) -> tuple[Line, ...]:
+    return tuple(
+        Line(
+            key=f"{kind}:{name or _word(run_key)}:{share}",
+            kind=kind,
+            share=share,
+            gpu_seconds=part,
+            at=at,
+            run_key=run_key,
+        )
+        for share, part in parts.items()
+    )
+
+
+def _word(text: str) -> str:
+    _check(text != "" and ":" not in text, "a key is not empty and holds no colon")
+    return text
+
+
+def _check(is_right: bool, rule: str) -> None:
+    if not is_right:
+        raise ValueError(rule)
