@@ -1,17 +1,19 @@
 """Filters and tags every page uses: amounts, times, states, tables and meters in words."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django import template
-from django.core.paginator import Page
 from django.http import QueryDict
 from django.template import Context
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from fabriek.kernel import words
+from fabriek.kernel.paging import Paged
+from fabriek.kernel.steps import NextStep
 from fabriek.kernel.tones import tone_of
 
 register = template.Library()
@@ -114,20 +116,56 @@ def sort_heading(
 
 
 @register.inclusion_tag("parts/_pages.html", takes_context=True)
-def pages(context: Context, page: Page[object]) -> dict[str, object]:
+def pages(context: Context, page: Paged[Any]) -> dict[str, object]:
     """Links to the other pages of a list, by address; nothing when there is but one page."""
-    numbers = page.paginator.get_elided_page_range(page.number, on_each_side=1, on_ends=1)
     return {
         "page": page,
+        "first": (page.page - 1) * page.size + 1,
+        "last": min(page.page * page.size, page.count),
         "links": [
-            {
-                "number": item,
-                "href": query(context, page=item) if isinstance(item, int) else "",
-            }
-            for item in numbers
+            {"number": number, "href": query(context, page=number) if number else ""}
+            for number in _page_numbers(page.page, page.pages)
         ],
-        "previous": query(context, page=page.number - 1) if page.has_previous() else "",
-        "next": query(context, page=page.number + 1) if page.has_next() else "",
+        "previous": query(context, page=page.page - 1) if page.has_previous else "",
+        "next": query(context, page=page.page + 1) if page.has_next else "",
+    }
+
+
+def _page_numbers(here: int, last: int) -> list[int]:
+    """First, last and the neighbours; 0 stands for what is skipped."""
+    shown = sorted({n for n in (1, here - 1, here, here + 1, last) if 1 <= n <= last})
+    numbers: list[int] = []
+    for number in shown:
+        gap = number - (numbers[-1] if numbers else 0)
+        if gap == 2:  # noqa: PLR2004  one skipped page is shown: dots would be no shorter
+            numbers.append(number - 1)
+        elif gap > 1:
+            numbers.append(0)
+        numbers.append(number)
+    return numbers
+
+
+# --- next steps --------------------------------------------------------------------------
+@register.inclusion_tag("parts/_next_step.html", takes_context=True)
+def next_steps(
+    context: Context, steps: Sequence[NextStep], waiting: str = "", note: str = ""
+) -> dict[str, object]:
+    """The first step as sentence and button, the others beside it.
+
+    `waiting` is the sentence when nothing is to be done by this person.
+    """
+    csrf_token = context.get("csrf_token")
+    if not steps:
+        return {"sentence": waiting, "done": True, "note": note, "csrf_token": csrf_token}
+    first, *others = steps
+    return {
+        "sentence": first.sentence,
+        "label": first.label,
+        "url": first.url,
+        "method": first.method,
+        "note": note,
+        "others": others,
+        "csrf_token": csrf_token,
     }
 
 

@@ -1,0 +1,213 @@
+"""Line charts: ticks, thinning and paths worked out here, drawn by `parts/_chart.html`.
+
+Coordinates leave this module as text: a template in Dutch would write 12.5 as `12,5`, which
+is no coordinate.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from fabriek.kernel import words
+from fabriek.kernel.errors import Text
+
+Point = tuple[float, float]
+
+MOST_POINTS = 300
+MOST_ROWS = 40
+SIDE = 1000  # the drawing is a square of 1000 by 1000, stretched over its place
+X_TICKS = 6
+Y_TICKS = 5
+LINE_STYLES = 4
+# 1-2-5 steps: a reader divides by them without thinking.
+NICE_STEPS = (1, 2, 5, 10)
+LEFTMOST_PERCENT = 4
+RIGHTMOST_PERCENT = 96
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Series:
+    name: Text
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tick:
+    label: str
+    at: str  # percent from the left or the top
+    point: str  # the same in the drawing's own units
+    anchor: str = "middle"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    name: Text
+    place: int  # 1, 2, 3 ...: colour and dashes follow from it
+    path: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    at: str
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LineChart:
+    title: Text
+    x_label: Text
+    y_label: Text
+    x_ticks: tuple[Tick, ...] = ()
+    y_ticks: tuple[Tick, ...] = ()
+    lines: tuple[Line, ...] = ()
+    rows: tuple[Row, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.lines
+
+
+def line_chart(
+    series: Sequence[Series], *, x_label: Text, y_label: Text, title: Text
+) -> LineChart:
+    """Lay out one chart; measurements that are no number (NaN, infinite) are left out."""
+    clean = [Series(name=one.name, points=_finite(one.points)) for one in series]
+    clean = [one for one in clean if one.points]
+    if not clean:
+        return LineChart(title=title, x_label=x_label, y_label=y_label)
+    every = [point for one in clean for point in one.points]
+    x_axis = _Axis.around([x for x, _ in every], X_TICKS, tight=True)
+    y_axis = _Axis.around([y for _, y in every], Y_TICKS, tight=False)
+    return LineChart(
+        title=title,
+        x_label=x_label,
+        y_label=y_label,
+        x_ticks=x_axis.ticks(upwards=False),
+        y_ticks=y_axis.ticks(upwards=True),
+        lines=tuple(
+            _line(one, place, x_axis, y_axis) for place, one in enumerate(clean, start=1)
+        ),
+        rows=_rows(clean),
+    )
+
+
+def nice_step(span: float, most_ticks: int) -> float:
+    """The smallest step of 1, 2 or 5 times a power of ten with at most `most_ticks` gaps."""
+    rough = span / most_ticks
+    power = 10.0 ** math.floor(math.log10(rough))
+    # A hair of tolerance: 0.3 / 3 is a little more than 0.1.
+    return next(power * nice for nice in NICE_STEPS if power * nice >= rough * (1 - 1e-9))
+
+
+def thin(points: Sequence[Point], most: int = MOST_POINTS) -> list[Point]:
+    """Keep the points that shape the line: ends, and of each bucket its lowest and highest.
+
+    Peaks survive, which an average would hide.
+    """
+    if len(points) <= most:
+        return list(points)
+    inner = points[1:-1]
+    buckets = (most - 2) // 2
+    kept: list[Point] = [points[0]]
+    for start, stop in pairwise(round(i * len(inner) / buckets) for i in range(buckets + 1)):
+        bucket = inner[start:stop]
+        extremes = {min(bucket, key=lambda p: p[1]), max(bucket, key=lambda p: p[1])}
+        kept.extend(sorted(extremes))
+    return [*kept, points[-1]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Axis:
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def around(cls, values: Sequence[float], most_ticks: int, *, tight: bool) -> "_Axis":
+        """A tight axis ends at the data, a loose one at the next tick."""
+        low, high = min(values), max(values)
+        if low == high:
+            room = abs(low) / 2 or 0.5
+            low, high = low - (0 if tight else room), high + room
+        step = nice_step(high - low, most_ticks)
+        if not tight:
+            low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+        return cls(low=low, high=high, step=step)
+
+    def share(self, value: float) -> float:
+        return (value - self.low) / (self.high - self.low)
+
+    def ticks(self, *, upwards: bool) -> tuple[Tick, ...]:
+        first, last = math.ceil(self.low / self.step - 1e-9), math.floor(
+            self.high / self.step + 1e-9
+        )
+        return tuple(self._tick(n * self.step, upwards) for n in range(first, last + 1))
+
+    def _tick(self, value: float, upwards: bool) -> Tick:
+        share = self.share(value)
+        percent = 100 * ((1 - share) if upwards else share)
+        return Tick(
+            label=words.number(value, _decimals_of(self.step)),
+            at=f"{percent:.2f}",
+            point=f"{percent * SIDE / 100:.1f}",
+            anchor=_anchor(percent),
+        )
+
+
+def _anchor(percent: float) -> str:
+    """Keep the outermost labels inside the drawing."""
+    if percent < LEFTMOST_PERCENT:
+        return "start"
+    return "end" if percent > RIGHTMOST_PERCENT else "middle"
+
+
+def _finite(points: Sequence[Point]) -> list[Point]:
+    return sorted((x, y) for x, y in points if math.isfinite(x) and math.isfinite(y))
+
+
+def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
+    steps = [
+        f"{x_axis.share(x) * SIDE:.1f} {(1 - y_axis.share(y)) * SIDE:.1f}"
+        for x, y in thin(series.points)
+    ]
+    # A single measurement is still to be seen: a stroke of no length draws its round cap.
+    path = "M" + "L".join(steps) if len(steps) > 1 else f"M{steps[0]}h0.1"
+    return Line(
+        name=series.name,
+        place=(place - 1) % LINE_STYLES + 1,
+        path=path,
+        last=_short(series.points[-1][1]),
+    )
+
+
+def _rows(series: Sequence[Series]) -> tuple[Row, ...]:
+    """The table: evenly chosen places, the last one always among them."""
+    values = [dict(one.points) for one in series]
+    places = sorted({x for one in values for x in one})
+    chosen = _evenly(places, MOST_ROWS)
+    return tuple(
+        Row(
+            at=words.number(x, 0 if x == round(x) else 2),
+            values=tuple(_short(one[x]) if x in one else "" for one in values),
+        )
+        for x in chosen
+    )
+
+
+def _evenly(places: Sequence[float], most: int) -> list[float]:
+    if len(places) <= most:
+        return list(places)
+    return [places[round(i * (len(places) - 1) / (most - 1))] for i in range(most)]
+
+
+def _decimals_of(step: float) -> int:
+    return max(0, -math.floor(math.log10(step) + 1e-9))
+
+
+def _short(value: float) -> str:
+    """Four figures: what a reader compares; never an exponent for everyday amounts."""
+    if value == 0 or abs(value) >= SIDE:
+        return words.number(value, 0)
+    return words.number(value, min(8, max(0, 3 - math.floor(math.log10(abs(value))))))
