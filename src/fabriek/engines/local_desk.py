@@ -54,6 +54,9 @@ def is_waiting(home: Home, key: str) -> bool:
 
 def _bury_if_dead(home: Home, entry: Path) -> None:
     key = key_of(entry)
+    if not home.knows(key):  # somebody deleted it by hand
+        entry.unlink(missing_ok=True)
+        return
     lock = home.try_lock_job(key)
     if lock is None:
         return
@@ -90,7 +93,8 @@ def _take_up(home: Home, knobs: Knobs, entry: Path, free: dict[int, int]) -> boo
         elif job.gpus > len(free):
             return False
         else:
-            _launch(home, knobs, key, lock, [free.popitem() for _ in range(job.gpus)])
+            slots = sorted(free)[: job.gpus]
+            _launch(home, knobs, key, lock, [(slot, free.pop(slot)) for slot in slots])
     finally:
         os.close(lock)
     return True
@@ -116,12 +120,12 @@ def _launch(
     locks = [handle for _, handle in slots]
     supervisor = [sys.executable, "-S", "-P", "-m", "fabriek.engines.local_job"]
     numbers = [f"{slot}:{handle}" for slot, handle in sorted(slots)]
-    knobs_said = [str(knobs.gpus), str(knobs.grace_s), str(knobs.beat_s)]
+    said = [str(knobs.gpus), str(knobs.grace_s), str(knobs.beat_s)]
+    arguments = [str(home.root), key, *said, str(lock), *numbers]
     try:
         with (home.folder(key) / "trouble").open("ab") as trouble:
             subprocess.run(
-                ["/bin/sh", "-c", '"$@" &', "sh", *supervisor]
-                + [str(home.root), key, *knobs_said, str(lock), *numbers],
+                ["/bin/sh", "-c", '"$@" &', "sh", *supervisor, *arguments],
                 check=True,
                 cwd="/",
                 env={

@@ -9,8 +9,8 @@
     budgets.json
 
 Locks are flocks: the kernel lets go of them when their holder dies, however it dies. The
-supervisor of a job holds the job's `lock` and its slots, so "locked" is what "alive" means here;
-no pid is ever trusted.
+supervisor of a job holds the job's `lock` and its slots, so "locked" is what "alive" means
+here; no pid is ever trusted.
 """
 
 import fcntl
@@ -174,12 +174,14 @@ class Home:
         write_whole(self.root / "budgets.json", said)
 
     def try_lock_job(self, key: str) -> int | None:
-        """The open lock, or None while its supervisor lives. Raises FileNotFoundError."""
+        """Give the open lock, or None while the job's supervisor holds it."""
         return _try_open_locked(self.folder(key) / "lock")
 
     def free_slots(self, count: int) -> dict[int, int]:
         """Those of slots 0 to `count` that are free, each with its open lock."""
-        locks = {slot: _try_open_locked(self.root / "slots" / str(slot)) for slot in range(count)}
+        locks = {
+            slot: _try_open_locked(self.root / "slots" / str(slot)) for slot in range(count)
+        }
         return {slot: lock for slot, lock in locks.items() if lock is not None}
 
     def _next_number(self) -> int:
@@ -236,7 +238,9 @@ def _record(folder: str, key: str, since: float) -> UsageRecord | None:
     if not end or end["started_at"] is None or end["ended_at"] < since:
         return None
     names = ("account", "gpus", "started_at", "ended_at", "elapsed_s")
-    return UsageRecord(key=key, phase=Phase(end["phase"]), **{name: end[name] for name in names})
+    return UsageRecord(
+        key=key, phase=Phase(end["phase"]), **{name: end[name] for name in names}
+    )
 
 
 def _open(path: Path) -> int:

@@ -15,6 +15,10 @@ def boot_id() -> str:
     return (PROC / "sys/kernel/random/boot_id").read_text().strip()
 
 
+def real_gpus() -> int:
+    return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
+
+
 def start_ticks(pid: int) -> int | None:
     """When `pid` began, in clock ticks since boot; with the pid it names one process only."""
     fields = _stat(pid)
@@ -106,7 +110,7 @@ def _pids() -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields of /proc/<pid>/stat after the name, which may itself hold any sign."""
+    """Split /proc/<pid>/stat after the name, which may itself hold any sign."""
     try:
         return (PROC / str(pid) / "stat").read_text(errors="replace").rpartition(")")[2].split()
     except OSError:

@@ -1,0 +1,67 @@
+"""A local engine whose jobs are ended when their test is."""
+
+import json
+
+import pytest
+
+from fabriek.engines.base import Job
+from fabriek.engines.local import Local
+from tests.engines.waiting import ended, eventually
+
+
+class Machine:
+    """One home with its engine, and the ways in which these tests hurt it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.home = folder / "home"
+        self.engine = self.with_gpus(1)
+
+    def with_gpus(self, count):
+        self.engine = Local(self.home, gpus=count, grace_s=0.3, beat_s=0.1)
+        return self.engine
+
+    def job(self, key, script, **more):
+        run = self.folder / f"run-{key}"
+        run.mkdir(exist_ok=True)
+        wish = {"account": "eu-1", "gpus": 1, "timeout_s": 20} | more
+        return Job(key=key, folder=run, command=("/bin/sh", "-c", script), **wish)
+
+    def submit(self, key, script, **more):
+        job = self.job(key, script, **more)
+        self.engine.submit(job)
+        return job
+
+    def seen(self, key):
+        return self.engine.look([key])[key]
+
+    def last_beat_s(self, key):
+        said = (self.home / "jobs" / key / "beat").read_text()
+        return float(said or 0)
+
+    def ended(self, key):
+        return ended(self.engine, key)
+
+    def started(self, key):
+        """Wait for what is written when the job begins."""
+        path = self.home / "jobs" / key / "start.json"
+        return json.loads(eventually(lambda: path.exists() and path.read_text()))
+
+    def pid(self, job, name="pid"):
+        """Wait for the number that a job writes into a file of its folder."""
+        path = job.folder / name
+        return int(eventually(lambda: path.exists() and path.read_text().strip()))
+
+    def clear(self):
+        jobs = self.home / "jobs"
+        for key in sorted(one.name for one in jobs.iterdir()) if jobs.is_dir() else ():
+            self.engine.cancel(key)
+        for key in [one.name.partition("-")[2] for one in (self.home / "live").glob("*")]:
+            self.ended(key)
+
+
+@pytest.fixture
+def machine(tmp_path):
+    machine = Machine(tmp_path)
+    yield machine
+    machine.clear()

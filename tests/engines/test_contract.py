@@ -1,0 +1,214 @@
+"""The promises of engines/base.py, kept by every engine."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from fabriek.engines.base import EngineDown, Job, JobRejected, Phase, Reason, Sighting
+from fabriek.engines.fake import Fake
+from fabriek.engines.local import Local
+from tests.engines.waiting import ended, eventually
+
+
+class FakeBench:
+    def __init__(self, tmp_path):
+        self.engine = Fake()
+
+    def finish(self, job):
+        now = time.time()
+        self.engine.move(
+            job.key, Sighting(Phase.SUCCEEDED, 1, exit_code=0, started_at=now - 1, ended_at=now)
+        )
+
+    def start(self, job):
+        self.engine.move(job.key, Sighting(Phase.RUNNING, 0, started_at=time.time()))
+
+    def silence(self):
+        self.engine.down = True
+
+
+class LocalBench:
+    def __init__(self, tmp_path):
+        self.home = tmp_path / "home"
+        self.engine = Local(self.home, gpus=1, grace_s=0.2, beat_s=0.1)
+
+    def finish(self, job):
+        (job.folder / "go").touch()
+        ended(self.engine, job.key)
+
+    def start(self, job):
+        eventually(lambda: self.engine.look([job.key])[job.key].phase == Phase.RUNNING)
+
+    def silence(self):
+        self.home.write_text("a file where the home should be")
+
+
+@pytest.fixture(params=[FakeBench, LocalBench], ids=["fake", "local"])
+def bench(request, tmp_path):
+    (tmp_path / "run").mkdir()
+    yield request.param(tmp_path)
+    (tmp_path / "run" / "go").touch()  # lets go of the job that a test left running
+
+
+@pytest.fixture
+def engine(bench):
+    return bench.engine
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Make a job that lasts until there is a file `go` in its folder."""
+    wait = "while [ ! -e go ]; do sleep 0.02; done"
+    return Job(
+        key="fabriek-1",
+        account="eu-1",
+        folder=tmp_path / "run",
+        command=("/bin/sh", "-c", wait),
+        gpus=1,
+        timeout_s=20,
+    )
+
+
+def test_a_submitted_job_is_seen(engine, job):
+    engine.submit(job)
+
+    assert engine.look([job.key, "fabriek-never"]).keys() == {job.key}
+
+
+def test_a_job_that_waits_has_held_nothing(engine, job):
+    engine.submit(job)
+    engine.submit(replace(job, key="fabriek-2"))
+
+    seen = engine.look(["fabriek-2"])["fabriek-2"]
+
+    assert (seen.phase, seen.elapsed_s, seen.started_at) == (Phase.QUEUED, 0, None)
+
+
+def test_an_unknown_job_is_absent_not_finished(engine):
+    assert engine.look(["fabriek-never"]) == {}
+
+
+def test_a_job_that_ends_well_succeeds(bench, engine, job):
+    engine.submit(job)
+
+    bench.finish(job)
+
+    seen = engine.look([job.key])[job.key]
+    assert (seen.phase, seen.reason, seen.exit_code) == (Phase.SUCCEEDED, "", 0)
+    assert seen.started_at <= seen.ended_at
+
+
+def test_submitting_again_changes_nothing_even_after_the_end(bench, engine, job):
+    engine.submit(job)
+    engine.submit(job)
+    bench.finish(job)
+    before = engine.look([job.key])
+
+    engine.submit(job)
+
+    assert engine.look([job.key]) == before
+    assert [record.key for record in engine.usage(0)] == [job.key]
+
+
+def test_cancelling_stops_a_running_job_and_may_be_repeated(bench, engine, job):
+    engine.submit(job)
+    bench.start(job)
+
+    engine.cancel(job.key)
+    engine.cancel(job.key)
+
+    seen = ended(engine, job.key)
+    assert (seen.phase, seen.reason) == (Phase.CANCELLED, Reason.CANCELLED)
+
+
+def test_cancelling_a_waiting_job_means_it_never_held_anything(engine, job):
+    engine.submit(job)
+    engine.submit(replace(job, key="fabriek-2"))
+
+    engine.cancel("fabriek-2")
+
+    seen = ended(engine, "fabriek-2")
+    assert (seen.phase, seen.elapsed_s, seen.started_at) == (Phase.CANCELLED, 0, None)
+    assert "fabriek-2" not in [record.key for record in engine.usage(0)]
+
+
+def test_cancelling_what_is_unknown_or_ended_changes_nothing(bench, engine, job):
+    engine.submit(job)
+    bench.finish(job)
+    before = engine.look([job.key])
+
+    engine.cancel(job.key)
+    engine.cancel("fabriek-never")
+
+    assert engine.look([job.key, "fabriek-never"]) == before
+
+
+def test_a_closed_budget_lets_no_new_job_in_but_the_old_one_goes_on(bench, engine, job):
+    engine.open_budget("eu-1", 3600)
+    engine.submit(job)
+
+    engine.close_budget("eu-1")
+    engine.close_budget("eu-1")
+
+    with pytest.raises(JobRejected) as refused:
+        engine.submit(replace(job, key="fabriek-2"))
+    assert refused.value.code == "account_closed"
+    assert engine.look(["fabriek-2"]) == {}
+    engine.submit(job)
+    bench.finish(job)
+    assert engine.look([job.key])[job.key].phase == Phase.SUCCEEDED
+
+
+def test_setting_a_closed_budget_keeps_it_closed_and_opening_opens_it(engine, job):
+    engine.close_budget("eu-1")
+    engine.set_budget("eu-1", 7200)
+    with pytest.raises(JobRejected):
+        engine.submit(job)
+
+    engine.open_budget("eu-1", 7200)
+    engine.open_budget("eu-1", 7200)
+    engine.submit(job)
+
+    assert engine.look([job.key]).keys() == {job.key}
+
+
+def test_usage_tells_of_ended_jobs_since_a_moment(bench, engine, job):
+    before = time.time()
+    engine.submit(job)
+    bench.finish(job)
+
+    [record] = engine.usage(before - 1)
+
+    seen = engine.look([job.key])[job.key]
+    assert (record.key, record.account, record.gpus) == ("fabriek-1", "eu-1", 1)
+    assert (record.started_at, record.ended_at) == (seen.started_at, seen.ended_at)
+    assert (record.elapsed_s, record.phase) == (seen.elapsed_s, Phase.SUCCEEDED)
+    assert list(engine.usage(record.ended_at + 1)) == []
+
+
+def test_usage_is_silent_about_jobs_that_still_run(bench, engine, job):
+    engine.submit(job)
+    bench.start(job)
+
+    assert list(engine.usage(0)) == []
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda engine, job: engine.submit(job),
+        lambda engine, job: engine.look([job.key]),
+        lambda engine, job: engine.cancel(job.key),
+        lambda engine, job: engine.open_budget("eu-1", 1),
+        lambda engine, job: engine.set_budget("eu-1", 1),
+        lambda engine, job: engine.close_budget("eu-1"),
+        lambda engine, job: engine.usage(0),
+    ],
+    ids=["submit", "look", "cancel", "open", "set", "close", "usage"],
+)
+def test_an_engine_that_cannot_answer_says_so(bench, engine, job, ask):
+    bench.silence()
+
+    with pytest.raises(EngineDown):
+        ask(engine, job)
