@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.models import Decision
-from fabriek.allocations.ledger import LineKind
+from fabriek.allocations.lines import LineKind, Term
 from fabriek.cases.models import Case
 from fabriek.people.models import Organisation, Person
 
@@ -68,6 +68,9 @@ class Allocation(models.Model):
     gpu_seconds_spent = models.PositiveBigIntegerField(default=0)
     gpu_seconds_expired = models.PositiveBigIntegerField(default=0)
     opened_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+    # What the engine was last told of this budget; the loop tells it again when this is behind.
+    told_gpu_seconds = models.BigIntegerField(null=True, editable=False)
+    told_open = models.BooleanField(null=True, editable=False)
 
     objects: ClassVar[AllocationQuerySet] = AllocationQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -93,6 +96,10 @@ class Allocation(models.Model):
     @property
     def thread(self) -> str:
         return self.case.code
+
+    @property
+    def term(self) -> Term:
+        return Term(starts_on=self.starts_on, ends_on=self.ends_on)
 
     @property
     def gpu_seconds_left(self) -> int:

@@ -45,6 +45,10 @@ class Repository(models.Model):
         DATASET = "dataset", _("dataset")
         MODEL = "model", _("model")
 
+    # `code` and `title` are those of the dataset or model that lives here, so that earlier
+    # stages can name it without knowing that stage.
+    code = models.SlugField(unique=True, null=True, editable=False)
+    title = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=8, choices=Kind)
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="repositories")
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
@@ -54,7 +58,7 @@ class Repository(models.Model):
     objects: ClassVar[RepositoryQuerySet] = RepositoryQuerySet.as_manager()  # type: ignore[assignment]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.pk}"
+        return f"{self.code or self.pk} {self.title}".strip()
 
     @property
     def thread(self) -> str:
