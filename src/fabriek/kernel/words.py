@@ -1,6 +1,7 @@
 """Amounts, times and sizes in the words of the reader's language."""
 
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
@@ -21,7 +22,9 @@ SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 
 def number(value: float, decimals: int = 0) -> str:
     """Write 1234.5 as `1.234,5` for a Dutch reader and as `1,234.5` for an English one."""
-    return number_format(value, decimal_pos=decimals, use_l10n=True, force_grouping=True)
+    # Django cuts surplus decimals off; people expect them rounded.
+    exact = Decimal(f"{value:.{decimals}f}")
+    return number_format(exact, decimal_pos=decimals, use_l10n=True, force_grouping=True)
 
 
 def gpu_hours_number(gpu_seconds: int, decimals: int | None = None) -> str:
