@@ -187,7 +187,8 @@ def extend(
 
     Those lines are the record of the extension, and what makes repeating it harmless.
     """
-    if any(line.key.startswith(f"{LineKind.EXTEND}:{ends_on}:") for line in lines):
+    is_known = any(line.key.startswith(f"{LineKind.EXTEND}:{ends_on}:") for line in lines)
+    if is_known or ends_on == term.ends_on:
         return term, ()
     _check(ends_on > term.ends_on, "an extension ends later")
     expired = {share: part.expired for share, part in balance_by_share(lines).items()}

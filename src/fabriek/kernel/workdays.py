@@ -96,5 +96,5 @@ def _local(moment: datetime, calendar: Calendar) -> datetime:
 @lru_cache(maxsize=64)
 def _days_off(year: int, worked_holidays: frozenset[str]) -> frozenset[date]:
     # The first use in a process also loads every country of the package, about 0.1 s.
-    public = holidays.Netherlands(years=year, language="nl")
+    public = holidays.country_holidays("NL", years=year, language="nl")
     return frozenset(day for day, name in public.items() if name.lower() not in worked_holidays)
