@@ -40,7 +40,7 @@ class Work:
     tokens: int
     """Tokens trained on, all epochs together."""
     flop_per_token: float
-    """6 per parameter when all are trained; 4 when the base is frozen (LoRA), plus attention."""
+    """6 per parameter when all are trained, 4 when the base is frozen (LoRA); attention."""
     scored_tokens: int
     """Tokens read or written one by one while scoring, before and after together."""
     parameters: int
@@ -74,9 +74,7 @@ def _reasons(
             mflop=round(work.flop_per_token / 1e6, 1),
         ),
         Sentence(
-            _(
-                "Learning takes about %(train)s s; starting, scoring and saving about %(other)s s."
-            ),
+            _("Learning takes about %(train)s s; start, scoring and saving about %(other)s s."),
             train=ceil(train_s),
             other=ceil(other_s),
         ),

@@ -27,7 +27,7 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 class Event:
     """One line: `kind` is stage, progress, metrics, warning, failure, sample or result.
 
-    `unreadable` stands for a whole line that is not an event (a process was killed while writing).
+    `unreadable` stands for a line that is no event: its writer was killed halfway.
     """
 
     at: float
@@ -59,7 +59,7 @@ class Events:
     """The writer: each event is one line, one write, at once visible to the reader."""
 
     def __init__(self, path: Path) -> None:
-        """Open for appending; a line torn by an earlier death is closed first, never glued to."""
+        """Open for appending; a line torn by an earlier death is closed first."""
         self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         if (size := os.fstat(self._file).st_size) and os.pread(

@@ -19,11 +19,14 @@ HEADER_BYTES_MAX = 100_000_000
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 
 
-def look(inputs: Mapping[str, Path], base: Facts) -> Facts:
-    """Fill rows, bytes and base parameters of `base` from the inputs `dataset` and `model`."""
+def look(inputs: Mapping[str, Path], base: Facts, *, plain: bool = False) -> Facts:
+    """Fill rows, bytes and base parameters of `base` from the inputs `dataset` and `model`.
+
+    `plain` counts text files too, as for pretraining.
+    """
     found = base
     if dataset := inputs.get("dataset"):
-        rows, size, longest = _text_size(dataset)
+        rows, size, longest = _text_size(dataset, plain=plain)
         found = replace(found, rows=rows, text_bytes=size, longest_row_bytes=longest)
     if model := inputs.get("model"):
         found = replace(found, base_parameters=parameters_of(model))
@@ -70,9 +73,7 @@ def _parameters(path: Path) -> int:
     try:
         with path.open("rb") as file:
             (length,) = struct.unpack("<Q", file.read(8))
-            if length > HEADER_BYTES_MAX:
-                raise ValueError("header too long")
-            header = json.loads(file.read(length))
+            header = json.loads(file.read(min(length, HEADER_BYTES_MAX)))
         return sum(
             prod(item["shape"]) for name, item in header.items() if name != "__metadata__"
         )
@@ -84,9 +85,9 @@ def _parameters(path: Path) -> int:
         ) from why
 
 
-def _text_size(dataset: Path) -> tuple[int, int, int]:
+def _text_size(dataset: Path, *, plain: bool) -> tuple[int, int, int]:
     rows = size = longest = 0
-    for path in files_of(dataset).train:
+    for path in files_of(dataset, plain=plain).train:
         with path.open("rb") as file:
             while line := file.readline(1 << 20):
                 rows += bool(line.strip())

@@ -42,7 +42,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a run will probably cost: wall seconds times GPUs (at least one), start-up included."""
+    """What a run will cost: wall seconds times GPUs (at least one), start-up included."""
 
     gpu_seconds: int
     memory_bytes: int

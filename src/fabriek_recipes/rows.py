@@ -1,4 +1,4 @@
-"""Reads datasets row by row and names every problem by its line; light enough for the portal."""
+"""Reads datasets row by row and names every problem by its line; light for the portal."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ T = TypeVar("T")
 
 LINE_BYTES_MAX = 1024 * 1024
 PROBLEMS_MAX = 20
+MESSAGES_MIN = 2
 ROLES = ("system", "user", "assistant")
 HELD_OUT_WORDS = ("heldout", "held_out", "held-out", "test", "valid", "eval", "dev")
 
@@ -55,7 +56,7 @@ class RowProblem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a dataset holds: the files with rows to learn from, and those kept apart for scoring."""
+    """What a dataset holds: files with rows to learn from, and those kept apart for scoring."""
 
     train: tuple[Path, ...]
     held_out: tuple[Path, ...]
@@ -67,15 +68,15 @@ def read(path: Path) -> Iterator[Row | RowProblem]:
 
 
 def read_texts(path: Path) -> Iterator[str | RowProblem]:
-    """Give each text to pretrain on: of `.jsonl` the `text` (or all of a conversation), else paragraphs.
+    """Give each text to pretrain on: the `text` of a `.jsonl` row, or all of its messages.
 
-    In plain text a blank line ends a document.
+    In a `.txt` file a blank line ends a text.
     """
     return _each(path, _text) if is_jsonl(path) else _paragraphs(path)
 
 
 def check(path: Path, limit: int = PROBLEMS_MAX, *, plain: bool = False) -> list[RowProblem]:
-    """Collect the first `limit` problems of a file; `plain` checks it as text to pretrain on."""
+    """Collect the first `limit` problems of a file; `plain` means text to pretrain on."""
     problems: list[RowProblem] = []
     for item in read_texts(path) if plain else read(path):
         if isinstance(item, RowProblem):
@@ -91,10 +92,14 @@ def count(path: Path) -> int:
         return sum(1 for _number, line in _lines(file) if line is None or line.strip())
 
 
-def files_of(dataset: Path) -> Contents:
-    """Sort a dataset's `.jsonl` and `.txt` files; a name with a word like `heldout` or `test` is kept apart."""
+def files_of(dataset: Path, *, plain: bool = False) -> Contents:
+    """Sort a dataset's `.jsonl` files, and its `.txt` files too where `plain`.
+
+    One of several with a word like `heldout` or `test` in its name is kept apart for scoring.
+    """
+    suffixes = {".jsonl", ".txt"} if plain else {".jsonl"}
     found = [dataset] if dataset.is_file() else sorted(dataset.rglob("*"))
-    files = [path for path in found if path.suffix in {".jsonl", ".txt"} and path.is_file()]
+    files = [path for path in found if path.suffix in suffixes and path.is_file()]
     apart = tuple(path for path in files if _is_held_out(path) and len(files) > 1)
     return Contents(train=tuple(path for path in files if path not in apart), held_out=apart)
 
@@ -109,7 +114,7 @@ def _is_held_out(path: Path) -> bool:
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Number the lines; one over the bound is None, and skipped without being held in memory."""
+    """Give each line its number; one over the bound is None, and never held in memory."""
     number = 0
     while line := file.readline(LINE_BYTES_MAX + 1):
         number += 1
@@ -182,7 +187,7 @@ def _row(number: int, raw: Json) -> Row | RowProblem:
 
 
 def _conversation(number: int, raw: Json) -> Row | RowProblem:
-    if not isinstance(raw, list) or len(raw) < 2:
+    if not isinstance(raw, list) or len(raw) < MESSAGES_MIN:
         return _problem(
             number,
             _("Line %(line)s needs a list of at least two messages: a question and an answer."),
@@ -192,9 +197,7 @@ def _conversation(number: int, raw: Json) -> Row | RowProblem:
         if not isinstance(item, dict) or item.get("role") not in ROLES:
             return _problem(
                 number,
-                _(
-                    "Line %(line)s has a message whose role is not system, user or assistant; mend it."
-                ),
+                _("Line %(line)s has a role that is not system, user or assistant; mend it."),
             )
         if (problem := _text_problem(number, "content", item.get("content"))) is not None:
             return problem
@@ -206,9 +209,7 @@ def _in_order(number: int, messages: list[Message]) -> Row | RowProblem:
     if messages[-1].role != "assistant":
         return _problem(
             number,
-            _(
-                "The last message of line %(line)s is not by the assistant; end with the answer."
-            ),
+            _("Line %(line)s does not end with a message by the assistant; add the answer."),
         )
     if any(message.role == "system" for message in messages[1:]):
         return _problem(

@@ -1,13 +1,13 @@
-"""The one contract between portal and recipe: a folder with a manifest in, events and outputs out.
+"""The one contract between portal and recipe: a folder, manifest in, events and outputs out.
 
-| path            | written by | holds                                                             |
-|-----------------|------------|-------------------------------------------------------------------|
-| `run.json`      | portal     | the manifest                                                      |
-| `inputs/<name>` | portal     | a dataset or model, read only                                     |
-| `events.jsonl`  | recipe     | one JSON object per line, each with `at` and `kind`; only grows   |
-| `outputs/`      | recipe     | what was made, and `report.json` with the final facts             |
-| `checkpoints/`  | recipe     | where to resume; of no use to anybody once the run has ended well |
-| `log`, `exit`   | engine     | what the process said; its exit code                              |
+| path            | written by | holds                                                         |
+|-----------------|------------|---------------------------------------------------------------|
+| `run.json`      | portal     | the manifest                                                  |
+| `inputs/<name>` | portal     | a dataset or model, read only                                 |
+| `events.jsonl`  | recipe     | one JSON object a line, each with `at` and `kind`; only grows |
+| `outputs/`      | recipe     | what was made, and `report.json` with the final facts         |
+| `checkpoints/`  | recipe     | where to resume; of no use once the run has ended well        |
+| `log`, `exit`   | engine     | what the process said; its exit code                          |
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read and check `run.json`.
 
     Raises:
-        Failed: `bad_manifest`, when it is missing, broken, of another format, or points outside.
+        Failed: `bad_manifest`: missing, broken, of another format, or pointing outside.
     """
     try:
         raw = json.loads((folder / MANIFEST).read_bytes())

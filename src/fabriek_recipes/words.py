@@ -20,7 +20,7 @@ class Sentence(str):
     values: Mapping[str, Value]
 
     def __new__(cls, msgid: str, **values: Value) -> Sentence:
-        """Fill `%(name)s` places of `msgid`; pass numbers already rounded as they are to be shown."""
+        """Fill the `%(name)s` places of `msgid`; pass numbers rounded as they are shown."""
         sentence = super().__new__(cls, msgid % values)
         sentence.msgid = msgid
         sentence.values = values

@@ -1,4 +1,4 @@
-"""What can be set when fine-tuning, what it costs, and how to tell that the data will not do."""
+"""What can be set when fine-tuning, what it costs, and whether the inputs will do."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Knobs(BaseModel):
         le=0.05,
         title=_("Learning rate"),
         description=_(
-            "How far each step moves. About 0.0002 for LoRA on a large model, 0.00002 for full; "
-            "ten times more for a model of a few million parameters."
+            "How far each step moves. About 0.0002 for LoRA on a large model, 0.00002 for "
+            "full; ten times more for a model of a few million parameters."
         ),
         json_schema_extra={"group": "basic"},
     )
@@ -222,8 +222,8 @@ RECIPE = Recipe(
     name="finetune_lm",
     title=_("Teach a language model your task"),
     summary=_(
-        "Fine-tunes a language model on your questions and answers, and scores it on rows it has "
-        "never seen, before and after."
+        "Fine-tunes a language model on your questions and answers, and scores it on rows it "
+        "has never seen, before and after."
     ),
     when_to_use=_(
         "You have some hundreds or more examples of a question and the answer you want, and a "
@@ -236,7 +236,7 @@ RECIPE = Recipe(
             kind="dataset",
             title=_("Examples"),
             help=_(
-                "One or more .jsonl files with prompt and completion, or messages, on each line."
+                "One or more .jsonl files; each line holds prompt and completion, or messages."
             ),
         ),
         Input(

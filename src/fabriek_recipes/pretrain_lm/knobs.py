@@ -183,7 +183,7 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
     """Say what is wrong with the text before anything is queued."""
     problems: list[Sentence] = []
     if dataset := inputs.get("dataset"):
-        contents = files_of(dataset)
+        contents = files_of(dataset, plain=True)
         if not contents.train:
             problems.append(
                 Sentence(_("The dataset has no .txt or .jsonl file; add your text."))
@@ -198,8 +198,8 @@ RECIPE = Recipe(
     title=_("Train a small language model from nothing"),
     summary=_("Makes a tokenizer and a small language model from your own text alone."),
     when_to_use=_(
-        "You want a model whose every origin you know, or to try out the whole way from text to "
-        "model. For a useful model start from an open one and teach it your task."
+        "You want a model whose every origin you know, or to try out the whole way from text "
+        "to model. For a useful model start from an open one and teach it your task."
     ),
     knobs=Knobs,
     inputs=(

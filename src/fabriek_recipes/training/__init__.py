@@ -1,0 +1,1 @@
+"""What the training recipes share: process, packing, loop, checkpoints, scoring, saving."""

@@ -1,0 +1,155 @@
+"""Asks a model for its loss on a batch and for its greedy answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+import torch
+from torch import nn
+from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+from transformers import DynamicCache, PreTrainedModel
+
+from fabriek_recipes.training.device import precision
+from fabriek_recipes.training.packing import IGNORED, Batch
+
+# Above this many logits at once (1 GB in fp32) they are made piece by piece.
+LOGITS_MAX = 2**28
+# Models that do something of their own to the logits; for these the whole model is asked.
+OWN_LOGITS = (
+    "final_logit_softcapping",
+    "logit_scale",
+    "logits_scaling",
+    "output_multiplier_scale",
+)
+
+
+def loss_sum(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+    """Give the summed cross-entropy of the labelled tokens, making logits for those only."""
+    with precision(batch.ids_BT.device):
+        wanted_BT = batch.labels_BT != IGNORED
+        labels_N = batch.labels_BT[wanted_BT]
+        if any(getattr(model.config, name, None) for name in OWN_LOGITS):
+            logits_NV = _call(model, batch).logits[wanted_BT]
+            return functional.cross_entropy(logits_NV.float(), labels_N, reduction="sum")
+        hidden_ND = _call(model.base_model, batch).last_hidden_state[wanted_BT]
+        return _head_loss(model.get_output_embeddings(), hidden_ND, labels_N)
+
+
+def answers(
+    model: PreTrainedModel,
+    prompts: Sequence[list[int]],
+    *,
+    stops: set[int],
+    tokens_max: int,
+    check: Callable[[], None],
+) -> list[list[int]]:
+    """Continue each prompt greedily up to a stop token or `tokens_max`, like lengths together.
+
+    `check` is called between steps, and may raise to end it.
+    """
+    by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    found: list[list[int]] = [[] for _prompt in prompts]
+    size = 64
+    for start in range(0, len(by_length), size):
+        chosen = by_length[start : start + size]
+        texts = _greedy(model, [prompts[index] for index in chosen], stops, tokens_max, check)
+        for index, text in zip(chosen, texts, strict=True):
+            found[index] = text
+    return found
+
+
+@torch.no_grad()
+def _greedy(
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    stops: set[int],
+    tokens_max: int,
+    check: Callable[[], None],
+) -> list[list[int]]:
+    """Continue one batch; filling stands left, so the next token is in the last column."""
+    device = model.device
+    width = max(len(prompt) for prompt in prompts)
+    ids_BT = torch.tensor([[0] * (width - len(each)) + each for each in prompts], device=device)
+    lengths_B = torch.tensor([len(each) for each in prompts], device=device)
+    seen_BT = torch.arange(width, device=device)[None] >= width - lengths_B[:, None]
+    positions_BT = (seen_BT.long().cumsum(-1) - 1).clamp(min=0)
+    cache = DynamicCache(config=model.config)
+    found: list[list[int]] = [[] for _prompt in prompts]
+    live = list(range(len(prompts)))
+    for _step in range(tokens_max):
+        check()
+        with precision(device):
+            logits_B1V = model(
+                input_ids=ids_BT,
+                attention_mask=seen_BT.long(),
+                position_ids=positions_BT,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            ).logits
+        next_B = logits_B1V[:, -1].argmax(-1)
+        keep = _note(live, next_B.tolist(), stops, found)
+        if not keep:
+            break
+        ids_BT, positions_BT = next_B[:, None], positions_BT[:, -1:] + 1
+        seen_BT = functional.pad(seen_BT, (0, 1), value=True)
+        # Finished rows are dropped once they are half: dropping copies the cache.
+        if len(keep) <= len(live) // 2:
+            rows = torch.tensor(keep, device=device)
+            cache.batch_select_indices(rows)
+            ids_BT, positions_BT, seen_BT = ids_BT[rows], positions_BT[rows], seen_BT[rows]
+            live = [live[row] for row in keep]
+    return [_until(text, stops) for text in found]
+
+
+def _note(
+    live: list[int], tokens: list[int], stops: set[int], found: list[list[int]]
+) -> list[int]:
+    """Write down the new tokens; give the rows that are not finished."""
+    keep = []
+    for row, (index, token) in enumerate(zip(live, tokens, strict=True)):
+        found[index].append(token)
+        if stops.isdisjoint(found[index]):
+            keep.append(row)
+    return keep
+
+
+def _until(text: list[int], stops: set[int]) -> list[int]:
+    end = next((place for place, token in enumerate(text) if token in stops), len(text))
+    return text[:end]
+
+
+def _call(module: nn.Module, batch: Batch) -> _Output:
+    return cast(
+        "_Output",
+        module(
+            input_ids=batch.ids_BT,
+            attention_mask=batch.mask_B1TT,
+            position_ids=batch.positions_BT,
+            use_cache=False,
+        ),
+    )
+
+
+class _Output:
+    """The part of what a model gives that is used here."""
+
+    last_hidden_state: torch.Tensor
+    logits: torch.Tensor
+
+
+def _head_loss(
+    head: nn.Module, hidden_ND: torch.Tensor, labels_N: torch.Tensor
+) -> torch.Tensor:
+    def of(part_ND: torch.Tensor, part_N: torch.Tensor) -> torch.Tensor:
+        return functional.cross_entropy(head(part_ND).float(), part_N, reduction="sum")
+
+    vocabulary = cast("torch.Tensor", head.weight).shape[0]
+    rows = max(1, LOGITS_MAX // vocabulary)
+    if len(hidden_ND) <= rows:
+        return of(hidden_ND, labels_N)
+    parts = zip(torch.split(hidden_ND, rows), torch.split(labels_N, rows), strict=True)
+    sums = [checkpoint(of, *part, use_reentrant=False) for part in parts]
+    return torch.stack(cast("list[torch.Tensor]", sums)).sum()

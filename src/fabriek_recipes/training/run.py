@@ -1,0 +1,51 @@
+"""What both recipes do around their own part: say what they found, resume, and report."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+
+import torch
+
+from fabriek_recipes.rows import RowProblem
+from fabriek_recipes.training import device
+from fabriek_recipes.training.process import Job, K
+from fabriek_recipes.words import Failed, _
+
+
+def fingerprint(job: Job[K]) -> str:
+    """Name what the run computes; a checkpoint of anything else must not be resumed from."""
+    manifest = asdict(job.manifest)
+    chosen = {name: manifest[name] for name in ("recipe", "inputs", "seed", "format")}
+    chosen["knobs"] = job.knobs.model_dump(exclude={"checkpoint_every_steps"})
+    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+
+
+def choose_device(job: Job[K]) -> torch.device:
+    """Take the device, telling in the events when it is not what was asked for."""
+    gpus = job.manifest.limits.gpus
+    chosen = device.choose(gpus)
+    if (remark := device.remark(gpus, chosen)) is not None:
+        job.events.warning("device", remark)
+    return chosen
+
+
+def refuse(problem: RowProblem, file: str) -> Failed:
+    """Turn the first bad row into the failure of the run."""
+    return Failed(
+        "bad_row", _("%(file)s: %(problem)s"), file=file, problem=str(problem.sentence)
+    )
+
+
+class Clock:
+    """Measures the wall time of this process for the report."""
+
+    def __init__(self) -> None:
+        """Start now."""
+        self._started = time.monotonic()
+
+    def seconds(self) -> float:
+        """Give the seconds since the start."""
+        return round(time.monotonic() - self._started, 2)
