@@ -1,0 +1,132 @@
+"""Compose labelled messages: a situation, and around it what people write besides."""
+
+import random
+from dataclasses import dataclass
+
+from grammar import Sections, TOPICS, fill, sections, sentence
+from noise import as_typed
+
+SEED = 20_261
+RENDERINGS = 3
+HELD_OUT_EVERY = 4
+DEPARTMENTS = {
+    "huisarts": "huisarts",
+    "thuiszorg": "thuiszorg",
+    "medicatie": "medicatie",
+    "wegbeheer": "wegbeheer",
+    "ov": "openbaar vervoer",
+    "parkeren": "parkeren",
+    "brandveiligheid": "brandveiligheid",
+    "handhaving": "handhaving",
+    "cyber": "cyberveiligheid",
+}
+URGENCIES = ("laag", "midden", "hoog")
+# How many messages say, besides the situation itself: how bad it is, whose world it is in, a mood, something off the subject.
+SIGN_SHARE, CONTEXT_SHARE, TONE_SHARE, ASIDE_SHARE = 0.6, 0.9, 0.1, 0.1
+
+OPENINGS, CLOSINGS = sections("_openings"), sections("_closings")
+TONES, SIGNS = sections("_tone")["toon"], sections("_signs")
+ASIDES = sections("_topics")["zinnen"]
+CONTEXTS = sections("_context")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    prompt: str
+    completion: str
+    department: str
+    urgency: str
+    situation: str
+
+
+def rows() -> tuple[list[Row], list[Row]]:
+    """Give the training rows and the held-out rows; they share no situation and no sign of urgency."""
+    dice = random.Random(SEED)
+    training: list[Row] = []
+    held_out: list[Row] = []
+    for file, urgency, number, situation in situations():
+        if is_held_out(number):
+            held_out.append(row(file, urgency, situation, dice=dice, apart=True))
+        else:
+            training += distinct(file, urgency, situation, dice=dice)
+    dice.shuffle(training)
+    dice.shuffle(held_out)
+    return training, held_out
+
+
+def situations() -> list[tuple[str, str, int, str]]:
+    files: dict[str, Sections] = {file: sections(file) for file in DEPARTMENTS}
+    return [
+        (file, urgency, number, situation)
+        for file in DEPARTMENTS
+        for urgency in URGENCIES
+        for number, situation in enumerate(files[file][urgency])
+    ]
+
+
+def is_held_out(number: int) -> bool:
+    return number % HELD_OUT_EVERY == HELD_OUT_EVERY - 1
+
+
+def distinct(file: str, urgency: str, situation: str, *, dice: random.Random) -> list[Row]:
+    made: dict[str, Row] = {}
+    while len(made) < RENDERINGS:
+        new = row(file, urgency, situation, dice=dice, apart=False)
+        made.setdefault(new.prompt, new)
+    return list(made.values())
+
+
+def row(file: str, urgency: str, situation: str, *, dice: random.Random, apart: bool) -> Row:
+    department = DEPARTMENTS[file]
+    return Row(
+        prompt=message(file, urgency, situation, dice=dice, apart=apart),
+        completion=f"afdeling: {department}; urgentie: {urgency}",
+        department=department,
+        urgency=urgency,
+        situation=situation,
+    )
+
+
+def message(file: str, urgency: str, situation: str, *, dice: random.Random, apart: bool) -> str:
+    register = dice.choices(("formeel", "gewoon", "kort"), (30, 45, 25))[0]
+    core = [sentence(fill(situation, dice))]
+    if dice.random() < SIGN_SHARE:
+        core.append(fill(dice.choice(own_side(SIGNS[urgency], apart=apart)), dice))
+    if dice.random() < CONTEXT_SHARE:
+        context = fill(dice.choice(own_side(CONTEXTS[file], apart=apart)), dice)
+        core.insert(dice.choice((0, len(core))), context)
+    if dice.random() < TONE_SHARE:
+        core.insert(dice.randrange(len(core) + 1), fill(dice.choice(TONES), dice))
+    if dice.random() < ASIDE_SHARE:
+        core.append(aside(file, dice))
+    whole = [*before(register, dice), *core, *after(register, dice)]
+    return as_typed(joined(whole), register=register, dice=dice)
+
+
+def joined(parts: list[str]) -> str:
+    """Set the parts in one line; after "Hallo," the next goes on without a capital."""
+    text = ""
+    for part in parts:
+        goes_on = text.endswith(",") and part[1:2].islower()
+        text += " " + (part[0].lower() + part[1:] if goes_on else part)
+    return text.strip()
+
+
+def own_side(phrases: list[str], *, apart: bool) -> list[str]:
+    return [phrase for number, phrase in enumerate(phrases) if is_held_out(number) is apart]
+
+
+def after(register: str, dice: random.Random) -> list[str]:
+    return [fill(dice.choice(CLOSINGS[register]), dice)] if dice.random() < 0.3 else []
+
+
+def before(register: str, dice: random.Random) -> list[str]:
+    opening = [dice.choice(OPENINGS[register])] if dice.random() < 0.4 else []
+    origin = [fill(dice.choice(OPENINGS["herkomst"]), dice)] if dice.random() < 0.12 else []
+    return opening + origin
+
+
+def aside(file: str, dice: random.Random) -> str:
+    """Name something of another department, so that a single word decides nothing."""
+    others = [topic for other, topics in TOPICS.items() if other != file for topic in topics]
+    return fill(dice.choice(ASIDES), dice, topic=dice.choice(others))
