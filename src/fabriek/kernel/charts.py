@@ -94,7 +94,7 @@ def line_chart(
 
 
 def nice_step(span: float, most_ticks: int) -> float:
-    """The smallest step of 1, 2 or 5 times a power of ten with at most `most_ticks` gaps."""
+    """Find the smallest 1, 2 or 5 times a power of ten with at most `most_ticks` gaps."""
     rough = span / most_ticks
     power = 10.0 ** math.floor(math.log10(rough))
     # A hair of tolerance: 0.3 / 3 is a little more than 0.1.
@@ -126,7 +126,7 @@ class _Axis:
 
     @classmethod
     def around(cls, values: Sequence[float], most_ticks: int, *, tight: bool) -> "_Axis":
-        """A tight axis ends at the data, a loose one at the next tick."""
+        """Make an axis: a tight one ends at the data, a loose one at the next tick."""
         low, high = min(values), max(values)
         if low == high:
             room = abs(low) / 2 or 0.5
@@ -140,8 +140,9 @@ class _Axis:
         return (value - self.low) / (self.high - self.low)
 
     def ticks(self, *, upwards: bool) -> tuple[Tick, ...]:
-        first, last = math.ceil(self.low / self.step - 1e-9), math.floor(
-            self.high / self.step + 1e-9
+        first, last = (
+            math.ceil(self.low / self.step - 1e-9),
+            math.floor(self.high / self.step + 1e-9),
         )
         return tuple(self._tick(n * self.step, upwards) for n in range(first, last + 1))
 
@@ -183,7 +184,7 @@ def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
 
 
 def _rows(series: Sequence[Series]) -> tuple[Row, ...]:
-    """The table: evenly chosen places, the last one always among them."""
+    """Fill the table: evenly chosen places, the last one always among them."""
     values = [dict(one.points) for one in series]
     places = sorted({x for one in values for x in one})
     chosen = _evenly(places, MOST_ROWS)

@@ -9,7 +9,6 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from fabriek.kernel import charts
 from fabriek.kernel.errors import Invalid
@@ -20,21 +19,28 @@ HOUR = 3600
 
 
 class SampleForm(forms.Form):
-    title = forms.CharField(label="Title of your case", help_text="One line, as you would say it.")
+    title = forms.CharField(
+        label="Title of your case", help_text="One line, as you would say it."
+    )
     problem = forms.CharField(
         label="What do you want to solve?", widget=forms.Textarea, required=False
     )
     mail = forms.EmailField(label="Your e-mail address")
     sector = forms.ChoiceField(
-        label="Sector", choices=[("mobility", "Mobility"), ("safety", "Safety"), ("care", "Care")]
+        label="Sector",
+        choices=[("mobility", "Mobility"), ("safety", "Safety"), ("care", "Care")],
     )
-    hours = forms.IntegerField(label="How much computing?", min_value=1, help_text="At most 5,000.")
+    hours = forms.IntegerField(
+        label="How much computing?", min_value=1, help_text="At most 5,000."
+    )
     personal = forms.ChoiceField(
         label="Does your data tell something about people?",
         choices=[("no", "No"), ("yes", "Yes"), ("unknown", "I do not know")],
         widget=forms.RadioSelect,
     )
-    file = forms.FileField(label="Your data", required=False, help_text="JSON lines, up to 100 GB.")
+    file = forms.FileField(
+        label="Your data", required=False, help_text="JSON lines, up to 100 GB."
+    )
     agree = forms.BooleanField(label="We use the outcome for civilian purposes only.")
 
 
@@ -49,7 +55,7 @@ class Row:
 
 
 def look(request: HttpRequest) -> HttpResponse:
-    messages.success(request, _("Your application was submitted."))
+    messages.success(request, "Your application was submitted.")
     context = {
         "stations": _stations(),
         "steps": _steps(),
@@ -58,16 +64,24 @@ def look(request: HttpRequest) -> HttpResponse:
         "rows": _rows(),
         "page": Paged(items=_rows(), count=1204, page=7, size=50),
         "tones": ["good", "attention", "wrong", "busy", "neutral"],
-        "state_words": ["draft", "submitted", "awarded", "running", "returned", "failed", "lost"],
+        "state_words": [
+            "draft",
+            "submitted",
+            "awarded",
+            "running",
+            "returned",
+            "failed",
+            "lost",
+        ],
         "states": [("draft", "Draft"), ("submitted", "Submitted")],
         "form": SampleForm(),
         "wrong_form": SampleForm({"title": "", "mail": "piet", "hours": "0"}),
         "chart": _chart(),
-        "no_chart": charts.line_chart([], x_label="", y_label="", title=_("Loss per step")),
+        "no_chart": charts.line_chart([], x_label="", y_label="", title="Loss per step"),
         "origin": _origin(),
         "refusal": Invalid(
-            _("Line 214 has no completion. Add one, or leave the line out, and send it again."),
-            fields={"file": _("line 214")},
+            "Line 214 has no completion. Add one, or leave the line out, and send it again.",
+            fields={"file": "line 214"},
         ),
         "soon": timezone.now() + timedelta(days=12),
         "hour_ago": timezone.now() - timedelta(minutes=12),
@@ -77,7 +91,16 @@ def look(request: HttpRequest) -> HttpResponse:
 
 def _stations() -> list[dict[str, str]]:
     names = ["Case", "Access", "GPU-hours", "Data", "Runs", "Model", "Use", "Report"]
-    notes = ["accepted", "Playground", "412 left", "2 datasets", "1 running", "", "", "due in March"]
+    notes = [
+        "accepted",
+        "Playground",
+        "412 left",
+        "2 datasets",
+        "1 running",
+        "",
+        "",
+        "due in March",
+    ]
     status = ["done", "done", "done", "done", "current", "todo", "todo", "todo"]
     return [
         {"label": name, "url": "#" if state != "todo" else "", "status": state, "note": note}
@@ -89,20 +112,31 @@ def _steps() -> list[NextStep]:
     return [
         NextStep(
             name="start",
-            label=_("Start the run"),
-            sentence=_("Your data is ready: start the first run, it uses about 8 of your 412 GPU-hours."),
+            label="Start the run",
+            sentence="Your data is ready: start the first run, about 8 of your 412 GPU-hours.",
             url="#start",
             method="get",
         ),
         NextStep(name="ask", label="Ask an expert", sentence="", url="#ask", method="get"),
-        NextStep(name="withdraw", label="Withdraw", sentence="", url="#w", method="get", tone="danger"),
+        NextStep(
+            name="withdraw",
+            label="Withdraw",
+            sentence="",
+            url="#w",
+            method="get",
+            tone="danger",
+        ),
     ]
 
 
 def _facts() -> list[dict[str, str]]:
     return [
         {"label": "Organisation", "value": "Zorgtaal B.V.", "url": "#"},
-        {"label": "Access mode", "value": "Playground", "help": "First in, first out; answer within 2 working days."},
+        {
+            "label": "Access mode",
+            "value": "Playground",
+            "help": "First in, first out; answer within 2 working days.",
+        },
         {"label": "Partner", "value": "Rijksuniversiteit Groningen"},
         {"label": "Personal data", "value": "No"},
     ]
@@ -112,25 +146,69 @@ def _entries() -> list[dict[str, object]]:
     now = timezone.now()
     return [
         {"at": now, "sentence": "The run started on 2 GPUs.", "by": "the engine"},
-        {"at": now - timedelta(hours=3), "sentence": "Dataset “messages to the care desk” got revision 3.", "by": "Anke de Boer"},
-        {"at": now - timedelta(days=4), "sentence": "The application was awarded 5,000 GPU-hours.", "by": "Wim Postma", "note": "“Clear aim, right size, data at hand.”", "tone": "good"},
+        {
+            "at": now - timedelta(hours=3),
+            "sentence": "Dataset “messages to the care desk” got revision 3.",
+            "by": "Anke de Boer",
+        },
+        {
+            "at": now - timedelta(days=4),
+            "sentence": "The application was awarded 5,000 GPU-hours.",
+            "by": "Wim Postma",
+            "note": "“Clear aim, right size, data at hand.”",
+            "tone": "good",
+        },
     ]
 
 
 def _rows() -> list[Row]:
     return [
-        Row("Triage of messages to the care desk", "Zorgtaal B.V.", "running", 412 * HOUR, 1_240_000_000, timedelta(days=12)),
-        Row("Counting cyclists without cameras", "Veluwe Mobiel", "submitted", 5000 * HOUR, 18_400_000, timedelta(days=96)),
-        Row("Fire alarms that explain themselves", "Brandwijs", "returned", 90, 512, timedelta(days=-3)),
-        Row("Dialect in the ambulance", "UMC Noord", "awarded", 12_345 * HOUR + 1800, 98_700_000_000, timedelta(days=400)),
+        Row(
+            "Triage of messages to the care desk",
+            "Zorgtaal B.V.",
+            "running",
+            412 * HOUR,
+            1_240_000_000,
+            timedelta(days=12),
+        ),
+        Row(
+            "Counting cyclists without cameras",
+            "Veluwe Mobiel",
+            "submitted",
+            5000 * HOUR,
+            18_400_000,
+            timedelta(days=96),
+        ),
+        Row(
+            "Fire alarms that explain themselves",
+            "Brandwijs",
+            "returned",
+            90,
+            512,
+            timedelta(days=-3),
+        ),
+        Row(
+            "Dialect in the ambulance",
+            "UMC Noord",
+            "awarded",
+            12_345 * HOUR + 1800,
+            98_700_000_000,
+            timedelta(days=400),
+        ),
     ]
 
 
 def _chart() -> charts.LineChart:
-    train = [(float(s), 2.6 * math.exp(-s / 160) + 0.42 + 0.06 * math.sin(s * 1.7)) for s in range(1000)]
+    train = [
+        (float(s), 2.6 * math.exp(-s / 160) + 0.42 + 0.06 * math.sin(s * 1.7))
+        for s in range(1000)
+    ]
     held = [(float(s), 2.5 * math.exp(-s / 150) + 0.55 + s / 9000) for s in range(0, 1000, 50)]
     return charts.line_chart(
-        [charts.Series(name="training", points=train), charts.Series(name="held-out", points=held)],
+        [
+            charts.Series(name="training", points=train),
+            charts.Series(name="held-out", points=held),
+        ],
         x_label="step",
         y_label="loss (nats per token)",
         title="Loss on held-out data stopped falling at step 400",
@@ -139,9 +217,24 @@ def _chart() -> charts.LineChart:
 
 def _origin() -> list[dict[str, object]]:
     return [
-        {"kind": "Model", "items": [{"label": "care-desk-nl 1", "url": "#", "note": "exact match 0.83"}]},
+        {
+            "kind": "Model",
+            "items": [{"label": "care-desk-nl 1", "url": "#", "note": "exact match 0.83"}],
+        },
         {"kind": "Run", "items": [{"label": "Run 12", "url": "#", "note": "8.2 GPU-hours"}]},
-        {"kind": "Data and base model", "items": [{"label": "Messages, revision 3", "url": "#"}, {"label": "base-nl-300m", "url": "#", "note": "Apache 2.0"}]},
-        {"kind": "Award", "items": [{"label": "FAB-2026PG01-1147", "url": "#", "note": "5,000 GPU-hours"}]},
-        {"kind": "Case", "items": [{"label": "Triage of messages to the care desk", "url": "#"}]},
+        {
+            "kind": "Data and base model",
+            "items": [
+                {"label": "Messages, revision 3", "url": "#"},
+                {"label": "base-nl-300m", "url": "#", "note": "Apache 2.0"},
+            ],
+        },
+        {
+            "kind": "Award",
+            "items": [{"label": "FAB-2026PG01-1147", "url": "#", "note": "5,000 GPU-hours"}],
+        },
+        {
+            "kind": "Case",
+            "items": [{"label": "Triage of messages to the care desk", "url": "#"}],
+        },
     ]

@@ -11,28 +11,34 @@ class Tone(StrEnum):
     NEUTRAL = "neutral"
 
 
-WORDS: dict[Tone, frozenset[str]] = {
-    Tone.GOOD: frozenset(
-        "accepted active approved available awarded complete completed done eligible "
-        "feasible finished fulfilled granted intact paid passed positive published ready "
-        "registered settled signed succeeded valid verified".split()
-    ),
-    Tone.ATTENTION: frozenset(
-        "attention awaiting_applicant awaiting_response due expiring incomplete invited lost "
-        "overdue paused returned suspended unknown unverified waiting".split()
-    ),
-    Tone.WRONG: frozenset(
-        "broken declined error expired failed infeasible ineligible invalid negative "
-        "not_eligible not_feasible refused rejected revoked".split()
-    ),
-    Tone.BUSY: frozenset(
-        "assessed assessing asked busy cancelling checking current held in_assessment in_review "
-        "pending preparing queued reviewing running starting stopping submitted "
-        "under_review uploading".split()
-    ),
+# Only words that stages use; a word nobody listed is neutral (draft, closed, withdrawn ...).
+TONES: dict[str, Tone] = {
+    "accepted": Tone.GOOD,
+    "active": Tone.GOOD,
+    "awarded": Tone.GOOD,
+    "eligible": Tone.GOOD,
+    "feasible": Tone.GOOD,
+    "open": Tone.GOOD,
+    "published": Tone.GOOD,
+    "ready": Tone.GOOD,
+    "succeeded": Tone.GOOD,
+    "expiring": Tone.ATTENTION,
+    "invited": Tone.ATTENTION,
+    "lost": Tone.ATTENTION,
+    "overdue": Tone.ATTENTION,
+    "returned": Tone.ATTENTION,
+    "declined": Tone.WRONG,
+    "expired": Tone.WRONG,
+    "failed": Tone.WRONG,
+    "refused": Tone.WRONG,
+    "revoked": Tone.WRONG,
+    "queued": Tone.BUSY,
+    "reviewed": Tone.BUSY,
+    "running": Tone.BUSY,
+    "submitted": Tone.BUSY,
+    "waiting": Tone.BUSY,
 }
 
 
 def tone_of(state: str) -> Tone:
-    """Give the tone of a state's word; a word nobody listed is neutral."""
-    return next((tone for tone, words in WORDS.items() if state.lower() in words), Tone.NEUTRAL)
+    return TONES.get(state.lower(), Tone.NEUTRAL)

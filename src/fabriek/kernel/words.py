@@ -77,7 +77,10 @@ def when(value: date | datetime, *, now: datetime | None = None) -> str:
     days = (_as_day(local) - timezone.localtime(now).date()).days
     if days == 0:
         return _today(local, now)
-    return gettext("%(distance)s, on %(day)s") % {"distance": _distance(days), "day": day(local)}
+    return gettext("%(distance)s, on %(day)s") % {
+        "distance": _distance(days),
+        "day": day(local),
+    }
 
 
 def _today(local: date | datetime, now: datetime) -> str:

@@ -50,7 +50,7 @@ def euro(eur_cents: int | None) -> str:
 
 @register.filter
 def when(value: date | datetime | None) -> SafeString | str:
-    """How far away and when, as a `<time>` element."""
+    """Say how far away and when, as a `<time>` element."""
     return "" if not value else _time_element(value, words.when(value))
 
 
@@ -71,7 +71,7 @@ def _time_element(value: date | datetime, text: str) -> SafeString:
 # --- states ------------------------------------------------------------------------------
 @register.inclusion_tag("parts/_state.html")
 def state(value: str, label: str = "", tone: str = "") -> dict[str, str]:
-    """A state's word with its sign; the label of a TextChoices member is found by itself."""
+    """Show a state's word with its sign; a TextChoices member brings its own label."""
     word = str(value)
     return {
         "state": word,
@@ -83,7 +83,7 @@ def state(value: str, label: str = "", tone: str = "") -> dict[str, str]:
 # --- addresses ---------------------------------------------------------------------------
 @register.simple_tag(takes_context=True)
 def query(context: Context, **changes: str | int | None) -> str:
-    """This address's query string with changes; `None` or "" drops a key.
+    """Give the address's query string with changes; `None` or "" drops a key.
 
     A change of anything but the page starts at the first page again.
     """
@@ -99,10 +99,8 @@ def query(context: Context, **changes: str | int | None) -> str:
 
 
 @register.inclusion_tag("parts/_sort_heading.html", takes_context=True)
-def sort_heading(
-    context: Context, key: str, label: str, kind: str = ""
-) -> dict[str, str]:
-    """A column heading that sorts by `?sort=key`, and back by `?sort=-key`."""
+def sort_heading(context: Context, key: str, label: str, kind: str = "") -> dict[str, str]:
+    """Head a column that sorts by `?sort=key`, and back by `?sort=-key`."""
     request = context.get("request")
     now = request.GET.get("sort", "") if request else ""
     direction = {key: "ascending", f"-{key}": "descending"}.get(now, "")
@@ -117,7 +115,7 @@ def sort_heading(
 
 @register.inclusion_tag("parts/_pages.html", takes_context=True)
 def pages(context: Context, page: Paged[Any]) -> dict[str, object]:
-    """Links to the other pages of a list, by address; nothing when there is but one page."""
+    """Link to the other pages of a list, by address; nothing when there is but one page."""
     return {
         "page": page,
         "first": (page.page - 1) * page.size + 1,
@@ -150,7 +148,7 @@ def _page_numbers(here: int, last: int) -> list[int]:
 def next_steps(
     context: Context, steps: Sequence[NextStep], waiting: str = "", note: str = ""
 ) -> dict[str, object]:
-    """The first step as sentence and button, the others beside it.
+    """Show the first step as sentence and button, the others beside it.
 
     `waiting` is the sentence when nothing is to be done by this person.
     """
@@ -180,10 +178,8 @@ class Share:
 
 
 @register.inclusion_tag("parts/_meter.html")
-def meter(
-    granted: int, spent: int, held: int = 0, label: str = ""
-) -> dict[str, object]:
-    """A budget in GPU-seconds as one bar: spent, held for running work, left."""
+def meter(granted: int, spent: int, held: int = 0, label: str = "") -> dict[str, object]:
+    """Draw a budget in GPU-seconds as one bar: spent, held for running work, left."""
     left = max(granted - spent - held, 0)
     return {
         "label": label,
