@@ -35,6 +35,10 @@ class Machine:
     def seen(self, key):
         return self.engine.look([key])[key]
 
+    def was_launched(self, key):
+        """Whether a supervisor was ever started for it, even if that has done nothing yet."""
+        return (self.home / "jobs" / key / "trouble").exists()
+
     def last_beat_s(self, key):
         said = (self.home / "jobs" / key / "beat").read_text()
         return float(said or 0)
@@ -53,10 +57,11 @@ class Machine:
         return int(eventually(lambda: path.exists() and path.read_text().strip()))
 
     def clear(self):
-        jobs = self.home / "jobs"
-        for key in sorted(one.name for one in jobs.iterdir()) if jobs.is_dir() else ():
-            self.engine.cancel(key)
+        for waiting in (self.home / "queue").glob("*"):
+            waiting.unlink(missing_ok=True)
+        # A job that was being started is either seen here or was never started.
         for key in [one.name.partition("-")[2] for one in (self.home / "live").glob("*")]:
+            self.engine.cancel(key)
             self.ended(key)
 
 

@@ -219,9 +219,9 @@ def test_a_small_job_does_not_overtake_a_large_one(machine):
     machine.submit("a", "sleep 20")
     machine.submit("large", "true", gpus=2)
     machine.submit("small", "true")
-    eventually(lambda: machine.seen("a").phase == Phase.RUNNING)
 
-    assert machine.seen("small").phase == Phase.QUEUED
+    assert machine.seen("small").queue_position == 2
+    assert (machine.was_launched("a"), machine.was_launched("small")) == (True, False)
     machine.engine.cancel("a")
     assert machine.ended("large").phase == machine.ended("small").phase == Phase.SUCCEEDED
 
@@ -428,16 +428,23 @@ def test_a_job_that_can_never_run_here_is_refused(machine, wish, code):
 # What it costs
 
 
-def test_a_supervisor_starts_in_a_tenth_of_a_second_of_processor_time():
-    command = [sys.executable, "-S", "-P", "-c", "import fabriek.engines.local_job"]
+def test_a_supervisor_starts_quickly_because_it_imports_little():
+    # Without site-packages (-S) nothing of others can be imported at all.
+    program = "import sys, fabriek.engines.local_job; print(*sys.modules)"
+    command = [sys.executable, "-S", "-P", "-c", program]
     costs_s = []
-    for _ in range(3):
+    for _ in range(5):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, env={"PYTHONPATH": SOURCE}, check=True)
+        done = subprocess.run(
+            command, env={"PYTHONPATH": SOURCE}, check=True, capture_output=True, text=True
+        )
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         costs_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    assert min(costs_s) < 0.1
+    slow = {"argparse", "asyncio", "logging", "multiprocessing", "uuid", "zipfile"}
+    assert slow.isdisjoint(done.stdout.split())
+    # About 0.06 on an idle machine; processor time grows when others use its caches.
+    assert min(costs_s) < 0.15
 
 
 def _text(path):

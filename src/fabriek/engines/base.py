@@ -98,7 +98,8 @@ class Sighting:
 
     `elapsed_s` is how long the job has held its GPUs: 0 while it waits, cut off to whole
     seconds, and up to the engine's grace more than `timeout_s` when it had to be stopped.
-    `started_at` and `ended_at` are seconds since 1970. `queue_position` 1 is the next to start.
+    `started_at` and `ended_at` are seconds since 1970. `queue_position` 1 is the next to start;
+    None: being started, or the engine does not tell.
     """
 
     phase: Phase

@@ -21,7 +21,7 @@ from fabriek.engines.base import (
     UsageRecord,
 )
 from fabriek.engines.local_desk import Knobs, is_waiting, tend
-from fabriek.engines.local_home import Budget, Home, key_of
+from fabriek.engines.local_home import Budget, Home
 from fabriek.engines.local_proc import nudge, real_gpus
 
 # A key is also a folder's name.
@@ -70,10 +70,10 @@ class Local:
     def look(self, keys: Collection[str]) -> dict[str, Sighting]:
         self._home.make()
         with self._home.desk():
-            tend(self._home, self._knobs)
-        waiting = {key_of(entry): n for n, entry in enumerate(self._home.entries("queue"), 1)}
+            waiting = tend(self._home, self._knobs)
+        positions = {key: position for position, key in enumerate(waiting, 1)}
         known = (key for key in keys if KEY.fullmatch(key))
-        seen = {key: self._sighting(key, waiting.get(key)) for key in known}
+        seen = {key: self._sighting(key, positions.get(key)) for key in known}
         return {key: sighting for key, sighting in seen.items() if sighting}
 
     @_answering()

@@ -25,22 +25,26 @@ class Knobs:
     beat_s: float = 1.0
 
 
-def tend(home: Home, knobs: Knobs) -> None:
-    """Put right what can be put right. Needs the desk; costs little when nothing changed."""
+def tend(home: Home, knobs: Knobs) -> list[str]:
+    """Put right what can be put right, and give the keys that still wait, the next one first.
+
+    Needs the desk; costs little when nothing changed.
+    """
     # The dead first: what is left of them may still be using the GPUs they had.
     for entry in home.entries("live"):
         _bury_if_dead(home, entry)
     waiting = home.entries("queue")
     if not waiting:
-        return
+        return []
     free = home.free_slots(knobs.gpus)
     try:
-        for entry in waiting:
+        for place, entry in enumerate(waiting):
             if not _take_up(home, knobs, entry, free):
-                return
+                return [key_of(one) for one in waiting[place:]]
     finally:
         for lock in free.values():
             os.close(lock)
+    return []
 
 
 def is_waiting(home: Home, key: str) -> bool:

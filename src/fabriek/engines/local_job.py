@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,7 +96,7 @@ def _begin(
 ) -> Watch:
     start = Start(
         boot=boot_id(),
-        mark=uuid.uuid4().hex,
+        mark=os.urandom(16).hex(),
         supervisor=os.getpid(),
         supervisor_ticks=start_ticks(os.getpid()) or 0,
         monotonic_s=time.monotonic(),

@@ -40,6 +40,7 @@ def kill_marked(mark: str, patience_s: float = 2.0) -> None:
     """End every process that has `mark` in its environment, and wait until they are gone.
 
     A pid may have been given to somebody else meanwhile; the mark, made for one job, may not.
+    What wiped its own environment escapes: rather that than ending a stranger.
     """
     until = time.monotonic() + patience_s
     while (handles := list(_marked(mark))) and time.monotonic() < until:
