@@ -252,6 +252,16 @@ def test_the_same_extension_twice_changes_nothing_even_after_expiring_again():
     assert ledger.balance(lines) == Balance(granted=100, expired=100)
 
 
+def test_an_earlier_extension_asked_again_after_a_later_one_changes_nothing():
+    lines = granted(nl=100)
+    term, new = ledger.extend(lines, term=TERM, ends_on=date(2026, 6, 30), at=DURING)
+    lines += new
+    term, new = ledger.extend(lines, term=term, ends_on=date(2026, 7, 31), at=DURING)
+    lines += new
+
+    assert ledger.extend(lines, term=term, ends_on=date(2026, 6, 30), at=DURING) == (term, ())
+
+
 def test_an_extension_must_end_later():
     with pytest.raises(ValueError, match="ends later"):
         ledger.extend(granted(nl=1), term=TERM, ends_on=date(2026, 5, 30), at=DURING)

@@ -165,10 +165,7 @@ def counter(
         else _give_back(lines, corrects, -gpu_seconds)
     )
     new = _lines(LineKind.COUNTER, corrects, parts, at, name=name)
-    return tuple(
-        replace(line, kind=LineKind.COUNTER if line.share else LineKind.OVERRUN, note=note)
-        for line in new
-    )
+    return tuple(replace(line, kind=_correction_of(line.share), note=note) for line in new)
 
 
 def expire(lines: Sequence[Line], *, term: Term, at: datetime) -> tuple[Line, ...]:
