@@ -17,8 +17,8 @@ class Machine:
         self.home = folder / "home"
         self.engine = self.with_gpus(1)
 
-    def with_gpus(self, count):
-        self.engine = Local(self.home, gpus=count, grace_s=0.3, beat_s=0.1)
+    def with_gpus(self, count, *, grace_s=5):
+        self.engine = Local(self.home, gpus=count, grace_s=grace_s, beat_s=0.1)
         return self.engine
 
     def job(self, key, script, **more):

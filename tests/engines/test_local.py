@@ -119,6 +119,7 @@ def test_a_job_that_removes_its_own_folder_still_ends_truly(machine):
 
 
 def test_kill_9_of_the_job_is_seen_as_killed_and_billed_for_what_it_held(machine):
+    began = time.monotonic()
     job = machine.submit("a", "echo $$ >pid; exec sleep 20")
     eventually(lambda: machine.seen("a").elapsed_s >= 1)
 
@@ -126,7 +127,8 @@ def test_kill_9_of_the_job_is_seen_as_killed_and_billed_for_what_it_held(machine
 
     seen = machine.ended("a")
     assert (seen.phase, seen.reason, seen.exit_code) == (Phase.FAILED, Reason.KILLED, 137)
-    assert seen.elapsed_s == int(seen.ended_at - seen.started_at) == 1
+    assert 1 <= seen.elapsed_s <= time.monotonic() - began
+    assert seen.ended_at - seen.started_at == pytest.approx(seen.elapsed_s, abs=1.1)
     assert (job.folder / "exit").read_text() == "137\n"
 
 
@@ -140,7 +142,7 @@ def test_kill_9_of_the_supervisor_ends_the_job_and_frees_its_gpu(machine):
     eventually(lambda: not is_alive(main))
     seen = machine.ended("a")
     assert (seen.phase, seen.reason, seen.exit_code) == (Phase.FAILED, Reason.VANISHED, None)
-    assert seen.elapsed_s == 1
+    assert seen.elapsed_s == int(machine.last_beat_s("a")) >= 1
     assert not is_alive(stray)
     assert not (job.folder / "exit").exists()
     machine.submit("b", "true")
@@ -166,11 +168,12 @@ def test_a_job_that_takes_too_long_may_write_a_checkpoint_first(machine):
     seen = machine.ended("a")
 
     assert (seen.phase, seen.reason, seen.exit_code) == (Phase.FAILED, Reason.TIMEOUT, 0)
-    assert seen.elapsed_s == 1
+    assert 1 <= seen.elapsed_s <= 3
     assert (job.folder / "checkpoint").exists()
 
 
 def test_a_job_that_does_not_listen_is_killed_after_the_grace(machine):
+    machine.with_gpus(1, grace_s=0.2)
     job = machine.submit("a", "trap '' TERM; echo $$ >pid; while :; do sleep 0.02; done")
     main = machine.pid(job)
 

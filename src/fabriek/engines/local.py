@@ -6,6 +6,7 @@ Under systemd the portal's unit needs `KillMode=process`, or its restart ends th
 """
 
 import re
+import subprocess
 import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -33,7 +34,7 @@ def _answering() -> Iterator[None]:
     """Say EngineDown when the home cannot be read or written."""
     try:
         yield
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise EngineDown(f"The local engine cannot use its home: {error}") from error
 
 
