@@ -1,9 +1,10 @@
 """A case: what organisations want to build with AI, and who builds it together."""
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
@@ -13,7 +14,13 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.states import CaseState, PartnerState
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Organisation, Person
+
+# A text column keeps no length of its own: only a validator does.
+PROSE: list[Callable[[str], None]] = [PLAIN, MaxLengthValidator(5000)]
+MOST_MONTHS = 60
+MOST_GPU_HOURS = 10_000_000  # beyond any machine of today: a slip of the keyboard
 
 
 class Sector(models.Model):
@@ -53,10 +60,12 @@ class CaseQuerySet(models.QuerySet["Case"]):
 class Case(models.Model):
     code = models.SlugField(unique=True, default=provisional, editable=False)
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="cases")
-    title = models.CharField(_("title"), max_length=200)
-    problem = models.TextField(_("problem"), max_length=5000)
+    title = models.CharField(_("title"), max_length=200, validators=[PLAIN])
+    problem = models.TextField(_("problem"), max_length=5000, validators=PROSE)
     sector = models.ForeignKey(Sector, models.PROTECT, verbose_name=_("sector"))
-    data_description = models.TextField(_("data"), max_length=5000, blank=True)
+    data_description = models.TextField(
+        _("data"), max_length=5000, blank=True, validators=PROSE
+    )
     trl_now = models.PositiveSmallIntegerField(
         _("TRL now"), validators=[MinValueValidator(1), MaxValueValidator(9)]
     )
@@ -79,7 +88,9 @@ class Case(models.Model):
             ),
             models.CheckConstraint(
                 name="case_trl_is_1_to_9_and_does_not_fall",
-                condition=Q(trl_now__gte=1, trl_aimed__lte=9, trl_aimed__gte=models.F("trl_now")),
+                condition=Q(
+                    trl_now__gte=1, trl_aimed__lte=9, trl_aimed__gte=models.F("trl_now")
+                ),
             ),
             models.CheckConstraint(
                 name="case_open_has_date",
@@ -90,12 +101,18 @@ class Case(models.Model):
     def __str__(self) -> str:
         return f"{self.code} {self.title}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("cases:detail", args=[self.code])
+
     @property
     def thread(self) -> str:
         return self.code
 
-    def get_absolute_url(self) -> str:
-        return reverse("cases:detail", args=[self.code])
+
+class PartnerQuerySet(models.QuerySet["Partner"]):
+    def addressed_to(self, person: Person) -> "PartnerQuerySet":
+        """Partnerships of this person's organisations, the invitations among them."""
+        return self.filter(organisation__in=person.organisation_ids)
 
 
 class Partner(models.Model):
@@ -110,15 +127,24 @@ class Partner(models.Model):
     case = models.ForeignKey(Case, models.CASCADE, related_name="partners")
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="partnerships")
     part = models.CharField(_("part"), max_length=12, choices=Part)
-    message = models.TextField(_("message"), max_length=2000, blank=True)
+    message = models.TextField(
+        _("message"),
+        max_length=2000,
+        blank=True,
+        validators=[PLAIN, MaxLengthValidator(2000)],
+    )
     state = models.CharField(max_length=10, choices=PartnerState, default=PartnerState.INVITED)
     invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     invited_at = models.DateTimeField(default=timezone.now, editable=False)
     answered_at = models.DateTimeField(null=True, editable=False)
 
+    objects: ClassVar[PartnerQuerySet] = PartnerQuerySet.as_manager()  # type: ignore[assignment]
+
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["case", "organisation"], name="partner_once_a_case"),
+            models.UniqueConstraint(
+                fields=["case", "organisation"], name="partner_once_a_case"
+            ),
             models.CheckConstraint(
                 name="partner_state_is_known", condition=Q(state__in=PartnerState.values)
             ),
@@ -151,8 +177,15 @@ class Intake(models.Model):
     case = models.OneToOneField(Case, models.CASCADE, related_name="intake")
     purpose = models.CharField(_("purpose"), max_length=12, choices=Purpose)
     experience = models.CharField(_("experience"), max_length=8, choices=Experience)
-    gpu_hours_guess = models.PositiveIntegerField(_("GPU-hours, a guess"), null=True)
-    months = models.PositiveSmallIntegerField(_("months"))
+    gpu_hours_guess = models.PositiveIntegerField(
+        _("GPU-hours, a guess"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MOST_GPU_HOURS)],
+    )
+    months = models.PositiveSmallIntegerField(
+        _("months"), validators=[MinValueValidator(1), MaxValueValidator(MOST_MONTHS)]
+    )
     is_eu_funded = models.BooleanField(_("part of a European research project"), default=False)
     answered_at = models.DateTimeField(default=timezone.now)
 

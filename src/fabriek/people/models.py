@@ -8,8 +8,12 @@ from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+
+from fabriek.kernel.text import PLAIN
+from fabriek.people.states import InvitationState
 
 
 class PersonManager(BaseUserManager["Person"]):
@@ -24,7 +28,7 @@ class Person(AbstractBaseUser):
     """Somebody who signs in with their e-mail address."""
 
     email = models.EmailField(_("e-mail address"), unique=True)
-    name = models.CharField(_("name"), max_length=120, blank=True)
+    name = models.CharField(_("name"), max_length=120, blank=True, validators=[PLAIN])
     is_active = models.BooleanField(default=True)
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
 
@@ -47,6 +51,10 @@ class Person(AbstractBaseUser):
     def duties(self) -> dict[str, str]:
         """What this person does for the factory: {duty: code of the funder, or ""}."""
         return dict(self.duty_set.values_list("duty", "funder_code"))
+
+    def forget_roles(self) -> None:
+        """Read the roles again when they are next asked for: a membership changed."""
+        self.__dict__.pop("roles", None)
 
     @property
     def organisation_ids(self) -> list[int]:
@@ -76,6 +84,14 @@ class Person(AbstractBaseUser):
         return self.is_factory_staff or self.is_assessor
 
 
+class OrganisationQuerySet(models.QuerySet["Organisation"]):
+    def visible_to(self, person: Person) -> "OrganisationQuerySet":
+        """Keep a person's own organisations; all for staff and assessors."""
+        if person.sees_all_cases:
+            return self
+        return self.filter(pk__in=person.organisation_ids)
+
+
 class Organisation(models.Model):
     class Kind(models.TextChoices):
         SME = "sme", _("small or medium-sized enterprise")
@@ -85,20 +101,31 @@ class Organisation(models.Model):
         PUBLIC = "public", _("public body")
         KNOWLEDGE = "knowledge", _("knowledge institute")
 
-    name = models.CharField(_("name"), max_length=200)
+    name = models.CharField(_("name"), max_length=200, validators=[PLAIN])
     kvk_number = models.CharField(_("KvK number"), max_length=8, unique=True)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     country = models.CharField(_("country"), max_length=2, default="NL")
-    region = models.CharField(_("province or region"), max_length=80, blank=True)
-    staff_count = models.PositiveIntegerField(_("staff (full-time equivalents)"), null=True)
-    turnover_eur = models.PositiveBigIntegerField(_("turnover a year (euro)"), null=True)
-    balance_eur = models.PositiveBigIntegerField(_("balance sheet total (euro)"), null=True)
+    region = models.CharField(
+        _("province or region"), max_length=80, blank=True, validators=[PLAIN]
+    )
+    # Figures include those of partner and linked companies; empty is "not known yet".
+    staff_count = models.PositiveIntegerField(
+        _("staff (full-time equivalents)"), null=True, blank=True
+    )
+    turnover_eur = models.PositiveBigIntegerField(
+        _("turnover a year (euro)"), null=True, blank=True
+    )
+    balance_eur = models.PositiveBigIntegerField(
+        _("balance sheet total (euro)"), null=True, blank=True
+    )
     # State aid counts per single undertaking: linked companies together. One level is enough:
     # every member of a group points at its head.
     group_head = models.ForeignKey(
         "self", models.PROTECT, null=True, blank=True, related_name="group_members"
     )
     registered_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects: ClassVar[OrganisationQuerySet] = OrganisationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = _("organisation")
@@ -111,6 +138,9 @@ class Organisation(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("people:organisation", args=[self.pk])
 
     @property
     def undertaking_id(self) -> int:
@@ -142,6 +172,36 @@ class Membership(models.Model):
         return f"{self.person} ({self.get_role_display()}, {self.organisation})"
 
 
+class Invitation(models.Model):
+    """Somebody was asked to join an organisation; an account may come later."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="invitations")
+    email = models.EmailField(_("e-mail address"))
+    role = models.CharField(_("role"), max_length=10, choices=Role, default=Role.MEMBER)
+    state = models.CharField(
+        max_length=10, choices=InvitationState, default=InvitationState.INVITED
+    )
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    invited_at = models.DateTimeField(default=timezone.now, editable=False)
+    answered_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["email", "state"])]
+        constraints = [
+            models.UniqueConstraint(
+                name="one_open_invitation_each",
+                fields=["organisation", "email"],
+                condition=Q(state=InvitationState.INVITED),
+            ),
+            models.CheckConstraint(
+                name="invitation_state_is_known", condition=Q(state__in=InvitationState.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email} ({self.organisation})"
+
+
 class Duty(models.Model):
     """What a person does for the factory itself."""
 
@@ -152,7 +212,9 @@ class Duty(models.Model):
 
     person = models.ForeignKey(Person, models.CASCADE)
     duty = models.CharField(max_length=10, choices=Kind)
-    funder_code = models.SlugField(blank=True, help_text="Which funder, for the duty of funder.")
+    funder_code = models.SlugField(
+        blank=True, help_text="Which funder, for the duty of funder."
+    )
 
     class Meta:
         constraints = [
@@ -172,7 +234,7 @@ class Token(models.Model):
     """A key for programs. Only its digest is kept; the key itself is shown once."""
 
     person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
-    name = models.CharField(_("name"), max_length=80)
+    name = models.CharField(_("name"), max_length=80, validators=[PLAIN])
     prefix = models.CharField(max_length=12)
     digest = models.CharField(max_length=64, unique=True)
     scope = models.CharField(_("scope"), max_length=10, choices=Scope)
