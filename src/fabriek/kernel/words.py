@@ -56,7 +56,7 @@ def size(size_bytes: int) -> str:
 def euro(eur_cents: int) -> str:
     """Write cents as euros: `€ 1.234,50` in Dutch, `€1,234.50` in English."""
     sign = "-" if eur_cents < 0 else ""
-    space = " " if (get_language() or "").startswith("nl") else ""
+    space = "\N{NO-BREAK SPACE}" if (get_language() or "").startswith("nl") else ""
     return f"{sign}€{space}{number(abs(eur_cents) / 100, 2)}"
 
 

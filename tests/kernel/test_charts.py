@@ -1,0 +1,114 @@
+"""Line charts: round ticks, no lost peaks, and coordinates that no language changes."""
+
+import math
+import re
+
+import pytest
+from django.template.loader import render_to_string
+from django.utils import translation
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabriek.kernel.charts import MOST_POINTS, LineChart, Series, line_chart, nice_step, thin
+
+
+def chart_of(*lines) -> LineChart:
+    series = [Series(name=f"line {i}", points=points) for i, points in enumerate(lines, 1)]
+    return line_chart(series, x_label="step", y_label="loss", title="Loss falls.")
+
+
+@pytest.mark.parametrize(
+    ("span", "step"), [(1000, 200), (999, 200), (0.3, 0.1), (7, 2), (2.6, 1), (1e-4, 5e-5)]
+)
+def test_a_step_is_one_two_or_five_times_a_power_of_ten(span, step):
+    found = nice_step(span, 6 if span > 500 else 4 if span > 5 else 3)
+
+    assert found == pytest.approx(step)
+
+
+def test_ticks_are_round_and_enclose_the_line():
+    with translation.override("en"):
+        chart = chart_of([(0, 0.42), (1000, 3.02)])
+
+    assert [tick.label for tick in chart.x_ticks] == ["0", "200", "400", "600", "800", "1,000"]
+    assert [tick.label for tick in chart.y_ticks] == ["0", "1", "2", "3", "4"]
+    assert [tick.at for tick in chart.y_ticks] == ["100.00", "75.00", "50.00", "25.00", "0.00"]
+
+
+def test_a_long_line_is_thinned_and_keeps_its_ends_and_its_peak():
+    points = [(float(x), 0.0) for x in range(100_000)]
+    points[54_321] = (54_321.0, 9.0)
+
+    kept = thin(points)
+
+    assert len(kept) <= MOST_POINTS
+    assert (kept[0], kept[-1]) == (points[0], points[-1])
+    assert (54_321.0, 9.0) in kept
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=900),
+    st.integers(10, 300),
+)
+def test_thinning_keeps_the_order_and_the_extremes(values, most):
+    points = [(float(x), y) for x, y in enumerate(values)]
+
+    kept = thin(points, most)
+
+    assert len(kept) <= max(most, 3)
+    assert kept == sorted(kept)
+    assert {min(values), max(values)} <= {y for _, y in kept}
+
+
+def test_what_is_no_number_is_left_out():
+    chart = chart_of([(0, 1), (1, math.nan), (2, math.inf), (3, 2)])
+
+    assert len(chart.rows) == 2
+    assert "nan" not in chart.lines[0].path
+
+
+def test_nothing_measured_is_an_empty_chart_that_says_so():
+    chart = chart_of([], [(0, math.nan)])
+
+    with translation.override("en"):
+        shown = render_to_string("parts/_chart.html", {"chart": chart})
+
+    assert chart.is_empty
+    assert "There are no measurements yet." in shown
+
+
+@pytest.mark.parametrize("value", [0, 3, -2, 1e-7, 123_456])
+def test_one_measurement_and_a_flat_line_are_drawn_within_the_picture(value):
+    for points in ([(5, value)], [(0, value), (9, value)]):
+        chart = chart_of(points)
+
+        numbers = [float(x) for x in re.findall(r"-?[\d.]+", chart.lines[0].path)]
+        assert all(0 <= number <= 1000 for number in numbers)
+
+
+def test_the_drawing_is_the_same_in_every_language_and_only_its_words_differ():
+    points = [(x, 1 + 1 / (x + 1)) for x in range(7)]
+    paths, labels = set(), set()
+
+    for language in ("nl", "en"):
+        with translation.override(language):
+            chart = chart_of(points)
+            shown = render_to_string("parts/_chart.html", {"chart": chart})
+        paths.add(chart.lines[0].path)
+        labels.add(tuple(tick.label for tick in chart.y_ticks))
+        assert not re.search(r'(?:x|y|width)="[\d.]*,', shown)
+
+    assert len(paths) == 1
+    assert len(labels) == 2
+
+
+def test_the_table_holds_every_line_and_ends_with_the_last_measurement():
+    train = [(float(x), float(x)) for x in range(1000)]
+    held_out = [(999.0, 7.0)]
+
+    with translation.override("en"):
+        chart = chart_of(train, held_out)
+
+    assert len(chart.rows) == 40
+    assert (chart.rows[-1].at, chart.rows[-1].values) == ("999", ("999.0", "7.000"))
+    assert chart.rows[0].values == ("0", "")
