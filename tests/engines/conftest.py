@@ -58,9 +58,9 @@ class Machine:
 
     def clear(self):
         for waiting in (self.home / "queue").glob("*"):
-            waiting.unlink(missing_ok=True)
-        # A job that was being started is either seen here or was never started.
-        for key in [one.name.partition("-")[2] for one in (self.home / "live").glob("*")]:
+            if not self.was_launched(waiting.name.partition("-")[2]):
+                waiting.unlink(missing_ok=True)
+        for key in [one.parent.name for one in (self.home / "jobs").glob("*/trouble")]:
             self.engine.cancel(key)
             self.ended(key)
 

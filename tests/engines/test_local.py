@@ -1,6 +1,7 @@
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,18 @@ def test_a_job_that_removes_its_own_folder_still_ends_truly(machine):
     machine.submit("a", 'rm -rf "$HOME"')
 
     assert machine.ended("a").phase == Phase.SUCCEEDED
+
+
+def test_a_supervisor_whose_home_is_gone_does_not_stay_behind(machine):
+    job = machine.submit("a", "echo $$ >pid; while [ ! -e go ]; do sleep 0.02; done")
+    machine.pid(job)
+    supervisor = machine.started("a")["supervisor"]
+    shutil.rmtree(machine.home)
+
+    (job.folder / "go").touch()
+
+    eventually(lambda: not is_alive(supervisor))
+    assert (job.folder / "exit").read_text() == "0\n"
 
 
 # Ends that somebody or something forces

@@ -258,6 +258,8 @@ def _write_end(watch: Watch, sighting: Sighting) -> None:
     while True:
         try:
             watch.home.ended(watch.job, sighting)
+        except FileNotFoundError:  # the home is gone: there is nobody to tell
+            return
         except OSError:
             if time.monotonic() > until:
                 raise
