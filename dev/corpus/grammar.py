@@ -8,13 +8,15 @@ PHRASES = Path(__file__).resolve().parent / "phrases"
 Sections = dict[str, list[str]]
 
 QUESTION_START = re.compile(
-    r"(hoe|wat|waar|wanneer|wie|welke|waarom|hoeveel|kan|kunt|kunnen|mag|mogen|moet|moeten|is|zijn|wordt|gaat|geldt"
-    r"|gelden|krijgt|komt|bestaat|leveren|reizen|rijden|zit|staat|vergoedt|hebt|geven|op welke|tot hoe laat)\b"
+    r"(hoe|wat|waar|wanneer|wie|welke|waarom|hoeveel|kan|kunt|kunnen|mag|mogen|moet|moeten|is"
+    r"|zijn|wordt|gaat|geldt|gelden|krijgt|komt|bestaat|leveren|reizen|rijden|zit|staat|vergoedt"
+    r"|hebt|geven|op welke|tot hoe laat)\b"
 )
-# A last clause may begin like a question and still go on telling ("is even weg geweest"); these do not.
+# A last clause can begin like a question and still go on telling ("is even weg geweest").
 QUESTION_END = re.compile(
-    r"(en )?((hoe|wat nu|waar|wanneer|wie|welke|waarom|doen jullie)\b|(is|kan|mag|moet|staat|doet|bestaat|krijgt|komen|hebt"
-    r"|regelen|weet|ligt|wordt|zijn) (dat|die|het|er|daar|ik|iemand|u|jullie|de huisarts)\b)"
+    r"(en )?((hoe|wat nu|waar|wanneer|wie|welke|waarom|doen jullie)\b"
+    r"|(is|kan|mag|moet|staat|doet|bestaat|krijgt|komen|hebt|regelen|weet|ligt|wordt|zijn) "
+    r"(dat|die|het|er|daar|ik|iemand|u|jullie|de huisarts)\b)"
 )
 
 
@@ -34,13 +36,17 @@ TOPICS = {name: lines for name, lines in sections("_topics").items() if name != 
 
 
 def fill(phrase: str, dice: random.Random, **given: str) -> str:
-    """Choose one of each `[a|b]` and a value for each `{slot}`; a slot named twice has one value."""
+    """Choose one of each `[a|b]` and one value for each `{slot}`, however often it is named."""
     chosen = re.sub(r"\[([^\]]*)\]", lambda match: dice.choice(match[1].split("|")), phrase)
     values = dict(given)
     for name in re.findall(r"\{(\w+)\}", chosen):
         if name not in values:
             values[name] = slot(name, dice)
     return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], chosen)
+
+
+def often(dice: random.Random, share: float) -> bool:
+    return dice.random() < share
 
 
 def slot(name: str, dice: random.Random) -> str:

@@ -1,7 +1,7 @@
 """Make the demo's data from the hand-written phrases beside this file, the same each time.
 
-Usage: python dev/corpus/make.py            writes the three files
-       python dev/corpus/make.py --check    says whether the committed files are what it makes, and measures them
+Usage: python dev/corpus/make.py            writes the three files and measures them
+       python dev/corpus/make.py --check    writes nothing; says whether the files are what it makes
 """
 
 import argparse
@@ -20,8 +20,8 @@ DATA = HERE.parents[1] / "src" / "fabriek" / "demo" / "data"
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--check", action="store_true", help="write nothing, compare and measure")
+    parser = argparse.ArgumentParser(description="Make the demo's data.")
+    parser.add_argument("--check", action="store_true", help="write nothing, compare")
     check = parser.parse_args().check
     training, held_out = rows()
     files = {

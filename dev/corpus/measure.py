@@ -4,10 +4,12 @@ import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from statistics import median
 
 from messages import Row
 
 NEAR_DUPLICATE = 0.45
+Label = Callable[[Row], str]
 
 
 def words(text: str) -> list[str]:
@@ -20,11 +22,13 @@ def report(training: list[Row], held_out: list[Row], text: str) -> str:
     unseen = [word for row in held_out for word in words(row.prompt)]
     lines = [
         f"training rows {len(training)}, held-out rows {len(held_out)}",
-        f"words per message: least {lengths[0]}, median {lengths[len(lengths) // 2]}, most {lengths[-1]}",
+        f"words per message: least {lengths[0]}, median {median(lengths):.0f}, most {lengths[-1]}",
         f"distinct words in training {len(known)}, running held-out words never seen there "
         f"{sum(word not in known for word in unseen) / len(unseen):.1%}",
-        f"plain text {len(text.encode())} bytes, {len(words(text))} words, {len(set(words(text)))} distinct",
-        f"nearest held-out message to a training one: {nearest(training, held_out)[0]:.2f} of three-word runs shared",
+        f"plain text {len(text.encode())} bytes, {len(words(text))} words, "
+        f"{len(set(words(text)))} distinct",
+        f"the held-out message nearest to a training one shares {nearest(training, held_out)[0]:.0%} "
+        "of its three-word runs",
     ]
     return "\n".join([*lines, *baselines(training, held_out)])
 
@@ -37,14 +41,15 @@ def baselines(training: list[Row], held_out: list[Row]) -> list[str]:
         for name, label in LABELS.items()
     ]
     pairs = zip(guessed["department"], guessed["urgency"], strict=True)
-    return [*lines, f"held-out both, by two naive Bayes side by side {share([a and b for a, b in pairs]):.1%}"]
+    both = share([department and urgency for department, urgency in pairs])
+    return [*lines, f"held-out both, by two naive Bayes side by side {both:.1%}"]
 
 
 def share(right: list[bool]) -> float:
     return sum(right) / len(right)
 
 
-LABELS: dict[str, Callable[[Row], str]] = {
+LABELS: dict[str, Label] = {
     "department": lambda row: row.department,
     "urgency": lambda row: row.urgency,
     "both at once": lambda row: row.completion,
@@ -63,13 +68,13 @@ def complaints(training: list[Row], held_out: list[Row]) -> list[str]:
     return found
 
 
-def majority(training: list[Row], held_out: list[Row], label: Callable[[Row], str]) -> float:
+def majority(training: list[Row], held_out: list[Row], label: Label) -> float:
     most = Counter(map(label, training)).most_common(1)[0][0]
     return sum(label(row) == most for row in held_out) / len(held_out)
 
 
-def naive_bayes(training: list[Row], held_out: list[Row], label: Callable[[Row], str]) -> list[bool]:
-    """Say for each held-out row whether multinomial naive Bayes on single words (add a half) is right."""
+def naive_bayes(training: list[Row], held_out: list[Row], label: Label) -> list[bool]:
+    """Say of each held-out row whether multinomial naive Bayes on words (add a half) is right."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in training:
         counts[label(row)].update(words(row.prompt))
@@ -89,7 +94,7 @@ def naive_bayes(training: list[Row], held_out: list[Row], label: Callable[[Row],
 
 
 def nearest(training: list[Row], held_out: list[Row]) -> tuple[float, tuple[str, str]]:
-    """Find the held-out message sharing the largest part of its three-word runs with one training message."""
+    """Find the held-out message that shares most of its three-word runs with a training one."""
     holders: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
     for number, row in enumerate(training):
         for run in runs(row.prompt):

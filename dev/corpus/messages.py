@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from grammar import Sections, TOPICS, fill, sections, sentence
+from grammar import TOPICS, Sections, fill, often, sections, sentence
 from noise import as_typed
 
 SEED = 20_261
@@ -21,7 +21,8 @@ DEPARTMENTS = {
     "cyber": "cyberveiligheid",
 }
 URGENCIES = ("laag", "midden", "hoog")
-# How many messages say, besides the situation itself: how bad it is, whose world it is in, a mood, something off the subject.
+# The part of the messages that says, besides the situation itself: how bad it is, whose world
+# it is in, a mood, something off the subject.
 SIGN_SHARE, CONTEXT_SHARE, TONE_SHARE, ASIDE_SHARE = 0.6, 0.9, 0.1, 0.1
 
 OPENINGS, CLOSINGS = sections("_openings"), sections("_closings")
@@ -40,8 +41,8 @@ class Row:
 
 
 def rows() -> tuple[list[Row], list[Row]]:
-    """Give the training rows and the held-out rows; they share no situation and no sign of urgency."""
-    dice = random.Random(SEED)
+    """Give training and held-out rows; they share no situation, sign of urgency or context."""
+    dice = random.Random(SEED)  # noqa: S311 - repeatable, not secret
     training: list[Row] = []
     held_out: list[Row] = []
     for file, urgency, number, situation in situations():
@@ -87,17 +88,19 @@ def row(file: str, urgency: str, situation: str, *, dice: random.Random, apart: 
     )
 
 
-def message(file: str, urgency: str, situation: str, *, dice: random.Random, apart: bool) -> str:
+def message(
+    file: str, urgency: str, situation: str, *, dice: random.Random, apart: bool
+) -> str:
     register = dice.choices(("formeel", "gewoon", "kort"), (30, 45, 25))[0]
     core = [sentence(fill(situation, dice))]
-    if dice.random() < SIGN_SHARE:
+    if often(dice, SIGN_SHARE):
         core.append(fill(dice.choice(own_side(SIGNS[urgency], apart=apart)), dice))
-    if dice.random() < CONTEXT_SHARE:
+    if often(dice, CONTEXT_SHARE):
         context = fill(dice.choice(own_side(CONTEXTS[file], apart=apart)), dice)
         core.insert(dice.choice((0, len(core))), context)
-    if dice.random() < TONE_SHARE:
+    if often(dice, TONE_SHARE):
         core.insert(dice.randrange(len(core) + 1), fill(dice.choice(TONES), dice))
-    if dice.random() < ASIDE_SHARE:
+    if often(dice, ASIDE_SHARE):
         core.append(aside(file, dice))
     whole = [*before(register, dice), *core, *after(register, dice)]
     return as_typed(joined(whole), register=register, dice=dice)
@@ -117,12 +120,12 @@ def own_side(phrases: list[str], *, apart: bool) -> list[str]:
 
 
 def after(register: str, dice: random.Random) -> list[str]:
-    return [fill(dice.choice(CLOSINGS[register]), dice)] if dice.random() < 0.3 else []
+    return [fill(dice.choice(CLOSINGS[register]), dice)] if often(dice, 0.3) else []
 
 
 def before(register: str, dice: random.Random) -> list[str]:
-    opening = [dice.choice(OPENINGS[register])] if dice.random() < 0.4 else []
-    origin = [fill(dice.choice(OPENINGS["herkomst"]), dice)] if dice.random() < 0.12 else []
+    opening = [dice.choice(OPENINGS[register])] if often(dice, 0.4) else []
+    origin = [fill(dice.choice(OPENINGS["herkomst"]), dice)] if often(dice, 0.12) else []
     return opening + origin
 
 

@@ -3,43 +3,71 @@
 import random
 import re
 
+from grammar import often
+
+SHORTEST_TO_SLIP = 5
+
 SHORT = {
-    "even": "ff", "eigenlijk": "eig", "in plaats van": "ipv", "alstublieft": "aub", "met": "mt",
-    "ik weet niet": "kweet nie", "het is": "tis", "niet": "nie", "misschien": "miss", "vandaag": "vndg",
-    "wat": "wa", "een": "n",
+    "even": "ff",
+    "eigenlijk": "eig",
+    "in plaats van": "ipv",
+    "alstublieft": "aub",
+    "met": "mt",
+    "ik weet niet": "kweet nie",
+    "het is": "tis",
+    "niet": "nie",
+    "misschien": "miss",
+    "vandaag": "vndg",
+    "wat": "wa",
+    "een": "n",
 }
 MISTAKES = {
-    "wordt": "word", "houdt": "houd", "meteen": "metteen", "onmiddellijk": "onmidelijk", "gebeurt": "gebeurd",
-    "sinds": "sins", "appartement": "apartement", "hun": "hen", "verzekering": "verzekring", "medicijnen": "medecijnen",
-    "direct": "dierekt", "fietsers": "fietsters", "verkeerslicht": "verkeerslich", "abonnement": "abbonement",
-    "gisteren": "gistere", "vanochtend": "vanochted", "benauwd": "benauwt", "gewond": "gewont", "auto's": "autos",
+    "wordt": "word",
+    "houdt": "houd",
+    "meteen": "metteen",
+    "onmiddellijk": "onmidelijk",
+    "gebeurt": "gebeurd",
+    "sinds": "sins",
+    "appartement": "apartement",
+    "hun": "hen",
+    "verzekering": "verzekring",
+    "medicijnen": "medecijnen",
+    "direct": "dierekt",
+    "fietsers": "fietsters",
+    "verkeerslicht": "verkeerslich",
+    "abonnement": "abbonement",
+    "gisteren": "gistere",
+    "vanochtend": "vanochted",
+    "benauwd": "benauwt",
+    "gewond": "gewont",
+    "auto's": "autos",
 }
 
 
 def as_typed(text: str, *, register: str, dice: random.Random) -> str:
     if register == "kort":
         text = hasty(text, dice)
-    if dice.random() < (0.12 if register == "formeel" else 0.4):
+    if often(dice, 0.12 if register == "formeel" else 0.4):
         text = misspelt(text, dice)
-    if dice.random() < 0.02:
+    if often(dice, 0.02):
         text = text.upper()
     return re.sub(r"\s+", " ", text).strip()
 
 
 def hasty(text: str, dice: random.Random) -> str:
-    if dice.random() < 0.7:
+    if often(dice, 0.7):
         text = text.lower()
-    if dice.random() < 0.5:
+    if often(dice, 0.5):
         text = re.sub(r"[.,](?=\s|$)", "", text)
     for long, short in SHORT.items():
-        if dice.random() < 0.3:
+        if often(dice, 0.3):
             text = re.sub(rf"\b{long}\b", short, text)
     return text
 
 
 def misspelt(text: str, dice: random.Random) -> str:
     for right, wrong in MISTAKES.items():
-        if dice.random() < 0.5:
+        if often(dice, 0.5):
             text = re.sub(rf"\b{right}\b", wrong, text)
     words = text.split(" ")
     for _ in range(dice.randint(1, 2)):
@@ -50,7 +78,7 @@ def misspelt(text: str, dice: random.Random) -> str:
 
 def slip(word: str, dice: random.Random) -> str:
     """Swap, drop or double one letter inside a longer word."""
-    if len(word) < 5:
+    if len(word) < SHORTEST_TO_SLIP:
         return word
     at = dice.randrange(1, len(word) - 2)
     kind = dice.choice(("swap", "drop", "double"))

@@ -2,16 +2,17 @@
 
 import random
 
-from grammar import TOPICS, capital, fill, sections
+from grammar import TOPICS, capital, fill, often, sections
 from messages import SEED, is_held_out, message, situations
 
 COPIES = 2
-EXPLAIN, ANSWER, WORLD = sections("_text_explain"), sections("_text_answer"), sections("_text_world")
+EXPLAIN, ANSWER = sections("_text_explain"), sections("_text_answer")
+WORLD = sections("_text_world")
 
 
 def plain_text() -> str:
-    """Give paragraphs in mixed order; situations and signs that are held out occur in none."""
-    dice = random.Random(SEED + 1)
+    """Give paragraphs in mixed order; what is held out occurs in none."""
+    dice = random.Random(SEED + 1)  # noqa: S311 - repeatable, not secret
     paragraphs = exchanges(dice)
     paragraphs += [explanation(dice) for _ in range(600)]
     paragraphs += [some(WORLD["tijden"], dice, 2, 4) for _ in range(200)]
@@ -31,26 +32,28 @@ def exchanges(dice: random.Random) -> list[str]:
             continue
         for _ in range(COPIES):
             asked = message(file, urgency, situation, dice=dice, apart=False)
-            made.append(asked if dice.random() < 0.5 else f"{asked}\n{answer(file, urgency, dice)}")
+            made.append(
+                asked if often(dice, 0.5) else f"{asked}\n{answer(file, urgency, dice)}"
+            )
     return made
 
 
 def answer(file: str, urgency: str, dice: random.Random) -> str:
     desk = dice.choice(ANSWER[f"loket_{file}"])
     lower = desk[0].lower() + desk[1:]
-    parts = [dice.choice(ANSWER["begin"])] if dice.random() < 0.6 else []
+    parts = [dice.choice(ANSWER["begin"])] if often(dice, 0.6) else []
     parts.append(fill(dice.choice(ANSWER["loketzin"]), dice, loket=desk, loket2=lower))
     parts.append(fill(dice.choice(ANSWER[urgency]), dice))
-    if dice.random() < 0.5:
+    if often(dice, 0.5):
         parts.append(fill(dice.choice(ANSWER["slot"]), dice))
     return " ".join(parts)
 
 
 def explanation(dice: random.Random) -> str:
-    """String together what is known of one department, now and then ending in another's world."""
+    """Join a few things that are known of one department."""
     file = dice.choice(list(EXPLAIN))
     lines = dice.sample(EXPLAIN[file], dice.randint(2, 4))
-    if dice.random() < 0.3:
+    if often(dice, 0.3):
         topic = dice.choice(TOPICS[file])
         lines.insert(0, f"{capital(topic)}: wat moet u weten?")
     return " ".join(fill(line, dice) for line in lines)

@@ -117,6 +117,7 @@ INSTALLED_APPS = [
     "fabriek.reports",
     "fabriek.notices",
     "fabriek.pages",
+    "fabriek.serve",
     "fabriek.demo",
 ]
 MIDDLEWARE = [
@@ -196,7 +197,7 @@ if os.environ.get("FABRIEK_OIDC_ISSUER"):
 # --- Language and time -------------------------------------------------------------------
 LANGUAGE_CODE = os.environ.get("FABRIEK_LANGUAGE", "nl")
 LANGUAGES = [("nl", _("Dutch")), ("en", _("English"))]
-LOCALE_PATHS = [PACKAGE / "locale"]
+LOCALE_PATHS = [PACKAGE / "locale", PACKAGE.parent / "fabriek_recipes" / "locale"]
 USE_I18N = True
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True

@@ -179,6 +179,13 @@ def expire_ended() -> int:
     return sum(_expire(allocation) for allocation in ended)
 
 
+def note_told(allocation: Allocation, today: date) -> None:
+    """Remember what the engine knows of this budget, so that it is told only what changed."""
+    Allocation.objects.filter(pk=allocation.pk).update(
+        told_gpu_seconds=allocation.gpu_seconds_granted, told_open=allocation.is_open_on(today)
+    )
+
+
 def _expire(allocation: Allocation) -> bool:
     def booking(lines: Sequence[ledger.Line]) -> Lines:
         return ledger.expire(lines, term=allocation.term, at=timezone.now())
@@ -196,6 +203,8 @@ def _expire(allocation: Allocation) -> bool:
 @transaction.atomic
 def _add_grant(allocation: Allocation, *, share: Share, gpu_seconds: int, by: Person) -> None:
     organisation = allocation.case.organisation
+    # Grants to linked companies stand in a line, or two at once would both fit the ceiling.
+    Organisation.objects.select_for_update().get(pk=organisation.undertaking_id)
     worth = 0
     if share.is_state_aid:
         worth = aid.gross_grant_eur_cents(

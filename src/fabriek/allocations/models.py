@@ -1,5 +1,6 @@
 """GPU time granted to a case: by which funder, until when, and every second of it."""
 
+from datetime import date
 from typing import ClassVar
 
 from django.conf import settings
@@ -100,6 +101,9 @@ class Allocation(models.Model):
     @property
     def term(self) -> Term:
         return Term(starts_on=self.starts_on, ends_on=self.ends_on)
+
+    def is_open_on(self, day: date) -> bool:
+        return self.starts_on <= day <= self.ends_on
 
     @property
     def gpu_seconds_left(self) -> int:

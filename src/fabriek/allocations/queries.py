@@ -1,6 +1,7 @@
 """Questions about GPU time: what waits to be granted, what is left, whether totals are right."""
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
 
 from fabriek.access.models import Decision
 from fabriek.access.states import ApplicationState
@@ -37,3 +38,12 @@ def aid_given(organisation: Organisation) -> list[aid.Aid]:
         for at, cents in rows.values_list("granted_at", "aid_eur_cents")
     ]
 
+
+
+def untold() -> QuerySet[Allocation]:
+    """Allocations of which the engine was last told something else than what is true now."""
+    today = timezone.localdate()
+    is_open = Q(starts_on__lte=today, ends_on__gte=today)
+    is_shut = Q(starts_on__gt=today) | Q(ends_on__lt=today)
+    behind = Q(told_open=None) | Q(told_open=False) | ~Q(told_gpu_seconds=F("gpu_seconds_granted"))
+    return Allocation.objects.filter((is_open & behind) | (is_shut & Q(told_open=True)))

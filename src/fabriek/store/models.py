@@ -13,13 +13,17 @@ from fabriek.people.models import Organisation, Person
 
 
 class Blob(models.Model):
-    """Some bytes, kept once per organisation: across organisations even the fact that two
-    hold the same file would be a secret told."""
+    """Some bytes, kept once per organisation.
+
+    Across organisations even the fact that two hold the same file would be a secret told.
+    """
 
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
     sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
-    stored_at = models.DateTimeField(default=timezone.now, editable=False)
+    stored_at = models.DateTimeField(
+        default=timezone.now, editable=False, db_index=True, help_text="Sent for the last time."
+    )
 
     class Meta:
         constraints = [
@@ -47,7 +51,7 @@ class Repository(models.Model):
 
     # `code` and `title` are those of the dataset or model that lives here, so that earlier
     # stages can name it without knowing that stage.
-    code = models.SlugField(unique=True, null=True, editable=False)
+    code = models.SlugField(unique=True, null=True, editable=False)  # noqa: DJ001  unique
     title = models.CharField(max_length=200, blank=True)
     kind = models.CharField(max_length=8, choices=Kind)
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="repositories")
@@ -63,6 +67,29 @@ class Repository(models.Model):
     @property
     def thread(self) -> str:
         return self.case.code if self.case else ""
+
+
+class Arrival(models.Model):
+    """Bytes that were sent to this repository, and may be named in its next revision.
+
+    Knowing a SHA-256 is not having the file: a revision may only name what arrived here, or
+    what a repository of the same case names already. Gone a day after the last arrival.
+    """
+
+    repository = models.ForeignKey(Repository, models.CASCADE, related_name="arrivals")
+    blob = models.ForeignKey(Blob, models.CASCADE, related_name="arrivals")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["repository", "blob"], name="arrival_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.blob} for {self.repository}"
 
 
 class Revision(models.Model):

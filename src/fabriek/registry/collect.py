@@ -1,0 +1,1 @@
+"""Register what successful runs made, as soon as the loop sees it."""

@@ -1,0 +1,174 @@
+"""Ask for a run, continue one, cancel one. These are wishes: the loop grants them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.allocations import actions as allocations
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.kernel import journal
+from fabriek.kernel.codes import give_code
+from fabriek.kernel.errors import Invalid, WrongState
+from fabriek.people.models import Person
+from fabriek.runs import folders, offers, rules
+from fabriek.runs.models import Run, RunInput
+from fabriek.runs.states import UNFINISHED
+from fabriek.store.models import Repository, Revision
+
+GPUS_MAX = 1024
+
+journal.describe(
+    {
+        "runs.ask": gettext_lazy("asked for a run"),
+        "runs.ask_cancel": gettext_lazy("asked to stop a run"),
+        "runs.enqueue": gettext_lazy("A run stands in the queue of the machine."),
+        "runs.start": gettext_lazy("A run has started."),
+        "runs.succeed": gettext_lazy("A run has succeeded."),
+        "runs.fail": gettext_lazy("A run has failed."),
+        "runs.stop": gettext_lazy("A run was stopped."),
+        "runs.cancel": gettext_lazy("A run was cancelled before it started."),
+        "runs.lose": gettext_lazy("The machine no longer mentions a run."),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What somebody wants to run. `timeout_s` empty: three times the estimate."""
+
+    recipe: str
+    knobs: Mapping[str, object] = field(default_factory=dict)
+    inputs: Mapping[str, Revision] = field(default_factory=dict)
+    gpus: int = 1
+    seed: int = 1
+    timeout_s: int | None = None
+
+
+def price(wish: Wish) -> offers.Price:
+    """Say what `wish` costs, after every check that a start would make.
+
+    Raises:
+        Invalid: a knob or an input is wrong.
+    """
+    recipe = offers.recipe(wish.recipe)
+    knobs = offers.checked_knobs(recipe, wish.knobs)
+    _check_limits(wish)
+    offers.checked_inputs(recipe, wish.inputs)
+    return offers.price(recipe, knobs, wish.inputs, gpus=wish.gpus)
+
+
+def ask(wish: Wish, *, allocation: Allocation, by: Person) -> Run:
+    """Hold the GPU time and queue the run; the loop sends it to the engine.
+
+    Raises:
+        NotAllowed, WrongState: `by` may not run for this case, or it is not open.
+        Invalid: a knob or an input is wrong.
+        NotEnough: the allocation cannot pay for the longest the run may take.
+    """
+    return _ask(wish, allocation=allocation, by=by, continues=None)
+
+
+def go_on(run: Run, *, by: Person) -> Run:
+    """Continue a run that ended early, from its last checkpoint, as a new run.
+
+    Raises:
+        WrongState: the run is not over, ended well, or left no checkpoint.
+    """
+    rules.require_ask(by, run.case)
+    if run.state not in rules.CONTINUABLE or not folders.has_checkpoint(run):
+        raise WrongState(
+            _("%(run)s cannot be continued: it left no checkpoint. Start it again.")
+            % {"run": run}
+        )
+    rows = run.inputs.select_related("revision__repository__case")
+    wish = Wish(
+        recipe=run.recipe,
+        knobs=run.knobs,
+        inputs={row.name: row.revision for row in rows},
+        gpus=run.gpus,
+        seed=run.seed,
+        timeout_s=run.timeout_s,
+    )
+    return _ask(wish, allocation=run.allocation, by=by, continues=run)
+
+
+@transaction.atomic
+def cancel(run: Run, *, by: Person) -> Run:
+    """Ask for the run to stop. Only the loop talks to the engine, so this is a wish.
+
+    Raises:
+        NotAllowed: `by` is neither of the consortium nor of the factory.
+        WrongState: the run is already over.
+    """
+    rules.require_cancel(by, run)
+    now = timezone.now()
+    wishable = Run.objects.filter(pk=run.pk, state__in=UNFINISHED)
+    if not wishable.filter(cancel_asked_at=None).update(cancel_asked_at=now):
+        if wishable.exists():
+            return run  # asked before: nothing more to do
+        raise WrongState(_("%(run)s is already over.") % {"run": run})
+    journal.record("runs.ask_cancel", run, by=by)
+    run.cancel_asked_at = now
+    return run
+
+
+def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None) -> Run:
+    case = allocation.case
+    rules.require_ask(by, case)
+    _check_belonging(wish, case)
+    cost = price(wish)
+    timeout_s = wish.timeout_s or cost.timeout_s
+    knobs = offers.checked_knobs(offers.recipe(wish.recipe), wish.knobs)
+    run = Run(
+        case=case,
+        allocation=allocation,
+        recipe=wish.recipe,
+        knobs=knobs.model_dump(),
+        seed=wish.seed,
+        gpus=wish.gpus,
+        timeout_s=timeout_s,
+        gpu_seconds_estimated=cost.gpu_seconds,
+        continues=continues,
+        asked_by=by,
+    )
+    with transaction.atomic():
+        held = wish.gpus * timeout_s
+        allocations.hold(allocation, run_key=run.key, gpu_seconds=held)
+        run.save()
+        give_code(run, "R")
+        RunInput.objects.bulk_create(
+            RunInput(run=run, name=name, revision=revision)
+            for name, revision in wish.inputs.items()
+        )
+        journal.record("runs.ask", run, by=by, recipe=run.recipe, gpu_seconds_held=held)
+    return run
+
+
+def _check_belonging(wish: Wish, case: Case) -> None:
+    """Inputs are open to all or of this very case: cases do not read each other's data."""
+    for revision in wish.inputs.values():
+        repository = revision.repository
+        if not repository.is_open and repository.case_id != case.pk:
+            raise Invalid(
+                _("%(input)s belongs to another case. Choose data or a model of %(case)s.")
+                % {"input": Repository.Kind(repository.kind).label, "case": case.code},
+                code="input_of_another_case",
+            )
+
+
+def _check_limits(wish: Wish) -> None:
+    if not 1 <= wish.gpus <= GPUS_MAX:
+        raise Invalid(
+            _("Choose 1 to %(most)d GPUs.") % {"most": GPUS_MAX},
+            fields={"gpus": _("This is too few or too many.")},
+        )
+    if wish.timeout_s is not None and not 60 <= wish.timeout_s <= offers.TIMEOUT_MAX_S:
+        raise Invalid(
+            _("Give the run at least one minute and at most seven days."),
+            fields={"timeout_s": _("This is too short or too long.")},
+        )

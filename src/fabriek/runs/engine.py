@@ -1,0 +1,32 @@
+"""Which engine this factory has, by its settings."""
+
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from fabriek.engines.base import Engine
+from fabriek.engines.fake import Fake
+from fabriek.engines.local import Local
+from fabriek_recipes.kinds import Device
+
+
+def engine() -> Engine:
+    return _made(settings.ENGINE, settings.ENGINE_HOME, settings.ENGINE_GPUS)
+
+
+def device() -> Device:
+    """What a run on this engine computes with, for its estimate."""
+    if settings.ENGINE == "local" and not Path("/dev/nvidia0").exists():
+        return "cpu"
+    return "cuda"
+
+
+@cache
+def _made(name: str, home: Path, gpus: int) -> Engine:
+    if name == "local":
+        return Local(home, gpus=gpus or None)
+    if name == "fake":
+        return Fake()
+    raise ImproperlyConfigured(f"FABRIEK_ENGINE={name}: choose local or fake.")

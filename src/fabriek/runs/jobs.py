@@ -1,0 +1,21 @@
+"""A run in the engine's words."""
+
+import os
+import sys
+
+from fabriek.engines.base import Job
+from fabriek.runs.models import Run
+from fabriek_recipes.recipe import catalogue
+
+
+def job_of(run: Run) -> Job:
+    threads = str(os.cpu_count() or 1)
+    return Job(
+        key=run.key,
+        account=run.allocation.account,
+        folder=run.folder,
+        command=(sys.executable, "-m", catalogue()[run.recipe].module, str(run.folder)),
+        gpus=run.gpus,
+        timeout_s=run.timeout_s,
+        environment=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
+    )

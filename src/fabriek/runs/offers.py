@@ -1,0 +1,149 @@
+"""What can be run: recipes, the check of their knobs, and the price before the start."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+from django.core.cache import cache
+from django.utils.translation import gettext as _
+from pydantic import BaseModel, ValidationError
+
+from fabriek.kernel.errors import Invalid
+from fabriek.runs import engine, folders
+from fabriek.runs.words import pydantic_sentence, told
+from fabriek.store.models import Revision
+from fabriek_recipes import facts
+from fabriek_recipes.kinds import Estimate, Facts, Recipe
+from fabriek_recipes.recipe import catalogue
+from fabriek_recipes.words import Failed, Sentence
+
+# A run may take this much longer than estimated before the engine stops it; what it does not
+# use is given back.
+PATIENCE = 3
+TIMEOUT_MIN_S = 600
+TIMEOUT_MAX_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """What a run will cost (about), and what is held for it (at most)."""
+
+    gpu_seconds: int
+    gpu_seconds_held: int
+    timeout_s: int
+    memory_bytes: int
+    why: tuple[str, ...]
+
+
+def recipes() -> list[Recipe]:
+    return list(catalogue().values())
+
+
+def recipe(name: str) -> Recipe:
+    """Raises: Invalid: there is no such recipe."""
+    found = catalogue().get(name)
+    if found is None:
+        raise Invalid(
+            _("There is no recipe “%(name)s”. Choose one of: %(names)s.")
+            % {"name": name[:60], "names": ", ".join(catalogue())},
+            code="unknown_recipe",
+        )
+    return found
+
+
+def checked_knobs(recipe: Recipe, given: Mapping[str, object]) -> BaseModel:
+    """Raises: Invalid: with a sentence for each knob that is wrong."""
+    try:
+        return recipe.knobs.model_validate(dict(given))
+    except ValidationError as wrong:
+        fields = {
+            ".".join(str(part) for part in error["loc"]): pydantic_sentence(error)
+            for error in wrong.errors(include_url=False)
+        }
+        named = "; ".join(f"{name}: {text}" for name, text in fields.items())
+        raise Invalid(
+            _("These settings cannot be used: %(named)s") % {"named": named}, fields=fields
+        ) from wrong
+
+
+def checked_inputs(recipe: Recipe, inputs: Mapping[str, Revision]) -> None:
+    """Look at the files themselves before any GPU time is held.
+
+    Raises:
+        Invalid: an input is missing, of the wrong kind, or its contents will not do.
+    """
+    for need in recipe.inputs:
+        found = inputs.get(need.name)
+        if need.required and found is None:
+            raise Invalid(
+                _("Choose what this run works on: %(input)s.") % {"input": _(need.title)},
+                code="input_missing",
+                fields={need.name: _("This is needed.")},
+            )
+        if found and found.repository.kind != need.kind:
+            raise Invalid(
+                _("%(input)s cannot be used here: choose another.") % {"input": found.repository}
+            )
+    if problems := _problems(recipe, inputs):
+        raise Invalid(" ".join(told(problem) for problem in problems[:5]), code="bad_input")
+
+
+def price(
+    recipe: Recipe, knobs: BaseModel, inputs: Mapping[str, Revision], *, gpus: int
+) -> Price:
+    """Estimate a run on what it will really read, by the recipe's own formula."""
+    estimate: Estimate = recipe.estimate(knobs, _facts(inputs, gpus=gpus))
+    timeout_s = _patience(estimate.gpu_seconds / gpus)
+    return Price(
+        gpu_seconds=estimate.gpu_seconds,
+        gpu_seconds_held=gpus * timeout_s,
+        timeout_s=timeout_s,
+        memory_bytes=estimate.memory_bytes,
+        why=tuple(told(sentence) for sentence in estimate.why),
+    )
+
+
+def _patience(estimated_s: float) -> int:
+    minutes = ceil(estimated_s * PATIENCE / 60)
+    return min(max(TIMEOUT_MIN_S, minutes * 60), TIMEOUT_MAX_S)
+
+
+def _problems(recipe: Recipe, inputs: Mapping[str, Revision]) -> tuple[Sentence, ...]:
+    key = f"problems:{recipe.name}:{_named(inputs)}"
+    found: tuple[Sentence, ...] | None = cache.get(key)
+    if found is None:
+        with folders.laid_out(dict(inputs)) as paths:
+            found = recipe.checks(paths)
+        cache.set(key, found)
+    return found
+
+
+def _facts(inputs: Mapping[str, Revision], *, gpus: int) -> Facts:
+    base = Facts(
+        rows=0,
+        text_bytes=0,
+        gpus=gpus,
+        device=engine.device(),
+        cores=os.cpu_count() or 1,
+    )
+    key = f"facts:{gpus}:{base.device}:{_named(inputs)}"
+    found: Facts | None = cache.get(key)
+    if found is None:
+        with folders.laid_out(dict(inputs)) as paths:
+            found = _looked_at(paths, base)
+        cache.set(key, found)
+    return found
+
+
+def _looked_at(paths: dict[str, Path], base: Facts) -> Facts:
+    try:
+        return facts.look(paths, base, plain="model" not in paths)
+    except Failed as failed:
+        raise Invalid(told(failed.sentence), code=failed.code) from failed
+
+
+def _named(inputs: Mapping[str, Revision]) -> str:
+    """Revisions never change, so that what was seen in them may be remembered."""
+    return ",".join(f"{name}={inputs[name].pk}" for name in sorted(inputs))

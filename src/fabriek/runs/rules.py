@@ -1,0 +1,98 @@
+"""Who may ask for a run, stop it, continue it, and look inside."""
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.cases.models import Case
+from fabriek.cases.states import CaseState
+from fabriek.kernel.errors import NotAllowed, WrongState
+from fabriek.kernel.steps import NextStep
+from fabriek.people.models import Person
+from fabriek.runs import folders
+from fabriek.runs.models import Run
+from fabriek.runs.states import UNFINISHED, RunState
+
+CONTINUABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
+
+
+def takes_part(person: Person, case: Case) -> bool:
+    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
+
+
+def may_ask(person: Person, case: Case) -> bool:
+    """Everybody of the consortium; staff of the factory do not spend others' GPU-hours."""
+    return takes_part(person, case)
+
+
+def may_see_inside(person: Person, run: Run) -> bool:
+    """Settings, log and figures are the consortium's; others see that the run exists."""
+    return takes_part(person, run.case)
+
+
+def may_cancel(person: Person, run: Run) -> bool:
+    """The consortium, and staff, who answer for the machine."""
+    return person.is_factory_staff or takes_part(person, run.case)
+
+
+def require_ask(person: Person, case: Case) -> None:
+    if not may_ask(person, case):
+        raise NotAllowed(
+            _("Only the organisations of %(case)s start runs for it.") % {"case": case.code}
+        )
+    if case.state != CaseState.OPEN:
+        raise WrongState(
+            _("%(case)s is not open, so nothing can be run for it. Propose the case first.")
+            % {"case": case.code}
+        )
+
+
+def require_cancel(person: Person, run: Run) -> None:
+    if not may_cancel(person, run):
+        raise NotAllowed(
+            _("Only the organisations of this case, or the factory, can stop %(run)s.")
+            % {"run": run}
+        )
+
+
+def next_steps(person: Person, run: Run, *, part: bool | None = None) -> list[NextStep]:
+    """Name what this person can do with the run now. `part`: takes_part, when known."""
+    part = takes_part(person, run.case) if part is None else part
+    steps = []
+    if run.state in UNFINISHED and run.cancel_asked_at is None:
+        if part or person.is_factory_staff:
+            steps.append(_cancel(run))
+    elif part and run.state in CONTINUABLE and folders.has_checkpoint(run):
+        steps.append(_continue(run))
+    if part and run.state not in UNFINISHED:
+        steps.append(_again(run))
+    return steps
+
+
+def _cancel(run: Run) -> NextStep:
+    return NextStep(
+        name="cancel",
+        label=gettext_lazy("Stop this run"),
+        sentence=gettext_lazy("The run goes on by itself. You can stop it."),
+        url=reverse("runs:cancel", args=[run.code]),
+        tone="danger",
+    )
+
+
+def _continue(run: Run) -> NextStep:
+    return NextStep(
+        name="continue",
+        label=gettext_lazy("Continue from the last checkpoint"),
+        sentence=gettext_lazy("The run ended early, but what it had learned was kept."),
+        url=reverse("runs:continue", args=[run.code]),
+    )
+
+
+def _again(run: Run) -> NextStep:
+    return NextStep(
+        name="again",
+        label=gettext_lazy("Run again with other settings"),
+        sentence=gettext_lazy("The run is over. You can run it again with other settings."),
+        url=f"{reverse('runs:new')}?like={run.code}",
+        method="get",
+    )

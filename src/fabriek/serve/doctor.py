@@ -1,0 +1,145 @@
+"""What this machine lacks for running or developing a factory, and how to mend it."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+
+from fabriek.engines.base import EngineDown
+from fabriek.runs import engine
+
+ROOM_NEEDED_BYTES = 5 * 2**30
+
+Verdict = Literal["good", "lacking", "optional"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Finding:
+    """One thing looked at. `mend` says what to do when it is not good."""
+
+    what: str
+    verdict: Verdict
+    said: str
+    mend: str = ""
+
+
+def examine() -> list[Finding]:
+    return [finding for look in LOOKS for finding in look()]
+
+
+def _python() -> Iterator[Finding]:
+    version = ".".join(str(part) for part in sys.version_info[:3])
+    good = sys.version_info >= (3, 11)
+    yield Finding(
+        what="Python",
+        verdict="good" if good else "lacking",
+        said=version,
+        mend="Install Python 3.11 or newer.",
+    )
+
+
+def _training() -> Iterator[Finding]:
+    lacking = [name for name in ("torch", "transformers") if not importlib.util.find_spec(name)]
+    yield Finding(
+        what="Training on this machine",
+        verdict="lacking" if lacking else "good",
+        said=f"without {', '.join(lacking)}" if lacking else "torch and transformers",
+        mend="pip install -c constraints.txt -e '.[train]'",
+    )
+
+
+def _folders() -> Iterator[Finding]:
+    for what, folder in (("Store", settings.STORE_HOME), ("Run folders", settings.RUNS_HOME)):
+        yield _folder(what, folder)
+
+
+def _folder(what: str, folder: Path) -> Finding:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        return Finding(
+            what=what,
+            verdict="lacking",
+            said=str(error),
+            mend=f"Make {folder} a folder that this user may write in.",
+        )
+    enough = os.access(folder, os.W_OK) and free > ROOM_NEEDED_BYTES
+    return Finding(
+        what=what,
+        verdict="good" if enough else "lacking",
+        said=f"{folder}, {free / 2**30:.0f} GiB free",
+        mend="Make room, or choose another place with FABRIEK_STORE and FABRIEK_RUNS.",
+    )
+
+
+def _database() -> Iterator[Finding]:
+    try:
+        executor = MigrationExecutor(connection)
+        behind = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as error:
+        yield Finding(
+            what="Database",
+            verdict="lacking",
+            said=str(error).splitlines()[0],
+            mend="Start the database, or correct FABRIEK_DATABASE.",
+        )
+        return
+    yield Finding(
+        what="Database",
+        verdict="lacking" if behind else "good",
+        said=f"{connection.vendor}, {len(behind)} steps behind" if behind else connection.vendor,
+        mend="fabriek up (or python -m fabriek migrate)",
+    )
+
+
+def _engine() -> Iterator[Finding]:
+    try:
+        engine.engine().look(["fabriek-doctor"])
+    except EngineDown as error:
+        yield Finding(
+            what="Engine",
+            verdict="lacking",
+            said=str(error),
+            mend="Look whether the machine is up, and at FABRIEK_ENGINE and FABRIEK_ENGINE_HOME.",
+        )
+        return
+    yield Finding(what="Engine", verdict="good", said=f"{settings.ENGINE}, computes on "
+                  f"{engine.device()}")  # fmt: skip
+
+
+def _safety() -> Iterator[Finding]:
+    local = settings.FACTORY_URL.startswith(("http://localhost", "http://127.0.0.1"))
+    good = settings.HTTPS or local
+    yield Finding(
+        what="Address",
+        verdict="good" if good else "lacking",
+        said=settings.FACTORY_URL,
+        mend="Serve over https and say so in FABRIEK_URL: cookies are then sent over it only.",
+    )
+
+
+def _developing() -> Iterator[Finding]:
+    for what, programs, package in (
+        ("Message catalogues", ("xgettext",), "gettext"),
+        ("Browser tests", ("chromium",), "chromium"),
+        ("Tests on PostgreSQL", ("initdb", "pg_ctlcluster"), "postgresql"),
+    ):
+        found = [path for program in programs if (path := shutil.which(program))]
+        yield Finding(
+            what=what,
+            verdict="good" if found else "optional",
+            said=found[0] if found else "not installed; only for developing Fabriek",
+            mend=f"apt-get install {package}",
+        )
+
+
+LOOKS = (_python, _training, _folders, _database, _engine, _safety, _developing)

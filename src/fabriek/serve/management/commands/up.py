@@ -1,0 +1,31 @@
+"""`fabriek up`: the whole factory in one command."""
+
+import sys
+from argparse import ArgumentParser
+
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+from fabriek.serve import supervisor
+
+
+class Command(BaseCommand):
+    help = "Bring the database up to date, then serve the portal with its loop."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--host", default="127.0.0.1")
+        parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument("--threads", type=int, default=8)
+
+    def handle(
+        self, *_args: object, host: str, port: int, threads: int, **_options: object
+    ) -> None:
+        call_command("migrate", verbosity=0)
+        call_command("seed")
+        self.stdout.write(
+            f"{settings.FACTORY_NAME} serves http://{host}:{port} (its files: {settings.HOME})"
+        )
+        self.stdout.write("Stop it with Ctrl-C.")
+        self.stdout.flush()
+        sys.exit(supervisor.run(host=host, port=port, threads=threads))
