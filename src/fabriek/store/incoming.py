@@ -1,0 +1,143 @@
+"""A file on its way in: written and hashed at the same time, gone again unless it is kept."""
+
+import errno
+import fcntl
+import hashlib
+import os
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from django.utils.translation import gettext as _
+
+from fabriek.kernel.errors import StorageFull, TooLarge
+
+CHUNK_BYTES = 2 * 2**20
+# Below this, handing a chunk to the other thread costs more than hashing it here.
+WORTH_A_THREAD_BYTES = 2**18
+# No room, no quota left, or a limit on the size of any file.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+class Readable(Protocol):
+    def read(self, size: int = ..., /) -> bytes: ...
+
+
+Source = Readable | Iterable[bytes]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Received:
+    """Bytes that are in the store now."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A temporary file that only its writer knows; locked for as long as the writer lives."""
+
+    path: Path
+    descriptor: int
+
+    def fill(self, source: Source, *, limit_bytes: int) -> Received:
+        """Write and hash `source`, holding at most three chunks in memory.
+
+        The hash runs in a second thread (hashlib lets go of the interpreter), so that it
+        overlaps with reading and writing; reading, writing and every failure stay here.
+        """
+        digest = hashlib.sha256()
+        size = 0
+        pending: Future[None] | None = None
+        with ThreadPoolExecutor(1) as hasher:  # starts no thread before the first big chunk
+            for chunk in chunks_of(source):
+                size += len(chunk)
+                if size > limit_bytes:
+                    raise too_large(limit_bytes)
+                if pending:
+                    pending.result()
+                pending = None
+                if len(chunk) < WORTH_A_THREAD_BYTES:
+                    digest.update(chunk)
+                else:
+                    pending = hasher.submit(digest.update, chunk)
+                self._write(chunk)
+        return Received(sha256=digest.hexdigest(), size_bytes=size)
+
+    def _write(self, chunk: bytes) -> None:
+        """Write all of it: a disk that is nearly full takes a part first, and says so next."""
+        rest = memoryview(chunk)
+        while rest:
+            rest = rest[os.write(self.descriptor, rest) :]
+
+
+def chunks_of(source: Source) -> Iterator[bytes]:
+    if isinstance(source, Iterable) and not hasattr(source, "read"):
+        return iter(source)
+    return iter(partial(source.read, CHUNK_BYTES), b"")
+
+
+@contextmanager
+def temporary(folder: Path) -> Iterator[Incoming]:
+    """Open a new file in `folder`; whatever is still there at the end is removed."""
+    with refused_when_full():
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / uuid.uuid4().hex
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield Incoming(path, descriptor)
+        finally:
+            os.close(descriptor)
+            path.unlink(missing_ok=True)
+
+
+def is_abandoned(path: Path, *, before: float) -> bool:
+    """Tell whether nobody writes this file any more; `before` is in seconds since 1970.
+
+    A dead writer's lock is gone with it; the age guards the moment between making the file
+    and locking it, and file systems that do not know locks.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return os.fstat(descriptor).st_mtime < before
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def refused_when_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise StorageFull(
+            _(
+                "The disk of the factory is full, so nothing of this file was kept. "
+                "Try again later, and tell the factory's staff if it stays full."
+            )
+        ) from error
+
+
+def too_large(limit_bytes: int) -> TooLarge:
+    return TooLarge(
+        _(
+            "This file is larger than %(limit)s GiB, the most the factory takes. "
+            "Split it into smaller files and send those."
+        )
+        % {"limit": f"{limit_bytes / 2**30:g}"}
+    )

@@ -1,0 +1,136 @@
+"""Which names files may have: the same rules for every door, each refusal a sentence."""
+
+import unicodedata
+from collections.abc import Iterable
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.kernel.errors import Invalid
+
+COMPONENT_BYTES = 255  # what the common file systems take
+PATH_CHARACTERS = 1024
+SHOWN_CHARACTERS = 60
+# Windows keeps these for devices, whatever comes after the dot.
+DEVICES = {"con", "prn", "aux", "nul"} | {
+    f"{x}{n}" for x in ("com", "lpt") for n in range(1, 10)
+}
+# A folder of this name would make git, or the factory's own tools, take the data for theirs.
+TAKEN = {".git", ".fabriek"}
+# Controls, half characters and line separators; and marks that make a name read backwards.
+UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
+TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+
+
+def clean(path: str) -> str:
+    """Return `path` as the store keeps it: parts joined by `/`, accents in one form (NFC).
+
+    Raises:
+        Invalid: the path breaks a rule; the sentence names the path and what to do.
+    """
+    path = unicodedata.normalize("NFC", path)
+    problem = _problem(path) or next(filter(None, map(_part_problem, path.split("/"))), None)
+    if problem:
+        raise _refusal(problem, path)
+    return path
+
+
+def clean_all(paths: Iterable[str]) -> dict[str, str]:
+    """Clean several at once: {as given: as kept}. Two that become one are refused."""
+    cleaned: dict[str, str] = {}
+    kept: dict[str, str] = {}
+    for path in paths:
+        cleaned[path] = clean(path)
+        if cleaned[path] in kept:
+            raise _refusal(_("“%(path)s” is named twice. Give each file its own name."), path)
+        kept[cleaned[path]] = path
+    return cleaned
+
+
+def check_together(paths: Iterable[str]) -> None:
+    """Refuse names that could not live beside each other on somebody's disk.
+
+    Raises:
+        Invalid: two names differ in capitals only, or one is a file and a folder at once.
+    """
+    paths = sorted(paths)
+    files: dict[str, str] = {}
+    for path in paths:
+        other = files.setdefault(_folded(path), path)
+        if other != path:
+            raise _refusal(_ALIKE, path, other=shortened(other))
+    for path in paths:
+        for folder in _folders(path):
+            if folder in files:
+                raise _refusal(_FILE_AND_FOLDER, files[folder], other=shortened(path))
+
+
+def shortened(path: str) -> str:
+    """Return the path as a sentence can carry it: not too long, nothing unseen in it."""
+    seen = "".join("?" if _is_unseen(letter) else letter for letter in path)
+    return seen if len(seen) <= SHOWN_CHARACTERS else f"{seen[: SHOWN_CHARACTERS - 1]}…"
+
+
+_ALIKE = _(
+    "“%(path)s” and “%(other)s” differ in capitals only, and many disks see those as one file. "
+    "Rename one of them."
+)
+_FILE_AND_FOLDER = _(
+    "“%(path)s” is a file, so it cannot be the folder of “%(other)s” as well. "
+    "Rename one of them."
+)
+
+
+def _problem(path: str) -> Promise | None:
+    if not path:
+        return _("A file has no name. Give it one, such as data.jsonl.")
+    if len(path) > PATH_CHARACTERS:
+        return _(
+            "The name “%(path)s” is longer than 1,024 characters with its folders. Shorten it."
+        )
+    if any(map(_is_unseen, path)):
+        return _("The name “%(path)s” holds signs that cannot be seen. Leave them out.")
+    if "\\" in path:
+        return _("The name “%(path)s” has a backslash. Part folders with / instead.")
+    if path.startswith("/") or path[1:3] in {":", ":/"}:
+        return _(
+            "“%(path)s” begins at the root of a disk. Name it from the dataset's own folder on."
+        )
+    return None
+
+
+def _part_problem(part: str) -> Promise | None:
+    if part in {".", ".."}:
+        return _(
+            "“%(path)s” steps out of the folder with “.” or “..”. Write the folders in full."
+        )
+    if not part:
+        return _("“%(path)s” has an empty folder name. Leave out the double or last /.")
+    if len(part.encode()) > COMPONENT_BYTES:
+        return _(
+            "The name “%(path)s” is too long: each part may be 255 bytes. Shorten the name."
+        )
+    if part != part.strip() or part.endswith("."):
+        return _("A part of “%(path)s” begins or ends with a space or a dot. Take it away.")
+    if part.casefold() in TAKEN or part.split(".", maxsplit=1)[0].casefold() in DEVICES:
+        return _(
+            "A part of “%(path)s” is a name that computers keep for themselves. Rename it."
+        )
+    return None
+
+
+def _refusal(sentence: Promise, path: str, **names: str) -> Invalid:
+    return Invalid(sentence % ({"path": shortened(path)} | names), code="path")
+
+
+def _is_unseen(letter: str) -> bool:
+    return letter in TURNING or unicodedata.category(letter) in UNSEEN
+
+
+def _folded(path: str) -> str:
+    return unicodedata.normalize("NFC", path.casefold())
+
+
+def _folders(path: str) -> Iterable[str]:
+    parts = _folded(path).split("/")
+    return ("/".join(parts[:count]) for count in range(1, len(parts)))

@@ -1,0 +1,64 @@
+"""What the store holds: the newest revision, its files, and which bytes may be named."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from fabriek.store.files import FolderStore
+from fabriek.store.models import Arrival, Blob, File, Repository, Revision
+
+# Databases bound how many values one statement may carry.
+AT_ONCE = 500
+
+
+def the_store() -> FolderStore:
+    return FolderStore(settings.STORE_HOME)
+
+
+def latest(repository: Repository) -> Revision | None:
+    return repository.revisions.order_by("-number").first()
+
+
+def listing(revision: Revision | None) -> dict[str, Blob]:
+    """Return every file of a revision: {path: blob}."""
+    if revision is None:
+        return {}
+    return {file.path: file.blob for file in revision.files.select_related("blob")}
+
+
+def claimable(repository: Repository) -> QuerySet[Blob]:
+    """Bytes a revision of this repository may name.
+
+    Those that arrived here, and those that repositories of the same case name already: a
+    SHA-256 that somebody guessed or saw elsewhere opens nothing.
+    """
+    siblings = Q(pk=repository.pk)
+    if repository.case_id:
+        siblings |= Q(case_id=repository.case_id, organisation_id=repository.organisation_id)
+    named = File.objects.filter(
+        blob=OuterRef("pk"), revision__repository__in=Repository.objects.filter(siblings)
+    )
+    arrived = Arrival.objects.filter(blob=OuterRef("pk"), repository=repository)
+    ours = Blob.objects.filter(organisation_id=repository.organisation_id)
+    return ours.filter(Exists(arrived) | Exists(named))
+
+
+def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
+    """Return those that must still be sent, in the order asked, each once."""
+    asked = list(dict.fromkeys(sha256s))
+    here = {
+        found
+        for some in batches(asked)
+        for found in claimable(repository)
+        .filter(sha256__in=some)
+        .values_list("sha256", flat=True)
+    }
+    return [sha256 for sha256 in asked if sha256 not in here]
+
+
+def batches(values: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(values)
+    while some := list(islice(rest, AT_ONCE)):
+        yield some

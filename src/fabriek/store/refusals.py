@@ -1,0 +1,45 @@
+"""What the store says when it cannot save a revision."""
+
+from django.utils.translation import gettext as _
+
+from fabriek.kernel.errors import Invalid, Refused
+from fabriek.store.models import Revision
+from fabriek.store.paths import shortened
+
+
+def never_sent(path: str) -> Invalid:
+    return Invalid(
+        _("The bytes of “%(path)s” were not sent here. Send the file first, then save again.")
+        % {"path": shortened(path)},
+        code="never_sent",
+    )
+
+
+def not_there(path: str) -> Invalid:
+    return Invalid(
+        _("“%(path)s” cannot be left out, because it is not there. Check the name.")
+        % {"path": shortened(path)},
+        code="not_there",
+    )
+
+
+def no_files() -> Invalid:
+    return Invalid(
+        _("A revision needs at least one file. Add a file and try again."), code="no_files"
+    )
+
+
+def stale(parent: Revision, newest: Revision) -> Refused:
+    return Refused(
+        _(
+            "Somebody saved revision %(newest)s while you worked on revision %(parent)s, so "
+            "yours was not saved. Look at the newest one, then send your change again."
+        )
+        % {"newest": newest.number, "parent": parent.number},
+        code="stale_parent",
+    )
+
+
+def long_message() -> Invalid:
+    sentence = _("The message is longer than 300 characters. Say it shorter.")
+    return Invalid(sentence, fields={"message": sentence})
