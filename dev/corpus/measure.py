@@ -22,13 +22,13 @@ def report(training: list[Row], held_out: list[Row], text: str) -> str:
     unseen = [word for row in held_out for word in words(row.prompt)]
     lines = [
         f"training rows {len(training)}, held-out rows {len(held_out)}",
-        f"words per message: least {lengths[0]}, median {median(lengths):.0f}, most {lengths[-1]}",
+        f"words per message: {lengths[0]} to {lengths[-1]}, median {median(lengths):.0f}",
         f"distinct words in training {len(known)}, running held-out words never seen there "
         f"{sum(word not in known for word in unseen) / len(unseen):.1%}",
         f"plain text {len(text.encode())} bytes, {len(words(text))} words, "
         f"{len(set(words(text)))} distinct",
-        f"the held-out message nearest to a training one shares {nearest(training, held_out)[0]:.0%} "
-        "of its three-word runs",
+        "the held-out message nearest to a training one shares "
+        f"{nearest(training, held_out)[0]:.0%} of its three-word runs",
     ]
     return "\n".join([*lines, *baselines(training, held_out)])
 
@@ -74,7 +74,7 @@ def majority(training: list[Row], held_out: list[Row], label: Label) -> float:
 
 
 def naive_bayes(training: list[Row], held_out: list[Row], label: Label) -> list[bool]:
-    """Say of each held-out row whether multinomial naive Bayes on words (add a half) is right."""
+    """Say of each held-out row whether naive Bayes on words, smoothed by a half, is right."""
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in training:
         counts[label(row)].update(words(row.prompt))

@@ -9,6 +9,7 @@ from noise import as_typed
 SEED = 20_261
 RENDERINGS = 3
 HELD_OUT_EVERY = 4
+MOST_WORDS = 55
 DEPARTMENTS = {
     "huisarts": "huisarts",
     "thuiszorg": "thuiszorg",
@@ -102,8 +103,9 @@ def message(
         core.insert(dice.randrange(len(core) + 1), fill(dice.choice(TONES), dice))
     if often(dice, ASIDE_SHARE):
         core.append(aside(file, dice))
-    whole = [*before(register, dice), *core, *after(register, dice)]
-    return as_typed(joined(whole), register=register, dice=dice)
+    whole = joined([*before(register, dice), *core, *after(register, dice)])
+    text = whole if len(whole.split()) <= MOST_WORDS else joined(core)
+    return as_typed(text, register=register, dice=dice)
 
 
 def joined(parts: list[str]) -> str:

@@ -33,7 +33,7 @@ MISTAKES = {
     "verzekering": "verzekring",
     "medicijnen": "medecijnen",
     "direct": "dierekt",
-    "fietsers": "fietsters",
+    "fietsers": "fietsres",
     "verkeerslicht": "verkeerslich",
     "abonnement": "abbonement",
     "gisteren": "gistere",
