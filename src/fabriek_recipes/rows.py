@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ LINE_BYTES_MAX = 1024 * 1024
 PROBLEMS_MAX = 20
 MESSAGES_MIN = 2
 ROLES = ("system", "user", "assistant")
-HELD_OUT_WORDS = ("heldout", "held_out", "held-out", "test", "valid", "eval", "dev")
+HELD_OUT_WORDS = {"heldout", "held", "test", "valid", "validation", "eval", "dev", "apart"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +96,15 @@ def count(path: Path) -> int:
 def files_of(dataset: Path, *, plain: bool = False) -> Contents:
     """Sort a dataset's `.jsonl` files, and its `.txt` files too where `plain`.
 
-    One of several with a word like `heldout` or `test` in its name is kept apart for scoring.
+    A file with a word like `heldout`, `test` or `apart` in its name is kept apart for scoring.
     """
     suffixes = {".jsonl", ".txt"} if plain else {".jsonl"}
     found = [dataset] if dataset.is_file() else sorted(dataset.rglob("*"))
     files = [path for path in found if path.suffix in suffixes and path.is_file()]
-    apart = tuple(path for path in files if _is_held_out(path) and len(files) > 1)
-    return Contents(train=tuple(path for path in files if path not in apart), held_out=apart)
+    train = tuple(path for path in files if not _is_held_out(path))
+    if not train:  # a dataset of one file called test.jsonl is there to be learned from
+        return Contents(train=tuple(files), held_out=())
+    return Contents(train=train, held_out=tuple(path for path in files if path not in train))
 
 
 def is_jsonl(path: Path) -> bool:
@@ -110,7 +113,7 @@ def is_jsonl(path: Path) -> bool:
 
 
 def _is_held_out(path: Path) -> bool:
-    return any(word in path.stem.lower() for word in HELD_OUT_WORDS)
+    return not HELD_OUT_WORDS.isdisjoint(re.split(r"[^a-z]+", path.stem.lower()))
 
 
 def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
@@ -151,7 +154,7 @@ def _parsed(number: int, line: bytes | None) -> _Parsed | RowProblem:
             number, _("Line %(line)s is longer than %(most)s KiB; split the row."), most=most
         )
     try:
-        return _Parsed(json.loads(line.decode("utf-8")))
+        return _Parsed(json.loads(line.decode("utf-8").rstrip("\r\n")))
     except UnicodeDecodeError:
         return _problem(number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8."))
     except json.JSONDecodeError as why:

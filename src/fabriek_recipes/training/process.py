@@ -32,7 +32,11 @@ QUIET = {
     "DO_NOT_TRACK": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "TQDM_DISABLE": "1",
 }
+# Threads that wait by spinning cost three times the processor time as soon as anything else
+# runs on the machine (measured on 2 cores); sleeping costs nothing when it is quiet.
+THREADS = {"OMP_WAIT_POLICY": "passive"}
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 K = TypeVar("K", bound=BaseModel)
@@ -93,6 +97,7 @@ def main(recipe: str, knobs: type[K], arguments: list[str]) -> int:
         sys.stderr.write(f"usage: python -m fabriek_recipes.{recipe} RUN_FOLDER\n")
         return FAILED
     os.environ.update(QUIET)
+    os.environ.update({name: os.environ.get(name, value) for name, value in THREADS.items()})
     folder = Path(arguments[0]).resolve()
     with Events(folder / EVENTS) as events, _stoppable() as stop:
         if not _alone(events):

@@ -1,0 +1,142 @@
+"""The catalogue: what can be set, what it costs, and that the portal can read it cheaply."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from fabriek_recipes.facts import look, parameters_of
+from fabriek_recipes.kinds import Facts
+from fabriek_recipes.recipe import catalogue
+from fabriek_recipes.words import Failed
+from tests.recipes.conftest import rows, write_rows
+
+FACTS = Facts(rows=1_000, text_bytes=200_000, base_parameters=2_000_000, device="cpu", gpus=0)
+GPU = Facts(
+    rows=100_000, text_bytes=80_000_000, base_parameters=8_000_000_000, device="cuda", gpus=1
+)
+LIGHT = (
+    "recipe, fabriek_recipes.run_folder, fabriek_recipes.rows, fabriek_recipes.facts, "
+    "fabriek_recipes.training.process"
+)
+RECIPES = pytest.mark.parametrize("recipe", catalogue().values(), ids=lambda each: each.name)
+
+
+def test_the_portal_reads_recipes_without_torch_or_transformers():
+    program = (
+        f"import sys, fabriek_recipes.{LIGHT}; "
+        "heavy = {'torch', 'transformers', 'peft', 'tokenizers', 'django', 'numpy'};"
+        "print(sorted(heavy & sys.modules.keys()), "
+        "[name for name in sys.modules if name == 'fabriek' or name.startswith('fabriek.')])"
+    )
+
+    found = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": str(Path(__file__).parents[2] / "src")},
+    )
+
+    assert found.stdout == "[] []\n"
+
+
+@RECIPES
+def test_every_knob_is_simple_bounded_and_told_in_words(recipe):
+    properties = recipe.knobs.model_json_schema()["properties"]
+
+    for knob in properties.values():
+        assert knob["type"] in {"integer", "number", "boolean", "string"}
+        assert knob["title"]
+        assert knob["description"].endswith(".")
+        assert knob["group"] in {"basic", "advanced"}
+        assert "default" in knob
+        if knob["type"] in {"integer", "number"}:
+            assert "maximum" in knob
+            assert "minimum" in knob or "exclusiveMinimum" in knob
+
+
+@RECIPES
+def test_a_knob_out_of_bounds_or_unknown_is_refused(recipe):
+    with pytest.raises(ValidationError):
+        recipe.knobs(epochs=0)
+    with pytest.raises(ValidationError):
+        recipe.knobs(epoch=3)
+
+
+@RECIPES
+@pytest.mark.parametrize("facts", [FACTS, GPU])
+def test_more_passes_cost_more_and_the_reasons_are_told(recipe, facts):
+    once = recipe.estimate(recipe.knobs(epochs=1), facts)
+    often = recipe.estimate(recipe.knobs(epochs=10), facts)
+
+    assert 0 < once.gpu_seconds < often.gpu_seconds
+    assert once.memory_bytes > 0
+    assert len(once.why) >= 3
+
+
+@RECIPES
+def test_idle_gpus_are_paid_for_and_warned_about(recipe):
+    one = recipe.estimate(recipe.knobs(), GPU)
+
+    four = recipe.estimate(recipe.knobs(), replace(GPU, gpus=4))
+
+    assert four.gpu_seconds == pytest.approx(4 * one.gpu_seconds, abs=4)
+    assert "stand idle" in four.why[-1]
+
+
+def test_lora_costs_less_than_training_every_weight():
+    recipe = catalogue()["finetune_lm"]
+
+    lora = recipe.estimate(recipe.knobs(method="lora"), GPU)
+    full = recipe.estimate(recipe.knobs(method="full"), GPU)
+
+    assert lora.gpu_seconds < full.gpu_seconds
+    assert lora.memory_bytes < full.memory_bytes
+
+
+def test_an_empty_dataset_still_has_a_price():
+    for recipe in catalogue().values():
+        price = recipe.estimate(recipe.knobs(), Facts(rows=0, text_bytes=0))
+        assert price.gpu_seconds > 0
+
+
+def test_facts_are_counted_from_the_files(dataset, base):
+    facts = look({"dataset": dataset, "model": base}, Facts(rows=0, text_bytes=0))
+
+    assert facts.rows == 60
+    assert facts.text_bytes == (dataset / "rows.jsonl").stat().st_size
+    assert facts.base_parameters == parameters_of(base) > 0
+
+
+def test_good_inputs_have_no_problems(dataset, base):
+    assert catalogue()["finetune_lm"].checks({"dataset": dataset, "model": base}) == ()
+
+
+def test_bad_inputs_are_told_before_anything_is_queued(tmp_path, base):
+    check = catalogue()["finetune_lm"].checks
+    data = write_rows(tmp_path / "data", [*rows(2), {"prompt": "a"}])
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    (tmp_path / "model" / "pytorch_model.bin").write_bytes(b"\x80\x04")
+
+    found = [str(problem) for problem in check({"dataset": data, "model": tmp_path / "model"})]
+
+    assert found == [
+        "Line 3 has no completion; add it.",
+        "The base model's weights are in a format that can run code when it is read; "
+        "convert them to safetensors.",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 8, b"\x02\0\0\0\0\0\0\0[]", b"\x09" * 40])
+def test_a_broken_weights_file_is_named(tmp_path, content):
+    (tmp_path / "model.safetensors").write_bytes(content)
+
+    with pytest.raises(Failed) as refusal:
+        parameters_of(tmp_path)
+
+    assert refusal.value.code == "bad_model"

@@ -1,0 +1,171 @@
+"""A stopped or killed run goes on from its last checkpoint and ends the same, bit for bit."""
+
+import fcntl
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from fabriek_recipes.training import checkpoints
+from fabriek_recipes.training.checkpoints import Checkpoint
+from tests.recipes.conftest import TINY, Run, prepare
+
+SRC = Path(__file__).parents[2] / "src"
+KNOBS = {
+    "epochs": 8,
+    "lora_dropout": 0.1,
+    "learning_rate": 0.01,
+    "tokens_per_step": 256,
+    "checkpoint_every_steps": 5,
+}
+
+
+def wait_for_checkpoint(run: Run, alive) -> None:
+    pause = threading.Event()
+    while not list((run.folder / "checkpoints").glob("step-*")):
+        assert alive()
+        pause.wait(0.01)  # leave the processor to the run we watch
+
+
+def weights(run: Run) -> bytes:
+    return (run.folder / "outputs" / "model" / "model.safetensors").read_bytes()
+
+
+def steps(run: Run) -> list[int]:
+    return [int(str(e.fields["step"])) for e in run.events if e.kind == "metrics"]
+
+
+@pytest.fixture
+def twins(tmp_path, base, dataset) -> tuple[Run, Run]:
+    inputs = {"dataset": dataset, "model": base}
+    one, other = (
+        prepare(tmp_path / name, "finetune_lm", KNOBS, inputs) for name in ("one", "other")
+    )
+    return one, other
+
+
+def test_a_killed_run_resumes_and_ends_as_if_nothing_happened(twins):
+    whole, killed = twins
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fabriek_recipes.finetune_lm", str(killed.folder)],
+        env={**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"},
+    )
+    wait_for_checkpoint(killed, lambda: process.poll() is None)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    assert not (killed.folder / "outputs" / "report.json").exists()
+    (killed.folder / "checkpoints" / ".step-00000099.safetensors.part").write_bytes(b"half")
+
+    assert killed.start() == 0
+    assert whole.start() == 0
+
+    assert weights(killed) == weights(whole)
+    assert killed.report["scores"] == whole.report["scores"]
+    assert killed.report["tokens_seen"] == whole.report["tokens_seen"]
+    assert not list((killed.folder / "checkpoints").glob(".*"))
+
+
+def test_sigterm_saves_and_the_next_start_goes_on_from_there(tmp_path, corpus):
+    knobs = {**TINY, "epochs": 10, "checkpoint_every_steps": 3}
+    whole, stopped = (
+        prepare(tmp_path / name, "pretrain_lm", knobs, {"dataset": corpus})
+        for name in ("whole", "stopped")
+    )
+
+    def stop() -> None:
+        wait_for_checkpoint(stopped, threading.main_thread().is_alive)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watcher = threading.Thread(target=stop)
+    watcher.start()
+    first = stopped.start()
+    watcher.join()
+    so_far = steps(stopped)[-1]
+    second = stopped.start()
+
+    assert (first, second, whole.start()) == (143, 0, 0)
+    assert steps(stopped) == steps(whole)
+    assert so_far < steps(whole)[-1]
+    assert weights(stopped) == weights(whole)
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed_from(twins):
+    whole, other = twins
+    assert whole.start() == 0
+    changed = prepare(
+        other.folder.with_name("changed"),
+        "finetune_lm",
+        {**KNOBS, "epochs": 1},
+        {name: whole.folder / "inputs" / name for name in ("dataset", "model")},
+    )
+    shutil.copytree(whole.folder / "checkpoints", changed.folder / "checkpoints")
+
+    assert changed.start() == 0
+
+    assert steps(changed)[0] == 1
+
+
+def test_a_second_process_keeps_out_of_a_folder_at_work(twins):
+    run, _other = twins
+    with (run.folder / "events.jsonl").open("a") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        assert run.start() == 3
+
+    assert run.events == []
+
+
+def save(folder: Path, step: int) -> None:
+    checkpoints.save(
+        folder, Checkpoint(step, {"w": torch.full((64, 64), float(step))}, {"run": "a"})
+    )
+
+
+def test_only_the_last_two_checkpoints_are_kept(tmp_path):
+    for step in (1, 2, 3):
+        save(tmp_path, step)
+
+    assert [path.name[:13] for path in sorted(tmp_path.iterdir())] == [
+        "step-00000002",
+        "step-00000003",
+    ]
+    found = checkpoints.latest(tmp_path, {"run": "a"})
+    assert found is not None
+    assert (found.step, found.tensors["w"][0, 0].item()) == (3, 3.0)
+    assert checkpoints.latest(tmp_path, {"run": "b"}) is None
+
+
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
+    save(tmp_path, 1)
+    save(tmp_path, 2)
+    newest = tmp_path / "step-00000002.safetensors"
+    newest.write_bytes(newest.read_bytes()[:-100])
+
+    found = checkpoints.latest(tmp_path, {"run": "a"})
+
+    assert found is not None
+    assert found.step == 1
+
+
+def test_a_full_disk_never_costs_the_last_good_checkpoint(tmp_path):
+    save(tmp_path, 1)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, before[1]))
+
+    try:
+        with pytest.raises(Exception, match="os error 27|File too large"):
+            save(tmp_path, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    found = checkpoints.latest(tmp_path, {"run": "a"})
+    assert found is not None
+    assert found.step == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000001.safetensors"]
