@@ -1,0 +1,219 @@
+"""Where a case stands on its way, and what its people do next; reads all stages."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.access.models import Application
+from fabriek.access.states import UNDER_ASSESSMENT, ApplicationState
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case, Intake
+from fabriek.cases.states import CaseState
+from fabriek.datasets.models import Dataset
+from fabriek.kernel.errors import Text
+from fabriek.kernel.steps import NextStep
+from fabriek.people.models import Person
+from fabriek.registry.models import Model
+from fabriek.runs.models import Run
+from fabriek.runs.states import UNFINISHED
+
+Status = Literal["done", "current", "todo"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What one query tells about all stages of a case."""
+
+    has_intake: bool
+    application: str
+    application_state: str
+    account: str
+    ends_on: date | None
+    datasets: int
+    runs: int
+    run: str
+    run_state: str
+    models: int
+    model: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Station:
+    label: Text
+    url: str
+    status: Status
+    note: Text = ""
+
+
+def standing(case: Case, person: Person) -> tuple[Standing, bool]:
+    """Ask for everything in one query, whatever the number of runs; and whether this person
+    belongs to the consortium."""
+    applications = _newest(Application.objects.all(), "created_at").exclude(
+        state=ApplicationState.WITHDRAWN
+    )
+    allocations = _newest(Allocation.objects.all(), "opened_at")
+    runs = _newest(Run.objects.all(), "asked_at")
+    models = _newest(Model.objects.all(), "registered_at")
+    row = (
+        Case.objects.filter(pk=case.pk)
+        .values(
+            is_part=Exists(Case.objects.taken_part_in_by(person).filter(pk=OuterRef("pk"))),
+            has_intake=Exists(Intake.objects.filter(case=OuterRef("pk"))),
+            application=_text(applications, "code"),
+            application_state=_text(applications, "state"),
+            account=_text(allocations, "account"),
+            ends_on=Subquery(allocations.values("ends_on")[:1]),
+            datasets=_count(Dataset.objects.all()),
+            runs=_count(Run.objects.all()),
+            run=_text(runs, "code"),
+            run_state=_text(runs, "state"),
+            models=_count(Model.objects.all()),
+            model=_text(models, "code"),
+        )
+        .get()
+    )
+    part = bool(row.pop("is_part"))
+    found = {name: "" if value is None else value for name, value in row.items()}
+    return Standing(**found | {"ends_on": row["ends_on"]}), part
+
+
+def stations(case: Case, found: Standing, *, current: str, part: bool) -> list[Station]:
+    """The line of stations. `part`: the person belongs to the consortium; others get no links
+    to its data and models, which do not exist for them."""
+    lines: tuple[tuple[str, Text, str, bool, Text], ...] = (
+        ("case", _("Case"), case.get_absolute_url(), case.state != CaseState.DRAFT, ""),
+        ("access", _("Access"), _access_url(case, found), bool(found.account), ""),
+        ("gpu", _("GPU-hours"), _allocation_url(found), bool(found.account), ""),
+        ("data", _("Data"), _data_url(case, found) if part else "", found.datasets > 0, ""),
+        ("runs", _("Runs"), _runs_url(case, found), found.runs > 0, ""),
+        ("model", _("Model"), _model_url(found) if part else "", found.models > 0, ""),
+    )
+    return [
+        Station(label=label, url=url, status=_status(key, current, is_done), note=note)
+        for key, label, url, is_done, note in lines
+    ]
+
+
+def next_steps(case: Case, found: Standing, person: Person, *, part: bool) -> list[NextStep]:
+    """What somebody of the consortium does next with an open case; at most one step."""
+    if not part or case.state != CaseState.OPEN:
+        return []
+    return list(_steps(case, found, person))[:1]
+
+
+def _steps(case: Case, found: Standing, person: Person) -> Iterator[NextStep]:
+    ours = person.belongs_to(case.organisation_id)
+    if ours and not found.application:
+        yield from _towards_application(case, found)
+    if found.application:
+        yield from _through_assessment(found)
+    if found.account:
+        yield from _with_gpu_hours(case, found)
+
+
+def _towards_application(case: Case, found: Standing) -> Iterator[NextStep]:
+    if not found.has_intake:
+        yield _go(
+            "intake",
+            _("Get advice"),
+            _("Answer five short questions, and we advise which access fits your case."),
+            reverse("cases:intake", args=[case.code]),
+        )
+    yield _go(
+        "apply",
+        _("See our advice"),
+        _("We have advice for you: choose your access and start the application."),
+        reverse("access:advice", args=[case.code]),
+    )
+
+
+def _through_assessment(found: Standing) -> Iterator[NextStep]:
+    url = reverse("access:detail", args=[found.application])
+    match found.application_state:
+        case ApplicationState.DRAFT:
+            yield _go("continue", _("Go on with the application"),
+                      _("Your application is not handed in yet."), url)  # fmt: skip
+        case ApplicationState.AWARDED:
+            yield _go("answer", _("Look at the award"),
+                      _("You were awarded GPU-hours. Accept them to begin."), url)  # fmt: skip
+        case state if state in UNDER_ASSESSMENT:
+            yield _go("follow", _("Follow the application"),
+                      _("The factory is looking at your application."), url)  # fmt: skip
+        case ApplicationState.ACCEPTED if not found.account:
+            yield _go("wait", _("Look at the application"),
+                      _("The factory opens your GPU-hours now. You get a mail."), url)  # fmt: skip
+        case ApplicationState.REFUSED | ApplicationState.DECLINED if not found.account:
+            yield _go("read", _("Read the decision"),
+                      _("This application has ended. You can apply again."), url)  # fmt: skip
+
+
+def _with_gpu_hours(case: Case, found: Standing) -> Iterator[NextStep]:
+    query = f"?case={case.code}"
+    if not found.datasets:
+        yield _go("data", _("Add data"), _("Your GPU-hours are open. Add the data to learn from."),
+                  reverse("datasets:new") + query)  # fmt: skip
+    if not found.runs:
+        yield _go("run", _("Choose a recipe"), _("Your data is here. Start the first run."),
+                  reverse("runs:new") + query)  # fmt: skip
+    if found.run_state in UNFINISHED:
+        yield _go("look", _("Follow the run"), _("A run is on its way."),
+                  reverse("runs:detail", args=[found.run]))  # fmt: skip
+    if found.model:
+        yield _go("model", _("Look at the model"), _("Your newest model is ready."),
+                  reverse("registry:detail", args=[found.model]))  # fmt: skip
+    if found.run:
+        yield _go("look", _("Look at the run"), _("The last run has ended."),
+                  reverse("runs:detail", args=[found.run]))  # fmt: skip
+
+
+def _go(name: str, label: Text, sentence: Text, url: str) -> NextStep:
+    return NextStep(name=name, label=label, sentence=sentence, url=url, method="get")
+
+
+def _status(key: str, current: str, is_done: bool) -> Status:
+    if key == current:
+        return "current"
+    return "done" if is_done else "todo"
+
+
+def _access_url(case: Case, found: Standing) -> str:
+    if found.application:
+        return reverse("access:detail", args=[found.application])
+    return reverse("access:advice", args=[case.code]) if case.state == CaseState.OPEN else ""
+
+
+def _allocation_url(found: Standing) -> str:
+    return reverse("allocations:detail", args=[found.account]) if found.account else ""
+
+
+def _data_url(case: Case, found: Standing) -> str:
+    if found.datasets:
+        return f"{reverse('datasets:list')}?q={case.code}"
+    return f"{reverse('datasets:new')}?case={case.code}" if case.state == CaseState.OPEN else ""
+
+
+def _runs_url(case: Case, found: Standing) -> str:
+    return f"{reverse('runs:list')}?q={case.code}" if found.runs else ""
+
+
+def _model_url(found: Standing) -> str:
+    return reverse("registry:detail", args=[found.model]) if found.model else ""
+
+
+def _newest(rows: "QuerySet[Any]", column: str) -> "QuerySet[Any]":
+    return rows.filter(case=OuterRef("pk")).order_by(f"-{column}")
+
+
+def _text(rows: "QuerySet[Any]", column: str) -> Subquery:
+    return Subquery(rows.values(column)[:1])
+
+
+def _count(rows: "QuerySet[Any]") -> Coalesce:
+    counted = rows.filter(case=OuterRef("pk")).values("case").values(n=Count("pk"))
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
