@@ -57,7 +57,7 @@ def test_the_language_is_switched_by_a_form_and_stays(client):
     "path", ["/accounts/email/", "/accounts/password/change/", "/accounts/2fa/"]
 )
 def test_pages_about_my_account_stand_in_our_frame(browser, path):
-    page = browser(a_person()).get(path).content.decode()
+    page = browser(a_person()).get(path, follow=True).content.decode()
 
     assert 'class="side"' in page
     assert "Sign out" in page
