@@ -1,4 +1,4 @@
-"""Make the demo's data from the hand-written phrases beside this file, the same each time.
+"""Make the demo's data from the phrases beside this file, the same each time.
 
 Usage: python dev/corpus/make.py            writes the three files and measures them
        python dev/corpus/make.py --check    only says whether the files are what it makes

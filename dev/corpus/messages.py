@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-from grammar import TOPICS, Sections, fill, often, sections, sentence
+from grammar import TOPICS, Sections, capital, fill, often, sections, sentence
 from noise import as_typed
 
 SEED = 20_261
@@ -25,11 +25,12 @@ URGENCIES = ("laag", "midden", "hoog")
 # The part of the messages that says, besides the situation itself: how bad it is, whose world
 # it is in, a mood, something off the subject.
 SIGN_SHARE, CONTEXT_SHARE, TONE_SHARE, ASIDE_SHARE = 0.6, 0.9, 0.1, 0.1
+WRITTEN_OUT_SHARE = 0.4
 
 OPENINGS, CLOSINGS = sections("_openings"), sections("_closings")
 TONES, SIGNS = sections("_tone")["toon"], sections("_signs")
 ASIDES = sections("_topics")["zinnen"]
-CONTEXTS = sections("_context")
+CONTEXTS, DESKS = sections("_context"), sections("_desks")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,8 +98,7 @@ def message(
     if often(dice, SIGN_SHARE):
         core.append(fill(dice.choice(own_side(SIGNS[urgency], apart=apart)), dice))
     if often(dice, CONTEXT_SHARE):
-        context = fill(dice.choice(own_side(CONTEXTS[file], apart=apart)), dice)
-        core.insert(dice.choice((0, len(core))), context)
+        core.insert(dice.choice((0, len(core))), context(file, dice=dice, apart=apart))
     if often(dice, TONE_SHARE):
         core.insert(dice.randrange(len(core) + 1), fill(dice.choice(TONES), dice))
     if often(dice, ASIDE_SHARE):
@@ -131,7 +131,24 @@ def before(register: str, dice: random.Random) -> list[str]:
     return opening + origin
 
 
+def context(file: str, *, dice: random.Random, apart: bool) -> str:
+    if often(dice, WRITTEN_OUT_SHARE):
+        return fill(dice.choice(own_side(CONTEXTS[file], apart=apart)), dice)
+    # Both sides know all desks and frames but share no pair: words recur, sentences do not.
+    pairs = [
+        (desk, frame)
+        for place, desk in enumerate(DESKS[file])
+        for number, frame in enumerate(DESKS["hoort hier"])
+        if is_held_out(place + number) is apart
+    ]
+    desk, frame = dice.choice(pairs)
+    return fill(frame, dice, desk=desk, Desk=capital(desk))
+
+
 def aside(file: str, dice: random.Random) -> str:
     """Name something of another department, so that a single word decides nothing."""
-    others = [topic for other, topics in TOPICS.items() if other != file for topic in topics]
-    return fill(dice.choice(ASIDES), dice, topic=dice.choice(others))
+    other = dice.choice([name for name in DEPARTMENTS if name != file])
+    if often(dice, 0.5):
+        desk = dice.choice(DESKS[other])
+        return fill(dice.choice(DESKS["hoort elders"]), dice, desk=desk, Desk=capital(desk))
+    return fill(dice.choice(ASIDES), dice, topic=dice.choice(TOPICS[other]))
