@@ -352,7 +352,7 @@ def test_a_part_says_first_which_variables_it_takes(path):
 # --- colours -------------------------------------------------------------------------------
 def palettes() -> dict[str, dict[str, str]]:
     """Read the colours of both schemes; dark inherits what it does not change."""
-    light, dark = STYLESHEET.split("@media (prefers-color-scheme: dark)", 1)
+    light, dark = STYLESHEET.split("@media screen and (prefers-color-scheme: dark)", 1)
     dark = dark.split("/* --- Base", 1)[0]
     found = [dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})\b", part)) for part in (light, dark)]
     return {"light": found[0], "dark": found[0] | found[1]}

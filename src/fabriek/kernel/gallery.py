@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -62,7 +63,7 @@ def look(request: HttpRequest) -> HttpResponse:
         "facts": _facts(),
         "entries": _entries(),
         "rows": _rows(),
-        "page": Paged(items=_rows(), count=1204, page=7, size=50),
+        "page": Paged[Model](items=[], count=1204, page=7, size=50),
         "tones": ["good", "attention", "wrong", "busy", "neutral"],
         "state_words": [
             "draft",
