@@ -27,7 +27,7 @@ class Licence(models.TextChoices):
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def visible_to(self, person: Person) -> "DatasetQuerySet":
-        """The consortium's own people, and nobody else: staff do not see companies' data."""
+        """Show the consortium's own people everything; staff see no data of companies."""
         return self.filter(case__in=Case.objects.taken_part_in_by(person).values("pk"))
 
 
@@ -50,9 +50,9 @@ class Dataset(models.Model):
     def __str__(self) -> str:
         return f"{self.code} {self.title}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:detail", args=[self.code])
+
     @property
     def thread(self) -> str:
         return self.case.code
-
-    def get_absolute_url(self) -> str:
-        return reverse("datasets:detail", args=[self.code])

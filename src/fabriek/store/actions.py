@@ -108,7 +108,7 @@ def commit(
         Invalid: a path breaks a rule, bytes were never sent here, or no file is left.
         Refused: `parent` is no longer the newest revision.
     """
-    named = _named(files)
+    wanted = named(files)
     if len(message.strip()) > MESSAGE_CHARACTERS:
         raise refusals.long_message()
     with transaction.atomic():
@@ -116,7 +116,7 @@ def commit(
         Repository.objects.select_for_update().get(pk=repository.pk)
         newest = queries.latest(repository)
         content = queries.listing(parent or newest)
-        content.update(_claimed(repository, named))
+        content.update(_claimed(repository, wanted))
         for path in delete:
             if content.pop(path, None) is None:
                 raise refusals.not_there(path)
@@ -193,8 +193,8 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 # --- committing --------------------------------------------------------------------------
-def _named(files: Mapping[str, Blob | str]) -> dict[str, str]:
-    """Return {clean path: SHA-256}, both checked."""
+def named(files: Mapping[str, Blob | str]) -> dict[str, str]:
+    """Return {clean path: SHA-256}, both checked; the first thing `commit` does."""
     cleaned = paths.clean_all(files)
     return {
         cleaned[path]: file.sha256 if isinstance(file, Blob) else checked(file)
@@ -202,16 +202,13 @@ def _named(files: Mapping[str, Blob | str]) -> dict[str, str]:
     }
 
 
-def _claimed(repository: Repository, named: Mapping[str, str]) -> dict[str, Blob]:
+def _claimed(repository: Repository, wanted: Mapping[str, str]) -> dict[str, Blob]:
     """Find the bytes and lock them, so that no sweep takes them before this commit ends."""
-    found: dict[str, Blob] = {}
-    for some in queries.batches(sorted(set(named.values()))):
-        rows = queries.claimable(repository).select_for_update(of=("self",))
-        found.update((blob.sha256, blob) for blob in rows.filter(sha256__in=some))
-    for path, sha256 in named.items():
+    found = queries.claimed(repository, wanted.values(), lock=True)
+    for path, sha256 in wanted.items():
         if sha256 not in found:
             raise refusals.never_sent(path)
-    return {path: found[sha256] for path, sha256 in named.items()}
+    return {path: found[sha256] for path, sha256 in wanted.items()}
 
 
 def _settled(

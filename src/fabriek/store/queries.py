@@ -45,16 +45,26 @@ def claimable(repository: Repository) -> QuerySet[Blob]:
     return ours.filter(Exists(arrived) | Exists(named))
 
 
+def claimed(
+    repository: Repository, sha256s: Iterable[str], *, lock: bool = False
+) -> dict[str, Blob]:
+    """Return those a revision may name, by their SHA-256; `lock` needs a transaction."""
+    rows = claimable(repository)
+    if lock:
+        rows = rows.select_for_update(of=("self",))
+    # In one order for everybody, so that two who lock never wait for each other.
+    asked = batches(sorted(set(sha256s)))
+    return {
+        blob.sha256: blob
+        for some in asked
+        for blob in rows.filter(sha256__in=some).order_by("sha256")
+    }
+
+
 def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
     """Return those that must still be sent, in the order asked, each once."""
     asked = list(dict.fromkeys(sha256s))
-    here = {
-        found
-        for some in batches(asked)
-        for found in claimable(repository)
-        .filter(sha256__in=some)
-        .values_list("sha256", flat=True)
-    }
+    here = claimed(repository, asked)
     return [sha256 for sha256 in asked if sha256 not in here]
 
 

@@ -1,0 +1,258 @@
+"""Everything that can be done to a dataset; called alike by pages, API and command line."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import BinaryIO
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.cases.models import Case
+from fabriek.datasets import rows_check, rules
+from fabriek.datasets.models import Dataset
+from fabriek.kernel import journal, text
+from fabriek.kernel.codes import give_code
+from fabriek.kernel.errors import Invalid
+from fabriek.people.models import Person
+from fabriek.store import actions as store
+from fabriek.store import paths, queries, refusals
+from fabriek.store.incoming import Source, chunks_of
+from fabriek.store.models import Blob, File, Repository, Revision
+
+FACTS = ("title", "description", "licence", "has_personal_data")
+
+journal.describe(
+    {
+        "datasets.create": gettext_lazy("made a dataset"),
+        "datasets.edit": gettext_lazy("changed the description of a dataset"),
+        "datasets.download": gettext_lazy("downloaded a file of a dataset"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Download:
+    """A file on its way to somebody; whoever takes it closes it."""
+
+    content: BinaryIO
+    name: str
+    size_bytes: int
+
+
+@transaction.atomic
+def create(
+    case: Case,
+    *,
+    by: Person,
+    title: str,
+    description: str,
+    licence: str,
+    has_personal_data: bool,
+) -> Dataset:
+    """Describe a dataset of an open case; files come later.
+
+    Raises:
+        NotAllowed: `by` is not of the consortium.
+        WrongState: the case is not open.
+        Invalid: a fact is missing or wrong.
+    """
+    rules.require_part(by, case)
+    rules.require_open(case)
+    dataset = Dataset(case=case, created_by=by)
+    _describe(dataset, title, description, licence, has_personal_data=has_personal_data)
+    dataset.repository = store.create_repository(
+        kind=Repository.Kind.DATASET,
+        case=case,
+        organisation=case.organisation,
+        is_open=False,
+        by=by,
+    )
+    dataset.save()
+    give_code(dataset, "D")
+    _name_repository(dataset)
+    journal.record("datasets.create", dataset, by=by, code=dataset.code, title=dataset.title)
+    return dataset
+
+
+@transaction.atomic
+def edit(
+    dataset: Dataset,
+    *,
+    by: Person,
+    title: str,
+    description: str,
+    licence: str,
+    has_personal_data: bool,
+) -> Dataset:
+    """Describe the dataset anew; its revisions stay as they are.
+
+    Raises:
+        NotAllowed, WrongState, Invalid: as for `create`.
+    """
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    before = {name: getattr(dataset, name) for name in FACTS}
+    _describe(dataset, title, description, licence, has_personal_data=has_personal_data)
+    changed = [name for name in FACTS if getattr(dataset, name) != before[name]]
+    if changed:
+        dataset.save(update_fields=changed)
+        _name_repository(dataset)
+        journal.record("datasets.edit", dataset, by=by, code=dataset.code, changed=changed)
+    return dataset
+
+
+def add_file(
+    dataset: Dataset,
+    path: str,
+    source: Source | Path,
+    *,
+    by: Person,
+    expected_sha256: str | None = None,
+) -> Blob:
+    """Take in the bytes of one file; no revision names them before `commit`.
+
+    A `Path` is a file on our own disk, which becomes the store's without a second copy.
+
+    Raises:
+        NotAllowed, WrongState: `by` may not add to this dataset, or the case is not open.
+        Invalid: the path breaks a rule, the file is empty, or it is not what was announced.
+        TooLarge, StorageFull: nothing is left behind.
+    """
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    path = paths.clean(path)
+    if isinstance(source, Path):
+        if source.is_file() and not source.stat().st_size:
+            raise _empty(path)
+        return store.adopt(dataset.repository, source, by=by)
+    return store.store_bytes(
+        dataset.repository, _filled(source, path), by=by, expected_sha256=expected_sha256
+    )
+
+
+def commit(
+    dataset: Dataset,
+    files: Mapping[str, Blob | str],
+    *,
+    message: str,
+    by: Person,
+    parent: Revision | None = None,
+    delete: Collection[str] = (),
+) -> Revision:
+    """Save a revision of files that were sent before; files of rows are read through first.
+
+    Raises:
+        NotAllowed, WrongState: as for `add_file`.
+        Invalid: bytes were never sent, a row is broken, or a name breaks a rule.
+        Refused: somebody saved another revision after `parent`.
+    """
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    _require_sound_rows(dataset, files)
+    with transaction.atomic():
+        rules.require_open(dataset.case)
+        return store.commit(
+            dataset.repository,
+            files,
+            message=text.line(message),
+            by=by,
+            parent=parent,
+            delete=delete,
+        )
+
+
+def push_files(
+    dataset: Dataset, files: Mapping[str, Source | Path], *, message: str, by: Person
+) -> Revision:
+    """Send several files and save them as one revision, or none of them.
+
+    All names are looked at before the first byte is read.
+
+    Raises:
+        NotAllowed, WrongState, Invalid, TooLarge, StorageFull: see `add_file` and `commit`.
+    """
+    there = queries.listing(queries.latest(dataset.repository))
+    paths.check_together(there.keys() | set(paths.clean_all(files).values()))
+    blobs = {path: add_file(dataset, path, source, by=by) for path, source in files.items()}
+    return commit(dataset, blobs, message=message, by=by)
+
+
+def missing(dataset: Dataset, sha256s: Collection[str], *, by: Person) -> list[str]:
+    """Name the bytes that must still be sent before a revision can hold them."""
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    return queries.missing(dataset.repository, sha256s)
+
+
+@transaction.atomic
+def download(dataset: Dataset, file: File, *, by: Person) -> Download:
+    """Open one file for somebody of the consortium, and write down who took it."""
+    rules.require_part(by, dataset.case)
+    blob = file.blob
+    content = queries.the_store().open(blob.organisation_id, blob.sha256)
+    journal.record(
+        "datasets.download",
+        dataset,
+        by=by,
+        code=dataset.code,
+        path=file.path,
+        revision=file.revision.number,
+        sha256=blob.sha256,
+    )
+    name = file.path.rpartition("/")[2]
+    return Download(content=content, name=name, size_bytes=blob.size_bytes)
+
+
+def _describe(
+    dataset: Dataset, title: str, description: str, licence: str, *, has_personal_data: bool
+) -> None:
+    dataset.title = text.line(title)
+    dataset.description = text.prose(description)
+    dataset.licence = licence
+    dataset.has_personal_data = has_personal_data
+    text.check(dataset, FACTS)
+
+
+def _name_repository(dataset: Dataset) -> None:
+    """Let earlier stages name the dataset without knowing this one."""
+    rows = Repository.objects.filter(pk=dataset.repository_id)
+    rows.update(code=dataset.code, title=dataset.title)
+
+
+def _filled(source: Source, path: str) -> Iterator[bytes]:
+    chunks = chunks_of(source)
+    first = next(chunks, b"")
+    if not first:
+        raise _empty(path)
+    return chain([first], chunks)
+
+
+def _require_sound_rows(dataset: Dataset, files: Mapping[str, Blob | str]) -> None:
+    """Read the files of rows that are new; what the newest revision holds was read before.
+
+    Only bytes that may be named are read: else a guessed SHA-256 would be answered with what
+    stands in somebody else's file.
+    """
+    named = store.named(files)
+    wanted = {path: sha256 for path, sha256 in named.items() if rows_check.is_checked(path)}
+    there = queries.listing(queries.latest(dataset.repository)) if wanted else {}
+    known = {blob.sha256 for path, blob in there.items() if rows_check.is_checked(path)}
+    new = {path: sha256 for path, sha256 in wanted.items() if sha256 not in known}
+    found = queries.claimed(dataset.repository, new.values())
+    for path, sha256 in new.items():
+        if sha256 not in found:
+            raise refusals.never_sent(path)
+        rows_check.require_sound(path, found[sha256])
+
+
+def _empty(path: str) -> Invalid:
+    return Invalid(
+        _(
+            "“%(path)s” is empty (0 bytes). See whether it was saved properly, and send it again."
+        )
+        % {"path": paths.shortened(path)},
+        code="empty_file",
+    )

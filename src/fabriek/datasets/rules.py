@@ -1,0 +1,71 @@
+"""Who may do what with a dataset: the consortium everything, everybody else nothing."""
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.cases.models import Case
+from fabriek.cases.states import CaseState
+from fabriek.datasets.models import Dataset
+from fabriek.kernel.errors import NotAllowed, WrongState
+from fabriek.kernel.steps import NextStep
+from fabriek.people.models import Person
+
+
+def takes_part(person: Person, case: Case) -> bool:
+    """Lead and members of the organisation that leads, and of each partner that accepted."""
+    if person.belongs_to(case.organisation_id):
+        return True
+    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
+
+
+may_create = may_read = takes_part
+
+
+def may_push(person: Person, dataset: Dataset) -> bool:
+    return takes_part(person, dataset.case)
+
+
+may_edit = may_push
+
+
+def require_part(person: Person, case: Case) -> None:
+    if not takes_part(person, case):
+        raise NotAllowed(
+            _(
+                "Only people of the organisations in this case may use its data. Ask a lead of "
+                "the case to invite your organisation as a partner."
+            )
+        )
+
+
+def require_open(case: Case) -> None:
+    """Look at the case as it is now, not as it was read."""
+    if not Case.objects.filter(pk=case.pk, state=CaseState.OPEN).exists():
+        raise WrongState(
+            _(
+                "Data can be added and changed while the case is open, and %(case)s is not. "
+                "Look at the page of the case to see where it stands."
+            )
+            % {"case": case}
+        )
+
+
+def next_steps(person: Person, dataset: Dataset) -> list[NextStep]:
+    """Name what this person can do with the dataset now."""
+    if dataset.case.state != CaseState.OPEN or not may_push(person, dataset):
+        return []
+    push = NextStep(
+        name="push",
+        label=_("Add files"),
+        sentence=_("Add files: from your computer here, or with “fabriek data push”."),
+        url=reverse("datasets:push", args=[dataset.code]),
+        method="get",
+    )
+    edit = NextStep(
+        name="edit",
+        label=_("Change the description"),
+        sentence=_("Change the description, the licence or the mark for personal data."),
+        url=reverse("datasets:edit", args=[dataset.code]),
+        method="get",
+    )
+    return [push, edit]
