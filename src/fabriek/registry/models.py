@@ -49,3 +49,14 @@ class Model(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("registry:detail", args=[self.code])
+
+
+class Rejection(models.Model):
+    """Why the output of a run could not become a model; kept so that it is not tried for ever."""
+
+    run = models.OneToOneField(Run, models.PROTECT, related_name="rejection")
+    reason = models.TextField(max_length=2000)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"output of {self.run_id}"

@@ -1,0 +1,146 @@
+"""Which journal entries are worth a mail, to whom, and in which words."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from fabriek.access.models import Application
+from fabriek.cases.models import Partner
+from fabriek.kernel.models import Entry
+from fabriek.people.models import Duty, Invitation, Membership, Person, Role
+from fabriek.runs.models import Run
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Letter:
+    to: tuple[str, ...]
+    subject: str
+    text: str
+
+
+def letter_for(entry: Entry) -> Letter | None:
+    """Write the mail that belongs to this entry; most entries need none."""
+    writer = WRITERS.get(entry.verb)
+    letter = writer(entry) if writer else None
+    return letter if letter and letter.to else None
+
+
+def _member_invited(entry: Entry) -> Letter | None:
+    invitation = Invitation.objects.select_related("organisation").filter(pk=entry.subject_id)
+    if (found := invitation.first()) is None:
+        return None
+    return Letter(
+        to=(found.email,),
+        subject=_("%(organisation)s asks you to join") % {"organisation": found.organisation},
+        text=_(
+            "%(organisation)s asks you to join it at the AI factory. Sign in with this e-mail "
+            "address, or make an account with it, and answer here:\n%(url)s"
+        )
+        % {"organisation": found.organisation, "url": _address(reverse("people:me"))},
+    )
+
+
+def _partner_invited(entry: Entry) -> Letter | None:
+    rows = Partner.objects.select_related("case__organisation", "organisation")
+    if (partner := rows.filter(pk=entry.subject_id).first()) is None:
+        return None
+    names = {
+        "asking": partner.case.organisation,
+        "asked": partner.organisation,
+        "title": partner.case.title,
+        "url": _address(reverse("cases:invitation", args=[partner.pk])),
+    }
+    return Letter(
+        to=_leads(partner.organisation_id),
+        subject=_("%(asking)s asks %(asked)s to take part in a case") % names,
+        text=_(
+            "%(asking)s asks %(asked)s to take part in the case “%(title)s”. "
+            "Read what is asked, and accept or decline, here:\n%(url)s"
+        )
+        % names,
+    )
+
+
+def _submitted(entry: Entry) -> Letter | None:
+    application = _application(entry)
+    return Letter(
+        to=_with_duty(Duty.Kind.STAFF),
+        subject=_("Application %(code)s was handed in") % {"code": application.code},
+        text=_("Application %(code)s waits for the eligibility check:\n%(url)s")
+        % {"code": application.code, "url": _address(application.get_absolute_url())},
+    )
+
+
+def _to_assess(entry: Entry) -> Letter | None:
+    application = _application(entry)
+    return Letter(
+        to=_with_duty(Duty.Kind.ASSESSOR),
+        subject=_("Application %(code)s waits for you") % {"code": application.code},
+        text=_("Application %(code)s waits for the technical assessment:\n%(url)s")
+        % {"code": application.code, "url": _address(application.get_absolute_url())},
+    )
+
+
+def _decided(entry: Entry) -> Letter | None:
+    application = _application(entry)
+    return Letter(
+        to=_leads(application.case.organisation_id),
+        subject=_("There is news about application %(code)s") % {"code": application.code},
+        text=_(
+            "The factory has decided on application %(code)s. "
+            "Read what was decided, why, and what you can do now:\n%(url)s"
+        )
+        % {"code": application.code, "url": _address(application.get_absolute_url())},
+    )
+
+
+def _run_failed(entry: Entry) -> Letter | None:
+    run = Run.objects.select_related("asked_by").get(pk=entry.subject_id)
+    return Letter(
+        to=(run.asked_by.email,),
+        subject=_("Run %(code)s did not end well") % {"code": run.code},
+        text=_("Run %(code)s did not end well. Read why, and what to do:\n%(url)s")
+        % {"code": run.code, "url": _address(run.get_absolute_url())},
+    )
+
+
+WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
+    "people.invite": _member_invited,
+    "cases.invite": _partner_invited,
+    "cases.invite_again": _partner_invited,
+    "access.submit": _submitted,
+    "access.find_eligible": _to_assess,
+    "access.award": _decided,
+    "access.refuse": _decided,
+    "access.send_back": _decided,
+    "runs.fail": _run_failed,
+    "runs.lose": _run_failed,
+}
+
+
+def _application(entry: Entry) -> Application:
+    return Application.objects.select_related("case").get(pk=entry.subject_id)
+
+
+def _leads(organisation_id: int) -> tuple[str, ...]:
+    return _addresses(
+        Membership.objects.filter(
+            organisation=organisation_id, role=Role.LEAD, person__is_active=True
+        ).values_list("person__email", flat=True)
+    )
+
+
+def _with_duty(duty: Duty.Kind) -> tuple[str, ...]:
+    people = Person.objects.filter(duty__duty=duty, is_active=True)
+    return _addresses(people.values_list("email", flat=True))
+
+
+def _addresses(found: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(set(found)))
+
+
+def _address(path: str) -> str:
+    return f"{settings.FACTORY_URL}{path}"
