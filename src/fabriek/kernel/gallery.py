@@ -63,7 +63,7 @@ def look(request: HttpRequest) -> HttpResponse:
         "facts": _facts(),
         "entries": _entries(),
         "rows": _rows(),
-        "page": Paged[Model](items=[], count=1204, page=7, size=50),
+        "page": _page(),
         "tones": ["good", "attention", "wrong", "busy", "neutral"],
         "state_words": [
             "draft",
@@ -76,7 +76,9 @@ def look(request: HttpRequest) -> HttpResponse:
         ],
         "states": [("draft", "Draft"), ("submitted", "Submitted")],
         "form": SampleForm(),
-        "wrong_form": SampleForm({"title": "", "mail": "piet", "hours": "0"}),
+        "wrong_form": SampleForm(
+            {"title": "", "mail": "piet", "hours": "0"}, auto_id="wrong_%s"
+        ),
         "chart": _chart(),
         "no_chart": charts.line_chart([], x_label="", y_label="", title="Loss per step"),
         "origin": _origin(),
@@ -88,6 +90,10 @@ def look(request: HttpRequest) -> HttpResponse:
         "hour_ago": timezone.now() - timedelta(minutes=12),
     }
     return render(request, "parts/gallery.html", context)
+
+
+def _page() -> Paged[Model]:
+    return Paged(items=[], count=1204, page=7, size=50)
 
 
 def _stations() -> list[dict[str, str]]:
