@@ -15,7 +15,7 @@ from fabriek_recipes.finetune_lm.knobs import Knobs
 from fabriek_recipes.words import Failed
 from tests.recipes.conftest import prepare, rows, write_rows
 
-QUICK = {"epochs": 12, "learning_rate": 0.01, "tokens_per_step": 512, "held_out_percent": 20}
+QUICK = {"epochs": 25, "learning_rate": 0.01, "tokens_per_step": 256, "held_out_percent": 20}
 
 
 def test_full_fine_tuning_moves_the_score_and_leaves_a_model(tmp_path, base, dataset):

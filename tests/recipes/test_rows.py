@@ -65,7 +65,7 @@ def test_both_shapes_of_rows_are_read(tmp_path):
             "Line 2 needs a list of at least two messages: a question and an answer.",
         ),
         (
-            '{"messages": [{"role": "user", "content": "a"}, {"role": "robot", "content": "b"}]}',
+            '{"messages": [{"role": "user", "content": "a"}, {"role": "robot"}]}',
             "Line 2 has a role that is not system, user or assistant; mend it.",
         ),
         (

@@ -8,15 +8,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fabriek_recipes.cost import BYTES_PER_TOKEN, Work, price
+from fabriek_recipes.cost import Work, price
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
-# The share of a row that is answer, and tokens of the chat template around it (own rows).
+# Bytes of a line per token: Dutch with the JSON around it, whose signs are not learned; the
+# share of a row that is answer; and tokens of the template around both (own rows).
+BYTES_PER_TOKEN = 4.0
 ANSWER_SHARE = 0.25
-TEMPLATE_TOKENS = 12
+TEMPLATE_TOKENS = 4
 
 
 class Knobs(BaseModel):
