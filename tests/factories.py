@@ -26,13 +26,14 @@ FORM = {
     "sections": [
         {
             "key": "plan",
-            "title_nl": "Uw plan",
-            "title_en": "Your plan",
+            "title": {"nl": "Uw plan", "en": "Your plan"},
             "fields": [
                 {
                     "key": "goal",
-                    "label_nl": "Wat wilt u bereiken?",
-                    "label_en": "What do you want to reach?",
+                    "label": {
+                        "nl": "Wat wilt u bereiken?",
+                        "en": "What do you want to reach?",
+                    },
                     "kind": "longtext",
                     "required": True,
                 }
@@ -139,7 +140,7 @@ def a_decision(*, case=None, gpu_hours=10, months=3):
 def a_mode(code="tiny", **definition):
     """Make an access mode as the factory's own data file would."""
     form = a_form()
-    defaults = {"code": code, "form_code": form.code, "form_version": form.version}
+    defaults = {"code": code, "form": {"code": form.code, "version": form.version}}
     return Mode.objects.get_or_create(
         code=code,
         defaults={"name_nl": "Klein", "name_en": "Tiny", "definition": defaults | definition},

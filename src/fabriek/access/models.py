@@ -1,8 +1,11 @@
 """Ways to ask for GPU time, the applications made through them, and what was decided."""
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.db.models import Q
 from django.urls import reverse
@@ -10,10 +13,16 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.access.definitions import FormRules, ModeRules
 from fabriek.access.states import ApplicationState
 from fabriek.cases.models import Case
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Person
+
+# A text column keeps no length of its own: only a validator does.
+MOST_CHARACTERS = 5000
+PROSE: list[Callable[[object], None]] = [PLAIN, MaxLengthValidator(MOST_CHARACTERS)]
 
 
 class Mode(models.Model):
@@ -32,6 +41,10 @@ class Mode(models.Model):
     def __str__(self) -> str:
         return self.name_nl if get_language() == "nl" else self.name_en
 
+    @cached_property
+    def rules(self) -> ModeRules:
+        return ModeRules.model_validate(self.definition)
+
 
 class Form(models.Model):
     """One version of the questions of an application. A version in use is never changed."""
@@ -47,6 +60,10 @@ class Form(models.Model):
 
     def __str__(self) -> str:
         return f"{self.code}-{self.version}"
+
+    @cached_property
+    def rules(self) -> FormRules:
+        return FormRules.model_validate(self.definition)
 
 
 class ApplicationQuerySet(models.QuerySet["Application"]):
@@ -79,7 +96,14 @@ class Application(models.Model):
 
     class Meta:
         verbose_name = _("application")
+        indexes = [models.Index(fields=["state", "due_at"])]
         constraints = [
+            # A button pressed twice starts one application.
+            models.UniqueConstraint(
+                name="one_draft_a_mode",
+                fields=["case", "mode"],
+                condition=Q(state=ApplicationState.DRAFT),
+            ),
             models.CheckConstraint(
                 name="application_state_is_known",
                 condition=Q(state__in=ApplicationState.values),
@@ -94,16 +118,23 @@ class Application(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    def get_absolute_url(self) -> str:
+        return reverse("access:detail", args=[self.code])
+
     @property
     def thread(self) -> str:
         return self.case.code
 
-    def get_absolute_url(self) -> str:
-        return reverse("access:detail", args=[self.code])
+    @property
+    def was_sent_back(self) -> bool:
+        return self.state == ApplicationState.DRAFT and self.submitted_at is not None
 
 
 class Answers(models.Model):
-    """What was typed in one section; saved while typing, kept whatever happens after."""
+    """What was typed in one section; saved while typing, kept whatever happens after.
+
+    `values` holds each answer as text, just as it was typed: it is read only on submitting.
+    """
 
     application = models.ForeignKey(Application, models.CASCADE, related_name="answers")
     section = models.SlugField()
@@ -121,6 +152,36 @@ class Answers(models.Model):
         return f"{self.application_id}/{self.section}"
 
 
+class Submission(models.Model):
+    """What was handed in, with the questions and the rules of that day; never changed after."""
+
+    application = models.ForeignKey(Application, models.CASCADE, related_name="submissions")
+    number = models.PositiveSmallIntegerField()
+    form_definition = models.JSONField()
+    mode_definition = models.JSONField()
+    answers = models.JSONField()
+    submitted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    submitted_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["application", "number"], name="submission_numbered_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.application_id} submission {self.number}"
+
+    @cached_property
+    def rules(self) -> ModeRules:
+        return ModeRules.model_validate(self.mode_definition)
+
+    @cached_property
+    def form_rules(self) -> FormRules:
+        return FormRules.model_validate(self.form_definition)
+
+
 class Assessment(models.Model):
     """One person's finding in one step of the assessment."""
 
@@ -132,7 +193,9 @@ class Assessment(models.Model):
     application = models.ForeignKey(Application, models.CASCADE, related_name="assessments")
     step = models.CharField(max_length=12, choices=Step)
     is_positive = models.BooleanField()
-    remarks = models.TextField(_("remarks"), max_length=5000)
+    remarks = models.TextField(
+        _("remarks"), max_length=MOST_CHARACTERS, blank=True, validators=PROSE
+    )
     scores = models.JSONField(default=dict)
     by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     at = models.DateTimeField(default=timezone.now, editable=False)
@@ -155,7 +218,7 @@ class Decision(models.Model):
     is_award = models.BooleanField()
     gpu_hours = models.PositiveIntegerField(_("GPU-hours awarded"), default=0)
     months = models.PositiveSmallIntegerField(_("months"), default=0)
-    reasons = models.TextField(_("reasons"), max_length=5000)
+    reasons = models.TextField(_("reasons"), max_length=MOST_CHARACTERS, validators=PROSE)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     decided_at = models.DateTimeField(default=timezone.now, editable=False)
 

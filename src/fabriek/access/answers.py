@@ -1,0 +1,291 @@
+"""What was typed in a form: kept as typed, read as values, and said in words what is wrong.
+
+Answers are texts until they are read, so that nothing typed is ever lost: "5.000" and "five
+thousand" are both kept, and only reading says that the second is no number. No database here.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from fabriek.access.definitions import FormRules, ModeRules, Question, QuestionKind, Section
+from fabriek.kernel import words
+from fabriek.kernel.text import PLAIN, prose
+
+YES, NO = "yes", "no"
+Typed = Mapping[str, str]
+Answered = Mapping[str, Typed]
+Value = str | bool | int | Decimal | date | None
+
+# Groups of three are thousands in either language: 5.000, 5,000 and 5 000 are the same.
+_GROUPED = re.compile(r"-?[1-9][0-9]{0,2}([.,\s][0-9]{3})+")
+_PLAIN_NUMBER = re.compile(r"-?[0-9]{1,15}([.,][0-9]{1,6})?")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+class Wrong(Exception):
+    """An answer that will not do; `sentence` says why and what to do."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Problem:
+    """One answer to mend before the application can be submitted."""
+
+    section: Section
+    question: Question
+    sentence: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.section.key}.{self.question.key}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """What an application asks for."""
+
+    gpu_hours: int
+    months: int
+
+
+def as_typed(value: object) -> str:
+    """Bring what a page or a program sent to the text that is kept."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return YES if value else NO
+    # No database keeps these signs, and nobody types them.
+    return _UNSTORABLE.sub("\ufffd", str(value)).replace("\r\n", "\n")
+
+
+def applies(question: Question, typed: Typed) -> bool:
+    """Whether the question is put at all, given the answers of its section."""
+    condition = question.show_if
+    if condition is None:
+        return True
+    return typed.get(condition.field, "") == (YES if condition.equals else NO)
+
+
+def read(question: Question, typed: str, rules: ModeRules) -> Value:
+    """Understand one answer; an empty one is None.
+
+    Raises:
+        Wrong: it is missing, or cannot be what it should be.
+    """
+    text = prose(typed)
+    if not text:
+        if question.required:
+            raise Wrong(_("Please answer this question."))
+        return None
+    value = _READERS[question.kind](question, text)
+    if question.is_amount:
+        _hold_amount(value, rules)
+    elif question.is_duration:
+        _hold_months(value, rules)
+    elif isinstance(value, Decimal):
+        _hold_bounds(value, question)
+    if question.must_equal is not None and value is not question.must_equal:
+        raise Wrong(
+            _("With this answer the factory may not help you. Change it if it is a mistake.")
+        )
+    return value
+
+
+def problem(question: Question, typed: Typed, rules: ModeRules) -> str:
+    """Say what is wrong with an answer; nothing when all is well."""
+    if not applies(question, typed):
+        return ""
+    try:
+        read(question, typed.get(question.key, ""), rules)
+    except Wrong as wrong:
+        return wrong.sentence
+    return ""
+
+
+def problems(form: FormRules, answered: Answered, rules: ModeRules) -> list[Problem]:
+    """List all there is to mend in the form, in the order of its questions."""
+    found = (
+        (section, question, problem(question, answered.get(section.key, {}), rules))
+        for section, question in form.questions()
+    )
+    return [
+        Problem(section=section, question=question, sentence=sentence)
+        for section, question, sentence in found
+        if sentence
+    ]
+
+
+def asked(form: FormRules, answered: Answered, rules: ModeRules) -> Asked:
+    """Work out how many GPU-hours and months are asked for, from a form without problems.
+
+    A form that does not ask how much gets the least of its mode: the modes of one fixed size.
+    """
+    gpu_hours, months = rules.min_gpu_hours, min(rules.durations_months, default=1)
+    for section, question in form.questions():
+        value = understood(question, answered.get(section.key, {}), rules)
+        if question.is_amount and isinstance(value, Decimal):
+            gpu_hours = rules.gpu_hours(int(value))
+        elif question.is_duration and isinstance(value, Decimal):
+            months = int(value)
+    return Asked(gpu_hours=gpu_hours, months=months)
+
+
+def understood(question: Question, typed: Typed, rules: ModeRules) -> Value:
+    """Give the value of an answer; None when it is missing, wrong or not asked."""
+    if not applies(question, typed):
+        return None
+    try:
+        return read(question, typed.get(question.key, ""), rules)
+    except Wrong:
+        return None
+
+
+def value_of(form: FormRules, answered: Answered, key: str) -> str | None:
+    """Find the typed answer to a question wherever it stands; None when it is not asked."""
+    for section, question in form.questions():
+        if question.key == key:
+            return answered.get(section.key, {}).get(key, "")
+    return None
+
+
+def in_words(question: Question, typed: str, rules: ModeRules) -> str:
+    """Show an answer to a reader; what cannot be understood is shown as it was typed."""
+    if question.kind == QuestionKind.YESNO:
+        return {YES: _("yes"), NO: _("no")}.get(typed, typed)
+    if question.kind == QuestionKind.CHOICE:
+        labels = {choice.code: str(choice.label) for choice in question.choices}
+        return labels.get(typed, typed)
+    try:
+        value = _READERS[question.kind](question, prose(typed)) if typed.strip() else None
+    except Wrong:
+        return typed
+    if isinstance(value, Decimal):
+        decimals = max(0, -int(value.normalize().as_tuple().exponent))
+        return f"{words.number(float(value), decimals)} {unit(question, rules)}".strip()
+    return date_format(value, "j F Y") if isinstance(value, date) else typed
+
+
+def unit(question: Question, rules: ModeRules) -> str:
+    """Name the unit that stands beside the box."""
+    return {
+        "mode": _("node-hours") if rules.unit == "node_hours" else _("GPU-hours"),
+        "months": _("months"),
+        "gpus": _("GPUs"),
+        "hours": _("hours"),
+        "gib": "GiB",
+        "eur": _("euro"),
+        "thousand_files": _("thousand files"),
+    }.get(question.unit or "", "")
+
+
+def _text(question: Question, text: str) -> str:
+    try:
+        PLAIN(text)
+    except ValidationError as error:
+        raise Wrong(str(error.messages[0])) from error
+    most = question.max_length
+    if most is not None and len(text) > most:
+        raise Wrong(
+            _(
+                "This text has %(length)s characters; at most %(most)s fit. Make it "
+                "%(over)s shorter. All of it is kept until you do."
+            )
+            % {
+                "length": words.number(len(text)),
+                "most": words.number(most),
+                "over": words.number(len(text) - most),
+            }
+        )
+    return text
+
+
+def _number(_question: Question, text: str) -> Decimal:
+    if _GROUPED.fullmatch(text):
+        return Decimal(re.sub(r"[.,\s]", "", text))
+    if _PLAIN_NUMBER.fullmatch(text):
+        return Decimal(text.replace(",", "."))
+    raise Wrong(_("This is not a number. Write it in figures, such as 5000."))
+
+
+def _choice(question: Question, text: str) -> str:
+    if text not in {choice.code for choice in question.choices}:
+        raise Wrong(_("This is not one of the answers. Choose one from the list."))
+    return text
+
+
+def _yesno(_question: Question, text: str) -> bool:
+    if text not in (YES, NO):
+        raise Wrong(_("Answer with yes or no."))
+    return text == YES
+
+
+def _date(_question: Question, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise Wrong(_("This is not a date. Write it as year-month-day: 2027-01-31.")) from error
+
+
+_READERS: dict[QuestionKind, Callable[[Question, str], Value]] = {
+    QuestionKind.TEXT: _text,
+    QuestionKind.LONGTEXT: _text,
+    QuestionKind.NUMBER: _number,
+    QuestionKind.CHOICE: _choice,
+    QuestionKind.YESNO: _yesno,
+    QuestionKind.DATE: _date,
+}
+
+
+def _hold_bounds(value: Decimal, question: Question) -> None:
+    if question.min is not None and value < question.min:
+        raise Wrong(
+            _("This is too low: at least %(min)s.") % {"min": words.number(question.min)}
+        )
+    if question.max is not None and value > question.max:
+        raise Wrong(
+            _("This is too high: at most %(max)s.") % {"max": words.number(question.max)}
+        )
+
+
+def _hold_amount(value: Value, rules: ModeRules) -> None:
+    if not isinstance(value, Decimal) or value != int(value):
+        raise Wrong(_("Write a whole number."))
+    if rules.min <= value <= rules.max:
+        return
+    raise Wrong(
+        _(
+            "“%(mode)s” is for %(min)s to %(max)s %(unit)s. Change the amount, or choose "
+            "another access mode."
+        )
+        % {
+            "mode": rules.name,
+            "min": words.number(rules.min),
+            "max": words.number(rules.max),
+            "unit": _("node-hours") if rules.unit == "node_hours" else _("GPU-hours"),
+        }
+    )
+
+
+def _hold_months(value: Value, rules: ModeRules) -> None:
+    if value in rules.durations_months:
+        return
+    longest = rules.longest_months
+    raise Wrong(
+        ngettext(
+            "“%(mode)s” lasts %(choices)s month. Choose that.",
+            "“%(mode)s” lasts %(choices)s months. Choose one of these.",
+            longest,
+        )
+        % {"mode": rules.name, "choices": ", ".join(str(n) for n in rules.durations_months)}
+    )
