@@ -53,7 +53,7 @@ FACTS = ("title", "problem", "data_description", "trl_now", "trl_aimed", "is_con
 
 
 def draft(organisation: Organisation, *, by: Person, **facts: Unpack[CaseChanges]) -> Case:
-    """Start a case; nobody but its own organisation and the factory sees it.
+    """Start a case; partners see it only when they were invited and accepted.
 
     Raises:
         NotAllowed: `by` does not belong to the organisation.

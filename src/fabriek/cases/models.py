@@ -110,6 +110,11 @@ class Case(models.Model):
 
 
 class PartnerQuerySet(models.QuerySet["Partner"]):
+    def visible_to(self, person: Person) -> "PartnerQuerySet":
+        """Who sees the case sees its partners; who is invited sees the invitation."""
+        theirs = Q(organisation__in=person.organisation_ids)
+        return self.filter(theirs | Q(case__in=Case.objects.visible_to(person)))
+
     def addressed_to(self, person: Person) -> "PartnerQuerySet":
         """Partnerships of this person's organisations, the invitations among them."""
         return self.filter(organisation__in=person.organisation_ids)

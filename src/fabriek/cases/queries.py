@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
-from fabriek.cases.models import Case, Partner
+from fabriek.cases.models import Case, Partner, Sector
 from fabriek.cases.rules import LIVE
 from fabriek.cases.states import CaseState, PartnerState
+from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.people.models import Person
 
@@ -62,6 +64,21 @@ def invitations_for(person: Person) -> QuerySet[Partner]:
         .select_related("case__organisation", "organisation", "invited_by")
         .order_by("invited_at", "pk")
     )
+
+
+def sector(code: str) -> Sector:
+    """Find an offered sector.
+
+    Raises:
+        Invalid: there is none with this code.
+    """
+    offered = Sector.objects.filter(is_offered=True)
+    if found := offered.filter(code=code).first():
+        return found
+    sentence = _("There is no such sector. Choose one of: %(codes)s.") % {
+        "codes": ", ".join(offered.values_list("code", flat=True))
+    }
+    raise Invalid(sentence, fields={"sector": sentence})
 
 
 def partners_of(case: Case) -> list[Partner]:

@@ -122,7 +122,8 @@ def require_live(case: Case) -> None:
 
 def next_steps(person: Person, case: Case) -> list[NextStep]:
     """Name what this person can do with the case now, the one that leads on first."""
-    open_now = [step for step in STEPS if _is_open(step, case) and MAY[step](person, case)]
+    order = sorted(STEPS, key=lambda step: step == "intake" and hasattr(case, "intake"))
+    open_now = [step for step in order if _is_open(step, case) and MAY[step](person, case)]
     return [_next_step(step, case) for step in open_now]
 
 
@@ -146,8 +147,6 @@ def next_steps_of_partner(person: Person, partner: Partner) -> list[NextStep]:
 def _is_open(step: str, case: Case) -> bool:
     if step in CASE.steps:
         return step in CASE.open_from(case.state)
-    if step == "intake":
-        return case.state == CaseState.OPEN
     return case.state in LIVE
 
 

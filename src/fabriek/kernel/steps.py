@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from ninja import Schema
+
 from fabriek.kernel.errors import Text
 
 
@@ -16,3 +18,19 @@ class NextStep:
     url: str
     method: Literal["get", "post"] = "post"
     tone: Literal["", "danger"] = ""
+
+
+class StepOut(Schema):
+    """A step as the API lists it."""
+
+    name: str
+    label: str
+    sentence: str
+
+    @staticmethod
+    def resolve_label(step: NextStep) -> str:
+        return str(step.label)
+
+    @staticmethod
+    def resolve_sentence(step: NextStep) -> str:
+        return str(step.sentence)

@@ -73,7 +73,8 @@ def register_organisation(*, by: Person, **facts: Unpack[OrganisationFacts]) -> 
             Membership.objects.create(organisation=organisation, person=by, role=Role.LEAD)
             journal.record("people.register", organisation, by=by)
     except IntegrityError as race:
-        raise _taken(organisation) from race
+        refusal = rules.kvk_taken(organisation.kvk_number)
+        raise Refused(refusal, code="kvk_taken") from race
     by.forget_roles()
     return organisation
 
@@ -231,17 +232,6 @@ def _check(organisation: Organisation) -> None:
     text.check(organisation, FACTS)
     if refusal := rules.kvk_refusal(organisation.kvk_number):
         raise Invalid(refusal, code="kvk_number", fields={"kvk_number": refusal})
-
-
-def _taken(organisation: Organisation) -> Refused:
-    return Refused(
-        _(
-            "An organisation with KvK number %(number)s is registered already. Ask one of its "
-            "leads to invite you with your e-mail address; you then find the invitation here."
-        )
-        % {"number": organisation.kvk_number},
-        code="kvk_taken",
-    )
 
 
 def _lock(membership: Membership) -> None:

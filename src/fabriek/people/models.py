@@ -230,6 +230,12 @@ class Scope(models.TextChoices):
     WRITE = "write", _("do everything I may do")
 
 
+class TokenStatus(models.TextChoices):
+    VALID = "valid", _("valid")
+    EXPIRED = "expired", _("expired")
+    REVOKED = "revoked", _("revoked")
+
+
 class Token(models.Model):
     """A key for programs. Only its digest is kept; the key itself is shown once."""
 
@@ -248,3 +254,9 @@ class Token(models.Model):
 
     def is_valid(self, at: datetime) -> bool:
         return self.revoked_at is None and at < self.expires_at
+
+    @property
+    def status(self) -> TokenStatus:
+        if self.revoked_at is not None:
+            return TokenStatus.REVOKED
+        return TokenStatus.VALID if self.is_valid(timezone.now()) else TokenStatus.EXPIRED

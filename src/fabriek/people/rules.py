@@ -72,10 +72,10 @@ def demand(step: str, is_allowed: bool) -> None:
         raise NotAllowed(SENTENCES[step])
 
 
-def kvk_refusal(text: str) -> Text | None:
+def kvk_refusal(text: str) -> str | None:
     """Say in words what is wrong with a KvK number, if anything."""
     problem = numbers.kvk_problem(text)
-    return KVK_SENTENCES[problem] if problem else None
+    return str(KVK_SENTENCES[problem]) if problem else None
 
 
 KVK_SENTENCES: dict[NumberProblem, Text] = {
@@ -93,6 +93,13 @@ KVK_SENTENCES: dict[NumberProblem, Text] = {
         "This is not a KvK number that was ever given out. Check it on your extract."
     ),
 }
+
+
+def kvk_taken(number: str) -> str:
+    return _(
+        "An organisation with KvK number %(number)s is registered already. Ask one of its "
+        "leads to invite you with your e-mail address; you then find the invitation here."
+    ) % {"number": number}
 
 
 def next_steps(person: Person, organisation: Organisation) -> list[NextStep]:

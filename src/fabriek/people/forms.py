@@ -1,0 +1,112 @@
+"""What people fill in about organisations, members and tokens."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.people import numbers, queries, rules
+from fabriek.people.countries import COUNTRIES
+from fabriek.people.models import Invitation, Organisation, Role, Scope, Token
+
+FIGURES = ["staff_count", "turnover_eur", "balance_eur"]
+
+
+class OrganisationEditForm(forms.ModelForm):  # type: ignore[type-arg]
+    kind = forms.ChoiceField(
+        label=_("What kind of organisation is it?"),
+        choices=Organisation.Kind,
+        widget=forms.RadioSelect,
+    )
+    country = forms.ChoiceField(
+        label=_("Country"), choices=list(COUNTRIES.items()), initial="NL"
+    )
+
+    class Meta:
+        model = Organisation
+        fields = ["name", "kind", "country", "region", *FIGURES]
+        labels = {
+            "name": _("Name of the organisation"),
+            "region": _("Province or region"),
+            "staff_count": _("Staff"),
+            "turnover_eur": _("Turnover a year"),
+            "balance_eur": _("Balance sheet total"),
+        }
+        help_texts = {
+            "staff_count": _(
+                "In full-time jobs, averaged over the year. Include partner companies and "
+                "linked companies."
+            ),
+            "turnover_eur": _("In whole euros, of the last year that was closed."),
+            "balance_eur": _("In whole euros, of the last year that was closed."),
+        }
+
+    def clean_region(self) -> str:
+        return str(self.cleaned_data["region"] or "")
+
+
+class OrganisationForm(OrganisationEditForm):
+    class Meta(OrganisationEditForm.Meta):
+        fields = ["kvk_number", *OrganisationEditForm.Meta.fields]
+        help_texts = OrganisationEditForm.Meta.help_texts | {
+            "kvk_number": _("8 digits, on your extract of the trade register."),
+        }
+
+    # People write the number with spaces and dots, so the box is wider than the column.
+    kvk_number = forms.CharField(
+        label=_("KvK number"),
+        max_length=20,
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
+    )
+    field_order = ["kvk_number"]
+
+    def clean_kvk_number(self) -> str:
+        number = numbers.normalise(self.cleaned_data["kvk_number"])
+        if refusal := rules.kvk_refusal(number):
+            raise forms.ValidationError(refusal)
+        if queries.is_registered(number):
+            raise forms.ValidationError(rules.kvk_taken(number))
+        return number
+
+
+class InviteForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Invitation
+        fields = ["email", "role"]
+        labels = {"email": _("E-mail address"), "role": _("Role")}
+        help_texts = {
+            "role": _(
+                "A lead decides for the organisation: proposes cases, invites and applies. A "
+                "member prepares and works along."
+            ),
+        }
+
+
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(label=_("Role"), choices=Role)
+
+
+class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
+    scope = forms.ChoiceField(
+        label=_("What may it do?"),
+        choices=Scope,
+        initial=Scope.WRITE,
+        widget=forms.RadioSelect,
+    )
+    days = forms.TypedChoiceField(
+        label=_("How long is it valid?"),
+        coerce=int,
+        initial=90,
+        choices=[
+            (7, _("a week")),
+            (30, _("a month")),
+            (90, _("three months")),
+            (365, _("a year")),
+        ],
+    )
+
+    class Meta:
+        model = Token
+        fields = ["name", "scope"]
+        labels = {"name": _("Where will you use it?")}
+        help_texts = {"name": _("For yourself, such as “laptop at work”.")}
+
+    field_order = ["name", "scope", "days"]
