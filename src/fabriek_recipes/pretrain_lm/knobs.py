@@ -36,7 +36,7 @@ class Shape:
 
 SHAPES: dict[Size, Shape] = {
     "tiny": Shape(2, 64, 2, 128),
-    "mini": Shape(4, 192, 4, 512),
+    "mini": Shape(3, 128, 4, 384),
     "small": Shape(8, 512, 8, 1408),
     "base": Shape(12, 768, 12, 2048),
 }
@@ -51,7 +51,7 @@ class Knobs(BaseModel):
         default="mini",
         title=_("Size"),
         description=_(
-            "tiny: 0.1 million weights, to try things out; mini: 2 million, minutes on a "
+            "tiny: 0.1 million weights, to try things out; mini: 1 million, minutes on a "
             "processor; small: 25 million; base: 85 million, both for a GPU."
         ),
         json_schema_extra={"group": "basic"},
@@ -67,7 +67,7 @@ class Knobs(BaseModel):
     )
     # Bytes and the special signs take 260 pieces; larger than 65,536 outweighs these models.
     vocabulary: int = Field(
-        default=2_048,
+        default=4_096,
         ge=300,
         le=65_536,
         title=_("Vocabulary"),
@@ -85,7 +85,7 @@ class Knobs(BaseModel):
     )
     # Below 1e-5 nothing moves; above 0.05 even the smallest model breaks down.
     learning_rate: float = Field(
-        default=2e-3,
+        default=5e-3,
         ge=1e-5,
         le=0.05,
         title=_("Learning rate"),
@@ -96,7 +96,7 @@ class Knobs(BaseModel):
     )
     # Less than one context is no step; a million does not fit one GPU.
     tokens_per_step: int = Field(
-        default=4_096,
+        default=1_024,
         ge=64,
         le=1_048_576,
         title=_("Tokens per step"),
