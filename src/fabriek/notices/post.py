@@ -20,6 +20,7 @@ from fabriek.notices.models import Watermark
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
+SETTLING = timedelta(seconds=5)
 # After an outage of the mail server for longer than this, old news is no longer news.
 STALE = timedelta(days=7)
 
@@ -27,7 +28,9 @@ STALE = timedelta(days=7)
 def tick() -> None:
     """Deal with the entries that came since the last pass."""
     mark = _mark()
-    rows = Entry.objects.filter(pk__gt=mark.entry_id).order_by("pk")[:AT_ONCE]
+    # A transaction that began earlier may commit a lower number later: wait for those.
+    settled = timezone.now() - SETTLING
+    rows = Entry.objects.filter(pk__gt=mark.entry_id, at__lt=settled).order_by("pk")[:AT_ONCE]
     for entry in rows:
         if not _dealt_with(entry):
             return

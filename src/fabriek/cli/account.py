@@ -1,0 +1,40 @@
+"""`fabriek login` and `fabriek whoami`."""
+
+from typing import Annotated
+
+import typer
+
+from fabriek.cli import config, http, show
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def login(
+    url: Annotated[str, typer.Option(help="The address of the portal.")] = "",
+    token: Annotated[str, typer.Option(help="Your token; asked for when not given.")] = "",
+) -> None:
+    """Keep your token, so that every command knows you.
+
+    Make one in the portal, on the page “Tokens”.
+    """
+    address = (url or config.read().url).rstrip("/")
+    if not token:
+        typer.echo(f"Make a token at {address}/people/tokens/ and paste it here.")
+        token = typer.prompt("Token", hide_input=True)
+    account = config.Account(url=address, token=token.strip())
+    with http.reached(address), http.client_for(account) as client:
+        answer = client.get("people/me")
+    if answer.is_error:
+        http.refuse(answer)
+    place = config.write(account)
+    typer.echo(f"Hello, {answer.json()['name'] or answer.json()['email']}. Kept in {place}.")
+
+
+@app.command()
+def whoami() -> None:
+    """Show who you are here, and what you may do."""
+    me = http.get("people/me")
+    show.facts([("Name", me["name"]), ("E-mail", me["email"]), ("Portal", config.read().url)])
+    show.facts(("Organisation", f"{r['organisation']} ({r['role']})") for r in me["roles"])
+    show.facts(("Duty", duty["duty"]) for duty in me["duties"])

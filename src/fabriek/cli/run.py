@@ -1,0 +1,132 @@
+"""`fabriek run RECIPE`: start a recipe. Its options are the recipe's own knobs."""
+
+from typing import Annotated
+
+import typer
+
+from fabriek.cli import http, runs, show
+
+app = typer.Typer(no_args_is_help=True)
+
+# What a recipe's settings are called in its schema is what they are called here, with dashes.
+OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+@app.command(context_settings=OPEN)
+def run(
+    context: typer.Context,
+    recipe: Annotated[str, typer.Argument(help="Which recipe; leave it out for a list.")] = "",
+    case: Annotated[str, typer.Option(help="The case that pays.")] = "",
+    data: Annotated[str, typer.Option(help="A dataset: D26-0001, or D26-0001@2.")] = "",
+    model: Annotated[str, typer.Option(help="The base model: M26-0001.")] = "",
+    gpus: Annotated[int, typer.Option(help="How many GPUs.")] = 1,
+    price_only: Annotated[
+        bool, typer.Option("--price", help="Only say what it would cost.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it until it ends.")] = False,
+) -> None:
+    """Start a recipe; shows the price first.
+
+    The recipe's own settings are options too: see fabriek run RECIPE.
+    """
+    offered = {one["name"]: one for one in http.get("runs/recipes")["items"]}
+    if recipe not in offered:
+        _list_recipes(offered, recipe)
+    if not case:
+        _explain(offered[recipe])
+    wish = {
+        "case": case,
+        "recipe": recipe,
+        "knobs": knobs_from(context.args, offered[recipe]["knobs"]),
+        "inputs": {
+            name: given for name, given in (("dataset", data), ("model", model)) if given
+        },
+        "gpus": gpus,
+    }
+    _show_price(http.post("runs/price", wish))
+    if price_only:
+        return
+    if not yes and not typer.confirm("Start it?", default=True):
+        raise typer.Exit(1)
+    started = http.post("runs/", wish)
+    runs.print_run(started)
+    if follow:
+        runs.follow(started["code"])
+
+
+def knobs_from(words: list[str], schema: http.Json) -> dict[str, object]:
+    """Read `--epochs 3 --method=full` by the recipe's schema; unknown ones are refused."""
+    known = schema["properties"]
+    found: dict[str, object] = {}
+    rest = list(words)
+    while rest:
+        word, _, value = rest.pop(0).partition("=")
+        name = word.removeprefix("--").replace("-", "_")
+        if not word.startswith("--") or name not in known:
+            _refuse_option(word, known)
+        if not value:
+            if not rest:
+                typer.echo(f"{word} needs a value.", err=True)
+                raise typer.Exit(2)
+            value = rest.pop(0)
+        found[name] = _typed(value, known[name])
+    return found
+
+
+def _typed(text: str, knob: http.Json) -> object:
+    """Give a number where the schema wants one; what is none is refused by the portal."""
+    kinds = {"integer": int, "number": float}
+    if knob.get("type") == "boolean":
+        return text.lower() in {"1", "true", "yes", "on"}
+    try:
+        return kinds.get(str(knob.get("type")), str)(text)
+    except ValueError:
+        return text
+
+
+def _refuse_option(word: str, known: http.Json) -> None:
+    typer.echo(f"This recipe has no option {word}. It has:", err=True)
+    for name in known:
+        typer.echo(f"  --{name.replace('_', '-')}", err=True)
+    raise typer.Exit(2)
+
+
+def _list_recipes(offered: dict[str, http.Json], asked: str) -> None:
+    if asked:
+        typer.echo(f"There is no recipe “{asked}”. These are offered:", err=True)
+    show.table(
+        ("recipe", "what it does"),
+        ((one["name"], one["summary"]) for one in offered.values()),
+        empty="This factory offers no recipes.",
+    )
+    raise typer.Exit(1 if asked else 0)
+
+
+def _explain(recipe: http.Json) -> None:
+    show.out.print(f"{recipe['name']}: {recipe['summary']}", markup=False)
+    show.out.print(recipe["when_to_use"], markup=False)
+    show.table(
+        ("option", "default", "what it sets"),
+        (
+            (f"--{name.replace('_', '-')}", knob.get("default"), knob.get("title", ""))
+            for name, knob in recipe["knobs"]["properties"].items()
+        ),
+        empty="It has no settings.",
+    )
+    inputs = " ".join(f"--{'data' if i['kind'] == 'dataset' else 'model'} CODE"
+                      for i in recipe["inputs"])  # fmt: skip
+    typer.echo(f"Start it: fabriek run {recipe['name']} --case CODE {inputs}")
+    raise typer.Exit(0)
+
+
+def _show_price(price: http.Json) -> None:
+    left = price.get("gpu_seconds_left")
+    of = f" of your {show.hours(left)}" if left is not None else ""
+    show.out.print(
+        f"This run will use about {show.hours(price['gpu_seconds'])} GPU-hours{of}; "
+        f"{show.hours(price['gpu_seconds_held'])} are set aside, the rest comes back.",
+        markup=False,
+    )
+    for reason in price["why"]:
+        show.out.print(f"  {reason}", markup=False)

@@ -1,0 +1,115 @@
+"""`fabriek runs`: follow runs, read their logs, stop and continue them."""
+
+import time
+from typing import Annotated
+
+import typer
+
+from fabriek.cli import http, show
+
+app = typer.Typer(no_args_is_help=True, help="Follow runs.")
+
+Code = Annotated[str, typer.Argument(help="The code of the run, such as R26-0001.")]
+UNFINISHED = {"waiting", "queued", "running"}
+LOOK_EVERY_S = 2.0
+
+
+@app.command("list")
+def list_runs(
+    case: Annotated[str, typer.Option(help="Only of this case.")] = "",
+    state: Annotated[str, typer.Option(help="waiting, running, succeeded, ...")] = "",
+) -> None:
+    """List runs, newest first."""
+    show.table(
+        ("code", "case", "recipe", "state", "GPU-hours", "asked"),
+        (
+            (
+                run["code"],
+                run["case"],
+                run["recipe"],
+                run["state"],
+                show.hours(run["gpu_seconds_used"]),
+                show.moment(run["asked_at"]),
+            )
+            for run in http.everything("runs/", case=case, state=state)
+        ),
+        empty="There are no runs yet. Begin with: fabriek run",
+    )
+
+
+@app.command("show")
+def show_run(code: Code) -> None:
+    """Show where a run stands."""
+    print_run(http.get(f"runs/{code}"))
+
+
+@app.command()
+def logs(
+    code: Code,
+    follow_it: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run ends.")
+    ] = False,
+) -> None:
+    """Print what the run says."""
+    offset = _print_log(code, 0)
+    while follow_it and http.get(f"runs/{code}")["state"] in UNFINISHED:
+        time.sleep(LOOK_EVERY_S)
+        offset = _print_log(code, offset)
+
+
+@app.command()
+def cancel(code: Code) -> None:
+    """Stop a run. What it used is billed, the rest comes back."""
+    print_run(http.post(f"runs/{code}/cancel"))
+
+
+@app.command("continue")
+def go_on(code: Code) -> None:
+    """Continue a run that ended early, from its last checkpoint."""
+    print_run(http.post(f"runs/{code}/continue"))
+
+
+def follow(code: str) -> None:
+    """Watch a run until it ends; Ctrl-C stops the watching, not the run."""
+    try:
+        with show.out.status(code) as status:
+            while (run := http.get(f"runs/{code}"))["state"] in UNFINISHED:
+                status.update(_doing(run))
+                time.sleep(LOOK_EVERY_S)
+    except KeyboardInterrupt:
+        typer.echo(f"\n{code} goes on. Look again: fabriek runs show {code}")
+        return
+    print_run(run)
+    if run["state"] != "succeeded":
+        raise typer.Exit(1)
+
+
+def print_run(run: http.Json) -> None:
+    show.facts(
+        [
+            ("Run", f"{run['code']} · {run['recipe']} · {run['case']}"),
+            ("State", run["state"]),
+            ("GPU-hours", f"{show.hours(run['gpu_seconds_used'])} used, "
+                          f"about {show.hours(run['gpu_seconds_estimated'])} estimated"),
+        ]
+    )  # fmt: skip
+    for name, value in (run.get("scores") or {}).items():
+        show.facts([(name, value)])
+    if run.get("reason_sentence"):
+        show.out.print(run["reason_sentence"], markup=False)
+    show.steps(run)
+
+
+def _doing(run: http.Json) -> str:
+    done, total = run.get("progress_done") or 0, run.get("progress_total") or 0
+    far = f" {100 * done // total}%" if total else ""
+    return f"{run['code']} · {run['state']} · {run.get('stage') or ''}{far}"
+
+
+def _print_log(code: str, offset: int) -> int:
+    while True:
+        answer = http.get(f"runs/{code}/log", offset=str(offset))
+        typer.echo(answer["text"], nl=False)
+        if answer["next_offset"] == offset:
+            return offset
+        offset = int(answer["next_offset"])
