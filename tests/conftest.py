@@ -11,6 +11,7 @@ def own_folders(settings, tmp_path):
     settings.STORE_HOME = tmp_path / "store"
     settings.RUNS_HOME = tmp_path / "runs"
     settings.ENGINE_HOME = tmp_path / "engine"
+    settings.STATIC_ROOT = tmp_path  # collected files are not wanted: the finders serve
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 

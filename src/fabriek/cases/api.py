@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from fabriek.cases import actions, queries, rules
 from fabriek.cases.models import Case, Intake, Partner
@@ -173,7 +173,7 @@ def list_(
 
 
 @router.post("/", response={201: CaseDetailOut})
-def draft(request: SignedIn, asked: CaseIn) -> tuple[int, Case]:
+def draft(request: SignedIn, asked: CaseIn) -> Status[Case]:
     organisations = Organisation.objects.visible_to(request.user)
     facts = asked.dict(exclude={"organisation_id", "sector"})
     case = actions.draft(
@@ -182,7 +182,7 @@ def draft(request: SignedIn, asked: CaseIn) -> tuple[int, Case]:
         sector=queries.sector(asked.sector),
         **facts,
     )
-    return 201, case
+    return Status(201, case)
 
 
 @router.get("/invitations", response=Listing[InvitationOut])
@@ -210,11 +210,11 @@ def intake(request: SignedIn, code: str, asked: IntakeIn) -> Intake:
 
 
 @router.post("/{code}/partners", response={201: PartnerOut})
-def invite(request: SignedIn, code: str, asked: PartnerIn) -> tuple[int, Partner]:
+def invite(request: SignedIn, code: str, asked: PartnerIn) -> Status[Partner]:
     case = show(request, code)
     guest = get_object_or_404(Organisation, kvk_number=asked.kvk_number)
     made = actions.invite(case, guest, part=asked.part, message=asked.message, by=request.user)
-    return 201, made
+    return Status(201, made)
 
 
 @router.post("/{code}/partners/{pk}/{step}", response=PartnerOut)

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
 from fabriek.kernel.steps import StepOut
@@ -82,10 +82,11 @@ class TokenOut(Schema):
         return token.status
 
 
-class NewTokenOut(TokenOut):
+class NewTokenOut(Schema):
     """With the key itself, this once."""
 
     key: str
+    token: TokenOut
 
 
 class TokenIn(Schema):
@@ -137,19 +138,18 @@ def tokens(request: SignedIn, page: int = 1, size: int = PAGE_SIZE) -> Paged[Tok
 
 
 @router.post("/tokens", response={201: NewTokenOut})
-def make_token(request: SignedIn, asked: TokenIn) -> tuple[int, NewTokenOut]:
+def make_token(request: SignedIn, asked: TokenIn) -> Status[dict[str, object]]:
     token, key = actions.make_token(
         by=request.user, name=asked.name, scope=asked.scope, days=asked.days
     )
-    shown = TokenOut.from_orm(token)
-    return 201, NewTokenOut(**shown.dict(), key=key)
+    return Status(201, {"key": key, "token": token})
 
 
 @router.delete("/tokens/{pk}", response={204: None})
-def revoke_token(request: SignedIn, pk: int) -> tuple[int, None]:
+def revoke_token(request: SignedIn, pk: int) -> Status[None]:
     token = get_object_or_404(Token.objects.filter(person=request.user), pk=pk)
     actions.revoke_token(token, by=request.user)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/organisations", response=Listing[OrganisationOut])
@@ -167,7 +167,7 @@ def organisations(
 
 
 @router.post("/organisations", response={201: OrganisationOut})
-def register(request: SignedIn, asked: OrganisationIn) -> tuple[int, OrganisationOut]:
+def register(request: SignedIn, asked: OrganisationIn) -> Status[OrganisationOut]:
     made = actions.register_organisation(
         by=request.user,
         name=asked.name,
@@ -179,7 +179,7 @@ def register(request: SignedIn, asked: OrganisationIn) -> tuple[int, Organisatio
         turnover_eur=asked.turnover_eur,
         balance_eur=asked.balance_eur,
     )
-    return 201, _shown(request.user, made)
+    return Status(201, _shown(request.user, made))
 
 
 @router.get("/organisations/{pk}", response=OrganisationOut)
@@ -188,9 +188,10 @@ def organisation(request: SignedIn, pk: int) -> OrganisationOut:
 
 
 @router.post("/organisations/{pk}/invitations", response={201: InvitationOut})
-def invite(request: SignedIn, pk: int, asked: InvitationIn) -> tuple[int, Invitation]:
+def invite(request: SignedIn, pk: int, asked: InvitationIn) -> Status[Invitation]:
     thing = _organisation(request, pk)
-    return 201, actions.invite_member(thing, asked.email, role=asked.role, by=request.user)
+    made = actions.invite_member(thing, asked.email, role=asked.role, by=request.user)
+    return Status(201, made)
 
 
 @router.post("/invitations/{pk}/accept", response=RoleOut)
