@@ -6,7 +6,7 @@
 | `inputs/<name>` | portal     | a dataset or model, read only                                 |
 | `events.jsonl`  | recipe     | one JSON object a line, each with `at` and `kind`; only grows |
 | `outputs/`      | recipe     | what was made, and `report.json` with the final facts         |
-| `checkpoints/`  | recipe     | where to resume; of no use once the run has ended well        |
+| `checkpoints/`  | recipe     | where to resume; gone once the run has ended well             |
 | `log`, `exit`   | engine     | what the process said; its exit code                          |
 """
 

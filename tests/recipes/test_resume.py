@@ -3,7 +3,6 @@
 import fcntl
 import os
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -69,7 +68,7 @@ def test_a_killed_run_resumes_and_ends_as_if_nothing_happened(twins):
     assert weights(killed) == weights(whole)
     assert killed.report["scores"] == whole.report["scores"]
     assert killed.report["tokens_seen"] == whole.report["tokens_seen"]
-    assert not list((killed.folder / "checkpoints").glob(".*"))
+    assert not (killed.folder / "checkpoints").exists()
 
 
 def test_sigterm_saves_and_the_next_start_goes_on_from_there(tmp_path, corpus):
@@ -96,20 +95,27 @@ def test_sigterm_saves_and_the_next_start_goes_on_from_there(tmp_path, corpus):
     assert weights(stopped) == weights(whole)
 
 
-def test_a_checkpoint_of_other_settings_is_not_resumed_from(twins):
-    whole, other = twins
-    assert whole.start() == 0
-    changed = prepare(
-        other.folder.with_name("changed"),
-        "finetune_lm",
-        {**KNOBS, "epochs": 1},
-        {name: whole.folder / "inputs" / name for name in ("dataset", "model")},
-    )
-    shutil.copytree(whole.folder / "checkpoints", changed.folder / "checkpoints")
+def test_a_checkpoint_of_other_settings_is_not_resumed_from(tmp_path, corpus):
+    knobs = {**TINY, "epochs": 1}
+    run = prepare(tmp_path / "run", "pretrain_lm", knobs, {"dataset": corpus})
+    (run.folder / "checkpoints").mkdir()
+    save(run.folder / "checkpoints", 5)
 
-    assert changed.start() == 0
+    assert run.start() == 0
 
-    assert steps(changed)[0] == 1
+    assert steps(run)[0] == 1
+
+
+def test_starting_a_finished_run_again_changes_nothing(tmp_path, corpus):
+    knobs = {**TINY, "epochs": 1}
+    run = prepare(tmp_path / "run", "pretrain_lm", knobs, {"dataset": corpus})
+    assert run.start() == 0
+    before = (weights(run), run.report, steps(run))
+
+    assert run.start() == 0
+
+    assert (weights(run), run.report, steps(run)) == before
+    assert not (run.folder / "checkpoints").exists()
 
 
 def test_a_second_process_keeps_out_of_a_folder_at_work(twins):

@@ -186,8 +186,8 @@ def _report(
         "wrong": _wrong(rows, after),
         **facts,
     }
-    saving.report(job.folder, report)
     job.events.result(summary)
+    saving.report(job.folder, report)
 
 
 def _wrong(rows: Rows, after: Scores | None) -> Json:

@@ -223,5 +223,5 @@ def _report(job: Job[Knobs], corpus: Corpus, loop: Loop[Knobs], found: dict[str,
         "seconds": found["s"],
         "device": loop.model.device.type,
     }
-    saving.report(job.folder, report)
     job.events.result(scores)
+    saving.report(job.folder, report)

@@ -6,6 +6,7 @@ import errno
 import fcntl
 import importlib
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -19,7 +20,14 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from fabriek_recipes.events import Events
-from fabriek_recipes.run_folder import CHECKPOINTS, EVENTS, OUTPUTS, Manifest, read_manifest
+from fabriek_recipes.run_folder import (
+    CHECKPOINTS,
+    EVENTS,
+    OUTPUTS,
+    REPORT,
+    Manifest,
+    read_manifest,
+)
 from fabriek_recipes.words import Failed, _
 
 GOOD, BROKEN, FAILED, BUSY, STOPPED = 0, 1, 2, 3, 128 + signal.SIGTERM
@@ -119,10 +127,14 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: tuple[Events, Stop]) 
         events=events,
         stop=stop,
     )
+    if (folder / REPORT).is_file():
+        return  # the report is written last: all is done, and starting twice changes nothing
     job.outputs.mkdir(exist_ok=True)
     job.checkpoints.mkdir(exist_ok=True)
     # Only now the heavy packages: a wrong setting must be told in a blink.
     importlib.import_module(f"fabriek_recipes.{recipe}.train").train(job)
+    # Three times the weights: too much to leave on a shared disk for nothing.
+    shutil.rmtree(job.checkpoints, ignore_errors=True)
 
 
 def _checked(knobs: type[K], manifest: Manifest) -> K:
