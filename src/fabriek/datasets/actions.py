@@ -250,9 +250,7 @@ def _require_sound_rows(dataset: Dataset, files: Mapping[str, Blob | str]) -> No
 
 def _empty(path: str) -> Invalid:
     return Invalid(
-        _(
-            "“%(path)s” is empty (0 bytes). See whether it was saved properly, and send it again."
-        )
+        _("“%(path)s” is empty (0 bytes). See whether it was saved well, and send it again.")
         % {"path": paths.shortened(path)},
         code="empty_file",
     )

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from django.conf import settings
+from django.core.validators import MaxLengthValidator
 from django.db import models
 from django.urls import reverse
 from django.utils import timezone
@@ -36,7 +37,9 @@ class Dataset(models.Model):
     case = models.ForeignKey(Case, models.PROTECT, related_name="datasets")
     repository = models.OneToOneField(Repository, models.PROTECT, related_name="dataset")
     title = models.CharField(_("title"), max_length=200)
-    description = models.TextField(_("description"), max_length=5000, blank=True)
+    description = models.TextField(
+        _("description"), max_length=5000, blank=True, validators=[MaxLengthValidator(5000)]
+    )
     licence = models.CharField(_("licence"), max_length=20, choices=Licence)
     has_personal_data = models.BooleanField(_("contains personal data"))
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

@@ -58,7 +58,7 @@ def next_steps(person: Person, dataset: Dataset) -> list[NextStep]:
         name="push",
         label=_("Add files"),
         sentence=_("Add files: from your computer here, or with “fabriek data push”."),
-        url=reverse("datasets:push", args=[dataset.code]),
+        url=f"{dataset.get_absolute_url()}#add",
         method="get",
     )
     edit = NextStep(

@@ -1,0 +1,98 @@
+"""The first rows of a file, cut to what a page can show."""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import islice
+
+from fabriek.store.models import File
+from fabriek.store.queries import the_store
+
+ENDINGS = (".jsonl", ".csv", ".txt")
+ROWS = 5
+READ_BYTES = 2**16
+CELL_CHARACTERS = 200
+COLUMNS = 8
+
+Row = list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Preview:
+    """`columns` is empty where rows are plain lines."""
+
+    path: str
+    columns: Row
+    rows: list[Row]
+
+
+def can_show(path: str) -> bool:
+    return path.casefold().endswith(ENDINGS)
+
+
+def first_of(files: Iterable[File]) -> File | None:
+    return next((file for file in files if can_show(file.path)), None)
+
+
+def of(file: File) -> Preview:
+    lines = _first_lines(file)
+    columns, rows = _parsed(file.path.casefold(), lines)
+    return Preview(
+        path=file.path,
+        columns=[_cut(name) for name in columns[:COLUMNS]],
+        rows=[[_cut(cell) for cell in row[:COLUMNS]] for row in rows],
+    )
+
+
+def _first_lines(file: File) -> list[str]:
+    """Read the beginning only; of a longer file the last line may be torn, and is dropped."""
+    with the_store().open(file.blob.organisation_id, file.blob.sha256) as content:
+        head = content.read(READ_BYTES)
+    lines = head.decode("utf-8-sig", errors="replace").splitlines()
+    is_torn = len(head) == READ_BYTES and len(lines) > 1
+    whole = lines[:-1] if is_torn else lines
+    return list(islice((line for line in whole if line.strip()), ROWS + 1))
+
+
+def _parsed(path: str, lines: list[str]) -> tuple[Row, list[Row]]:
+    if path.endswith(".csv"):
+        return _table(lines)
+    if path.endswith(".jsonl"):
+        return _objects(lines[:ROWS])
+    return [], [[line] for line in lines[:ROWS]]
+
+
+def _table(lines: list[str]) -> tuple[Row, list[Row]]:
+    """Split at the sign that the heading has most of: Dutch spreadsheets write semicolons."""
+    heading = lines[0] if lines else ""
+    delimiter = max(",;\t", key=heading.count)
+    table = list(csv.reader(lines, delimiter=delimiter))
+    return (table[0], table[1 : ROWS + 1]) if table else ([], [])
+
+
+def _objects(lines: list[str]) -> tuple[Row, list[Row]]:
+    objects = [_object(line) for line in lines]
+    found = [thing for thing in objects if thing is not None]
+    if len(found) < len(lines):
+        return [], [[line] for line in lines]
+    columns = list(dict.fromkeys(name for thing in found for name in thing))
+    return columns, [[thing.get(name, "") for name in columns] for thing in found]
+
+
+def _object(line: str) -> dict[str, str] | None:
+    try:
+        thing = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(thing, dict):
+        return None
+    return {name: _written(value) for name, value in thing.items()}
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= CELL_CHARACTERS else f"{text[: CELL_CHARACTERS - 1]}…"

@@ -1,0 +1,164 @@
+"""Pages of datasets: parse, call one action, show."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+from django.views.decorators.http import require_POST
+
+from fabriek.datasets import actions, preview, queries, rules
+from fabriek.datasets.attachment import attachment
+from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
+from fabriek.datasets.models import Dataset
+from fabriek.datasets.uploads import StoreUploadHandler
+from fabriek.kernel.paging import Paged, paginate
+from fabriek.people.http import SignedIn
+from fabriek.store import paths
+from fabriek.store.models import File, Revision
+
+REVISIONS_SHOWN = 20
+
+
+@login_required
+def list_all(request: SignedIn) -> HttpResponse:
+    q = request.GET.get("q", "").strip()
+    page = paginate(queries.search(request.user, q), request.GET.get("page", "1"))
+    return render(request, "datasets/list.html", {"page": page, "q": q})
+
+
+@login_required
+def new(request: SignedIn) -> HttpResponse:
+    form = NewDatasetForm(
+        request.POST or None,
+        person=request.user,
+        initial={"case": request.GET.get("case", "")},
+    )
+    if request.method == "POST" and form.is_valid():
+        given = form.cleaned_data
+        dataset = actions.create(given.pop("case"), by=request.user, **given)
+        messages.success(request, _("The dataset is made. Now add its files."))
+        return redirect(dataset)
+    has_cases = queries.open_cases(request.user).exists()
+    return render(request, "datasets/new.html", {"form": form, "has_cases": has_cases})
+
+
+@login_required
+def edit(request: SignedIn, code: str) -> HttpResponse:
+    dataset = _dataset(request, code)
+    form = DatasetForm(request.POST or None, initial=DatasetForm.showing(dataset))
+    if request.method == "POST" and form.is_valid():
+        actions.edit(dataset, by=request.user, **form.cleaned_data)
+        messages.success(request, _("The description is saved."))
+        return redirect(dataset)
+    return render(request, "datasets/edit.html", {"form": form, "dataset": dataset})
+
+
+@login_required
+def detail(request: SignedIn, code: str) -> HttpResponse:
+    dataset = _dataset(request, code)
+    revisions = list(
+        dataset.repository.revisions.select_related("author")[: REVISIONS_SHOWN + 1]
+    )
+    newest = revisions[0] if revisions else None
+    files = _files(request, newest)
+    context = {
+        "dataset": dataset,
+        "steps": rules.next_steps(request.user, dataset),
+        "revisions": revisions[:REVISIONS_SHOWN],
+        "has_older": len(revisions) > REVISIONS_SHOWN,
+        "newest": newest,
+        "files": files,
+        "preview": _preview(request, newest, files),
+        "form": PushForm(),
+    }
+    return render(request, "datasets/detail.html", context)
+
+
+@login_required
+def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
+    dataset = _dataset(request, code)
+    chosen = _revision(dataset, number)
+    files = _files(request, chosen)
+    context = {
+        "dataset": dataset,
+        "revision": chosen,
+        "files": files,
+        "preview": _preview(request, chosen, files),
+        "is_newest": chosen.number == dataset.revision,  # type: ignore[attr-defined]
+    }
+    return render(request, "datasets/revision.html", context)
+
+
+@login_required
+def download(request: SignedIn, code: str, number: int, path: str) -> FileResponse:
+    dataset = _dataset(request, code)
+    file = _file(_revision(dataset, number), path)
+    return attachment(actions.download(dataset, file, by=request.user))
+
+
+@csrf_exempt
+@login_required
+@require_POST
+def push(request: SignedIn, code: str) -> HttpResponse:
+    """See that this person may send at all before a byte of the body is read.
+
+    Django checks the token that is in the form as soon as it reads the form, so that check
+    comes after, in `_push`.
+    """
+    dataset = _dataset(request, code)
+    rules.require_part(request.user, dataset.case)
+    rules.require_open(dataset.case)
+    handler = StoreUploadHandler(request)
+    request.upload_handlers = [handler]
+    return _push(request, dataset, handler)
+
+
+@csrf_protect
+def _push(request: SignedIn, dataset: Dataset, handler: StoreUploadHandler) -> HttpResponse:
+    folder = request.POST.get("folder", "").strip().strip("/")
+    if handler.refusal:
+        raise handler.refusal
+    named = [(f"{folder}/{name}" if folder else name, path) for name, path in handler.files]
+    paths.clean_all(name for name, _path in named)
+    sent = dict(named)
+    saved = actions.push_files(
+        dataset, sent, message=request.POST.get("message", ""), by=request.user
+    )
+    messages.success(
+        request, _("Your files are saved as revision %(number)d.") % {"number": saved.number}
+    )
+    return redirect(dataset)
+
+
+def _dataset(request: SignedIn, code: str) -> Dataset:
+    return get_object_or_404(queries.shown(request.user), code=code)
+
+
+def _revision(dataset: Dataset, number: int) -> Revision:
+    revisions = dataset.repository.revisions.select_related("author", "parent")
+    return get_object_or_404(revisions, number=number)
+
+
+def _file(chosen: Revision, path: str) -> File:
+    files = chosen.files.select_related("blob", "revision")
+    return get_object_or_404(files, path=path)
+
+
+def _files(request: SignedIn, chosen: Revision | None) -> Paged[File]:
+    rows = chosen.files.select_related("blob") if chosen else File.objects.none()
+    return paginate(rows, request.GET.get("page", "1"))
+
+
+def _preview(
+    request: SignedIn, chosen: Revision | None, files: Paged[File]
+) -> preview.Preview | None:
+    """Show the file that was asked for, else the first that can be shown."""
+    asked = request.GET.get("show")
+    file = (
+        _file(chosen, asked)
+        if chosen and asked and preview.can_show(asked)
+        else preview.first_of(files.items)
+    )
+    return preview.of(file) if file else None

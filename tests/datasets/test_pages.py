@@ -1,0 +1,316 @@
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+
+from fabriek.cases.states import CaseState
+from fabriek.datasets.models import Dataset
+from fabriek.kernel.models import Entry
+from fabriek.store.models import Revision
+from tests.datasets.conftest import ROWS, contents, made, push
+from tests.factories import a_case, a_partner, a_person, an_organisation
+from tests.store.test_files import everything_below, files_of_at_most
+
+pytestmark = pytest.mark.django_db
+
+# Session, person, memberships and duties: what any page of a signed-in person costs.
+ANY_PAGE = 4
+
+
+def page_of(dataset):
+    return f"/data/{dataset.code}/"
+
+
+def a_file(name, content=b"1"):
+    return SimpleUploadedFile(name, content)
+
+
+def send(client, dataset, *files, **more):
+    return client.post(f"{page_of(dataset)}push/", {"chosen": list(files)} | more)
+
+
+def test_somebody_new_reads_why_the_list_is_empty_and_what_to_do(browser):
+    page = browser(a_person()).get("/data/")
+
+    assert "There is no data yet" in page.text
+    assert 'href="/data/new/"' in page.text
+    assert "<table" not in page.text
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_list_costs_the_same_for_1_and_30(browser, lead, django_assert_num_queries, count):
+    case = a_case(lead=lead)
+    for number in range(count):
+        push(made(by=lead, case=case, title=f"Set {number}"), {"a.txt": b"1"})
+    client = browser(lead)
+
+    with django_assert_num_queries(ANY_PAGE + 2):
+        page = client.get("/data/")
+
+    assert page.text.count('<th scope="row">') == count
+
+
+def test_the_list_is_searched_by_words_and_by_case(browser, lead):
+    case = a_case(lead=lead)
+    made(by=lead, case=case, title="Berichten balie")
+    made(by=lead, case=a_case(lead=lead, organisation=case.organisation), title="Meldingen")
+    client = browser(lead)
+
+    assert "Berichten balie" in client.get("/data/?q=balie").text
+    assert "Meldingen" not in client.get("/data/?q=balie").text
+    assert "Meldingen" not in client.get(f"/data/?q={case.code}").text
+    assert "No dataset of yours has these words" in client.get("/data/?q=nergens").text
+
+
+def test_a_dataset_is_made_on_the_page(browser, lead):
+    case = a_case(lead=lead)
+    client = browser(lead)
+    form = client.get(f"/data/new/?case={case.code}")
+    assert f'value="{case.code}" selected' in form.text
+
+    given = {
+        "case": case.code,
+        "title": "Berichten",
+        "licence": "CC0-1.0",
+        "has_personal_data": "yes",
+    }
+    answer = client.post("/data/new/", given, follow=True)
+
+    dataset = Dataset.objects.get()
+    assert answer.redirect_chain == [(page_of(dataset), 302)]
+    assert (dataset.case, dataset.has_personal_data) == (case, True)
+    assert "Add files: from your computer" in answer.text
+
+
+def test_a_form_with_a_gap_keeps_what_was_typed(browser, lead):
+    case = a_case(lead=lead)
+
+    page = browser(lead).post("/data/new/", {"case": case.code, "title": "Berichten"})
+
+    assert 'value="Berichten"' in page.text
+    assert "Does it contain personal data?" in page.text
+    assert not Dataset.objects.exists()
+
+
+def test_a_case_of_others_cannot_be_chosen(browser, lead):
+    a_case(lead=lead)
+    given = {"title": "x", "licence": "CC0-1.0", "has_personal_data": "no"}
+
+    browser(lead).post("/data/new/", given | {"case": a_case().code})
+
+    assert not Dataset.objects.exists()
+
+
+def test_who_has_no_open_case_is_sent_to_the_cases(browser):
+    assert "you take part in none" in browser(a_person()).get("/data/new/").text
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_dataset_page_costs_the_same_for_1_and_30(
+    browser, dataset, lead, django_assert_num_queries, count
+):
+    for number in range(count):
+        push(dataset, {f"{number}.txt": b"%d" % number})
+    client = browser(lead)
+
+    # The dataset, its revisions, its files (counted and read), the way of the case.
+    with django_assert_num_queries(ANY_PAGE + 5):
+        page = client.get(page_of(dataset))
+
+    assert page.text.count(f"/revisions/{count}/") == count + 1  # each file, and the revision
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_the_revision_page_costs_the_same_for_1_and_30(
+    browser, dataset, lead, django_assert_num_queries, count
+):
+    push(dataset, {f"{number}.txt": b"%d" % number for number in range(count)})
+    client = browser(lead)
+
+    with django_assert_num_queries(ANY_PAGE + 5):
+        page = client.get(f"{page_of(dataset)}revisions/1/")
+
+    assert page.text.count('<th scope="row">') == count
+
+
+def test_an_older_revision_says_that_it_is_one(browser, dataset, lead):
+    push(dataset, {"a.txt": b"1"})
+    push(dataset, {"a.txt": b"2"}, message="better")
+    client = browser(lead)
+
+    assert "there is a newer one" in client.get(f"{page_of(dataset)}revisions/1/").text
+    newest = client.get(f"{page_of(dataset)}revisions/2/").text
+    assert "This is the newest revision" in newest
+    assert "better" in newest
+    assert client.get(f"{page_of(dataset)}revisions/3/").status_code == 404
+
+
+def test_the_description_is_changed_on_the_page(browser, dataset, lead):
+    client = browser(lead)
+    assert 'value="Berichten"' in client.get(f"{page_of(dataset)}edit/").text
+
+    given = {"title": "Anders", "licence": "CC0-1.0", "has_personal_data": "yes"}
+    client.post(f"{page_of(dataset)}edit/", given)
+
+    dataset.refresh_from_db()
+    assert (dataset.title, dataset.has_personal_data) == ("Anders", True)
+
+
+# --- sending -----------------------------------------------------------------------------
+def test_several_files_are_sent_at_once(browser, dataset, lead):
+    answer = send(
+        browser(lead),
+        dataset,
+        a_file("train.jsonl", ROWS),
+        a_file("één.txt", b"x" * 3_000_000),
+        folder="map",
+        message="first",
+    )
+
+    assert answer.status_code == 302
+    assert contents(dataset) == {"map/train.jsonl": len(ROWS), "map/één.txt": 3_000_000}
+    saved = Revision.objects.get()
+    assert (saved.message, saved.author) == ("first", lead)
+
+
+def test_what_was_sent_leaves_nothing_beside_the_store(browser, dataset, lead, settings):
+    send(browser(lead), dataset, a_file("a.txt"))
+
+    assert len(everything_below(settings.STORE_HOME)) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "said"),
+    [
+        ([("train.jsonl", ROWS + b"{half\n")], 422, "“train.jsonl” was not saved. Line 3"),
+        ([("leeg.txt", b"")], 422, "“leeg.txt” is empty (0 bytes)"),
+        ([("x" * 300 + ".txt", b"1")], 422, "is too long: each part may be 255 bytes"),
+        ([("a.txt", b"1"), ("a.txt", b"2")], 422, "“a.txt” is named twice"),
+        ([], 422, "needs at least one file"),
+    ],
+)
+def test_wrong_files_get_a_sentence_and_nothing_is_saved(
+    browser, dataset, lead, files, status, said
+):
+    answer = send(browser(lead), dataset, *(a_file(*file) for file in files))
+
+    assert answer.status_code == status
+    assert said in answer.text
+    assert not Revision.objects.exists()
+
+
+def test_a_folder_that_steps_out_is_refused(browser, dataset, lead):
+    answer = send(browser(lead), dataset, a_file("a.txt"), folder="../../etc")
+
+    assert answer.status_code == 422
+    assert not Revision.objects.exists()
+
+
+def test_more_than_the_factory_takes_is_refused(browser, dataset, lead, settings):
+    settings.UPLOAD_LIMIT_BYTES = 1000
+
+    answer = send(browser(lead), dataset, a_file("big.bin", b"x" * 1001))
+
+    assert answer.status_code == 413
+    assert everything_below(settings.STORE_HOME) == []
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(browser, dataset, lead, settings):
+    client = browser(lead)
+
+    with files_of_at_most(2**20):
+        answer = send(client, dataset, a_file("big.bin", b"x" * 3 * 2**20))
+
+    assert answer.status_code == 507
+    assert "disk of the factory is full" in answer.text
+    assert everything_below(settings.STORE_HOME) == []
+
+
+def test_files_without_the_token_of_the_form_are_refused(browser, dataset, lead):
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(lead, backend="allauth.account.auth_backends.AuthenticationBackend")
+
+    assert send(client, dataset, a_file("a.txt")).status_code == 403
+    assert not Revision.objects.exists()
+
+
+def test_a_closed_case_takes_no_files_and_shows_no_form(browser, dataset, lead):
+    push(dataset, {"a.txt": b"1"})
+    type(dataset.case).objects.filter(pk=dataset.case_id).update(state=CaseState.CLOSED)
+    client = browser(lead)
+
+    assert 'type="file"' not in client.get(page_of(dataset)).text
+    assert send(client, dataset, a_file("b.txt")).status_code == 409
+    assert contents(dataset) == {"a.txt": 1}
+
+
+# --- taking out --------------------------------------------------------------------------
+def test_a_file_is_downloaded_and_never_shown(browser, dataset, lead):
+    push(dataset, {"map/één bestand.html": b"<script>alert(1)</script>"})
+
+    answer = browser(lead).get(f"{page_of(dataset)}revisions/1/map/één bestand.html")
+
+    assert answer.getvalue() == b"<script>alert(1)</script>"
+    assert answer["Content-Type"] == "application/octet-stream"
+    assert answer["Content-Disposition"] == (
+        "attachment; filename*=utf-8''%C3%A9%C3%A9n%20bestand.html"
+    )
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert answer["Cache-Control"] == "private, no-store"
+    assert Entry.objects.filter(verb="datasets.download", by=lead).count() == 1
+
+
+def test_the_first_rows_are_shown_escaped_and_cut(browser, dataset, lead):
+    push(dataset, {"rows.csv": b"naam;tekst\n<b>An;" + b"x" * 300 + b"\n", "z.txt": b"regel"})
+    client = browser(lead)
+
+    page = client.get(page_of(dataset)).text
+    assert '<th scope="col">naam</th>' in page
+    assert "<td>&lt;b&gt;An</td>" in page
+    assert f"<td>{'x' * 199}…</td>" in page
+    assert "<td>regel</td>" in client.get(f"{page_of(dataset)}?show=z.txt").text
+    assert client.get(f"{page_of(dataset)}?show=none.txt").status_code == 404
+
+
+# --- strangers ---------------------------------------------------------------------------
+def strangers():
+    """Everybody who is not of the consortium, however high."""
+    return [
+        a_person(),
+        a_person(duty="staff"),
+        a_person(duty="assessor"),
+        a_person(duty="funder", funder_code="nl"),
+    ]
+
+
+def test_for_strangers_and_staff_a_dataset_does_not_exist(browser, dataset):
+    push(dataset, {"a.txt": b"1"})
+    invited = a_person()
+    a_partner(dataset.case, lead=invited, state="invited")
+    page = page_of(dataset)
+
+    for person in [*strangers(), invited]:
+        client = browser(person)
+        assert dataset.title not in client.get("/data/").text
+        for rest in ("", "edit/", "revisions/1/", "revisions/1/a.txt"):
+            assert client.get(page + rest).status_code == 404
+        assert send(client, dataset, a_file("b.txt")).status_code == 404
+
+    assert contents(dataset) == {"a.txt": 1}
+    assert not Entry.objects.filter(verb="datasets.download").exists()
+
+
+def test_an_accepted_partner_sees_and_sends(browser, dataset):
+    partner = a_person()
+    a_partner(dataset.case, organisation=an_organisation(member=partner))
+    client = browser(partner)
+
+    assert send(client, dataset, a_file("a.txt")).status_code == 302
+    assert client.get(page_of(dataset)).status_code == 200
+    assert client.get(f"{page_of(dataset)}revisions/1/a.txt").getvalue() == b"1"
+
+
+def test_who_is_not_signed_in_is_asked_to(client, dataset):
+    for address in ("/data/", "/data/new/", page_of(dataset)):
+        assert client.get(address).status_code == 302
+    assert send(client, dataset, a_file("a.txt")).status_code == 302
+    assert not Revision.objects.exists()

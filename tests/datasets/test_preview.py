@@ -1,0 +1,54 @@
+import pytest
+
+from fabriek.datasets import preview
+from tests.datasets.conftest import push
+
+pytestmark = pytest.mark.django_db
+
+
+def shown(dataset, name, content):
+    push(dataset, {name: content})
+    saved = dataset.repository.revisions.first()
+    return preview.of(saved.files.select_related("blob").get(path=name))
+
+
+def test_objects_become_a_table(dataset):
+    rows = b'{"prompt": "a", "completion": "b"}\n{"prompt": "c", "completion": "d", "n": 1}\n'
+
+    found = shown(dataset, "rows.jsonl", rows)
+
+    assert found.columns == ["prompt", "completion", "n"]
+    assert found.rows == [["a", "b", ""], ["c", "d", "1"]]
+
+
+def test_only_five_rows_are_shown(dataset):
+    assert shown(dataset, "a.txt", b"x\n\n" * 9).rows == [["x"]] * 5
+    assert len(shown(dataset, "b.csv", b"kop\n" + b"1\n" * 9).rows) == 5
+
+
+def test_commas_and_tabs_part_columns_too(dataset):
+    assert shown(dataset, "a.csv", b'a,b\n"1,5",2').rows == [["1,5", "2"]]
+    assert shown(dataset, "b.csv", b"\xef\xbb\xbfa\tb\n1\t2").columns == ["a", "b"]
+
+
+def test_bytes_that_are_no_text_are_shown_as_such(dataset):
+    assert shown(dataset, "a.txt", b"\xff\xfe!").rows == [["\ufffd\ufffd!"]]
+
+
+def test_one_endless_line_is_cut(dataset):
+    (row,) = shown(dataset, "a.txt", b"x" * 200_000).rows
+
+    assert row == ["x" * 199 + "…"]
+
+
+def test_a_torn_last_line_is_left_out(dataset):
+    assert shown(dataset, "a.txt", b"one\n" + b"x" * 200_000).rows == [["one"]]
+
+
+def test_an_object_with_nested_values_and_a_wide_table_fit(dataset):
+    wide = b"{" + b",".join(b'"k%d": [1, {"a": "\xc3\xa9"}]' % n for n in range(20))
+
+    found = shown(dataset, "a.jsonl", wide + b', "text": "x"}\n')
+
+    assert len(found.columns) == 8
+    assert found.rows[0][0] == '[1, {"a": "é"}]'
