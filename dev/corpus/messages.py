@@ -24,11 +24,12 @@ DEPARTMENTS = {
 URGENCIES = ("laag", "midden", "hoog")
 # The part of the messages that says, besides the situation itself: how bad it is, whose world
 # it is in, a mood, something off the subject.
-SIGN_SHARE, CONTEXT_SHARE, TONE_SHARE, ASIDE_SHARE = 0.6, 0.9, 0.1, 0.1
-WRITTEN_OUT_SHARE = 0.4
+SIGN_SHARE, CONTEXT_SHARE, TONE_SHARE, ASIDE_SHARE = 0.75, 0.9, 0.1, 0.1
+WRITTEN_OUT_SHARE = 0.3
 
 OPENINGS, CLOSINGS = sections("_openings"), sections("_closings")
 TONES, SIGNS = sections("_tone")["toon"], sections("_signs")
+COMPOSED = sections("_signs_composed")
 ASIDES = sections("_topics")["zinnen"]
 CONTEXTS, DESKS = sections("_context"), sections("_desks")
 
@@ -96,7 +97,7 @@ def message(
     register = dice.choices(("formeel", "gewoon", "kort"), (30, 45, 25))[0]
     core = [sentence(fill(situation, dice))]
     if often(dice, SIGN_SHARE):
-        core.append(fill(dice.choice(own_side(SIGNS[urgency], apart=apart)), dice))
+        core.append(sign(urgency, dice=dice, apart=apart))
     if often(dice, CONTEXT_SHARE):
         core.insert(dice.choice((0, len(core))), context(file, dice=dice, apart=apart))
     if often(dice, TONE_SHARE):
@@ -131,18 +132,32 @@ def before(register: str, dice: random.Random) -> list[str]:
     return opening + origin
 
 
+def sign(urgency: str, *, dice: random.Random, apart: bool) -> str:
+    if often(dice, WRITTEN_OUT_SHARE):
+        return fill(dice.choice(own_side(SIGNS[urgency], apart=apart)), dice)
+    who, what = own_pair(COMPOSED["wie"], COMPOSED[urgency], dice=dice, apart=apart)
+    return f"{capital(who)} {what}."
+
+
 def context(file: str, *, dice: random.Random, apart: bool) -> str:
     if often(dice, WRITTEN_OUT_SHARE):
         return fill(dice.choice(own_side(CONTEXTS[file], apart=apart)), dice)
-    # Both sides know all desks and frames but share no pair: words recur, sentences do not.
-    pairs = [
-        (desk, frame)
-        for place, desk in enumerate(DESKS[file])
-        for number, frame in enumerate(DESKS["hoort hier"])
-        if is_held_out(place + number) is apart
-    ]
-    desk, frame = dice.choice(pairs)
+    desk, frame = own_pair(DESKS[file], DESKS["hoort hier"], dice=dice, apart=apart)
     return fill(frame, dice, desk=desk, Desk=capital(desk))
+
+
+def own_pair(
+    firsts: list[str], seconds: list[str], *, dice: random.Random, apart: bool
+) -> tuple[str, str]:
+    """Choose a pair; training and held-out rows know all the parts, but share no pair."""
+    return dice.choice(
+        [
+            (first, second)
+            for place, first in enumerate(firsts)
+            for number, second in enumerate(seconds)
+            if is_held_out(place + number) is apart
+        ]
+    )
 
 
 def aside(file: str, dice: random.Random) -> str:
