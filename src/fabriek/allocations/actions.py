@@ -1,6 +1,5 @@
 """Grant, extend, hold, settle, correct and expire GPU time: the only code that books it."""
 
-from collections.abc import Callable, Sequence
 from datetime import date
 
 from django.db import transaction
@@ -9,11 +8,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.access.models import Decision
-from fabriek.allocations import aid, ledger, queries, rules
-from fabriek.allocations.models import Allocation, Grant, Line, Share
+from fabriek.allocations import ledger, queries, refusals, rules
+from fabriek.allocations.booking import Lines, book
+from fabriek.allocations.models import Allocation, Grant, Share
 from fabriek.allocations.terms import months_later
-from fabriek.kernel import journal
-from fabriek.kernel.errors import NotEnough, WrongState
+from fabriek.kernel import journal, words
+from fabriek.kernel.errors import Invalid, NotEnough, WrongState
 from fabriek.kernel.units import gpu_hours as hours_of
 from fabriek.kernel.units import gpu_seconds as seconds_of
 from fabriek.people.models import Organisation, Person
@@ -27,10 +27,8 @@ journal.describe(
     }
 )
 
-Lines = tuple[ledger.Line, ...]
-Booking = Callable[[Sequence[ledger.Line]], Lines]
 
-
+@transaction.atomic
 def grant(
     decision: Decision, *, share: Share, starts_on: date | None = None, by: Person
 ) -> Allocation:
@@ -40,35 +38,38 @@ def grant(
 
     Raises:
         NotAllowed: `by` is not staff, or takes part in the case.
-        WrongState: the award was not accepted.
+        WrongState: the award was not accepted, or the share is closed.
+        Invalid: with this first day the term would be over already.
         NotEnough: the undertaking may not be given this much aid.
     """
-    case = decision.application.case
     rules.require_grant(by, decision)
-    existing = Allocation.objects.filter(decision=decision).first()
-    if existing:
+    # Two who press the button at once stand in a line here.
+    decision = _locked_decision(decision)
+    if existing := Allocation.objects.filter(decision=decision).first():
         return existing
     rules.require_accepted(decision)
+    rules.require_open(share)
     starts_on = starts_on or timezone.localdate()
-    with transaction.atomic():
-        allocation = Allocation.objects.create(
-            account=decision.application.code.lower(),
-            decision=decision,
-            case=case,
-            starts_on=starts_on,
-            ends_on=months_later(starts_on, decision.months),
-        )
-        _add_grant(allocation, share=share, gpu_seconds=seconds_of(decision.gpu_hours), by=by)
-        journal.record(
-            "allocations.grant",
-            allocation,
-            by=by,
-            share=share.code,
-            gpu_hours=decision.gpu_hours,
-        )
+    allocation = Allocation.objects.create(
+        account=decision.application.code.lower(),
+        decision=decision,
+        case=decision.application.case,
+        starts_on=starts_on,
+        ends_on=_last_day(starts_on, decision.months),
+    )
+    _add_grant(allocation, share=share, gpu_hours=decision.gpu_hours, by=by)
+    journal.record(
+        "allocations.grant",
+        allocation,
+        by=by,
+        share=share.code,
+        gpu_hours=decision.gpu_hours,
+    )
+    allocation.refresh_from_db()
     return allocation
 
 
+@transaction.atomic
 def extend(
     allocation: Allocation,
     *,
@@ -77,28 +78,33 @@ def extend(
     share: Share | None = None,
     gpu_hours: int = 0,
 ) -> Allocation:
-    """Move the last day, and add GPU time when `share` and `gpu_hours` are given.
+    """Move the last day, give back what had expired, and add `gpu_hours` of `share`.
 
     Raises:
         NotAllowed: `by` is not staff, or takes part in the case.
-        WrongState: the new last day is not later.
+        WrongState: the new last day is not later, or the share is closed.
+        Invalid: the new last day has passed, or only one of share and hours is given.
+        NotEnough: the undertaking may not be given this much aid.
     """
     rules.require_grant(by, allocation.decision)
-    if ends_on <= allocation.ends_on:
-        raise WrongState(
-            _("The new last day must be later than %(day)s.") % {"day": allocation.ends_on}
-        )
-    with transaction.atomic():
-        locked = _locked(allocation)
-        lines = _read(locked)
-        _term, new = ledger.extend(
-            lines, term=locked.term, ends_on=ends_on, at=timezone.now()
-        )
+    _check_extension(ends_on, share, gpu_hours)
+
+    def booking(locked: Allocation, lines: Lines) -> Lines:
+        if ends_on <= locked.ends_on:
+            raise WrongState(
+                _("The new last day must be later than %(day)s. Choose a later day.")
+                % {"day": words.day(locked.ends_on)}
+            )
+        new = ledger.extend(lines, term=locked.term, ends_on=ends_on, at=timezone.now())[1]
         Allocation.objects.filter(pk=locked.pk).update(ends_on=ends_on)
-        _write(locked, lines, new)
-        if share and gpu_hours:
-            _add_grant(locked, share=share, gpu_seconds=seconds_of(gpu_hours), by=by)
-        journal.record("allocations.extend", locked, by=by, ends_on=str(ends_on))
+        return new
+
+    book(allocation, booking)
+    details: dict[str, object] = {"ends_on": str(ends_on)}
+    if share is not None:
+        _add_grant(allocation, share=share, gpu_hours=gpu_hours, by=by)
+        details |= {"share": share.code, "gpu_hours": gpu_hours}
+    journal.record("allocations.extend", allocation, by=by, **details)
     allocation.refresh_from_db()
     return allocation
 
@@ -111,45 +117,39 @@ def hold(allocation: Allocation, *, run_key: str, gpu_seconds: int) -> None:
         WrongState: today lies outside the allocation's term.
     """
 
-    def booking(lines: Sequence[ledger.Line]) -> Lines:
+    def booking(locked: Allocation, lines: Lines) -> Lines:
         return ledger.hold(
             lines,
             run_key=run_key,
             gpu_seconds=gpu_seconds,
-            term=allocation.term,
+            term=locked.term,
             at=timezone.now(),
         )
 
     try:
-        _book(allocation, booking)
+        book(allocation, booking)
     except ledger.Short as short:
-        raise _too_little(allocation, gpu_seconds, short.missing) from short
+        raise refusals.too_little(allocation, gpu_seconds, short.missing) from short
     except ledger.OutsideTerm as outside:
-        raise WrongState(
-            _(
-                "The GPU-hours of %(account)s can be used from %(start)s to %(end)s. "
-                "Wait until then, or ask the factory for more time."
-            )
-            % {
-                "account": allocation.account,
-                "start": outside.term.starts_on,
-                "end": outside.term.ends_on,
-            },
-            code="outside_term",
-        ) from outside
+        raise refusals.outside(allocation, outside.term) from outside
 
 
 def settle(allocation: Allocation, *, run_key: str, gpu_seconds_used: int) -> None:
-    """Replace what was held for a run by what it used. Settling twice changes nothing."""
+    """Replace what was held for a run by what it used. Settling twice changes nothing.
 
-    def booking(lines: Sequence[ledger.Line]) -> Lines:
+    Raises:
+        ledger.NoHold: nothing was ever held for this run; a bug of the caller.
+    """
+
+    def booking(_locked: Allocation, lines: Lines) -> Lines:
         return ledger.settle(
             lines, run_key=run_key, gpu_seconds_used=gpu_seconds_used, at=timezone.now()
         )
 
-    _book(allocation, booking)
+    book(allocation, booking)
 
 
+@transaction.atomic
 def correct(
     allocation: Allocation, *, run_key: str, gpu_seconds_used: int, key: str, note: str
 ) -> None:
@@ -157,9 +157,12 @@ def correct(
 
     When the shares cannot pay what is missing, they pay what they can: the ledger never goes
     below zero. Repeating with the same `key` changes nothing.
+
+    Raises:
+        ledger.NotSettled: the run has no bill yet; a bug of the caller.
     """
 
-    def booking(lines: Sequence[ledger.Line]) -> Lines:
+    def booking(_locked: Allocation, lines: Lines) -> Lines:
         difference = gpu_seconds_used - ledger.bill(lines, run_key)
         payable = min(difference, ledger.balance(lines).left)
         if not payable:
@@ -168,14 +171,14 @@ def correct(
             lines, key=key, corrects=run_key, gpu_seconds=payable, at=timezone.now(), note=note
         )
 
-    if _book(allocation, booking):
+    if book(allocation, booking):
         journal.record("allocations.correct", allocation, by=None, run_key=run_key, note=note)
 
 
 def expire_ended() -> int:
     """Take back what is left of allocations whose last day has passed; returns how many."""
     today = timezone.localdate()
-    ended = queries.with_time_left().filter(ends_on__lt=today)
+    ended = queries.with_time_left().filter(ends_on__lt=today).select_related("case")
     return sum(_expire(allocation) for allocation in ended)
 
 
@@ -186,30 +189,55 @@ def note_told(allocation: Allocation, today: date) -> None:
     )
 
 
+@transaction.atomic
 def _expire(allocation: Allocation) -> bool:
-    def booking(lines: Sequence[ledger.Line]) -> Lines:
-        return ledger.expire(lines, term=allocation.term, at=timezone.now())
+    def booking(locked: Allocation, lines: Lines) -> Lines:
+        # The locked row: an extension may have come in between.
+        return ledger.expire(lines, term=locked.term, at=timezone.now())
 
-    with transaction.atomic():
-        new = _book(allocation, booking)
-        if new:
-            expired = sum(line.gpu_seconds for line in new)
-            journal.record(
-                "allocations.expire", allocation, by=None, gpu_hours=hours_of(expired)
-            )
+    new = book(allocation, booking)
+    if new:
+        expired = sum(line.gpu_seconds for line in new)
+        journal.record("allocations.expire", allocation, by=None, gpu_hours=hours_of(expired))
     return bool(new)
 
 
-@transaction.atomic
-def _add_grant(allocation: Allocation, *, share: Share, gpu_seconds: int, by: Person) -> None:
-    organisation = allocation.case.organisation
-    # Grants to linked companies stand in a line, or two at once would both fit the ceiling.
-    Organisation.objects.select_for_update().get(pk=organisation.undertaking_id)
-    worth = 0
-    if share.is_state_aid:
-        worth = aid.gross_grant_eur_cents(
-            gpu_seconds, tariff_eur_cents_per_gpu_hour=share.tariff_eur_cents
+def _last_day(starts_on: date, months: int) -> date:
+    ends_on = months_later(starts_on, months)
+    if ends_on < timezone.localdate():
+        raise Invalid(
+            _(
+                "With this first day the GPU-hours would have ended already. "
+                "Choose a later day."
+            ),
+            fields={"starts_on": _("Choose a later day.")},
         )
+    return ends_on
+
+
+def _check_extension(ends_on: date, share: Share | None, gpu_hours: int) -> None:
+    if ends_on < timezone.localdate():
+        raise Invalid(
+            _("The new last day has passed already. Choose a day in the future."),
+            fields={"ends_on": _("Choose a day in the future.")},
+        )
+    if (share is None) != (gpu_hours == 0) or gpu_hours < 0:
+        raise Invalid(
+            _("To add GPU-hours, give both the share they come from and how many."),
+            fields={"gpu_hours": _("Give both the share and how many GPU-hours.")},
+        )
+    if share is not None:
+        rules.require_open(share)
+
+
+def _add_grant(allocation: Allocation, *, share: Share, gpu_hours: int, by: Person) -> None:
+    """Grant within the aid ceiling; the caller's transaction takes all back on a refusal."""
+    organisation = allocation.case.organisation
+    gpu_seconds = seconds_of(gpu_hours)
+    worth = queries.aid_worth(share, gpu_seconds)
+    if worth:
+        # Grants to linked companies stand in a line, or two at once would both fit.
+        Organisation.objects.select_for_update().get(pk=organisation.undertaking_id)
         _require_headroom(organisation, share, worth)
     made = Grant.objects.create(
         allocation=allocation,
@@ -221,7 +249,7 @@ def _add_grant(allocation: Allocation, *, share: Share, gpu_seconds: int, by: Pe
         granted_by=by,
     )
 
-    def booking(lines: Sequence[ledger.Line]) -> Lines:
+    def booking(_locked: Allocation, lines: Lines) -> Lines:
         return ledger.grant(
             lines,
             key=str(made.pk),
@@ -230,98 +258,27 @@ def _add_grant(allocation: Allocation, *, share: Share, gpu_seconds: int, by: Pe
             at=timezone.now(),
         )
 
-    _book(allocation, booking)
+    book(allocation, booking)
 
 
 def _require_headroom(organisation: Organisation, share: Share, worth: int) -> None:
-    ceiling = share.aid_ceiling_eur_cents
-    if ceiling is None:
-        return
-    room = aid.headroom_eur_cents(
-        queries.aid_given(organisation), timezone.localdate(), ceiling_eur_cents=ceiling
-    )
-    if worth > room:
+    room = queries.headroom(share, queries.aid_given(organisation))
+    if room is not None and worth > room:
         raise NotEnough(
             _(
-                "%(organisation)s and the companies it is linked to may get %(room)d euro of "
-                "state aid more in these three years; this grant is worth %(worth)d euro. "
-                "Grant less, or use a share that is not state aid."
+                "%(organisation)s and the companies it is linked to may get %(room)s of state "
+                "aid more in these three years; this grant is worth %(worth)s. Grant less, or "
+                "use a share that is not state aid."
             )
-            % {"organisation": organisation, "room": room // 100, "worth": -(-worth // 100)},
+            % {
+                "organisation": organisation,
+                "room": words.euro(room),
+                "worth": words.euro(worth),
+            },
             code="aid_ceiling",
         )
 
 
-@transaction.atomic
-def _book(allocation: Allocation, booking: Booking) -> Lines:
-    """Let the ledger's core decide on the lines there are, and keep what it adds.
-
-    The row is locked meanwhile, so that bookings on one allocation stand in a line.
-    """
-    locked = _locked(allocation)
-    lines = _read(locked)
-    new = booking(lines)
-    _write(locked, lines, new)
-    return new
-
-
-def _locked(allocation: Allocation) -> Allocation:
-    return Allocation.objects.select_for_update().get(pk=allocation.pk)
-
-
-def _read(allocation: Allocation) -> Lines:
-    rows = allocation.lines.order_by("pk").values_list(
-        "key", "kind", "share__code", "gpu_seconds", "at", "run_key", "note"
-    )
-    return tuple(
-        ledger.Line(
-            key=key,
-            kind=ledger.LineKind(kind),
-            share=share or ledger.FACTORY,
-            gpu_seconds=gpu_seconds,
-            at=at,
-            run_key=run_key,
-            note=note,
-        )
-        for key, kind, share, gpu_seconds, at, run_key, note in rows
-    )
-
-
-def _write(allocation: Allocation, lines: Lines, new: Lines) -> None:
-    if not new:
-        return
-    shares = dict(Share.objects.values_list("code", "pk"))
-    Line.objects.bulk_create(
-        Line(
-            allocation=allocation,
-            key=line.key,
-            kind=line.kind,
-            share_id=shares.get(line.share),
-            gpu_seconds=line.gpu_seconds,
-            run_key=line.run_key,
-            at=line.at,
-            note=line.note,
-        )
-        for line in new
-    )
-    total = ledger.balance((*lines, *new))
-    Allocation.objects.filter(pk=allocation.pk).update(
-        gpu_seconds_granted=total.granted,
-        gpu_seconds_held=total.held,
-        gpu_seconds_spent=total.spent,
-        gpu_seconds_expired=total.expired,
-    )
-
-
-def _too_little(allocation: Allocation, asked: int, missing: int) -> NotEnough:
-    return NotEnough(
-        _(
-            "%(account)s has %(missing).1f GPU-hours too few: this needs %(asked).1f. "
-            "Choose less work, or ask for more GPU-hours."
-        )
-        % {
-            "account": allocation.account,
-            "missing": hours_of(missing),
-            "asked": hours_of(asked),
-        }
-    )
+def _locked_decision(decision: Decision) -> Decision:
+    rows = Decision.objects.select_related("application__case__organisation")
+    return rows.select_for_update(of=("self",)).get(pk=decision.pk)

@@ -56,8 +56,11 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
 
 
 class Allocation(models.Model):
-    """An award made usable. The four totals repeat the ledger, so that a guarded UPDATE can
-    refuse what is not left; `queries.drift()` holds them against the lines."""
+    """An award made usable.
+
+    The four totals repeat the ledger, so that the database itself refuses what is not left, and
+    lists need not add up lines; `queries.drift()` holds them against the lines.
+    """
 
     account = models.SlugField(unique=True, help_text="The account name known to the engine.")
     decision = models.OneToOneField(Decision, models.PROTECT, related_name="allocation")
@@ -94,6 +97,9 @@ class Allocation(models.Model):
     def __str__(self) -> str:
         return self.account
 
+    def get_absolute_url(self) -> str:
+        return reverse("allocations:detail", args=[self.account])
+
     @property
     def thread(self) -> str:
         return self.case.code
@@ -109,9 +115,6 @@ class Allocation(models.Model):
     def gpu_seconds_left(self) -> int:
         taken = self.gpu_seconds_held + self.gpu_seconds_spent + self.gpu_seconds_expired
         return self.gpu_seconds_granted - taken
-
-    def get_absolute_url(self) -> str:
-        return reverse("allocations:detail", args=[self.account])
 
 
 class Grant(models.Model):

@@ -1,43 +1,154 @@
-"""Questions about GPU time: what waits to be granted, what is left, whether totals are right."""
+"""Questions about GPU time: what waits for a grant, what is left, whether totals are right."""
 
-from django.db.models import F, Q, QuerySet
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from fabriek.access.models import Decision
 from fabriek.access.states import ApplicationState
 from fabriek.allocations import aid
-from fabriek.allocations.models import Allocation, Grant
-from fabriek.people.models import Organisation
+from fabriek.allocations.lines import LineKind
+from fabriek.allocations.models import Allocation, Grant, Line, Share
+from fabriek.people.models import Organisation, Person
+
+SORTS = {
+    "account": "account",
+    "case": "case__title",
+    "ends": "ends_on",
+    "granted": "gpu_seconds_granted",
+    "left": "left_now",
+}
+TAKEN = F("gpu_seconds_held") + F("gpu_seconds_spent") + F("gpu_seconds_expired")
+# Each total with the lines it repeats: those that add, and those that take away.
+TOTALS: dict[str, tuple[tuple[LineKind, ...], tuple[LineKind, ...]]] = {
+    "granted": ((LineKind.GRANT,), ()),
+    "held": ((LineKind.HOLD,), (LineKind.RELEASE,)),
+    "spent": ((LineKind.SPEND, LineKind.COUNTER), ()),
+    "expired": ((LineKind.EXPIRE,), (LineKind.EXTEND,)),
+}
 
 
-def awaiting_grant() -> QuerySet[Decision]:
-    """Accepted awards that are not usable yet, oldest first."""
-    return (
-        Decision.objects.filter(
-            is_award=True,
-            application__state=ApplicationState.ACCEPTED,
-            allocation__isnull=True,
-        )
-        .select_related("application__case__organisation", "application__mode")
-        .order_by("decided_at")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareUsage:
+    """What one share gave and lost, in GPU-seconds."""
+
+    granted: int = 0
+    held: int = 0
+    spent: int = 0
+    expired: int = 0
+
+
+def listing(
+    person: Person, *, q: str = "", state: str = "", sort: str = ""
+) -> QuerySet[Allocation]:
+    """List the allocations this person may see, those that end first on top."""
+    rows = with_facts(Allocation.objects.visible_to(person)).annotate(
+        left_now=F("gpu_seconds_granted") - TAKEN
+    )
+    if q := q.strip().replace("\x00", ""):
+        named = Q(case__title__icontains=q) | Q(case__organisation__name__icontains=q)
+        rows = rows.filter(named | Q(account__iexact=q) | Q(case__code__iexact=q))
+    today = timezone.localdate()
+    if state == "open":
+        rows = rows.filter(starts_on__lte=today, ends_on__gte=today)
+    elif state == "ended":
+        rows = rows.filter(ends_on__lt=today)
+    return rows.order_by(*_order(sort))
+
+
+def with_facts(rows: QuerySet[Allocation]) -> QuerySet[Allocation]:
+    """Bring along all that a list or a page of allocations shows."""
+    return rows.select_related("case__organisation", "decision__application")
+
+
+def _order(sort: str) -> list[str]:
+    column = SORTS.get(sort.removeprefix("-"))
+    if column is None:
+        return ["-ends_on", "-pk"]
+    return [f"-{column}" if sort.startswith("-") else column, "-pk"]
+
+
+def awards() -> QuerySet[Decision]:
+    """Bring along all that a page shows of an award and its grant."""
+    return Decision.objects.filter(is_award=True).select_related(
+        "application__case__organisation", "application__mode", "allocation"
     )
 
 
+def awaiting_grant() -> QuerySet[Decision]:
+    """List accepted awards that are not usable yet, oldest first."""
+    accepted = awards().filter(application__state=ApplicationState.ACCEPTED)
+    return accepted.filter(allocation__isnull=True).order_by("decided_at", "pk")
+
+
 def with_time_left() -> QuerySet[Allocation]:
-    taken = F("gpu_seconds_held") + F("gpu_seconds_spent") + F("gpu_seconds_expired")
-    return Allocation.objects.filter(gpu_seconds_granted__gt=taken)
+    return Allocation.objects.filter(gpu_seconds_granted__gt=TAKEN)
+
+
+def lines_of(allocation: Allocation) -> QuerySet[Line]:
+    """Tell the ledger of one allocation, newest line first."""
+    return allocation.lines.select_related("share").order_by("-pk")
+
+
+def drift() -> QuerySet[Allocation]:
+    """Find allocations whose totals differ from their lines; none, unless there is a bug."""
+    summed = {f"{name}_in_lines": _summed(name, "lines__") for name in TOTALS}
+    is_right = Q(**{f"gpu_seconds_{name}": F(f"{name}_in_lines") for name in TOTALS})
+    return Allocation.objects.annotate(**summed).exclude(is_right).order_by("pk")
+
+
+def usage_by_share(lines: QuerySet[Line]) -> dict[str, ShareUsage]:
+    """Sum up these lines for each share, by its code; what the factory bore is left out."""
+    rows = lines.filter(share__isnull=False).order_by().values("share__code")
+    sums = rows.annotate(**{name: _summed(name) for name in TOTALS})
+    return {
+        code: ShareUsage(granted=granted, held=held, spent=spent, expired=expired)
+        for code, granted, held, spent, expired in sums.values_list("share__code", *TOTALS)
+    }
+
+
+def _summed(total: str, prefix: str = "") -> Coalesce:
+    """Add up the lines behind one total, as part of a grouped query."""
+    plus, minus = TOTALS[total]
+    added = _sum_of(plus, prefix)
+    return Coalesce(added - _sum_of(minus, prefix), 0) if minus else added
+
+
+def _sum_of(kinds: tuple[LineKind, ...], prefix: str) -> Coalesce:
+    of_kind = Q(**{f"{prefix}kind__in": [kind.value for kind in kinds]})
+    return Coalesce(Sum(f"{prefix}gpu_seconds", filter=of_kind), 0)
+
+
+def aid_worth(share: Share, gpu_seconds: int) -> int:
+    """Value GPU time as state aid, in euro cents: nothing when the share is none."""
+    if not share.is_state_aid:
+        return 0
+    return aid.gross_grant_eur_cents(
+        gpu_seconds, tariff_eur_cents_per_gpu_hour=share.tariff_eur_cents
+    )
+
+
+def headroom(share: Share, given: Iterable[aid.Aid]) -> int | None:
+    """Say how many euro cents of aid may follow what was `given`; None: there is no ceiling."""
+    ceiling = share.aid_ceiling_eur_cents
+    if ceiling is None or not share.is_state_aid:
+        return None
+    return aid.headroom_eur_cents(given, timezone.localdate(), ceiling_eur_cents=ceiling)
 
 
 def aid_given(organisation: Organisation) -> list[aid.Aid]:
     """All state aid to the undertaking: the organisation with those it is linked to."""
     head = organisation.undertaking_id
-    group = Organisation.objects.filter(pk=head) | Organisation.objects.filter(group_head=head)
+    group = Organisation.objects.filter(Q(pk=head) | Q(group_head=head))
     rows = Grant.objects.filter(organisation__in=group, aid_eur_cents__gt=0)
     return [
-        aid.Aid(granted_on=at.date(), eur_cents=cents)
+        # The day in the factory's own time zone: aid counts from the day, not the moment.
+        aid.Aid(granted_on=timezone.localdate(at), eur_cents=cents)
         for at, cents in rows.values_list("granted_at", "aid_eur_cents")
     ]
-
 
 
 def untold() -> QuerySet[Allocation]:
@@ -45,5 +156,7 @@ def untold() -> QuerySet[Allocation]:
     today = timezone.localdate()
     is_open = Q(starts_on__lte=today, ends_on__gte=today)
     is_shut = Q(starts_on__gt=today) | Q(ends_on__lt=today)
-    behind = Q(told_open=None) | Q(told_open=False) | ~Q(told_gpu_seconds=F("gpu_seconds_granted"))
+    behind = (
+        Q(told_open=None) | Q(told_open=False) | ~Q(told_gpu_seconds=F("gpu_seconds_granted"))
+    )
     return Allocation.objects.filter((is_open & behind) | (is_shut & Q(told_open=True)))

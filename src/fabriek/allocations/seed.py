@@ -39,9 +39,9 @@ class SharesFile(TypedDict):
 
 @transaction.atomic
 def seed_shares(path: Path = SHARES) -> None:
-    """Add the funders and shares that are missing; those there are stay as the factory set them.
+    """Add the funders and shares that are missing; those there are stay as they are.
 
-    Tariffs and targets are agreed with funders, so a newer file never overrules them.
+    Tariffs and targets are agreed with funders, so the file never overrules the factory.
     """
     written: SharesFile = json.loads(path.read_text(encoding="utf-8"))
     funders = {row["code"]: _seed_funder(row) for row in written["funders"]}
