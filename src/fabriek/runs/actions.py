@@ -21,6 +21,7 @@ from fabriek.runs.states import UNFINISHED
 from fabriek.store.models import Repository, Revision
 
 GPUS_MAX = 1024
+TIMEOUT_LEAST_S = 60
 
 journal.describe(
     {
@@ -59,7 +60,7 @@ def price(wish: Wish) -> offers.Price:
     knobs = offers.checked_knobs(recipe, wish.knobs)
     _check_limits(wish)
     offers.checked_inputs(recipe, wish.inputs)
-    return offers.price(recipe, knobs, wish.inputs, gpus=wish.gpus)
+    return offers.price(recipe, knobs, wish.inputs, gpus=wish.gpus, timeout_s=wish.timeout_s)
 
 
 def ask(wish: Wish, *, allocation: Allocation, by: Person) -> Run:
@@ -122,7 +123,6 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
     rules.require_ask(by, case)
     _check_belonging(wish, case)
     cost = price(wish)
-    timeout_s = wish.timeout_s or cost.timeout_s
     knobs = offers.checked_knobs(offers.recipe(wish.recipe), wish.knobs)
     run = Run(
         case=case,
@@ -131,13 +131,13 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         knobs=knobs.model_dump(),
         seed=wish.seed,
         gpus=wish.gpus,
-        timeout_s=timeout_s,
+        timeout_s=cost.timeout_s,
         gpu_seconds_estimated=cost.gpu_seconds,
         continues=continues,
         asked_by=by,
     )
     with transaction.atomic():
-        held = wish.gpus * timeout_s
+        held = run.gpu_seconds_held
         allocations.hold(allocation, run_key=run.key, gpu_seconds=held)
         run.save()
         give_code(run, "R")
@@ -150,7 +150,7 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
 
 
 def _check_belonging(wish: Wish, case: Case) -> None:
-    """Inputs are open to all or of this very case: cases do not read each other's data."""
+    """Let in what is open to all or of this very case: cases do not read each other."""
     for revision in wish.inputs.values():
         repository = revision.repository
         if not repository.is_open and repository.case_id != case.pk:
@@ -167,7 +167,10 @@ def _check_limits(wish: Wish) -> None:
             _("Choose 1 to %(most)d GPUs.") % {"most": GPUS_MAX},
             fields={"gpus": _("This is too few or too many.")},
         )
-    if wish.timeout_s is not None and not 60 <= wish.timeout_s <= offers.TIMEOUT_MAX_S:
+    if (
+        wish.timeout_s is not None
+        and not TIMEOUT_LEAST_S <= wish.timeout_s <= offers.TIMEOUT_MAX_S
+    ):
         raise Invalid(
             _("Give the run at least one minute and at most seven days."),
             fields={"timeout_s": _("This is too short or too long.")},

@@ -1,5 +1,229 @@
 """The API of runs: parse, call one action, show. No decisions are taken here."""
 
+from typing import Any
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from ninja import Router
 
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.kernel.errors import Invalid, NotEnough
+from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
+from fabriek.kernel.steps import NextStep
+from fabriek.people.http import SignedIn
+from fabriek.runs import actions, folders, offers, queries, rules, show
+from fabriek.runs.models import Run
+from fabriek.runs.shapes import (
+    InputOut,
+    LogOut,
+    MetricsOut,
+    PointOut,
+    PriceOut,
+    RecipeOut,
+    RecipesOut,
+    RunDetailOut,
+    RunOut,
+    StepOut,
+    WishIn,
+)
+from fabriek.store.models import Revision
+from fabriek.store.references import revision_of, written
+from fabriek_recipes.recipe import Recipe
+
 router = Router(tags=["runs"])
+
+OFFSET_MAX = 2**53  # what a JSON number can hold exactly
+
+
+@router.get("/recipes", response=RecipesOut)
+def recipes(_request: HttpRequest) -> dict[str, list[RecipeOut]]:
+    return {"items": [_recipe(recipe) for recipe in offers.recipes()]}
+
+
+@router.post("/price", response=PriceOut)
+def price(request: SignedIn, given: WishIn) -> PriceOut:
+    case = _case(request, given.case)
+    rules.require_ask(request.user, case)
+    cost = actions.price(_wish(request, given))
+    usable = _usable(case, given.allocation)
+    return PriceOut(
+        gpu_seconds=cost.gpu_seconds,
+        gpu_seconds_held=cost.gpu_seconds_held,
+        gpu_seconds_left=usable.gpu_seconds_left if usable else None,
+        timeout_s=cost.timeout_s,
+        memory_bytes=cost.memory_bytes,
+        why=list(cost.why),
+    )
+
+
+@router.post("/", response={201: RunDetailOut})
+def ask(request: SignedIn, given: WishIn) -> tuple[int, dict[str, Any]]:
+    case = _case(request, given.case)
+    rules.require_ask(request.user, case)
+    allocation = _usable(case, given.allocation)
+    if allocation is None:
+        raise NotEnough(
+            _("%(case)s has no GPU-hours that can be used today. Ask for GPU-hours first.")
+            % {"case": case.code},
+            code="no_allocation",
+        )
+    run = actions.ask(_wish(request, given), allocation=allocation, by=request.user)
+    return 201, _shown(request, run)
+
+
+@router.get("/", response=Listing[RunOut])
+def index(
+    request: SignedIn,
+    case: str = "",
+    state: str = "",
+    page: int = 1,
+    size: int = PAGE_SIZE,
+) -> Paged[Run]:
+    rows = queries.listing(request.user, case=case, state=state)
+    return paginate(rows, page, size)
+
+
+@router.get("/{code}", response=RunDetailOut)
+def detail(request: SignedIn, code: str) -> dict[str, Any]:
+    return _shown(request, _run(request, code))
+
+
+@router.get("/{code}/metrics", response=MetricsOut)
+def metrics(request: SignedIn, code: str, name: str = "loss") -> MetricsOut:
+    run = _inside(request, code)
+    points = queries.curves(run, name).get(name, [])
+    return MetricsOut(
+        names=queries.metric_names(run),
+        name=name,
+        points=[PointOut(step=step, value=value) for step, value in points],
+    )
+
+
+@router.get("/{code}/log", response=LogOut)
+def log(request: SignedIn, code: str, offset: int = 0) -> LogOut:
+    offset = min(max(0, offset), OFFSET_MAX)
+    run = _inside(request, code)
+    text, next_offset = folders.log_piece(run, offset)
+    is_over = not run.is_unfinished
+    return LogOut(text=text, offset=offset, next_offset=next_offset, is_over=is_over)
+
+
+@router.post("/{code}/cancel", response=RunDetailOut)
+def cancel(request: SignedIn, code: str) -> dict[str, Any]:
+    run = actions.cancel(_run(request, code), by=request.user)
+    return _shown(request, run)
+
+
+@router.post("/{code}/continue", response={201: RunDetailOut})
+def go_on(request: SignedIn, code: str) -> tuple[int, dict[str, Any]]:
+    run = actions.go_on(_run(request, code), by=request.user)
+    return 201, _shown(request, run)
+
+
+def _recipe(recipe: Recipe) -> RecipeOut:
+    return RecipeOut(
+        name=recipe.name,
+        title=_(recipe.title),
+        summary=_(recipe.summary),
+        when_to_use=_(recipe.when_to_use),
+        knobs=offers.knob_schema(recipe),
+        inputs=[
+            InputOut(
+                name=need.name,
+                kind=need.kind,
+                title=_(need.title),
+                help=_(need.help),
+                required=need.required,
+            )
+            for need in recipe.inputs
+        ],
+    )
+
+
+def _case(request: SignedIn, code: str) -> Case:
+    return get_object_or_404(Case.objects.visible_to(request.user), code=code)
+
+
+def _usable(case: Case, account: str) -> Allocation | None:
+    """Find the allocation that was named, or else the one with time left that ends first.
+
+    One that was named is taken as it is: booking says why it cannot be used.
+    """
+    if account:
+        rows = Allocation.objects.filter(case=case).select_related("case__organisation")
+        return get_object_or_404(rows, account=account)
+    return queries.allocations_of(case).first()
+
+
+def _wish(request: SignedIn, given: WishIn) -> actions.Wish:
+    recipe = offers.recipe(given.recipe)
+    return actions.Wish(
+        recipe=recipe.name,
+        knobs=given.knobs,
+        inputs=_inputs(request, recipe, given.inputs),
+        gpus=given.gpus,
+        seed=given.seed,
+        timeout_s=given.timeout_s,
+    )
+
+
+def _inputs(request: SignedIn, recipe: Recipe, given: dict[str, str]) -> dict[str, Revision]:
+    kinds = {need.name: need.kind for need in recipe.inputs}
+    if unknown := sorted(given.keys() - kinds.keys()):
+        raise Invalid(
+            _("This recipe does not use “%(name)s”. It works on: %(names)s.")
+            % {"name": unknown[0][:60], "names": ", ".join(kinds)},
+            code="unknown_input",
+        )
+    return {
+        name: revision_of(reference, person=request.user, kind=kinds[name])
+        for name, reference in given.items()
+    }
+
+
+def _run(request: SignedIn, code: str) -> Run:
+    rows = queries.with_facts(Run.objects.visible_to(request.user))
+    return get_object_or_404(rows, code=code)
+
+
+def _inside(request: SignedIn, code: str) -> Run:
+    """Find a run of the consortium's own: to others its log and figures do not exist."""
+    ours = Case.objects.taken_part_in_by(request.user)
+    return get_object_or_404(Run.objects.filter(case__in=ours), code=code)
+
+
+def _shown(request: SignedIn, run: Run) -> dict[str, Any]:
+    inside = rules.may_see_inside(request.user, run)
+    steps = rules.next_steps(request.user, run, part=inside)
+    everybody = RunOut.from_orm(run).dict() | {
+        "continues": run.continues.code if run.continues else None,
+        "asked_by": str(run.asked_by),
+        "cancel_asked_at": run.cancel_asked_at,
+        "exit_code": run.exit_code,
+        "reason": run.reason,
+        "reason_sentence": show.failure(run, inside=inside),
+        "next_steps": [_step(step) for step in steps],
+    }
+    return everybody | (_figures(run) if inside else {})
+
+
+def _figures(run: Run) -> dict[str, Any]:
+    rows = run.inputs.select_related("revision__repository")
+    return {
+        "knobs": run.knobs,
+        "inputs": {row.name: written(row.revision) for row in rows},
+        "seed": run.seed,
+        "stage": run.stage,
+        "progress_done": run.progress_done,
+        "progress_total": run.progress_total,
+        "percent": queries.percent_done(run),
+        "seconds_left": queries.seconds_left(run),
+        "scores": run.scores,
+        "warnings": show.warnings(run),
+    }
+
+
+def _step(step: NextStep) -> StepOut:
+    return StepOut(name=step.name, label=str(step.label), sentence=str(step.sentence))

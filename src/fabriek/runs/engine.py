@@ -17,7 +17,7 @@ def engine() -> Engine:
 
 
 def device() -> Device:
-    """What a run on this engine computes with, for its estimate."""
+    """Tell what a run on this engine computes with, for its estimate."""
     if settings.ENGINE == "local" and not Path("/dev/nvidia0").exists():
         return "cpu"
     return "cuda"

@@ -1,24 +1,35 @@
 """The portal's side of the run folder: prepare it before the job starts, read it after."""
 
+import fcntl
 import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from django.conf import settings
 
 from fabriek import VERSION
+from fabriek.kernel.errors import StorageFull
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
 from fabriek.store.models import Revision
 from fabriek.store.references import written
 from fabriek_recipes import run_folder
+from fabriek_recipes.kinds import InputKind
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest
 
 LOG_TAIL_BYTES = 16_384
+LOG_PIECE_BYTES = 65_536
 REPORT_BYTES_MAX = 4 * 2**20
+LOCK = ".preparing"
+CHECKPOINTS_PART = ".checkpoints.part"
+
+
+class Busy(Exception):
+    """Another process makes this folder ready at this moment."""
 
 
 def prepare(run: Run) -> Path:
@@ -26,11 +37,31 @@ def prepare(run: Run) -> Path:
 
     The manifest is written last and whole: a folder that has one is ready, so that doing this
     again after a crash is harmless.
+
+    Raises:
+        Busy: another process is at it; large inputs may take longer than a claim lasts.
+        OSError, StorageFull: the folder cannot be made. Nothing of what was laid out is left,
+            so that it does not fill the disk any longer.
     """
     folder = run.folder
-    if (folder / run_folder.MANIFEST).exists():
+    if is_ready(run):
         return folder
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    with _alone(folder):
+        try:
+            _lay_out(run, folder)
+        except (OSError, StorageFull):
+            _clear(folder)
+            raise
+    return folder
+
+
+def is_ready(run: Run) -> bool:
+    """Tell whether the run may have been sent: only a folder with a manifest is."""
+    return (run.folder / run_folder.MANIFEST).exists()
+
+
+def _lay_out(run: Run, folder: Path) -> None:
     inputs = list(run.inputs.select_related("revision__repository"))
     for item in inputs:
         target = folder / run_folder.INPUTS / item.name
@@ -39,7 +70,22 @@ def prepare(run: Run) -> Path:
     if run.continues:
         _take_checkpoints(run.continues.folder, folder)
     run_folder.write_manifest(folder, _manifest(run, {i.name: i.revision for i in inputs}))
-    return folder
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, which the system takes back from a process that is killed."""
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as held:
+            raise Busy(str(folder)) from held
+        yield
+
+
+def _clear(folder: Path) -> None:
+    for name in (run_folder.INPUTS, CHECKPOINTS_PART, run_folder.CHECKPOINTS):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 @contextmanager
@@ -69,6 +115,30 @@ def log_tail(run: Run, *, max_bytes: int = LOG_TAIL_BYTES) -> str:
     return text if size <= max_bytes else text.partition("\n")[2]
 
 
+def log_bytes(run: Run) -> int:
+    try:
+        return (run.folder / run_folder.LOG).stat().st_size
+    except OSError:
+        return 0
+
+
+def log_piece(run: Run, offset: int) -> tuple[str, int]:
+    """Give what the process said from byte `offset` on, and the offset to continue at.
+
+    Ends after a whole line where there is one, so that no character is ever cut in two.
+    """
+    try:
+        with (run.folder / run_folder.LOG).open("rb") as file:
+            file.seek(offset)
+            piece = file.read(LOG_PIECE_BYTES)
+    except OSError:
+        return "", offset
+    whole = piece[: piece.rfind(b"\n") + 1]
+    if not whole and (len(piece) == LOG_PIECE_BYTES or not run.is_unfinished):
+        whole = piece  # one endless line, or the last words without a line end
+    return whole.decode("utf-8", "replace"), offset + len(whole)
+
+
 def report(run: Run) -> dict[str, object]:
     """Read the final facts of a run; nothing when there are none, or no readable ones."""
     path = run.folder / run_folder.REPORT
@@ -94,8 +164,10 @@ def _take_checkpoints(source: Path, folder: Path) -> None:
     found = source / run_folder.CHECKPOINTS
     target = folder / run_folder.CHECKPOINTS
     if found.is_dir() and not target.exists():
-        shutil.copytree(found, target.with_name(".checkpoints.part"), dirs_exist_ok=True)
-        target.with_name(".checkpoints.part").rename(target)
+        part = folder / CHECKPOINTS_PART
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.copytree(found, part)
+        part.rename(target)
 
 
 def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:
@@ -105,7 +177,7 @@ def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:
         knobs=run.knobs,
         inputs={
             name: InputRef(
-                kind=revision.repository.kind,
+                kind=cast("InputKind", revision.repository.kind),
                 revision=written(revision),
                 path=f"{run_folder.INPUTS}/{name}",
             )

@@ -3,18 +3,26 @@
 import os
 import sys
 
-from fabriek.engines.base import Job
+from fabriek.engines.base import Job, JobRejected
 from fabriek.runs.models import Run
 from fabriek_recipes.recipe import catalogue
 
 
 def job_of(run: Run) -> Job:
+    """Describe the run to the engine.
+
+    Raises:
+        JobRejected: this version of the factory no longer has the recipe.
+    """
+    recipe = catalogue().get(run.recipe)
+    if recipe is None:
+        raise JobRejected(f"There is no recipe {run.recipe}.", code="unknown_recipe")
     threads = str(os.cpu_count() or 1)
     return Job(
         key=run.key,
         account=run.allocation.account,
         folder=run.folder,
-        command=(sys.executable, "-m", catalogue()[run.recipe].module, str(run.folder)),
+        command=(sys.executable, "-m", recipe.module, str(run.folder)),
         gpus=run.gpus,
         timeout_s=run.timeout_s,
         environment=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),

@@ -15,7 +15,7 @@ from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel.codes import provisional
 from fabriek.people.models import Person
-from fabriek.runs.states import RunState
+from fabriek.runs.states import UNFINISHED, RunState
 from fabriek.store.models import Revision
 
 
@@ -25,7 +25,7 @@ def new_key() -> str:
 
 class RunQuerySet(models.QuerySet["Run"]):
     def visible_to(self, person: Person) -> "RunQuerySet":
-        """Runs of the consortium; staff see that they exist, see `rules.may_see_inside`."""
+        """Keep runs of the consortium; staff see them from outside (`rules.may_see_inside`)."""
         return self.filter(case__in=Case.objects.visible_to(person).values("pk"))
 
 
@@ -49,9 +49,15 @@ class Run(models.Model):
     stage = models.CharField(max_length=40, blank=True)
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)
+    # By the clock of the engine, like all events: their difference is a pace.
+    stage_at = models.DateTimeField(null=True, editable=False)
+    progress_at = models.DateTimeField(null=True, editable=False)
+    warnings = models.JSONField(default=list, help_text="What people should know.")
     scores = models.JSONField(default=dict)
     events_offset = models.PositiveBigIntegerField(default=0)
-    continues = models.ForeignKey("self", models.PROTECT, null=True, related_name="continued_by")
+    continues = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="continued_by"
+    )
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     started_at = models.DateTimeField(null=True, editable=False)
@@ -71,15 +77,15 @@ class Run(models.Model):
         ]
         indexes = [
             models.Index(fields=["case", "-asked_at"]),
-            models.Index(
-                fields=["state"],
-                name="run_unfinished",
-                condition=Q(state__in=["waiting", "queued", "running"]),
-            ),
+            # For the loop, and for lists of one state; SQLite cannot use a partial index here.
+            models.Index(fields=["state", "-asked_at"]),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+    def get_absolute_url(self) -> str:
+        return reverse("runs:detail", args=[self.code])
 
     @property
     def thread(self) -> str:
@@ -87,10 +93,16 @@ class Run(models.Model):
 
     @property
     def folder(self) -> Path:
-        return settings.RUNS_HOME / self.key  # type: ignore[no-any-return]
+        return Path(settings.RUNS_HOME) / self.key
 
-    def get_absolute_url(self) -> str:
-        return reverse("runs:detail", args=[self.code])
+    @property
+    def is_unfinished(self) -> bool:
+        return self.state in UNFINISHED
+
+    @property
+    def gpu_seconds_held(self) -> int:
+        """What was set aside when the run was asked for."""
+        return self.gpus * self.timeout_s
 
 
 class RunInput(models.Model):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 from django.core.cache import cache
 from django.utils.translation import gettext as _
@@ -17,7 +18,7 @@ from fabriek.store.models import Revision
 from fabriek_recipes import facts
 from fabriek_recipes.kinds import Estimate, Facts, Recipe
 from fabriek_recipes.recipe import catalogue
-from fabriek_recipes.words import Failed, Sentence
+from fabriek_recipes.words import Failed, Sentence, Value
 
 # A run may take this much longer than estimated before the engine stops it; what it does not
 # use is given back.
@@ -42,7 +43,11 @@ def recipes() -> list[Recipe]:
 
 
 def recipe(name: str) -> Recipe:
-    """Raises: Invalid: there is no such recipe."""
+    """Find a recipe by its name.
+
+    Raises:
+        Invalid: there is no such recipe.
+    """
     found = catalogue().get(name)
     if found is None:
         raise Invalid(
@@ -53,8 +58,58 @@ def recipe(name: str) -> Recipe:
     return found
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Knob:
+    """One setting of a recipe as a form shows it, in the reader's language."""
+
+    name: str
+    title: str
+    help: str
+    kind: str  # integer, number, boolean or string
+    default: object
+    unit: str = ""
+    is_advanced: bool = False
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+def knob_schema(recipe: Recipe) -> dict[str, Any]:
+    """Give the JSON schema of a recipe's knobs, its titles and helps translated."""
+    schema = recipe.knobs.model_json_schema()
+    schema.pop("description", None)
+    for field in schema["properties"].values():
+        for name in ("title", "description", "unit"):
+            if name in field:
+                field[name] = _(field[name])
+    return schema
+
+
+def knobs_of(recipe: Recipe) -> list[Knob]:
+    return [_knob(name, field) for name, field in knob_schema(recipe)["properties"].items()]
+
+
+def _knob(name: str, field: Mapping[str, Any]) -> Knob:
+    return Knob(
+        name=name,
+        title=field.get("title", name),
+        help=field.get("description", ""),
+        kind=field.get("type", "string"),
+        default=field.get("default"),
+        unit=field.get("unit", ""),
+        is_advanced=field.get("group") == "advanced",
+        choices=tuple(field.get("enum", ())),
+        minimum=field.get("minimum", field.get("exclusiveMinimum")),
+        maximum=field.get("maximum", field.get("exclusiveMaximum")),
+    )
+
+
 def checked_knobs(recipe: Recipe, given: Mapping[str, object]) -> BaseModel:
-    """Raises: Invalid: with a sentence for each knob that is wrong."""
+    """Let the recipe check what was given; what is left out gets its default.
+
+    Raises:
+        Invalid: with a sentence for each knob that is wrong.
+    """
     try:
         return recipe.knobs.model_validate(dict(given))
     except ValidationError as wrong:
@@ -84,18 +139,24 @@ def checked_inputs(recipe: Recipe, inputs: Mapping[str, Revision]) -> None:
             )
         if found and found.repository.kind != need.kind:
             raise Invalid(
-                _("%(input)s cannot be used here: choose another.") % {"input": found.repository}
+                _("%(input)s cannot be used here: choose another.")
+                % {"input": found.repository}
             )
     if problems := _problems(recipe, inputs):
         raise Invalid(" ".join(told(problem) for problem in problems[:5]), code="bad_input")
 
 
 def price(
-    recipe: Recipe, knobs: BaseModel, inputs: Mapping[str, Revision], *, gpus: int
+    recipe: Recipe,
+    knobs: BaseModel,
+    inputs: Mapping[str, Revision],
+    *,
+    gpus: int,
+    timeout_s: int | None,
 ) -> Price:
     """Estimate a run on what it will really read, by the recipe's own formula."""
     estimate: Estimate = recipe.estimate(knobs, _facts(inputs, gpus=gpus))
-    timeout_s = _patience(estimate.gpu_seconds / gpus)
+    timeout_s = timeout_s or _patience(estimate.gpu_seconds / gpus)
     return Price(
         gpu_seconds=estimate.gpu_seconds,
         gpu_seconds_held=gpus * timeout_s,
@@ -112,12 +173,12 @@ def _patience(estimated_s: float) -> int:
 
 def _problems(recipe: Recipe, inputs: Mapping[str, Revision]) -> tuple[Sentence, ...]:
     key = f"problems:{recipe.name}:{_named(inputs)}"
-    found: tuple[Sentence, ...] | None = cache.get(key)
-    if found is None:
+    kept: list[tuple[str, dict[str, Value]]] | None = cache.get(key)
+    if kept is None:
         with folders.laid_out(dict(inputs)) as paths:
-            found = recipe.checks(paths)
-        cache.set(key, found)
-    return found
+            kept = [(one.msgid, dict(one.values)) for one in recipe.checks(paths)]
+        cache.set(key, kept)
+    return tuple(Sentence(msgid, **values) for msgid, values in kept)
 
 
 def _facts(inputs: Mapping[str, Revision], *, gpus: int) -> Facts:

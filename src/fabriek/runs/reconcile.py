@@ -17,7 +17,7 @@ from django.utils import timezone
 from fabriek.allocations import actions as allocations
 from fabriek.allocations import queries as allocation_queries
 from fabriek.engines.base import Engine, EngineDown, JobRejected, Phase, Sighting
-from fabriek.kernel.errors import WrongState
+from fabriek.kernel.errors import StorageFull, WrongState
 from fabriek.runs import folders, jobs, tail
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE, RUN, RunState
@@ -81,7 +81,7 @@ def follow_living(engine: Engine) -> None:
         if run.cancel_asked_at and run.state in ALIVE:
             engine.cancel(run.key)
     sightings = engine.look(followed.keys())
-    Run.objects.filter(key__in=sightings.keys()).update(last_seen_at=timezone.now())
+    _remember(followed, sightings)
     for key, run in followed.items():
         with _contained(run):
             _follow(run, sightings.get(key))
@@ -89,11 +89,13 @@ def follow_living(engine: Engine) -> None:
 
 def _send(engine: Engine, run: Run) -> None:
     if run.cancel_asked_at:
-        _advance(run, "cancel", Sighting(Phase.CANCELLED, reason="cancelled"))
+        _call_off(engine, run)
         return
     try:
         folders.prepare(run)
-    except OSError:
+    except folders.Busy:
+        return
+    except (OSError, StorageFull):
         log.exception("%s could not be made ready.", run)
         _advance(run, "fail", Sighting(Phase.FAILED, reason="not_ready"))
         return
@@ -106,6 +108,30 @@ def _send(engine: Engine, run: Run) -> None:
         _advance(run, "enqueue", Sighting(Phase.QUEUED))
 
 
+def _call_off(engine: Engine, run: Run) -> None:
+    """Cancel a run that was not sent; one that a pass sent before it died is followed first."""
+    if folders.is_ready(run) and engine.look([run.key]):
+        _advance(run, "enqueue", Sighting(Phase.QUEUED))
+    else:
+        _advance(run, "cancel", Sighting(Phase.CANCELLED, reason="cancelled"))
+
+
+def _remember(followed: dict[str, Run], sightings: dict[str, Sighting]) -> None:
+    """Keep who was mentioned and how long each has run: two statements for any number.
+
+    A run which is lost later is billed for what it was seen to use.
+    """
+    Run.objects.filter(key__in=sightings.keys()).update(last_seen_at=timezone.now())
+    grown = []
+    for key, seen in sightings.items():
+        run = followed[key]
+        if run.state in ALIVE and not seen.phase.is_final and seen.elapsed_s > run.elapsed_s:
+            run.elapsed_s = seen.elapsed_s
+            grown.append(run)
+    if grown:
+        Run.objects.filter(state__in=ALIVE).bulk_update(grown, ["elapsed_s"])
+
+
 def _follow(run: Run, seen: Sighting | None) -> None:
     if seen is None:
         silent = timezone.now() - run.last_seen_at > SILENCE_BEFORE_LOST
@@ -113,13 +139,21 @@ def _follow(run: Run, seen: Sighting | None) -> None:
             lost = Sighting(Phase.UNKNOWN, elapsed_s=run.elapsed_s, reason="silent")
             _advance(run, "lose", lost)
         return
-    tail.catch_up(run)
+    all_read = _caught_up(run)
     step = STEP_FOR.get(seen.phase)
+    if seen.phase.is_final and not all_read:
+        return  # the end would close the book on events that were not read yet
     if step and step in RUN.open_from(run.state):
         _advance(run, step, seen)
-    elif seen.elapsed_s > run.elapsed_s:
-        # Remembered, so that a run which is lost later is billed for what it was seen to use.
-        Run.objects.filter(pk=run.pk).update(elapsed_s=seen.elapsed_s)
+
+
+def _caught_up(run: Run) -> bool:
+    """Read the events; what cannot be read must not keep a run from ending."""
+    try:
+        return tail.catch_up(run)
+    except Exception:
+        log.exception("The events of %s cannot be read.", run)
+        return True
 
 
 @contextmanager
@@ -142,11 +176,12 @@ def _claim(run: Run) -> bool:
 
 def _advance(run: Run, step: str, seen: Sighting) -> None:
     """Take the step and settle the GPU time together, unless another pass already did."""
+    was_billed = run.gpu_seconds_used is not None
     try:
         with transaction.atomic():
-            RUN.take(step, run, by=None, **_columns(run, step, seen))
+            RUN.take(step, run, by=None, details=None, **_columns(run, step, seen))
             if run.state not in ALIVE:
-                _bill(run, seen)
+                _bill(run, seen, was_billed=was_billed)
     except WrongState:
         log.info("%s was already moved on by another pass.", run)
 
@@ -154,25 +189,34 @@ def _advance(run: Run, step: str, seen: Sighting) -> None:
 def _columns(run: Run, step: str, seen: Sighting) -> dict[str, object]:
     now = timezone.now()
     columns: dict[str, object] = {"elapsed_s": max(seen.elapsed_s, 0)}
-    if step in {"start", "succeed", "fail", "stop"} and run.started_at is None:
+    if step == "start":
+        columns["started_at"] = run.started_at or _moment(seen.started_at) or now
+        columns |= {"ended_at": None, "reason": ""}  # it may have been lost meanwhile
+    elif step in {"succeed", "fail", "stop"} and run.started_at is None:
         columns["started_at"] = _moment(seen.started_at)
-    if step in {"succeed", "fail", "stop", "cancel", "lose"}:
+    if step not in {"enqueue", "start"}:
         columns["ended_at"] = _moment(seen.ended_at) or now
         columns["reason"] = seen.reason[:40]
         columns["exit_code"] = seen.exit_code
-        columns["gpu_seconds_used"] = seen.elapsed_s * run.gpus
+        columns["gpu_seconds_used"] = max(seen.elapsed_s, 0) * run.gpus
     return columns
 
 
-def _bill(run: Run, seen: Sighting) -> None:
-    """Settle the hold; a run that was lost and found gets a counter-entry instead."""
-    used = seen.elapsed_s * run.gpus
-    allocations.settle(run.allocation, run_key=run.key, gpu_seconds_used=used)
+def _bill(run: Run, seen: Sighting, *, was_billed: bool) -> None:
+    """Settle the hold; a run that was lost and found gets a counter-entry instead.
+
+    Asked once for each end of a run, as the move beside it happens once. The key names the
+    amount: a run that is lost and found twice is corrected twice.
+    """
+    used = max(seen.elapsed_s, 0) * run.gpus
+    if not was_billed:
+        allocations.settle(run.allocation, run_key=run.key, gpu_seconds_used=used)
+        return
     allocations.correct(
         run.allocation,
         run_key=run.key,
         gpu_seconds_used=used,
-        key="found",
+        key=f"found-{used}",
         note="The run turned up after it was lost.",
     )
 

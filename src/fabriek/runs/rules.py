@@ -26,12 +26,12 @@ def may_ask(person: Person, case: Case) -> bool:
 
 
 def may_see_inside(person: Person, run: Run) -> bool:
-    """Settings, log and figures are the consortium's; others see that the run exists."""
+    """Show settings, log and figures to the consortium; others see that the run exists."""
     return takes_part(person, run.case)
 
 
 def may_cancel(person: Person, run: Run) -> bool:
-    """The consortium, and staff, who answer for the machine."""
+    """Allow the consortium, and staff, who answer for the machine."""
     return person.is_factory_staff or takes_part(person, run.case)
 
 

@@ -1,6 +1,10 @@
-"""Follow the events of a run: from its file, by offset, into the database."""
+"""Follow the events of a run: from its file, by offset, into the database.
 
-import logging
+A job may write anything into its folder, so nothing here trusts what it reads: what the
+database cannot keep is made fit or left out, and never stops the run from being followed.
+"""
+
+import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
@@ -9,36 +13,47 @@ from django.db import transaction
 from fabriek.runs.models import Metric, Run
 from fabriek_recipes.run_folder import EVENTS, Event, read_events
 
-log = logging.getLogger(__name__)
-
 READS_A_PASS = 8  # one chatty run must not hold up the others
 NAME_MAX = 60
+STAGE_MAX = 40
 COUNT_MAX = 2**31 - 1
+STEP_MAX = 2**63 - 1
+WARNINGS_MAX = 20
+SCORES_MAX = 50
+TEXT_MAX = 4_000
+YEAR_3000 = 32_503_680_000
+
+Columns = dict[str, object]
 
 
-def catch_up(run: Run) -> None:
-    """Copy what is new. Offset and figures are kept in one transaction, so that a pass that is
-    killed halfway loses nothing and doubles nothing."""
+def catch_up(run: Run) -> bool:
+    """Copy what is new; tells whether the end of the file was reached.
+
+    Offset and figures are kept in one transaction, so that a pass that is killed halfway
+    loses nothing and doubles nothing.
+    """
     path = run.folder / EVENTS
     for _ in range(READS_A_PASS):
         events, offset = read_events(path, run.events_offset)
         if offset == run.events_offset:
-            return
+            return True
         _keep(run, events, offset)
+    return False
 
 
 @transaction.atomic
 def _keep(run: Run, events: Iterable[Event], offset: int) -> None:
     metrics: dict[tuple[str, int], Metric] = {}
-    columns: dict[str, object] = {"events_offset": offset}
+    columns: Columns = {"events_offset": offset, "warnings": run.warnings}
     for event in events:
-        columns |= _columns(event)
+        columns |= _columns(event, columns)
         for metric in _metrics(run, event):
             metrics[metric.name, metric.step] = metric
     rows = Run.objects.filter(pk=run.pk, events_offset=run.events_offset)
     if not rows.update(**columns):
         run.refresh_from_db()  # another pass was quicker
         return
+    # A run that resumes does some steps again: what they give the second time counts.
     Metric.objects.bulk_create(
         metrics.values(),
         update_conflicts=True,
@@ -49,38 +64,86 @@ def _keep(run: Run, events: Iterable[Event], offset: int) -> None:
         setattr(run, name, value)
 
 
-def _columns(event: Event) -> dict[str, object]:
+def _columns(event: Event, known: Columns) -> Columns:
     fields = event.fields
     match event.kind:
         case "stage":
-            name = str(fields.get("name", ""))[:40]
-            return {"stage": name, "progress_done": 0, "progress_total": 0}
+            name = _text(fields.get("name"))[:STAGE_MAX]
+            at = {"stage_at": _moment(event.at), "progress_at": None}
+            return {"stage": name, "progress_done": 0, "progress_total": 0, **at}
         case "progress":
             return {
                 "progress_done": _count(fields.get("done")),
                 "progress_total": _count(fields.get("total")),
+                "progress_at": _moment(event.at),
             }
         case "result":
-            scores = fields.get("scores")
-            return {"scores": scores} if isinstance(scores, dict) else {}
+            return {"scores": _scores(fields.get("scores"))}
         case "failure":
-            return {"failure": {name: fields.get(name) for name in FAILURE_FIELDS}}
+            return {"failure": _told(fields)}
+        case "warning":
+            warnings = known["warnings"]
+            told = [*warnings, _told(fields)] if isinstance(warnings, list) else []
+            return {"warnings": told[:WARNINGS_MAX]}
         case _other:
             return {}
 
 
-FAILURE_FIELDS = ("code", "text", "msgid", "values")
+def _told(fields: Mapping[str, object]) -> dict[str, object]:
+    """Keep a sentence with its template, so that a page can say it in Dutch."""
+    values = fields.get("values")
+    pairs = values.items() if isinstance(values, Mapping) else ()
+    return {
+        "code": _text(fields.get("code"))[:NAME_MAX],
+        "text": _text(fields.get("text")),
+        "msgid": _text(fields.get("msgid")),
+        "values": {_text(name)[:NAME_MAX]: _plain(value) for name, value in pairs},
+    }
+
+
+def _scores(raw: object) -> dict[str, float | None]:
+    if not isinstance(raw, Mapping):
+        return {}
+    pairs = list(raw.items())[:SCORES_MAX]
+    return {_text(name)[:NAME_MAX]: _figure(value) for name, value in pairs}
 
 
 def _metrics(run: Run, event: Event) -> Iterable[Metric]:
     values, step = event.fields.get("values"), event.fields.get("step")
     if event.kind != "metrics" or not isinstance(values, Mapping) or not isinstance(step, int):
         return
-    at = datetime.fromtimestamp(event.at, UTC)
     for name, value in values.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            yield Metric(run=run, name=name[:NAME_MAX], step=max(0, step), value=value, at=at)
+        if (figure := _figure(value)) is not None:
+            yield Metric(
+                run=run,
+                name=_text(name)[:NAME_MAX],
+                step=min(max(0, int(step)), STEP_MAX),
+                value=figure,
+                at=_moment(event.at),
+            )
 
 
 def _count(value: object) -> int:
-    return min(max(0, value), COUNT_MAX) if isinstance(value, int) else 0
+    return min(max(0, int(value)), COUNT_MAX) if isinstance(value, int) else 0
+
+
+def _figure(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    # A whole number beyond what a float can say would overflow, and means nothing.
+    figure = float(min(max(value, -1e300), 1e300))
+    return figure if math.isfinite(figure) else None
+
+
+def _plain(value: object) -> object:
+    return _figure(value) if isinstance(value, int | float) else _text(value)
+
+
+def _text(value: object) -> str:
+    """Keep what every database can: no half characters, no zero byte, not endless."""
+    text = value if isinstance(value, str) else ""
+    return text[:TEXT_MAX].encode("utf-8", "replace").decode().replace("\0", "")
+
+
+def _moment(epoch: float) -> datetime:
+    return datetime.fromtimestamp(min(max(epoch, 0), YEAR_3000), UTC)

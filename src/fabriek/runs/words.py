@@ -1,12 +1,14 @@
 """Sentences about runs in the reader's language: of recipes, of the engine, of pydantic."""
 
+import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from fabriek.kernel.errors import Text
+from fabriek.kernel.words import number
 from fabriek_recipes.words import Sentence
 
 if TYPE_CHECKING:
@@ -26,7 +28,9 @@ REASONS: dict[str, Text] = {
         "The machine ended the program from outside. Continue it from its last checkpoint; ask "
         "the factory when it happens again."
     ),
-    "cancelled": gettext_lazy("Somebody stopped the run. It can be continued or started again."),
+    "cancelled": gettext_lazy(
+        "Somebody stopped the run. It can be continued or started again."
+    ),
     "vanished": gettext_lazy(
         "The program disappeared, for instance because the machine was restarted. Continue it "
         "from its last checkpoint."
@@ -48,6 +52,9 @@ REASONS: dict[str, Text] = {
     "too_many_gpus": gettext_lazy(
         "This run asked for more GPUs than the machine has. Start it again with fewer GPUs."
     ),
+    "unknown_recipe": gettext_lazy(
+        "The factory no longer has this recipe. Choose another one."
+    ),
     "not_ready": gettext_lazy(
         "The factory could not get the run ready: its disk may be full. Nothing was billed. "
         "Start it again later."
@@ -58,49 +65,123 @@ REASONS: dict[str, Text] = {
     ),
 }
 
-STAGES: dict[str, Text] = {
-    "load": gettext_lazy("loading the model and the data"),
-    "train": gettext_lazy("training"),
-    "save": gettext_lazy("saving the model"),
+SCORES: dict[str, Text] = {
+    "exact_match": gettext_lazy("Answers that are exactly right (%)"),
+    "loss": gettext_lazy("Loss on rows kept apart (lower is better)"),
 }
+METRICS: dict[str, Text] = {
+    "loss": gettext_lazy("Loss while learning"),
+    "held_out_loss": gettext_lazy("Loss on rows kept apart"),
+    "loss_held_out": gettext_lazy("Loss on rows kept apart"),
+}
+# Templates come out of run folders: only plain places, or `%(x)999999999s` would fill memory.
+PLAIN_PLACES = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*")
+PERCENT = {"exact_match"}
+MINUTE_S = 60
+HOUR_S = 3600
 
 
 def reason(code: str) -> str:
+    """Say why a run ended and what to do, by the engine's word; nothing for a word unknown."""
     return str(REASONS.get(code, ""))
+
+
+def stage(name: str) -> str:
+    """Say what a run is doing; recipes name their stages in English msgids."""
+    return _(name) if name else ""
+
+
+def score_name(name: str) -> str:
+    return str(SCORES.get(name, name.replace("_", " ")))
+
+
+def score_value(name: str, value: float | None) -> str:
+    if value is None:
+        return "–"
+    if name in PERCENT:
+        return number(100 * value, 1)
+    return number(value, 3)
+
+
+def metric_name(name: str) -> str:
+    return str(METRICS.get(name, name.replace("_", " ")))
+
+
+def duration(seconds: int) -> str:
+    """Write seconds as people say them: `45 seconds`, `12 minutes`, `3 hours 20 minutes`."""
+    if seconds < MINUTE_S:
+        return ngettext("%(n)d second", "%(n)d seconds", seconds) % {"n": seconds}
+    minutes = round(seconds / MINUTE_S)
+    if minutes < MINUTE_S:
+        return ngettext("%(n)d minute", "%(n)d minutes", minutes) % {"n": minutes}
+    hours, rest = divmod(minutes, MINUTE_S)
+    said = ngettext("%(n)d hour", "%(n)d hours", hours) % {"n": hours}
+    if not rest:
+        return said
+    return f"{said} " + ngettext("%(n)d minute", "%(n)d minutes", rest) % {"n": rest}
+
+
+def event_told(event: Mapping[str, Any]) -> str:
+    """Say a warning or failure of a recipe; its own text when the template will not do."""
+    said = filled(str(event.get("msgid", "")), event.get("values") or {})
+    return said or str(event.get("text", ""))
 
 
 def told(sentence: Sentence) -> str:
     """Say a recipe's sentence in the reader's language."""
-    return filled(sentence.msgid, sentence.values)
+    return filled(sentence.msgid, sentence.values) or str(sentence)
 
 
 def filled(msgid: str, values: Mapping[str, object]) -> str:
-    """Fill a translated template; one that does not fit its values is shown as it is."""
+    """Fill a translated template; nothing when it will not fit its values."""
+    template = _(msgid) if msgid else ""
+    if not PLAIN_PLACES.fullmatch(template):
+        return ""
     try:
-        return _(msgid) % values if msgid else ""
+        return template % {name: _shown(value) for name, value in values.items()}
     except (KeyError, TypeError, ValueError):
-        return msgid
+        return ""
+
+
+def _shown(value: object) -> object:
+    """Write whole numbers as the reader does, and a figure that lost its kind in JSON whole."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return number(value) if isinstance(value, int) else value
+
+
+# By pydantic's word for what is wrong: our sentence, and which of its values fills it.
+REFUSED_KNOBS: dict[str, tuple[Text, str]] = {
+    "greater_than_equal": (gettext_lazy("It must be at least %(value)s."), "ge"),
+    "greater_than": (gettext_lazy("It must be more than %(value)s."), "gt"),
+    "less_than_equal": (gettext_lazy("It must be at most %(value)s."), "le"),
+    "less_than": (gettext_lazy("It must be less than %(value)s."), "lt"),
+    "literal_error": (gettext_lazy("Choose one of: %(value)s."), "expected"),
+    "extra_forbidden": (gettext_lazy("This recipe has no such setting."), ""),
+    "int_parsing": (gettext_lazy("Give a whole number."), ""),
+    "int_type": (gettext_lazy("Give a whole number."), ""),
+    "int_from_float": (gettext_lazy("Give a whole number."), ""),
+    "float_parsing": (gettext_lazy("Give a number."), ""),
+    "float_type": (gettext_lazy("Give a number."), ""),
+    "finite_number": (gettext_lazy("Give a number."), ""),
+}
 
 
 def pydantic_sentence(error: "ErrorDetails") -> str:
     """Turn pydantic's terse message into a sentence that says what to fill in."""
-    bounds = error.get("ctx", {})
-    match error["type"]:
-        case "greater_than_equal":
-            return _("It must be at least %(bound)s.") % {"bound": bounds["ge"]}
-        case "greater_than":
-            return _("It must be more than %(bound)s.") % {"bound": bounds["gt"]}
-        case "less_than_equal":
-            return _("It must be at most %(bound)s.") % {"bound": bounds["le"]}
-        case "less_than":
-            return _("It must be less than %(bound)s.") % {"bound": bounds["lt"]}
-        case "literal_error":
-            return _("Choose one of: %(choices)s.") % {"choices": bounds["expected"]}
-        case "extra_forbidden":
-            return _("This recipe has no such setting.")
-        case "int_parsing" | "int_type" | "int_from_float":
-            return _("Give a whole number.")
-        case "float_parsing" | "float_type" | "finite_number":
-            return _("Give a number.")
-        case _other:
-            return error["msg"]
+    sentence, name = REFUSED_KNOBS.get(error["type"], ("", ""))
+    if not sentence:
+        return error["msg"]
+    bound = error.get("ctx", {}).get(name, "")
+    return str(sentence) % {"value": amount(bound)} if name else str(sentence)
+
+
+def amount(value: object) -> str:
+    """Write a setting's value as the reader does: 0,00002 and 4.096 in Dutch, yes and no."""
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, int):
+        return number(value)
+    if isinstance(value, float):
+        return number(value, len(f"{value:.10f}".rstrip("0").partition(".")[2]))
+    return str(value)

@@ -1,0 +1,256 @@
+"""The form of a run, made from the recipe: what it works on, its knobs, what it may cost."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, cast
+
+from django import forms
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.kernel import words
+from fabriek.kernel.errors import Invalid, Refused
+from fabriek.people.models import Person
+from fabriek.runs import actions, offers, queries
+from fabriek.runs.models import Run
+from fabriek.runs.words import amount
+from fabriek.store.models import Revision
+from fabriek_recipes.recipe import Recipe
+
+SECONDS_PER_MINUTE = 60
+KNOB, INPUT = "knob_", "input_"
+
+
+class RunForm(forms.Form):
+    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
+    gpus = forms.IntegerField(
+        label=gettext_lazy("GPUs"),
+        initial=1,
+        min_value=1,
+        max_value=actions.GPUS_MAX,
+        help_text=gettext_lazy("How many GPUs the run holds at the same time."),
+    )
+    seed = forms.IntegerField(
+        label=gettext_lazy("Seed"),
+        initial=1,
+        min_value=0,
+        max_value=2**31 - 1,
+        help_text=gettext_lazy("The same seed and settings give the same result again."),
+    )
+    minutes = forms.IntegerField(
+        label=gettext_lazy("Stop after at most"),
+        required=False,
+        min_value=1,
+        max_value=offers.TIMEOUT_MAX_S // SECONDS_PER_MINUTE,
+        help_text=gettext_lazy("Leave it empty for three times what we expect it to take."),
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        recipe: Recipe,
+        case: Case,
+        by: Person,
+        like: Run | None = None,
+    ) -> None:
+        super().__init__(data)
+        self.recipe = recipe
+        self.knobs = offers.knobs_of(recipe)
+        self.choices = queries.inputs_for(case, recipe, by)
+        self.allocations = {one.account: one for one in queries.allocations_of(case)}
+        self.price: offers.Price | None = None
+        self._add_inputs()
+        self._add_allocations()
+        self._add_knobs()
+        if like:
+            self._fill_in(like)
+
+    # --- what the page shows --------------------------------------------------------------
+    @property
+    def input_fields(self) -> list[BoundField]:
+        return [self[INPUT + need.name] for need in self.recipe.inputs]
+
+    @property
+    def basic_fields(self) -> list[tuple[BoundField, str]]:
+        return [(self[KNOB + k.name], k.unit) for k in self.knobs if not k.is_advanced]
+
+    @property
+    def advanced_fields(self) -> list[tuple[BoundField, str]]:
+        knobs = [(self[KNOB + k.name], k.unit) for k in self.knobs if k.is_advanced]
+        return [*knobs, (self["gpus"], ""), (self["seed"], ""), (self["minutes"], _("minutes"))]
+
+    @property
+    def has_advanced_errors(self) -> bool:
+        return any(field.errors for field, _unit in self.advanced_fields)
+
+    @property
+    def chosen_allocation(self) -> Allocation | None:
+        account = str(self["allocation"].value() or "")
+        return self.allocations.get(account)
+
+    @property
+    def is_affordable(self) -> bool:
+        chosen = self.chosen_allocation
+        if chosen is None or self.price is None:
+            return False
+        return self.price.gpu_seconds_held <= chosen.gpu_seconds_left
+
+    def look(self) -> None:
+        """Work out the price of what the empty form proposes; none when an input lacks."""
+        proposed = {
+            name: self.get_initial_for_field(field, name) for name, field in self.fields.items()
+        }
+        with suppress(Refused):
+            self.price = actions.price(self._wish(proposed))
+
+    # --- what was asked -------------------------------------------------------------------
+    def wish(self) -> actions.Wish:
+        return self._wish(self.cleaned_data)
+
+    def allocation_chosen(self) -> Allocation:
+        return self.allocations[self.cleaned_data["allocation"]]
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            try:
+                self.price = actions.price(self.wish())
+            except Invalid as refusal:
+                self._show(refusal)
+            else:
+                self._check_affordable()
+        return self.cleaned_data
+
+    def _wish(self, given: Mapping[str, Any]) -> actions.Wish:
+        minutes = given.get("minutes")
+        return actions.Wish(
+            recipe=self.recipe.name,
+            knobs={knob.name: given[KNOB + knob.name] for knob in self.knobs},
+            inputs=self._revisions(given),
+            gpus=int(given["gpus"]),
+            seed=int(given["seed"]),
+            timeout_s=int(minutes) * SECONDS_PER_MINUTE if minutes else None,
+        )
+
+    def _revisions(self, given: Mapping[str, Any]) -> dict[str, Revision]:
+        return {
+            need.name: choice.revision
+            for need in self.recipe.inputs
+            for choice in self.choices[need.name]
+            if choice.reference == given.get(INPUT + need.name)
+        }
+
+    def _show(self, refusal: Invalid) -> None:
+        """Put each sentence of a refusal beside the field it is about."""
+        names = {KNOB + name: text for name, text in refusal.fields.items()}
+        names |= {INPUT + name: text for name, text in refusal.fields.items()}
+        names |= refusal.fields
+        if "timeout_s" in refusal.fields:
+            names["minutes"] = refusal.fields["timeout_s"]
+        shown = {name: text for name, text in names.items() if name in self.fields}
+        for name, text in shown.items():
+            self.add_error(name, str(text))
+        if not shown:
+            self.add_error(None, str(refusal))
+
+    def _check_affordable(self) -> None:
+        if self.is_affordable or self.price is None:
+            return
+        said = _(
+            "This run must be able to use %(held)s, and that is more than is left. Choose less "
+            "work, stop it earlier, or ask for more GPU-hours."
+        )
+        self.add_error(
+            "allocation", said % {"held": words.gpu_hours(self.price.gpu_seconds_held)}
+        )
+
+    # --- making the fields ----------------------------------------------------------------
+    def _add_inputs(self) -> None:
+        for need in self.recipe.inputs:
+            offered = self.choices[need.name]
+            pairs = [(c.reference, f"{c.reference}  {c.title}".strip()) for c in offered]
+            self.fields[INPUT + need.name] = forms.ChoiceField(
+                label=_(need.title),
+                help_text=_(need.help),
+                required=need.required,
+                choices=[("", _("Choose…")), *pairs],
+                initial=offered[0].reference if offered else "",
+                error_messages={"required": _("Choose what this run works on.")},
+            )
+
+    def _add_allocations(self) -> None:
+        field = cast("forms.ChoiceField", self.fields["allocation"])
+        field.choices = [(one.account, _left(one)) for one in self.allocations.values()]
+        field.initial = next(iter(self.allocations), "")
+        if len(self.allocations) == 1:
+            field.widget = forms.HiddenInput()
+
+    def _add_knobs(self) -> None:
+        for knob in self.knobs:
+            self.fields[KNOB + knob.name] = _field(knob)
+
+    def _fill_in(self, like: Run) -> None:
+        """Propose what an earlier run did, on the newest revision of what it worked on."""
+        for name, value in like.knobs.items():
+            if KNOB + name in self.fields:
+                self.fields[KNOB + name].initial = _shown(value)
+        self.fields["gpus"].initial, self.fields["seed"].initial = like.gpus, like.seed
+        used = {row.name: row.revision.repository.code for row in like.inputs.all()}
+        for name, offered in self.choices.items():
+            for choice in offered:
+                if choice.revision.repository.code == used.get(name):
+                    self.fields[INPUT + name].initial = choice.reference
+
+
+def _left(allocation: Allocation) -> str:
+    return _("%(account)s: %(left)s left, until %(day)s") % {
+        "account": allocation.account,
+        "left": words.gpu_hours(allocation.gpu_seconds_left),
+        "day": words.day(allocation.ends_on),
+    }
+
+
+def _field(knob: offers.Knob) -> forms.Field:
+    """Make a field that only reads.
+
+    Whether a value will do is for the recipe to say, in the same words to people and programs.
+    """
+    if knob.kind == "boolean":
+        return forms.BooleanField(
+            label=knob.title, help_text=knob.help, required=False, initial=knob.default
+        )
+    if knob.choices:
+        pairs = [(choice, _(choice)) for choice in knob.choices]
+        return forms.ChoiceField(
+            label=knob.title, help_text=knob.help, choices=pairs, initial=knob.default
+        )
+    widget = forms.TextInput() if knob.kind == "string" else forms.NumberInput()
+    if knob.kind != "string":
+        step = "1" if knob.kind == "integer" else "any"
+        bounds = {"min": knob.minimum, "max": knob.maximum, "step": step}
+        widget.attrs |= {
+            name: str(bound) for name, bound in bounds.items() if bound is not None
+        }
+    return forms.CharField(
+        label=knob.title,
+        help_text=f"{knob.help} {_bounds(knob)}".strip(),
+        widget=widget,
+        initial=_shown(knob.default),
+    )
+
+
+def _bounds(knob: offers.Knob) -> str:
+    if knob.minimum is None or knob.maximum is None:
+        return ""
+    said = {"low": amount(knob.minimum), "high": amount(knob.maximum)}
+    return _("From %(low)s to %(high)s.") % said
+
+
+def _shown(value: object) -> str:
+    """Write 0.00002 as people do, not as 2e-05."""
+    if isinstance(value, float):
+        return f"{value:.10f}".rstrip("0").rstrip(".")
+    return str(value)

@@ -1,0 +1,183 @@
+"""Questions about runs: lists, curves, how long still, and what a recipe could work on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
+from django.utils import timezone
+
+from fabriek.allocations import queries as allocation_queries
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.cases.states import CaseState
+from fabriek.people.models import Person
+from fabriek.runs.models import Metric, Run
+from fabriek.runs.states import RunState
+from fabriek.store.models import Repository, Revision
+from fabriek.store.references import written
+from fabriek_recipes.recipe import Recipe
+
+SORTS = {
+    "code": "code",
+    "case": "case__code",
+    "state": "state",
+    "asked": "asked_at",
+    "used": "gpu_seconds_used",
+}
+CURVE_POINTS = 300
+CHOICES_MAX = 200
+# Below this the pace says more about the start than about the work.
+PACE_AFTER = timedelta(seconds=3)
+
+Point = tuple[int, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """A revision that a recipe could work on."""
+
+    reference: str
+    title: str
+    revision: Revision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """One figure before and after, either of which may be unknown."""
+
+    name: str
+    before: float | None
+    after: float | None
+
+
+def with_facts(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Bring along all that a list or a page of runs shows."""
+    return runs.select_related("case__organisation", "allocation", "asked_by", "continues")
+
+
+def listing(
+    person: Person, *, q: str = "", state: str = "", case: str = "", sort: str = ""
+) -> QuerySet[Run]:
+    """List the runs this person may see; an unknown state or order is left aside.
+
+    `q` is the beginning of a run's or a case's code.
+    """
+    runs = with_facts(Run.objects.visible_to(person))
+    if q := q.strip().replace("\x00", "").upper()[:60]:
+        cases = Case.objects.filter(code__startswith=q).values("pk")
+        runs = runs.filter(Q(code__startswith=q) | Q(case__in=cases))
+    if case:
+        runs = runs.filter(case__code=case)
+    if state in RunState.values:
+        runs = runs.filter(state=state)
+    return runs.order_by(*_order(sort))
+
+
+def _order(sort: str) -> list[str]:
+    column = SORTS.get(sort.removeprefix("-"))
+    if column is None:
+        return ["-asked_at", "-pk"]
+    return [f"-{column}" if sort.startswith("-") else column, "-pk"]
+
+
+def curves(run: Run, *names: str) -> dict[str, list[Point]]:
+    """Give at most some 300 points of each figure, evenly chosen, with the last one."""
+    rows = Metric.objects.filter(run=run)
+    rows = rows.filter(name__in=names) if names else rows.filter(name__contains="loss")
+    place = Window(RowNumber(), partition_by=["name"], order_by="step")
+    rows = rows.annotate(place=place, of=Window(Count("pk"), partition_by=["name"]))
+    every = (F("of") + CURVE_POINTS - 1) / CURVE_POINTS
+    chosen = rows.annotate(rest=F("place") % every).filter(Q(rest=0) | Q(place=F("of")))
+    found: dict[str, list[Point]] = {}
+    for name, step, value in chosen.order_by("name", "step").values_list(
+        "name", "step", "value"
+    ):
+        found.setdefault(name, []).append((step, value))
+    return found
+
+
+def metric_names(run: Run) -> list[str]:
+    names = Metric.objects.filter(run=run).order_by("name").values_list("name", flat=True)
+    return list(names.distinct())
+
+
+def percent_done(run: Run) -> float | None:
+    """How far the present stage is; None when the recipe did not say."""
+    if not run.progress_total:
+        return None
+    return min(100.0, 100 * run.progress_done / run.progress_total)
+
+
+def seconds_left(run: Run) -> int | None:
+    """How long the present stage still takes at its pace so far; None when nobody can tell."""
+    if not (run.stage_at and run.progress_at and 0 < run.progress_done < run.progress_total):
+        return None
+    took = run.progress_at - run.stage_at
+    if took < PACE_AFTER:
+        return None
+    to_do = run.progress_total - run.progress_done
+    left_s = took.total_seconds() * to_do / run.progress_done
+    since_s = max(0.0, (timezone.now() - run.progress_at).total_seconds())
+    return max(1, ceil(left_s - since_s))
+
+
+def scores(run: Run) -> list[Score]:
+    """Pair `loss_before` and `loss_after` in one row, in the order the recipe gave them."""
+    names = [name.removesuffix("_before").removesuffix("_after") for name in run.scores]
+    return [
+        Score(
+            name=name,
+            before=run.scores.get(f"{name}_before"),
+            after=run.scores.get(f"{name}_after", run.scores.get(name)),
+        )
+        for name in dict.fromkeys(names)
+    ]
+
+
+def inputs_for(case: Case, recipe: Recipe, person: Person) -> Mapping[str, list[Choice]]:
+    """Offer, for each input of the recipe, the newest revision of what fits.
+
+    That is of the right kind, of this case or open to all, and visible to this person.
+    """
+    newest = Revision.objects.filter(repository=OuterRef("repository")).order_by("-number")
+    kinds = {need.kind for need in recipe.inputs}
+    seen = Repository.objects.visible_to(person).filter(
+        Q(case=case) | Q(is_open=True), kind__in=kinds, code__isnull=False
+    )
+    rows = Revision.objects.filter(
+        repository__in=seen, pk=Subquery(newest.values("pk")[:1])
+    ).select_related("repository__case", "repository__organisation")
+    # What belongs to the case comes first, then what is newest.
+    found = sorted(rows.order_by("-pk")[:CHOICES_MAX], key=lambda row: _is_foreign(row, case))
+    return {
+        need.name: [_choice(row) for row in found if row.repository.kind == need.kind]
+        for need in recipe.inputs
+    }
+
+
+def _is_foreign(revision: Revision, case: Case) -> bool:
+    return revision.repository.case_id != case.pk
+
+
+def _choice(revision: Revision) -> Choice:
+    return Choice(
+        reference=written(revision), title=revision.repository.title, revision=revision
+    )
+
+
+def allocations_of(case: Case) -> QuerySet[Allocation]:
+    """GPU time of the case that can be used today, the one that ends first at the front."""
+    today = timezone.localdate()
+    open_now = allocation_queries.with_time_left().filter(
+        case=case, starts_on__lte=today, ends_on__gte=today
+    )
+    return open_now.select_related("case__organisation").order_by("ends_on", "pk")
+
+
+def cases_to_run_for(person: Person) -> QuerySet[Case]:
+    """Open cases of this person's consortia, newest first."""
+    ours = Case.objects.taken_part_in_by(person).filter(state=CaseState.OPEN)
+    return ours.select_related("organisation").order_by("-created_at", "-pk")

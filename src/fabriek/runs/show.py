@@ -1,0 +1,240 @@
+"""What the page of a run shows, worked out once for the page and for its live part."""
+
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.kernel import words as amounts
+from fabriek.kernel.charts import LineChart, Series, line_chart
+from fabriek.kernel.errors import Text
+from fabriek.people.models import Person
+from fabriek.runs import folders, offers, queries, rules, words
+from fabriek.runs.models import Run
+from fabriek.runs.states import RunState
+from fabriek.store.models import Repository
+from fabriek.store.references import written
+from fabriek_recipes.recipe import catalogue
+
+WAITING: dict[str, Text] = {
+    RunState.WAITING: gettext_lazy("The factory makes the run ready"),
+    RunState.QUEUED: gettext_lazy("The run waits for its turn on the machine"),
+    RunState.RUNNING: gettext_lazy("The run has started"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    label: Text
+    value: object
+    url: str = ""
+    help: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreRow:
+    name: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Button:
+    label: Text
+    url: str
+    method: str
+    tone: str = ""
+    confirm: Text = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Live:
+    """What changes while a run is on its way; who may not look in gets no log or chart."""
+
+    doing: str
+    percent: float | None
+    detail: str
+    remaining: str
+    seen: str
+    log: str = ""
+    chart: LineChart | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def recipe_title(run: Run) -> str:
+    recipe = catalogue().get(run.recipe)
+    return _(recipe.title) if recipe else run.recipe
+
+
+def live(run: Run, *, inside: bool) -> Live:
+    left_s = queries.seconds_left(run) if inside else None
+    log = folders.log_tail(run) if inside else ""
+    remaining = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
+    return Live(
+        doing=_doing(run, inside=inside),
+        percent=queries.percent_done(run) if inside else None,
+        detail=_detail(run) if inside else "",
+        remaining=remaining if left_s else "",
+        seen=seen(run),
+        log=log,
+        chart=loss_chart(run) if inside else None,
+        warnings=warnings(run) if inside else (),
+    )
+
+
+def seen(run: Run) -> str:
+    """Name what a page shows now, so that a page that asks again is told “nothing new”."""
+    return f"{run.state}-{run.events_offset}-{folders.log_bytes(run)}"
+
+
+def warnings(run: Run) -> tuple[str, ...]:
+    return tuple(words.event_told(one) for one in run.warnings)
+
+
+def failure(run: Run, *, inside: bool) -> str:
+    """Say why a run ended badly: in the recipe's words, or else by the engine's reason."""
+    told = words.event_told(run.failure) if inside and run.failure else ""
+    return told or words.reason(run.reason)
+
+
+def loss_chart(run: Run) -> LineChart:
+    curves = queries.curves(run)
+    return line_chart(
+        [
+            Series(name=words.metric_name(name), points=points)
+            for name, points in curves.items()
+        ],
+        x_label=_("step"),
+        y_label=_("loss"),
+        title=_loss_sentence(curves.get("loss", [])),
+    )
+
+
+def scores(run: Run) -> list[ScoreRow]:
+    return [
+        ScoreRow(
+            name=words.score_name(score.name),
+            before=words.score_value(score.name, score.before),
+            after=words.score_value(score.name, score.after),
+        )
+        for score in queries.scores(run)
+    ]
+
+
+def facts(run: Run) -> list[Fact]:
+    """Tell what everybody who may see the run sees of it."""
+    rows = [
+        Fact(label=_("Case"), value=run.case, url=run.case.get_absolute_url()),
+        Fact(label=_("Asked by"), value=run.asked_by, help=amounts.moment(run.asked_at)),
+        Fact(label=_("GPUs"), value=amounts.number(run.gpus)),
+    ]
+    if run.continues:
+        url = run.continues.get_absolute_url()
+        rows.append(Fact(label=_("Continues"), value=run.continues.code, url=url))
+    if run.started_at:
+        rows.append(Fact(label=_("Started"), value=amounts.moment(run.started_at)))
+    if run.ended_at:
+        took = words.duration(run.elapsed_s)
+        rows.append(Fact(label=_("Ended"), value=amounts.moment(run.ended_at), help=took))
+    return rows
+
+
+def bill(run: Run) -> list[Fact]:
+    rows = [
+        Fact(label=_("Expected"), value=amounts.gpu_hours(run.gpu_seconds_estimated)),
+        Fact(
+            label=_("Set aside"),
+            value=amounts.gpu_hours(run.gpu_seconds_held),
+            help=_("What is not used comes back when the run ends."),
+        ),
+    ]
+    if run.gpu_seconds_used is not None:
+        rows.append(Fact(label=_("Used"), value=amounts.gpu_hours(run.gpu_seconds_used)))
+    paid = Fact(
+        label=_("Paid from"),
+        value=run.allocation.account,
+        url=run.allocation.get_absolute_url(),
+    )
+    return [*rows, paid]
+
+
+def knobs(run: Run) -> list[Fact]:
+    """Tell what was set, in the recipe's words; if it is gone, by the bare names."""
+    recipe = catalogue().get(run.recipe)
+    known = {knob.name: knob for knob in offers.knobs_of(recipe)} if recipe else {}
+    rows = []
+    for name, value in run.knobs.items():
+        knob = known.get(name)
+        said = f"{_written(value)} {knob.unit}".strip() if knob else _written(value)
+        rows.append(Fact(label=knob.title if knob else name, value=said))
+    return [*rows, Fact(label=_("Seed"), value=str(run.seed))]
+
+
+def inputs(run: Run) -> list[Fact]:
+    recipe = catalogue().get(run.recipe)
+    titles = {need.name: need.title for need in recipe.inputs} if recipe else {}
+    rows = []
+    for row in run.inputs.select_related("revision__repository").order_by("pk"):
+        repository = row.revision.repository
+        is_dataset = repository.kind == Repository.Kind.DATASET
+        rows.append(
+            Fact(
+                label=_(titles.get(row.name, row.name)),
+                value=written(row.revision),
+                url=reverse("datasets:detail", args=[repository.code]) if is_dataset else "",
+                help=repository.title,
+            )
+        )
+    return rows
+
+
+def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
+    asks: dict[str, Text] = {
+        "cancel": _("Stop this run? What it learned up to its last checkpoint is kept."),
+    }
+    return [
+        Button(
+            label=step.label,
+            url=step.url,
+            method=step.method,
+            tone=step.tone,
+            confirm=asks.get(step.name, ""),
+        )
+        for step in rules.next_steps(person, run, part=inside)
+    ]
+
+
+def _doing(run: Run, *, inside: bool) -> str:
+    if run.cancel_asked_at:
+        return _("The run is being stopped")
+    if inside and run.stage and run.state == RunState.RUNNING:
+        return words.stage(run.stage)
+    return str(WAITING.get(run.state, ""))
+
+
+def _detail(run: Run) -> str:
+    if not run.progress_total:
+        return ""
+    return _("%(done)s of %(total)s steps") % {
+        "done": amounts.number(run.progress_done),
+        "total": amounts.number(run.progress_total),
+    }
+
+
+def _loss_sentence(points: list[queries.Point]) -> str:
+    if len(points) < 2:  # noqa: PLR2004  one point is no course
+        return _("The loss while learning: lower is better.")
+    (_first_step, first), (step, last) = points[0], points[-1]
+    said = {
+        "first": amounts.number(first, 2),
+        "last": amounts.number(last, 2),
+        "step": amounts.number(step),
+    }
+    if last < first:
+        return _("The loss fell from %(first)s to %(last)s in %(step)s steps.") % said
+    return _("The loss did not fall: it went from %(first)s to %(last)s.") % said
+
+
+def _written(value: object) -> str:
+    return _(value) if isinstance(value, str) and value else words.amount(value)

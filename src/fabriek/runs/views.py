@@ -1,0 +1,168 @@
+"""The pages of runs: parse, call one action, show."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from fabriek.cases.models import Case
+from fabriek.kernel.paging import paginate
+from fabriek.people.http import SignedIn
+from fabriek.runs import actions, offers, queries, rules, show
+from fabriek.runs.forms import RunForm
+from fabriek.runs.models import Run
+from fabriek.runs.states import RunState
+
+NOTHING_NEW = 204
+TO_MEND = 422
+
+
+@login_required
+@require_safe
+def index(request: SignedIn) -> HttpResponse:
+    asked = {name: request.GET.get(name, "") for name in ("q", "state", "sort")}
+    rows = queries.listing(request.user, **asked)
+    page = paginate(rows, request.GET.get("page", 1))
+    titles = {recipe.name: _(recipe.title) for recipe in offers.recipes()}
+    lines = [(run, titles.get(run.recipe, run.recipe)) for run in page.items]
+    return render(
+        request,
+        "runs/list.html",
+        {"page": page, "lines": lines, "states": RunState.choices, **asked},
+    )
+
+
+@login_required
+def new(request: SignedIn) -> HttpResponse:
+    """Choose the case, choose the recipe, fill in the form: three addresses of one page."""
+    like = _like(request)
+    case = _case(request, like)
+    if case is None:
+        return _choose_case(request)
+    rules.require_ask(request.user, case)
+    name = request.GET.get("recipe") or (like.recipe if like else "")
+    if not name:
+        return render(request, "runs/choose.html", {"case": case, "recipes": offers.recipes()})
+    recipe = offers.recipe(name)
+    form = RunForm(
+        request.POST if request.method == "POST" else None,
+        recipe=recipe,
+        case=case,
+        by=request.user,
+        like=like,
+    )
+    if not form.is_bound:
+        form.look()
+    elif form.is_valid() and "look" not in request.POST:
+        return _start(request, form)
+    context = {"form": form, "case": case, "recipe": recipe, "like": like}
+    return render(request, "runs/new.html", context, status=TO_MEND if form.errors else 200)
+
+
+@login_required
+@require_POST
+def price(request: SignedIn) -> HttpResponse:
+    """Show the part of the form that says what the run costs, for htmx."""
+    like = _like(request)
+    case = _case(request, like)
+    if case is None:
+        raise Http404
+    rules.require_ask(request.user, case)
+    recipe = offers.recipe(request.GET.get("recipe") or (like.recipe if like else ""))
+    form = RunForm(request.POST, recipe=recipe, case=case, by=request.user)
+    form.is_valid()
+    return render(request, "runs/_price.html", {"form": form, "wrong": True})
+
+
+@login_required
+@require_safe
+def detail(request: SignedIn, code: str) -> HttpResponse:
+    run = _run(request, code)
+    inside = rules.may_see_inside(request.user, run)
+    context = {
+        "run": run,
+        "inside": inside,
+        "recipe_title": show.recipe_title(run),
+        "buttons": show.buttons(request.user, run, inside=inside),
+        "live": show.live(run, inside=inside),
+        "failure": show.failure(run, inside=inside),
+        "facts": show.facts(run),
+        "bill": show.bill(run),
+    }
+    if inside:
+        context |= {
+            "scores": show.scores(run),
+            "knobs": show.knobs(run),
+            "inputs": show.inputs(run),
+        }
+    return render(request, "runs/detail.html", context)
+
+
+@login_required
+@require_GET
+def live(request: SignedIn, code: str) -> HttpResponse:
+    """Show the part of the page that changes; a run that ended reloads the whole page."""
+    run = _run(request, code)
+    if not run.is_unfinished:
+        return HttpResponse(headers={"HX-Refresh": "true"})
+    if request.GET.get("seen") == show.seen(run):
+        return HttpResponse(status=NOTHING_NEW)
+    inside = rules.may_see_inside(request.user, run)
+    context = {"run": run, "inside": inside, "live": show.live(run, inside=inside)}
+    return render(request, "runs/_live.html", context)
+
+
+@login_required
+@require_POST
+def cancel(request: SignedIn, code: str) -> HttpResponse:
+    run = actions.cancel(_run(request, code), by=request.user)
+    messages.success(request, _("The run is being stopped. This takes a few seconds."))
+    return redirect(run)
+
+
+@login_required
+@require_POST
+def go_on(request: SignedIn, code: str) -> HttpResponse:
+    run = actions.go_on(_run(request, code), by=request.user)
+    messages.success(
+        request, _("The run goes on from its last checkpoint, as %(run)s.") % {"run": run}
+    )
+    return redirect(run)
+
+
+def _run(request: SignedIn, code: str) -> Run:
+    rows = queries.with_facts(Run.objects.visible_to(request.user))
+    return get_object_or_404(rows, code=code)
+
+
+def _like(request: SignedIn) -> Run | None:
+    """Find the run whose settings are proposed, for somebody who may see them."""
+    code = request.GET.get("like", "")
+    if not code:
+        return None
+    ours = Case.objects.taken_part_in_by(request.user)
+    rows = Run.objects.filter(case__in=ours).select_related("case")
+    return get_object_or_404(rows.prefetch_related("inputs__revision__repository"), code=code)
+
+
+def _case(request: SignedIn, like: Run | None) -> Case | None:
+    code = request.GET.get("case", "")
+    if code:
+        rows = Case.objects.visible_to(request.user).select_related("organisation")
+        return get_object_or_404(rows, code=code)
+    return like.case if like else None
+
+
+def _choose_case(request: SignedIn) -> HttpResponse:
+    cases = paginate(queries.cases_to_run_for(request.user), request.GET.get("page", 1))
+    if cases.count == 1:
+        return redirect(f"{request.path}?case={cases.items[0].code}")
+    return render(request, "runs/choose_case.html", {"page": cases})
+
+
+def _start(request: SignedIn, form: RunForm) -> HttpResponse:
+    run = actions.ask(form.wish(), allocation=form.allocation_chosen(), by=request.user)
+    messages.success(request, _("%(run)s is on its way to the machine.") % {"run": run})
+    return redirect(run)
