@@ -228,8 +228,9 @@ def test_other_files_are_kept_as_they_are(dataset):
 def test_a_guessed_sha256_is_not_answered_with_what_stands_in_that_file(lead):
     theirs = made()
     actions.add_file(theirs, "secret.jsonl", io.BytesIO(BROKEN), by=theirs.created_by)
-    ours = made(by=lead, case=a_case(lead=lead, organisation=theirs.case.organisation))
-    theirs.case.organisation.memberships.create(person=lead, role="member")
+    organisation = theirs.case.organisation
+    organisation.memberships.create(person=lead, role="lead")
+    ours = made(by=lead, case=a_case(lead=lead, organisation=organisation))
 
     with pytest.raises(Invalid) as refusal:
         actions.commit(ours, {"x.jsonl": sha256(BROKEN)}, message="", by=lead)

@@ -1,5 +1,6 @@
+import io
+
 import pytest
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from fabriek.cases.states import CaseState
@@ -21,7 +22,10 @@ def page_of(dataset):
 
 
 def a_file(name, content=b"1"):
-    return SimpleUploadedFile(name, content)
+    """Make a file as a browser sends it: with whatever name, however long."""
+    file = io.BytesIO(content)
+    file.name = name
+    return file
 
 
 def send(client, dataset, *files, **more):

@@ -9,32 +9,92 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('cases', '0001_initial'),
-        ('store', '0001_initial'),
+        ("cases", "0001_initial"),
+        ("store", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Dataset',
+            name="Dataset",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('code', models.SlugField(default=fabriek.kernel.codes.provisional, editable=False, unique=True)),
-                ('title', models.CharField(max_length=200, verbose_name='title')),
-                ('description', models.TextField(blank=True, max_length=5000, validators=[django.core.validators.MaxLengthValidator(5000)], verbose_name='description')),
-                ('licence', models.CharField(choices=[('consortium-only', 'for this consortium only'), ('CC0-1.0', 'CC0: free for everyone'), ('CC-BY-4.0', 'CC BY: free, name the maker'), ('CC-BY-SA-4.0', 'CC BY-SA: free, name the maker, share alike'), ('EUPL-1.2', 'EUPL'), ('other', 'other: described in the text')], max_length=20, verbose_name='licence')),
-                ('has_personal_data', models.BooleanField(verbose_name='contains personal data')),
-                ('created_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, editable=False)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='datasets', to='cases.case')),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('repository', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='dataset', to='store.repository')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "code",
+                    models.SlugField(
+                        default=fabriek.kernel.codes.provisional, editable=False, unique=True
+                    ),
+                ),
+                ("title", models.CharField(max_length=200, verbose_name="title")),
+                (
+                    "description",
+                    models.TextField(
+                        blank=True,
+                        max_length=5000,
+                        validators=[django.core.validators.MaxLengthValidator(5000)],
+                        verbose_name="description",
+                    ),
+                ),
+                (
+                    "licence",
+                    models.CharField(
+                        choices=[
+                            ("consortium-only", "for this consortium only"),
+                            ("CC0-1.0", "CC0: free for everyone"),
+                            ("CC-BY-4.0", "CC BY: free, name the maker"),
+                            ("CC-BY-SA-4.0", "CC BY-SA: free, name the maker, share alike"),
+                            ("EUPL-1.2", "EUPL"),
+                            ("other", "other: described in the text"),
+                        ],
+                        max_length=20,
+                        verbose_name="licence",
+                    ),
+                ),
+                (
+                    "has_personal_data",
+                    models.BooleanField(verbose_name="contains personal data"),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_index=True, default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="datasets",
+                        to="cases.case",
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "repository",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="dataset",
+                        to="store.repository",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'dataset',
+                "verbose_name": "dataset",
             },
         ),
     ]
