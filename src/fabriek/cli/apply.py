@@ -16,7 +16,8 @@ def apply(
     what: Annotated[str, typer.Argument(help="A case to apply for, or an application.")] = "",
     mode: Annotated[str, typer.Option(help="The access mode; leave it out for a list.")] = "",
     answers: Annotated[
-        Path | None, typer.Option(help="A JSON file: {section: {question: answer}}.", exists=True)
+        Path | None,
+        typer.Option(help="A JSON file: {section: {question: answer}}.", exists=True),
     ] = None,
     submit: Annotated[bool, typer.Option("--submit", help="Hand it in.")] = False,
 ) -> None:

@@ -134,7 +134,8 @@ def _send(code: str, name: str, path: Path, digest: str, progress: Progress) -> 
             progress.advance(task, len(chunk))
             yield chunk
 
-    http.send_file(f"datasets/{code}/files", chunks(), size_bytes, path=name, sha256=digest)
+    asked = {"path": name, "sha256": digest}
+    http.send_file(f"datasets/{code}/files", chunks(), size_bytes, params=asked)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

@@ -61,10 +61,12 @@ def everything(path: str, **params: object) -> Iterator[Json]:
         page += 1
 
 
-def send_file(path: str, chunks: Iterator[bytes], size_bytes: int, **params: str) -> Json:
+def send_file(
+    address: str, chunks: Iterator[bytes], size_bytes: int, *, params: Mapping[str, str]
+) -> Json:
     """Stream bytes up; they never lie in memory as a whole."""
     headers = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
-    return _json("PUT", path, content=chunks, params=params, headers=headers)
+    return _json("PUT", address, content=chunks, params=dict(params), headers=headers)
 
 
 def fetch_file(path: str, target: Path) -> int:

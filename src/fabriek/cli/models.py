@@ -49,7 +49,9 @@ def card(code: Code) -> None:
 @app.command()
 def pull(
     code: Code,
-    folder: Annotated[Path, typer.Argument(help="Where to put it; its code when left out.")] = Path(),
+    folder: Annotated[
+        Path, typer.Argument(help="Where to put it; its code when left out.")
+    ] = Path(),
 ) -> None:
     """Fetch the files of a model into a folder."""
     target = folder if folder != Path() else Path(code)

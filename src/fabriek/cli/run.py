@@ -24,7 +24,9 @@ def run(
         bool, typer.Option("--price", help="Only say what it would cost.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Watch it until it ends.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Watch it until it ends.")
+    ] = False,
 ) -> None:
     """Start a recipe; shows the price first.
 

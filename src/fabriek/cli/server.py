@@ -13,7 +13,9 @@ app = typer.Typer(no_args_is_help=True)
 def hand_over(command: str, *words: str) -> None:
     """Become `python -m fabriek`: this package stays free of server code."""
     if importlib.util.find_spec("django") is None:
-        typer.echo("The server is not installed here. Install it: pip install fabriek", err=True)
+        typer.echo(
+            "The server is not installed here. Install it: pip install fabriek", err=True
+        )
         raise typer.Exit(1)
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-m", "fabriek", command, *words])  # noqa: S606

@@ -53,7 +53,8 @@ class Station:
 
 def standing(case: Case, person: Person) -> tuple[Standing, bool]:
     """Ask for everything in one query, whatever the number of runs; and whether this person
-    belongs to the consortium."""
+    belongs to the consortium.
+    """
     applications = _newest(Application.objects.all(), "created_at").exclude(
         state=ApplicationState.WITHDRAWN
     )
@@ -85,7 +86,8 @@ def standing(case: Case, person: Person) -> tuple[Standing, bool]:
 
 def stations(case: Case, found: Standing, *, current: str, part: bool) -> list[Station]:
     """The line of stations. `part`: the person belongs to the consortium; others get no links
-    to its data and models, which do not exist for them."""
+    to its data and models, which do not exist for them.
+    """
     lines: tuple[tuple[str, Text, str, bool, Text], ...] = (
         ("case", _("Case"), case.get_absolute_url(), case.state != CaseState.DRAFT, ""),
         ("access", _("Access"), _access_url(case, found), bool(found.account), ""),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fabriek.access import queries as access
+from fabriek.access import rules as access_rules
 from fabriek.allocations import queries as allocations
 from fabriek.allocations.models import Allocation
 from fabriek.cases import queries as cases
@@ -85,9 +86,15 @@ def _invitations(person: Person) -> list[Task]:
 
 
 def _applications(person: Person) -> list[Task]:
+    rows = access.with_findings(access.awaiting(person))[:SHOWN]
     return [
-        Task(sentence=str(item.sentence), label=str(item.label), url=item.url)
-        for item in access.awaiting(person)
+        Task(
+            sentence=f"{application.code} · {application.case.title}: {step.sentence}",
+            label=str(step.label),
+            url=application.get_absolute_url(),
+        )
+        for application in rows
+        for step in access_rules.next_steps(person, application)[:1]
     ]
 
 

@@ -96,7 +96,9 @@ def _database() -> Iterator[Finding]:
     yield Finding(
         what="Database",
         verdict="lacking" if behind else "good",
-        said=f"{connection.vendor}, {len(behind)} steps behind" if behind else connection.vendor,
+        said=f"{connection.vendor}, {len(behind)} steps behind"
+        if behind
+        else connection.vendor,
         mend="fabriek up (or python -m fabriek migrate)",
     )
 

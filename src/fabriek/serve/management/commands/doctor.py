@@ -7,7 +7,11 @@ from rich.console import Console
 
 from fabriek.serve import doctor
 
-SIGNS = {"good": "[green]good    [/]", "lacking": "[red]lacking [/]", "optional": "[dim]absent  [/]"}
+SIGNS = {
+    "good": "[green]good    [/]",
+    "lacking": "[red]lacking [/]",
+    "optional": "[dim]absent  [/]",
+}
 
 
 class Command(BaseCommand):

@@ -14,7 +14,9 @@ class Command(BaseCommand):
         parser.add_argument("--once", action="store_true", help="make one pass and stop")
         parser.add_argument("--parent", type=int, help="stop when this process is gone")
 
-    def handle(self, *_args: object, once: bool, parent: int | None, **_options: object) -> None:
+    def handle(
+        self, *_args: object, once: bool, parent: int | None, **_options: object
+    ) -> None:
         if once:
             loop.one_pass()
         else:
