@@ -2,6 +2,7 @@
 
 import pytest
 from django.test import Client
+from django.utils import translation
 
 from tests.factories import a_token
 
@@ -13,6 +14,13 @@ def own_folders(settings, tmp_path):
     settings.ENGINE_HOME = tmp_path / "engine"
     settings.STATIC_ROOT = tmp_path  # collected files are not wanted: the finders serve
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+
+@pytest.fixture(autouse=True)
+def in_english():
+    """Let refusals speak English, whatever catalogues are compiled here."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ class CaseForm(forms.ModelForm):  # type: ignore[type-arg]
             ),
             "data_description": _("What is it about, how much is it, and whose is it?"),
             "is_confidential": _(
-                "It then stays out of lists of the factory for the outside world."
+                "Even the title then stays within the consortium and the factory."
             ),
         }
         widgets = {
