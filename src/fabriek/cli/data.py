@@ -101,7 +101,7 @@ def push(
 
 
 def _named(sources: list[Path]) -> Iterator[tuple[str, Path]]:
-    """A file keeps its name; a folder's files keep their path below it. Links stay out."""
+    """Name each file: by its own name, or by its path below a folder. Links stay out."""
     for source in sources:
         if source.is_file():
             yield source.name, source

@@ -84,7 +84,7 @@ def fetch_file(path: str, target: Path) -> int:
     return size_bytes
 
 
-def _json(method: str, path: str, **request: Any) -> Json:
+def _json(method: str, path: str, **request: Any) -> Json:  # noqa: ANN401  httpx's own
     with reached(), client() as http:
         answer = http.request(method, path, **request)
     if answer.is_error:

@@ -1,4 +1,4 @@
-"""The people and organisations of the demo, with a password each that is kept beside the data."""
+"""The people and organisations of the demo, with passwords kept beside its data."""
 
 import json
 import os
@@ -10,8 +10,8 @@ from django.conf import settings
 from django.db import transaction
 
 from fabriek.demo import story
-from fabriek.people import actions
-from fabriek.people.models import Duty, Organisation, Person
+from fabriek.people import actions, appointments
+from fabriek.people.models import Organisation, Person
 
 SIGN_INS = "demo-sign-ins.json"
 
@@ -39,7 +39,7 @@ def gather() -> Cast:
 
 
 def sign_ins() -> dict[str, str]:
-    """Give a password for each e-mail address: random, made once, readable by the owner only."""
+    """Give each e-mail address its password: random, made once, for the owner's eyes only."""
     path = settings.HOME / SIGN_INS
     if path.exists():
         kept: dict[str, str] = json.loads(path.read_text())
@@ -64,9 +64,7 @@ def _person(role: story.Role, password: str) -> Person:
         user=person, email=role.email, defaults={"verified": True, "primary": True}
     )
     if role.duty:
-        Duty.objects.get_or_create(
-            person=person, duty=role.duty, defaults={"funder_code": role.funder_code}
-        )
+        appointments.appoint(person, duty=role.duty, funder_code=role.funder_code)
     return person
 
 

@@ -93,8 +93,8 @@ CASE = {
         "dat op onze eigen computer draait, kan dit voorsorteren; een mens beslist."
     ),
     "data_description": (
-        "Verzonnen Nederlandse berichten met afdeling en urgentie, en gewone Nederlandse tekst. "
-        "Geen persoonsgegevens."
+        "Verzonnen Nederlandse berichten met afdeling en urgentie, en gewone Nederlandse "
+        "tekst. Geen persoonsgegevens."
     ),
     "trl_now": 3,
     "trl_aimed": 6,
@@ -141,12 +141,25 @@ REASONS = (
 TEXT_TITLE = "Gewone Nederlandse tekst (verzonnen)"
 TEXT_FILES = {"tekst.txt": DATA / "tekst.txt"}
 ROWS_TITLE = "Berichten met afdeling en urgentie (verzonnen)"
-# A file with “heldout” in its name is what the recipe scores on and never learns from.
+# A file with “apart” in its name is what the recipe scores on and never learns from.
 ROWS_FILES = {
     "berichten.jsonl": DATA / "berichten.jsonl",
-    "berichten-heldout.jsonl": DATA / "berichten_apart.jsonl",
+    "berichten-apart.jsonl": DATA / "berichten_apart.jsonl",
 }
 
 # Chosen so that both runs together take about two minutes on two processor cores.
-PRETRAIN_KNOBS: dict[str, object] = {}
-FINETUNE_KNOBS: dict[str, object] = {"method": "full"}
+PRETRAIN_KNOBS: dict[str, object] = {
+    "size": "mini",
+    "vocabulary": 4096,
+    "epochs": 4,
+    "learning_rate": 5e-3,
+    "tokens_per_step": 1024,
+    "context_tokens": 128,
+}
+FINETUNE_KNOBS: dict[str, object] = {
+    "method": "full",
+    "epochs": 5,
+    "learning_rate": 2e-3,
+    "tokens_per_step": 1024,
+    "weight_decay": 0.1,
+}

@@ -1,4 +1,4 @@
-"""What the demo shows at its end, read back from the database; and whether all of it is true."""
+"""What the demo shows at its end, read back from the database, and whether all is true."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,11 +1,10 @@
 """Where a case stands on its way, and what its people do next; reads all stages."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -34,13 +33,14 @@ class Standing:
     application: str
     application_state: str
     account: str
-    ends_on: date | None
-    datasets: int
-    runs: int
+    dataset_count: int
+    run_count: int
     run: str
     run_state: str
-    models: int
     model: str
+
+
+COLUMNS = [field.name for field in fields(Standing)]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,49 +52,52 @@ class Station:
 
 
 def standing(case: Case, person: Person) -> tuple[Standing, bool]:
-    """Ask for everything in one query, whatever the number of runs; and whether this person
-    belongs to the consortium.
-    """
+    """Ask for everything in one query, and whether this person belongs to the consortium."""
     applications = _newest(Application.objects.all(), "created_at").exclude(
         state=ApplicationState.WITHDRAWN
     )
     allocations = _newest(Allocation.objects.all(), "opened_at")
     runs = _newest(Run.objects.all(), "asked_at")
-    models = _newest(Model.objects.all(), "registered_at")
     row = (
         Case.objects.filter(pk=case.pk)
-        .values(
+        .annotate(
             is_part=Exists(Case.objects.taken_part_in_by(person).filter(pk=OuterRef("pk"))),
             has_intake=Exists(Intake.objects.filter(case=OuterRef("pk"))),
             application=_text(applications, "code"),
             application_state=_text(applications, "state"),
             account=_text(allocations, "account"),
-            ends_on=Subquery(allocations.values("ends_on")[:1]),
-            datasets=_count(Dataset.objects.all()),
-            runs=_count(Run.objects.all()),
+            dataset_count=_count(Dataset.objects.all()),
+            run_count=_count(Run.objects.all()),
             run=_text(runs, "code"),
             run_state=_text(runs, "state"),
-            models=_count(Model.objects.all()),
-            model=_text(models, "code"),
+            model=_text(_newest(Model.objects.all(), "registered_at"), "code"),
         )
+        .values(*COLUMNS, "is_part")
         .get()
     )
-    part = bool(row.pop("is_part"))
-    found = {name: "" if value is None else value for name, value in row.items()}
-    return Standing(**found | {"ends_on": row["ends_on"]}), part
+    found = Standing(**{name: row[name] for name in COLUMNS})
+    return found, bool(row["is_part"])
 
 
 def stations(case: Case, found: Standing, *, current: str, part: bool) -> list[Station]:
-    """The line of stations. `part`: the person belongs to the consortium; others get no links
-    to its data and models, which do not exist for them.
+    """Draw the line of stations.
+
+    `part`: the person belongs to the consortium; for others its data and models do not exist,
+    so they get no links to them.
     """
     lines: tuple[tuple[str, Text, str, bool, Text], ...] = (
         ("case", _("Case"), case.get_absolute_url(), case.state != CaseState.DRAFT, ""),
         ("access", _("Access"), _access_url(case, found), bool(found.account), ""),
         ("gpu", _("GPU-hours"), _allocation_url(found), bool(found.account), ""),
-        ("data", _("Data"), _data_url(case, found) if part else "", found.datasets > 0, ""),
-        ("runs", _("Runs"), _runs_url(case, found), found.runs > 0, ""),
-        ("model", _("Model"), _model_url(found) if part else "", found.models > 0, ""),
+        (
+            "data",
+            _("Data"),
+            _data_url(case, found) if part else "",
+            found.dataset_count > 0,
+            "",
+        ),
+        ("runs", _("Runs"), _runs_url(case, found), found.run_count > 0, ""),
+        ("model", _("Model"), _model_url(found) if part else "", bool(found.model), ""),
     )
     return [
         Station(label=label, url=url, status=_status(key, current, is_done), note=note)
@@ -103,7 +106,7 @@ def stations(case: Case, found: Standing, *, current: str, part: bool) -> list[S
 
 
 def next_steps(case: Case, found: Standing, person: Person, *, part: bool) -> list[NextStep]:
-    """What somebody of the consortium does next with an open case; at most one step."""
+    """Say what somebody of the consortium does next with an open case; at most one step."""
     if not part or case.state != CaseState.OPEN:
         return []
     return list(_steps(case, found, person))[:1]
@@ -124,7 +127,7 @@ def _towards_application(case: Case, found: Standing) -> Iterator[NextStep]:
         yield _go(
             "intake",
             _("Get advice"),
-            _("Answer five short questions, and we advise which access fits your case."),
+            _("Answer five short questions, and we advise which access fits."),
             reverse("cases:intake", args=[case.code]),
         )
     yield _go(
@@ -149,7 +152,7 @@ def _through_assessment(found: Standing) -> Iterator[NextStep]:
                       _("The factory is looking at your application."), url)  # fmt: skip
         case ApplicationState.ACCEPTED if not found.account:
             yield _go("wait", _("Look at the application"),
-                      _("The factory opens your GPU-hours now. You get a mail."), url)  # fmt: skip
+                      _("The factory opens your GPU-hours now."), url)  # fmt: skip
         case ApplicationState.REFUSED | ApplicationState.DECLINED if not found.account:
             yield _go("read", _("Read the decision"),
                       _("This application has ended. You can apply again."), url)  # fmt: skip
@@ -157,10 +160,10 @@ def _through_assessment(found: Standing) -> Iterator[NextStep]:
 
 def _with_gpu_hours(case: Case, found: Standing) -> Iterator[NextStep]:
     query = f"?case={case.code}"
-    if not found.datasets:
-        yield _go("data", _("Add data"), _("Your GPU-hours are open. Add the data to learn from."),
+    if not found.dataset_count:
+        yield _go("data", _("Add data"), _("Your GPU-hours are open. Add the data."),
                   reverse("datasets:new") + query)  # fmt: skip
-    if not found.runs:
+    if not found.run_count:
         yield _go("run", _("Choose a recipe"), _("Your data is here. Start the first run."),
                   reverse("runs:new") + query)  # fmt: skip
     if found.run_state in UNFINISHED:
@@ -195,13 +198,13 @@ def _allocation_url(found: Standing) -> str:
 
 
 def _data_url(case: Case, found: Standing) -> str:
-    if found.datasets:
+    if found.dataset_count:
         return f"{reverse('datasets:list')}?q={case.code}"
     return f"{reverse('datasets:new')}?case={case.code}" if case.state == CaseState.OPEN else ""
 
 
 def _runs_url(case: Case, found: Standing) -> str:
-    return f"{reverse('runs:list')}?q={case.code}" if found.runs else ""
+    return f"{reverse('runs:list')}?q={case.code}" if found.run_count else ""
 
 
 def _model_url(found: Standing) -> str:
@@ -212,8 +215,8 @@ def _newest(rows: "QuerySet[Any]", column: str) -> "QuerySet[Any]":
     return rows.filter(case=OuterRef("pk")).order_by(f"-{column}")
 
 
-def _text(rows: "QuerySet[Any]", column: str) -> Subquery:
-    return Subquery(rows.values(column)[:1])
+def _text(rows: "QuerySet[Any]", column: str) -> Coalesce:
+    return Coalesce(Subquery(rows.values(column)[:1]), Value(""))
 
 
 def _count(rows: "QuerySet[Any]") -> Coalesce:

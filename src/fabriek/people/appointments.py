@@ -1,4 +1,4 @@
-"""Give and take duties for the factory: staff, assessor, funder. Done from the server itself."""
+"""Give and take duties for the factory: staff, assessor, funder; done on the server."""
 
 from django.db import transaction
 from django.utils.translation import gettext as _

@@ -111,7 +111,7 @@ def _engine() -> Iterator[Finding]:
             what="Engine",
             verdict="lacking",
             said=str(error),
-            mend="Look whether the machine is up, and at FABRIEK_ENGINE and FABRIEK_ENGINE_HOME.",
+            mend="See that the machine is up; look at FABRIEK_ENGINE and FABRIEK_ENGINE_HOME.",
         )
         return
     yield Finding(what="Engine", verdict="good", said=f"{settings.ENGINE}, computes on "

@@ -18,8 +18,10 @@ GRACE_S = 10.0
 
 
 def run(*, host: str, port: int, threads: int) -> int:
-    """Serve until SIGTERM or SIGINT. A loop that dies is started again; without a web process
-    there is nothing to serve, so its end is the end.
+    """Serve until SIGTERM or SIGINT.
+
+    A loop that dies is started again; without a web process there is nothing to serve, so its
+    end is the end.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
