@@ -22,6 +22,7 @@ from fabriek.store.models import Repository, Revision
 
 GPUS_MAX = 1024
 TIMEOUT_LEAST_S = 60
+SEED_MAX = 2**31 - 1
 
 journal.describe(
     {
@@ -166,6 +167,11 @@ def _check_limits(wish: Wish) -> None:
         raise Invalid(
             _("Choose 1 to %(most)d GPUs.") % {"most": GPUS_MAX},
             fields={"gpus": _("This is too few or too many.")},
+        )
+    if not 0 <= wish.seed <= SEED_MAX:
+        raise Invalid(
+            _("Choose a seed from 0 to %(most)d.") % {"most": SEED_MAX},
+            fields={"seed": _("This is too low or too high.")},
         )
     if (
         wish.timeout_s is not None

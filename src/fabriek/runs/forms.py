@@ -37,7 +37,7 @@ class RunForm(forms.Form):
         label=gettext_lazy("Seed"),
         initial=1,
         min_value=0,
-        max_value=2**31 - 1,
+        max_value=actions.SEED_MAX,
         help_text=gettext_lazy("The same seed and settings give the same result again."),
     )
     minutes = forms.IntegerField(

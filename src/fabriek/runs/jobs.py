@@ -14,16 +14,20 @@ def job_of(run: Run) -> Job:
     Raises:
         JobRejected: this version of the factory no longer has the recipe.
     """
-    recipe = catalogue().get(run.recipe)
-    if recipe is None:
-        raise JobRejected(f"There is no recipe {run.recipe}.", code="unknown_recipe")
     threads = str(os.cpu_count() or 1)
     return Job(
         key=run.key,
         account=run.allocation.account,
         folder=run.folder,
-        command=(sys.executable, "-m", recipe.module, str(run.folder)),
+        command=command_of(run),
         gpus=run.gpus,
         timeout_s=run.timeout_s,
         environment=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
     )
+
+
+def command_of(run: Run) -> tuple[str, ...]:
+    recipe = catalogue().get(run.recipe)
+    if recipe is None:
+        raise JobRejected(f"There is no recipe {run.recipe}.", code="unknown_recipe")
+    return (sys.executable, "-m", recipe.module, str(run.folder))

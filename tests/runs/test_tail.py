@@ -1,0 +1,149 @@
+"""Events of a run arrive in the database: once, in order, whatever a job writes."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from fabriek.runs import tail
+from fabriek.runs.models import Metric
+from tests.factories import a_run
+from tests.runs.world import events, seen_again
+
+pytestmark = pytest.mark.django_db
+
+
+def loss(step, value, **fields):
+    return {"at": 10.0 + step, "kind": "metrics", "step": step, "values": {"loss": value}, **fields}
+
+
+def kept():
+    return list(Metric.objects.order_by("step").values_list("name", "step", "value"))
+
+
+def test_figures_stage_and_progress_are_copied():
+    run = a_run()
+    events(
+        run,
+        {"at": 1.0, "kind": "stage", "name": "Learning"},
+        loss(1, 4.0),
+        {"at": 5.0, "kind": "progress", "done": 1, "total": 8, "unit": "steps"},
+    )
+
+    tail.catch_up(run)
+
+    now = seen_again(run)
+    assert (now.stage, now.progress_done, now.progress_total) == ("Learning", 1, 8)
+    assert now.stage_at == datetime.fromtimestamp(1, UTC)
+    assert now.progress_at == datetime.fromtimestamp(5, UTC)
+    assert kept() == [("loss", 1, 4.0)]
+
+
+def test_a_torn_last_line_is_waited_for_and_never_lost():
+    run = a_run()
+    line = json.dumps(loss(2, 3.0))
+    events(run, loss(1, 4.0), line[:20])
+    assert tail.catch_up(run)
+    assert kept() == [("loss", 1, 4.0)]
+
+    events(run, line[20:] + "\n")
+    tail.catch_up(run)
+
+    assert kept() == [("loss", 1, 4.0), ("loss", 2, 3.0)]
+    assert seen_again(run).events_offset == (run.folder / "events.jsonl").stat().st_size
+
+
+def test_a_step_done_again_after_a_checkpoint_counts_once_with_its_last_figure():
+    run = a_run()
+    events(run, loss(1, 4.0), loss(2, 3.0))
+    tail.catch_up(run)
+    events(run, loss(2, 2.5), loss(2, 2.4))
+
+    tail.catch_up(run)
+
+    assert kept() == [("loss", 1, 4.0), ("loss", 2, 2.4)]
+
+
+def test_two_readers_at_once_double_nothing():
+    run = a_run()
+    events(run, loss(1, 4.0), {"at": 2.0, "kind": "warning", "code": "few", "text": "Few rows."})
+    other = seen_again(run)
+    tail.catch_up(run)
+
+    tail.catch_up(other)
+
+    assert kept() == [("loss", 1, 4.0)]
+    assert len(seen_again(run).warnings) == 1
+
+
+def test_result_failure_and_warning_are_kept():
+    run = a_run()
+    told = {"code": "few", "text": "3 rows.", "msgid": "%(count)s rows.", "values": {"count": 3}}
+    events(
+        run,
+        {"at": 1.0, "kind": "warning", **told},
+        {"at": 2.0, "kind": "result", "scores": {"loss_after": 1.5, "loss_before": None}},
+        {"at": 3.0, "kind": "failure", **told},
+    )
+
+    tail.catch_up(run)
+
+    now = seen_again(run)
+    assert now.scores == {"loss_after": 1.5, "loss_before": None}
+    assert now.failure == told
+    assert now.warnings == [told]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "not json\n",
+        '{"kind": "metrics", "step": 1, "values": {"loss": 1e999}}\n',
+        '{"kind": "metrics", "step": 1, "values": {"loss": true}}\n',
+        '{"kind": "metrics", "step": "1", "values": {"loss": 1}}\n',
+        '{"kind": "metrics", "step": 1, "values": [1]}\n',
+        "[" * 5000 + "\n",
+    ],
+)
+def test_what_is_no_figure_is_left_out(line):
+    run = a_run()
+    events(run, line, loss(7, 1.0))
+
+    tail.catch_up(run)
+
+    assert kept() == [("loss", 7, 1.0)]
+
+
+def test_what_no_database_can_keep_is_made_fit():
+    run = a_run()
+    events(
+        run,
+        '{"at": 1e30, "kind": "stage", "name": "a\\u0000b\\ud800' + "c" * 90 + '"}\n',
+        '{"at": -5, "kind": "failure", "code": 7, "text": "x\\u0000", "values": {"\\u0000": []}}\n',
+        f'{{"kind": "metrics", "step": {10**30}, "values": {{"loss": {10**200}}}}}\n',
+        f'{{"kind": "metrics", "step": 3, "values": {{"loss": {10**400}}}}}\n',
+        f'{{"kind": "progress", "done": {10**30}, "total": -4}}\n',
+        '{"kind": "result", "scores": {"a\\u0000": 1, "b": "no", "c": {}}}\n',
+    )
+
+    tail.catch_up(run)
+
+    now = seen_again(run)
+    assert now.stage.startswith("ab?c")
+    assert (now.progress_done, now.progress_total) == (2**31 - 1, 0)
+    assert now.failure == {"code": "", "text": "x", "msgid": "", "values": {"": ""}}
+    assert now.scores == {"a": 1.0, "b": None, "c": None}
+    assert kept() == [("loss", 3, 1e300), ("loss", 2**63 - 1, 1e200)]
+
+
+def test_a_chatty_run_is_read_in_pieces(monkeypatch):
+    monkeypatch.setattr(tail, "READS_A_PASS", 1)
+    run = a_run()
+    events(run, loss(1, 4.0))
+
+    assert not tail.catch_up(run)
+    assert tail.catch_up(run)
+
+
+def test_a_run_without_events_is_read_to_its_end():
+    assert tail.catch_up(a_run())
