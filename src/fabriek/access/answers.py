@@ -127,18 +127,33 @@ def problems(form: FormRules, answered: Answered, rules: ModeRules) -> list[Prob
 
 
 def asked(form: FormRules, answered: Answered, rules: ModeRules) -> Asked:
-    """Work out how many GPU-hours and months are asked for, from a form without problems.
+    """Work out what is asked for, from a form without problems."""
+    shortest = min(rules.durations_months, default=1)
+    return Asked(
+        gpu_hours=gpu_hours(form, answered, rules) or rules.min_gpu_hours,
+        months=months(form, answered, rules) or shortest,
+    )
+
+
+def gpu_hours(form: FormRules, answered: Answered, rules: ModeRules) -> int | None:
+    """Find how much is asked for; None when it is missing or wrong.
 
     A form that does not ask how much gets the least of its mode: the modes of one fixed size.
     """
-    gpu_hours, months = rules.min_gpu_hours, min(rules.durations_months, default=1)
     for section, question in form.questions():
-        value = understood(question, answered.get(section.key, {}), rules)
-        if question.is_amount and isinstance(value, Decimal):
-            gpu_hours = rules.gpu_hours(int(value))
-        elif question.is_duration and isinstance(value, Decimal):
-            months = int(value)
-    return Asked(gpu_hours=gpu_hours, months=months)
+        if question.is_amount:
+            value = understood(question, answered.get(section.key, {}), rules)
+            return rules.gpu_hours(int(value)) if isinstance(value, Decimal) else None
+    return rules.min_gpu_hours
+
+
+def months(form: FormRules, answered: Answered, rules: ModeRules) -> int | None:
+    """Find how long is asked for; a form that does not ask gets the shortest time."""
+    for section, question in form.questions():
+        if question.is_duration:
+            value = understood(question, answered.get(section.key, {}), rules)
+            return int(value) if isinstance(value, Decimal) else None
+    return min(rules.durations_months, default=None)
 
 
 def understood(question: Question, typed: Typed, rules: ModeRules) -> Value:

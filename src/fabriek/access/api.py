@@ -1,5 +1,365 @@
 """The API of access: parse, call one action, show. No decisions are taken here."""
 
-from ninja import Router
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from ninja import Router, Schema
+
+from fabriek.access import actions, advice, answers, promises, queries, reading, rules
+from fabriek.access.definitions import FormRules
+from fabriek.access.models import Application, Decision, Mode
+from fabriek.cases.models import Case
+from fabriek.kernel.errors import Invalid
+from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
+from fabriek.kernel.steps import NextStep, StepOut
+from fabriek.people.http import SignedIn
 
 router = Router(tags=["access"])
+
+# Steps that need nothing beside the application itself.
+PLAIN: dict[str, Callable[..., Application]] = {
+    "submit": actions.submit,
+    "withdraw": actions.withdraw,
+    "accept": actions.accept,
+    "decline": actions.decline,
+    "finish_review": actions.finish_review,
+}
+
+
+# --- what is sent back -------------------------------------------------------------------
+class ModeOut(Schema):
+    code: str
+    name: str
+    summary: str
+    min_gpu_hours: int
+    max_gpu_hours: int
+    durations_months: list[int]
+    kinds: list[str]
+    promise: str
+    is_reviewed: bool
+
+    @staticmethod
+    def from_mode(mode: Mode) -> "ModeOut":
+        return ModeOut(
+            code=mode.code,
+            name=str(mode),
+            summary=str(mode.rules.summary),
+            min_gpu_hours=mode.rules.min_gpu_hours,
+            max_gpu_hours=mode.rules.max_gpu_hours,
+            durations_months=list(mode.rules.durations_months),
+            kinds=list(mode.rules.kinds),
+            promise=promises.in_words(mode.rules),
+            is_reviewed=mode.rules.is_reviewed,
+        )
+
+
+class AdviceOut(Schema):
+    mode: str
+    name: str
+    fits: bool
+    reasons: list[str]
+
+
+class ApplicationOut(Schema):
+    code: str
+    case: str
+    title: str
+    organisation: str
+    mode: str
+    state: str
+    state_label: str
+    gpu_hours_asked: int | None
+    months: int | None
+    submitted_at: datetime | None
+    due_at: datetime | None
+    clock: str
+    next_steps: list[StepOut]
+
+    @staticmethod
+    def resolve_case(application: Application) -> str:
+        return application.case.code
+
+    @staticmethod
+    def resolve_title(application: Application) -> str:
+        return application.case.title
+
+    @staticmethod
+    def resolve_organisation(application: Application) -> str:
+        return application.case.organisation.name
+
+    @staticmethod
+    def resolve_mode(application: Application) -> str:
+        return application.mode.code
+
+    @staticmethod
+    def resolve_state_label(application: Application) -> str:
+        return application.get_state_display()
+
+    @staticmethod
+    def resolve_clock(application: Application) -> str:
+        clock = queries.clock(application, timezone.now())
+        return clock.sentence if clock else ""
+
+    @staticmethod
+    def resolve_next_steps(application: Application, context: dict[str, Any]) -> list[NextStep]:
+        return rules.next_steps(context["request"].user, application)
+
+
+class DecisionOut(Schema):
+    is_award: bool
+    gpu_hours: int
+    months: int
+    reasons: str
+    decided_at: datetime
+
+
+class SectionOut(Schema):
+    section: str
+    title: str
+    to_do: int
+    saved_at: datetime | None
+
+
+class CheckOut(Schema):
+    code: str
+    passed: bool
+    sentence: str
+
+    @staticmethod
+    def resolve_sentence(check: Any) -> str:  # noqa: ANN401  a Check, or ninja's view of one
+        return str(check.sentence)
+
+
+class FindingOut(Schema):
+    step: str
+    is_positive: bool
+    remarks: str
+    scores: dict[str, int]
+    at: datetime
+
+
+class ApplicationDetailOut(ApplicationOut):
+    sections: list[SectionOut]
+    checks: list[CheckOut]
+    findings: list[FindingOut]
+    decision: DecisionOut | None
+
+    @staticmethod
+    def resolve_sections(application: Application) -> list[SectionOut]:
+        return [
+            SectionOut(
+                section=part.section.key,
+                title=str(part.section.title),
+                to_do=part.to_do,
+                saved_at=part.saved_at,
+            )
+            for part in reading.progress(application, list(application.answers.all()))
+        ]
+
+    @staticmethod
+    def resolve_checks(application: Application) -> list[object]:
+        typed = reading.typed_in(application.answers.all())
+        return list(reading.eligibility(application, typed))
+
+    @staticmethod
+    def resolve_findings(application: Application, context: dict[str, Any]) -> list[object]:
+        return list(reading.findings_for(context["request"].user, application))
+
+    @staticmethod
+    def resolve_decision(application: Application) -> Decision | None:
+        return getattr(application, "decision", None)
+
+
+class QuestionOut(Schema):
+    key: str
+    kind: str
+    label: str
+    unit: str
+    required: bool
+    choices: list[str]
+    problem: str
+
+
+class AnswersOut(Schema):
+    section: str
+    values: dict[str, str]
+    version: int
+    saved_at: datetime | None
+    questions: list[QuestionOut]
+
+
+# --- what is sent in ---------------------------------------------------------------------
+class StartIn(Schema):
+    case: str
+    mode: str
+
+
+class AnswersIn(Schema):
+    values: dict[str, str | int | float | bool | None]
+    version: int
+
+
+class StepIn(Schema):
+    """What a step asks; each step reads its own part."""
+
+    reasons: str = ""
+    remarks: str = ""
+    is_positive: bool = True
+    scores: dict[str, int] = {}
+    gpu_hours: int = 0
+    months: int = 0
+
+
+# --- doors -------------------------------------------------------------------------------
+@router.get("/modes", response=list[ModeOut])
+def list_modes(request: SignedIn) -> list[ModeOut]:  # noqa: ARG001  ninja passes it by name
+    return [ModeOut.from_mode(mode) for mode in queries.open_modes()]
+
+
+@router.get("/advice/{case}", response=list[AdviceOut])
+def show_advice(request: SignedIn, case: str) -> list[AdviceOut]:
+    return [
+        AdviceOut(
+            mode=each.mode.code,
+            name=str(each.mode),
+            fits=each.fits,
+            reasons=[str(reason) for reason in each.reasons],
+        )
+        for each in advice.advise(_case(request, case))
+    ]
+
+
+@router.get("/", response=Listing[ApplicationOut])
+def list_applications(
+    request: SignedIn,
+    page: int = 1,
+    size: int = PAGE_SIZE,
+    *,
+    state: str = "",
+    mode: str = "",
+    q: str = "",
+) -> Paged[Application]:
+    rows = queries.listing(request.user, q=q, state=state, mode=mode)
+    return paginate(queries.with_findings(rows), page, size)
+
+
+@router.post("/", response={201: ApplicationDetailOut})
+def start(request: SignedIn, given: StartIn) -> tuple[int, Application]:
+    mode = get_object_or_404(Mode, code=given.mode)
+    made = actions.start(_case(request, given.case), mode=mode, by=request.user)
+    return 201, _whole(request, made.code)
+
+
+@router.get("/{code}", response=ApplicationDetailOut)
+def show(request: SignedIn, code: str) -> Application:
+    return _whole(request, code)
+
+
+@router.get("/{code}/sections/{section}", response=AnswersOut)
+def show_section(request: SignedIn, code: str, section: str) -> AnswersOut:
+    return _section_out(_whole(request, code), section)
+
+
+@router.put("/{code}/sections/{section}", response=AnswersOut)
+def save_section(request: SignedIn, code: str, section: str, given: AnswersIn) -> AnswersOut:
+    actions.save_section(
+        _whole(request, code), section, given.values, version=given.version, by=request.user
+    )
+    return _section_out(_whole(request, code), section)
+
+
+@router.post("/{code}/{step}", response=ApplicationDetailOut)
+def take(request: SignedIn, code: str, step: str, given: StepIn | None = None) -> Application:
+    """Take one of the application's next steps."""
+    application = _whole(request, code)
+    _take(application, step, given or StepIn(), by=request)
+    return _whole(request, code)
+
+
+def _take(application: Application, step: str, given: StepIn, *, by: SignedIn) -> None:
+    person = by.user
+    match step:
+        case "send_back" | "find_ineligible" | "refuse":
+            REASONED[step](application, by=person, reasons=given.reasons)
+        case "find_eligible":
+            actions.find_eligible(application, by=person, remarks=given.remarks)
+        case "technical" | "review":
+            actions.assess(
+                application,
+                step=step,
+                by=person,
+                is_positive=given.is_positive,
+                remarks=given.remarks,
+                scores=given.scores,
+            )
+        case "award":
+            actions.award(
+                application,
+                by=person,
+                gpu_hours=given.gpu_hours,
+                months=given.months,
+                reasons=given.reasons,
+            )
+        case _ if step in PLAIN:
+            PLAIN[step](application, by=person)
+        case _:
+            raise _unknown(step)
+
+
+REASONED: dict[str, Callable[..., object]] = {
+    "send_back": actions.send_back,
+    "find_ineligible": actions.find_ineligible,
+    "refuse": actions.refuse,
+}
+
+
+def _unknown(step: str) -> Invalid:
+    known = ", ".join(sorted(set(rules.WHO) - {"edit"}))
+    return Invalid(
+        _("There is no step “%(step)s”. The steps are: %(known)s.")
+        % {"step": step, "known": known}
+    )
+
+
+def _case(request: SignedIn, code: str) -> Case:
+    cases = Case.objects.visible_to(request.user).select_related("organisation")
+    return get_object_or_404(cases, code=code)
+
+
+def _whole(request: SignedIn, code: str) -> Application:
+    rows: QuerySet[Application] = Application.objects.visible_to(request.user)
+    rows = queries.whole(rows).prefetch_related("answers")
+    return get_object_or_404(rows, code=code)
+
+
+def _section_out(application: Application, section: str) -> AnswersOut:
+    form: FormRules = application.form.rules
+    written = form.section(section)
+    if written is None:
+        raise Invalid(_("This application has no such section. See its list of sections."))
+    kept = next((row for row in application.answers.all() if row.section == section), None)
+    typed = kept.values if kept else {}
+    mode = application.mode.rules
+    return AnswersOut(
+        section=section,
+        values=typed,
+        version=kept.version if kept else 0,
+        saved_at=kept.saved_at if kept else None,
+        questions=[
+            QuestionOut(
+                key=question.key,
+                kind=question.kind,
+                label=str(question.label),
+                unit=answers.unit(question, mode),
+                required=question.required,
+                choices=[choice.code for choice in question.choices],
+                problem=answers.problem(question, typed, mode),
+            )
+            for question in written.fields
+        ],
+    )

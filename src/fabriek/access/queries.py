@@ -1,16 +1,13 @@
 """Questions about applications: what waits for whom, what is asked, how far they are."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Case as Either
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, When
 from django.db.models.expressions import OrderBy
-from django.urls import reverse
 
-from fabriek.access import answers, promises, rules
-from fabriek.access.definitions import Section
+from fabriek.access import promises
 from fabriek.access.models import (
-    Answers,
     Application,
     ApplicationQuerySet,
     Assessment,
@@ -21,8 +18,7 @@ from fabriek.access.models import (
 from fabriek.access.states import UNDER_ASSESSMENT, ApplicationState
 from fabriek.cases.models import Case, Partner
 from fabriek.cases.states import PartnerState
-from fabriek.kernel.models import Entry
-from fabriek.people.models import Organisation, Person, Role
+from fabriek.people.models import Person, Role
 
 S = ApplicationState
 Step = Assessment.Step
@@ -34,9 +30,8 @@ SORTS = {
     "mode": "mode__position",
     "state": "state",
     "gpu": "gpu_hours_asked",
-    "due": "due_at",
+    "due": "due",
 }
-MOST_ENTRIES = 100
 
 
 # --- lists -------------------------------------------------------------------------------
@@ -47,14 +42,25 @@ def with_facts(applications: QuerySet[Application]) -> QuerySet[Application]:
 
 def with_findings(applications: QuerySet[Application]) -> QuerySet[Application]:
     """Bring along what permissions and next steps look at as well."""
-    return with_facts(applications).prefetch_related("case__partners", "assessments__by")
+    return with_facts(applications).prefetch_related(
+        Prefetch("case__partners", Partner.objects.select_related("organisation")),
+        Prefetch("assessments", Assessment.objects.select_related("by").order_by("at", "pk")),
+    )
+
+
+def whole(applications: QuerySet[Application]) -> QuerySet[Application]:
+    """Bring along all that the page of one application shows."""
+    return with_findings(applications).select_related(
+        "case__intake", "form", "decision__decided_by"
+    )
 
 
 def listing(
     person: Person, *, q: str = "", state: str = "", mode: str = "", sort: str = ""
 ) -> QuerySet[Application]:
     """List the applications this person may see; what is promised first stands first."""
-    rows = with_facts(Application.objects.visible_to(person))
+    promised = When(state__in=UNDER_ASSESSMENT, then=F("due_at"))
+    rows = with_facts(Application.objects.visible_to(person)).annotate(due=Either(promised))
     if q := q.strip().replace("\x00", ""):
         named = Q(case__title__icontains=q) | Q(case__organisation__name__icontains=q)
         rows = rows.filter(named | Q(code__iexact=q))
@@ -66,7 +72,8 @@ def listing(
 
 
 def _order(sort: str) -> list[OrderBy | str]:
-    column = SORTS.get(sort.removeprefix("-"), "due_at")
+    """Order by a column; what is not being assessed has no promise and stands behind."""
+    column = SORTS.get(sort.removeprefix("-"), "due")
     if sort.startswith("-"):
         return [F(column).desc(nulls_last=True), "-pk"]
     return [F(column).asc(nulls_last=True), "-pk"]
@@ -165,88 +172,3 @@ def clock(application: Application, now: datetime) -> promises.Clock | None:
     if application.due_at is None or application.state not in UNDER_ASSESSMENT:
         return None
     return promises.clock(application.due_at, now)
-
-
-def answered(application: Application) -> dict[str, dict[str, str]]:
-    """Everything typed, section by section."""
-    return {kept.section: kept.values for kept in application.answers.all()}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Progress:
-    """How far one section is."""
-
-    section: Section
-    url: str
-    to_do: int
-    saved_at: datetime | None
-
-    @property
-    def is_done(self) -> bool:
-        return self.to_do == 0
-
-
-def progress(application: Application, kept: list[Answers]) -> list[Progress]:
-    """Go through the sections in order, each with the number of answers to mend."""
-    by_section = {row.section: row for row in kept}
-    typed = {row.section: row.values for row in kept}
-    form, mode = application.form.rules, application.mode.rules
-    problems = answers.problems(form, typed, mode)
-    return [
-        Progress(
-            section=section,
-            url=reverse("access:section", args=[application.code, section.key]),
-            to_do=sum(problem.section.key == section.key for problem in problems),
-            saved_at=by_section[section.key].saved_at if section.key in by_section else None,
-        )
-        for section in form.sections
-    ]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Happening:
-    """One line of the timeline of an application."""
-
-    at: datetime
-    sentence: str
-    by: str
-    note: str
-
-
-def timeline(application: Application) -> list[Happening]:
-    rows = Entry.objects.filter(
-        subject_kind=Application._meta.label_lower, subject_id=application.pk
-    )
-    return [
-        Happening(
-            at=entry.at,
-            sentence=entry.sentence[:1].upper() + entry.sentence[1:],
-            by=str(entry.by or ""),
-            note=str(entry.details.get("note", "")),
-        )
-        for entry in rows.select_related("by").order_by("-at", "-pk")[:MOST_ENTRIES]
-    ]
-
-
-def findings_for(person: Person, application: Application) -> list[Assessment]:
-    """List what this person may read: all for those at work on it, else what is public."""
-    given = list(application.assessments.all())
-    if rules.may_see_findings(person, application):
-        return given
-    names = {
-        Step.ELIGIBILITY: "administrative_check",
-        Step.TECHNICAL: "technical_assessment",
-        Step.REVIEW: "expert_review",
-    }
-    mode = application.mode.rules
-    return [f for f in given if mode.step(names[Step(f.step)]).visible_to_applicant]
-
-
-def consortium(application: Application) -> list[Organisation]:
-    """List the organisations that take part, the proposing one first."""
-    case = application.case
-    partners = [
-        p.organisation_id for p in case.partners.all() if p.state == PartnerState.ACCEPTED
-    ]
-    others = Organisation.objects.filter(pk__in=partners).order_by("name") if partners else []
-    return [case.organisation, *others]

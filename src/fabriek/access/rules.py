@@ -307,14 +307,15 @@ STEPS: dict[str, tuple[Text, Text]] = {
 # Steps that are one press; all others have something to fill in or to confirm first.
 PRESSED = {"accept", "finish_review"}
 DANGER = {"refuse", "find_ineligible", "decline", "withdraw"}
-ANCHORS = {
-    "find_eligible": "#eligibility",
-    "send_back": "#send-back",
-    "find_ineligible": "#ineligible",
-    "technical": "#technical",
-    "review": "#review",
-    "award": "#award",
-    "refuse": "#refuse",
+# Their forms stand on the page of the application, under their own names.
+ON_PAGE = {
+    "find_eligible",
+    "send_back",
+    "find_ineligible",
+    "technical",
+    "review",
+    "award",
+    "refuse",
 }
 
 
@@ -339,8 +340,8 @@ def has_given(step: str, person: Person, application: Application) -> bool:
 def _next_step(step: str, application: Application) -> NextStep:
     label, sentence = STEPS[step]
     page = reverse("access:detail", args=[application.code])
-    if step in ANCHORS:
-        url = page + ANCHORS[step]
+    if step in ON_PAGE:
+        url = f"{page}#{step}"
     elif step == "edit":
         url = page
     else:
