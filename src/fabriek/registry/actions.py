@@ -4,22 +4,24 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek import VERSION
-from fabriek.kernel import journal
+from fabriek.datasets.actions import Download
+from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
-from fabriek.kernel.errors import NotAllowed, Refused, WrongState
+from fabriek.kernel.errors import Refused, WrongState
 from fabriek.people.models import Organisation, Person
-from fabriek.registry import card, licences, outputs, queries
+from fabriek.registry import card, licences, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs import folders
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
-from fabriek.store.models import Repository, Revision
+from fabriek.store.models import Blob, File, Repository, Revision
+from fabriek.store.queries import the_store
 from fabriek.store.references import written
 from fabriek_recipes.recipe import catalogue
 
@@ -28,46 +30,49 @@ journal.describe(
         "registry.register": gettext_lazy("A model was registered."),
         "registry.reject": gettext_lazy("The output of a run could not become a model."),
         "registry.bring_in": gettext_lazy("brought in an open base model"),
+        "registry.download": gettext_lazy("fetched a file of a model"),
     }
 )
 README = "README.md"
+CARD_BYTES_MAX = 400_000
+LARGEST = 1e30  # beyond any count of anything: a slip, or a joke
 Plain = str | int | float | bool | None
 
 
 def register(run: Run) -> Model:
     """Take the model out of a run's folder into the store, with its card and origin.
 
-    Safe to repeat, and two at once make one model: the repository is found by the run's key and
-    the model by the run. Files go in before the transaction, which is short.
+    Safe to repeat, and two at once make one model: both find the repository by the run's key,
+    and who is second under the lock finds the model. The files go in before that lock.
 
     Raises:
         WrongState: the run has not succeeded.
+        Refused: its folder cannot be reached now.
         Invalid: what it left is not a model that can be taken in.
     """
     if existing := Model.objects.filter(run=run).first():
         return existing
-    if run.state != RunState.SUCCEEDED:
-        raise WrongState(_("%(run)s has not succeeded, so it has no model.") % {"run": run})
+    _require_end(run)
     found = outputs.model_files(run.folder)
-    facts = _plain(folders.report(run))
-    base = queries.base_of(run)
-    told = _card_facts(run, base, facts)
     repository = _repository_for(run)
-    revision = _taken_in(repository, found, card.written(told), message=f"Made by {run.code}")
-    try:
-        return _model(run, base, revision, told, facts)
-    except IntegrityError:
-        return Model.objects.get(run=run)  # another pass was quicker
+    files = {name: store.adopt(repository, path, by=None) for name, path in found.files.items()}
+    told = _card_facts(run, queries.base_of(run), _facts_of(run, found))
+    text = io.BytesIO(card.written(told).encode())
+    files[README] = store.store_bytes(repository, text, by=None)
+    return _registered(run, repository, files, told)
 
 
 def reject(run: Run, refusal: Refused) -> None:
     """Keep why the output of `run` is no model, so that people see it and it is not retried."""
+    told = {
+        "code": refusal.code[:40],
+        "name": getattr(refusal, "name", "")[:200],
+        "reason": str(refusal)[:2000],
+    }
     with transaction.atomic():
-        _row, is_new = Rejection.objects.get_or_create(
-            run=run, defaults={"reason": str(refusal)[:2000]}
-        )
+        _row, is_new = Rejection.objects.get_or_create(run=run, defaults=told)
         if is_new:
-            journal.record("registry.reject", run, by=None, code=refusal.code)
+            journal.record("registry.reject", run, by=None, code=refusal.code, note=run.code)
 
 
 def bring_in(
@@ -77,27 +82,66 @@ def bring_in(
 
     Raises:
         NotAllowed: only staff bring in models that everybody may use.
-        Invalid: the folder holds no whole model, or files that are not taken.
+        Invalid: the folder holds no whole model, or the title or licence will not do.
+        Refused: there is an open model with this title.
     """
-    if not by.is_factory_staff:
-        raise NotAllowed(_("Only staff of the factory bring in open models. Ask them to do so."))
+    rules.require_bring_in(by)
+    model = Model(title=text.line(title), licence=text.line(licence))
+    text.check(model, ["title", "licence"])
+    _require_new_title(model)
     found = outputs.plain_files(folder)
+    model.card = _readme(found.files, title=model.title, licence=model.licence)
+    model.facts = {"parameters_total": found.parameters}
     repository = store.create_repository(
         kind=Repository.Kind.MODEL, case=None, organisation=organisation, is_open=True, by=by
     )
-    files = {name: store.adopt(repository, path, by=by) for name, path in found.items()}
-    revision = store.commit(repository, files, message=title, by=by)
-    text = (folder / README).read_text("utf-8", "replace") if (folder / README).exists() else ""
+    files = {name: store.adopt(repository, path, by=by) for name, path in found.files.items()}
+    if README not in files:
+        source = io.BytesIO(model.card.encode())
+        files[README] = store.store_bytes(repository, source, by=by)
     with transaction.atomic():
-        model = Model.objects.create(
-            title=title, revision=revision, licence=licence, card=text or f"# {title}\n"
-        )
+        _require_new_title(model)
+        model.revision = store.commit(repository, files, message=model.title, by=by)
+        model.save()
         _named(model)
-        journal.record("registry.bring_in", model, by=by)
+        journal.record("registry.bring_in", model, by=by, note=model.code)
     return model
 
 
+@transaction.atomic
+def download(model: Model, file: File, *, by: Person) -> Download:
+    """Open one file for somebody who may use the model, and write down who took it.
+
+    Raises:
+        NotAllowed: the model is of others.
+    """
+    rules.require_see(by, model)
+    blob = file.blob
+    content = the_store().open(blob.organisation_id, blob.sha256)
+    details = {"code": model.code, "path": file.path, "sha256": blob.sha256}
+    journal.record("registry.download", model, by=by, note=model.code, **details)
+    name = file.path.rpartition("/")[2]
+    return Download(content=content, name=name, size_bytes=blob.size_bytes)
+
+
+# --- what a run made ---------------------------------------------------------------------
+def _require_end(run: Run) -> None:
+    if run.state != RunState.SUCCEEDED:
+        raise WrongState(_("%(run)s has not succeeded, so it has no model.") % {"run": run})
+    if not folders.is_ready(run):
+        # Nothing may be concluded: its disk may be away for a moment.
+        raise Refused(
+            _("The folder of %(run)s cannot be reached, so its model was not taken in yet.")
+            % {"run": run},
+            code="not_reached",
+        )
+
+
+@transaction.atomic
 def _repository_for(run: Run) -> Repository:
+    """Find or make the place of the model; after registering it has the model's code."""
+    if existing := _registered_before(run):
+        return existing.revision.repository
     repository, _is_new = Repository.objects.get_or_create(
         code=run.key,
         defaults={
@@ -109,35 +153,31 @@ def _repository_for(run: Run) -> Repository:
     return repository
 
 
-def _taken_in(
-    repository: Repository, found: Mapping[str, Path], text: str, *, message: str
-) -> Revision:
-    files = {name: store.adopt(repository, path, by=None) for name, path in found.items()}
-    files[README] = store.store_bytes(repository, io.BytesIO(text.encode()), by=None)
-    return store.commit(repository, files, message=message, by=None)
+def _registered_before(run: Run) -> Model | None:
+    """Look under the run's lock, so that of two passes one is second."""
+    Run.objects.select_for_update().get(pk=run.pk)
+    return Model.objects.select_related("revision__repository").filter(run=run).first()
 
 
 @transaction.atomic
-def _model(
-    run: Run,
-    base: Model | None,
-    revision: Revision,
-    told: card.CardFacts,
-    facts: Mapping[str, Plain],
+def _registered(
+    run: Run, repository: Repository, files: Mapping[str, Blob], told: card.CardFacts
 ) -> Model:
+    if existing := _registered_before(run):
+        return existing
     model = Model.objects.create(
         title=told.title,
         case=run.case,
-        revision=revision,
+        revision=store.commit(repository, files, message=f"Made by {run.code}", by=None),
         run=run,
-        base=base,
+        base=queries.base_of(run),
         licence=told.licence,
         scores=dict(told.scores),
-        facts=dict(facts),
+        facts=dict(told.facts),
         card=card.written(told),
     )
     _named(model)
-    journal.record("registry.register", model, by=None, run=run.code)
+    journal.record("registry.register", model, by=None, run=run.code, note=model.code)
     return model
 
 
@@ -151,9 +191,10 @@ def _named(model: Model) -> None:
 
 def _card_facts(run: Run, base: Model | None, facts: Mapping[str, Plain]) -> card.CardFacts:
     data = [
-        item.revision for item in run.inputs.all() if hasattr(item.revision.repository, "dataset")
+        item.revision
+        for item in run.inputs.all()
+        if hasattr(item.revision.repository, "dataset")
     ]
-    recipe = catalogue()[run.recipe]
     sources = [_source_of(revision) for revision in data]
     return card.CardFacts(
         title=_title(run, sources),
@@ -162,8 +203,9 @@ def _card_facts(run: Run, base: Model | None, facts: Mapping[str, Plain]) -> car
         organisation=run.case.organisation.name,
         purpose=run.case.problem,
         recipe=run.recipe,
-        recipe_summary=recipe.summary,
+        recipe_summary=catalogue()[run.recipe].summary,
         run=run.code,
+        made_on=f"{run.ended_at:%Y-%m-%d}" if run.ended_at else "an unknown day",
         seed=run.seed,
         code_version=VERSION,
         licence=licences.inherited(
@@ -206,10 +248,42 @@ def _base_source(base: Model | None) -> card.Source | None:
     )
 
 
-def _plain(report: Mapping[str, object]) -> dict[str, Plain]:
-    """Keep single figures and words; lists of rows hold people's data and stay in the run."""
-    return {
+def _facts_of(run: Run, found: outputs.Found) -> dict[str, Plain]:
+    """Keep single figures and words of the run's report.
+
+    Lists of rows hold people's data and stay in the run. A job may write anything: what a
+    database cannot keep is left out.
+    """
+    told = {
         name[:60]: value[:200] if isinstance(value, str) else value
-        for name, value in report.items()
-        if value is None or isinstance(value, str | int | float | bool)
+        for name, value in folders.report(run).items()
+        if name.isprintable() and _is_plain(value)
     }
+    return {"parameters_total": found.parameters} | told  # type: ignore[return-value]
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isprintable()
+    if isinstance(value, int | float):
+        return abs(value) < LARGEST  # not infinite, nor "not a number"
+    return value is None
+
+
+# --- what staff brings in ----------------------------------------------------------------
+def _require_new_title(model: Model) -> None:
+    same = Model.objects.filter(title__iexact=model.title, revision__repository__is_open=True)
+    if found := same.first():
+        raise Refused(
+            _("There is an open model with this title already: %(code)s. Choose another title.")
+            % {"code": found.code},
+            code="known_title",
+        )
+
+
+def _readme(files: Mapping[str, Path], *, title: str, licence: str) -> str:
+    """Take the card its makers wrote, else a plain one."""
+    if README not in files:
+        return card.of_unknown(title=title, licence=licence)
+    with files[README].open("rb") as file:
+        return file.read(CARD_BYTES_MAX).decode("utf-8", "replace").replace("\0", "")

@@ -1,5 +1,159 @@
 """The API of registry: parse, call one action, show. No decisions are taken here."""
 
-from ninja import Router
+from datetime import datetime
+from typing import Any
 
-router = Router(tags=["registry"])
+from django.http import FileResponse
+from django.shortcuts import get_object_or_404
+from ninja import Router, Schema
+from pydantic import Field
+
+from fabriek.datasets.attachment import attachment
+from fabriek.kernel.paging import Listing, Paged, paginate
+from fabriek.kernel.steps import NextStep, StepOut
+from fabriek.people.http import SignedIn
+from fabriek.registry import actions, origin, queries, rules
+from fabriek.registry.models import Model
+from fabriek.store.models import File, Repository
+from fabriek.store.references import written
+
+router = Router(tags=["models"])
+
+
+class ModelOut(Schema):
+    """`case` is null for open base models, which belong to none."""
+
+    code: str
+    title: str
+    case: str | None
+    licence: str
+    is_open: bool = Field(alias="revision.repository.is_open")
+    base: str | None
+    run: str | None
+    scores: dict[str, float | int | None]
+    size_bytes: int = Field(alias="revision.size_bytes")
+    registered_at: datetime
+    url: str = Field(alias="get_absolute_url")
+
+    @staticmethod
+    def resolve_case(model: Model) -> str | None:
+        return model.case.code if model.case else None
+
+    @staticmethod
+    def resolve_base(model: Model) -> str | None:
+        return model.base.code if model.base else None
+
+    @staticmethod
+    def resolve_run(model: Model) -> str | None:
+        return model.run.code if model.run else None
+
+
+class DatasetOut(Schema):
+    reference: str
+    title: str
+    digest: str
+
+
+class ModelDetailOut(ModelOut):
+    """`digest` is the SHA-256 of the sorted listing of the files."""
+
+    digest: str = Field(alias="revision.digest")
+    facts: dict[str, str | int | float | bool | None]
+    datasets: list[DatasetOut]
+    next_steps: list[StepOut]
+
+    @staticmethod
+    def resolve_datasets(model: Model) -> list[dict[str, str]]:
+        # What a case of others learned from is not told, also when its model is open.
+        run = model.run_id if model.is_ours else None  # type: ignore[attr-defined]
+        inputs = queries.inputs_of([run])[run] if run else []
+        return [
+            {
+                "reference": written(row.revision),
+                "title": row.revision.repository.title,
+                "digest": row.revision.digest,
+            }
+            for row in inputs
+            if row.revision.repository.kind == Repository.Kind.DATASET
+        ]
+
+    @staticmethod
+    def resolve_next_steps(model: Model, context: dict[str, Any]) -> list[NextStep]:
+        part = model.is_ours  # type: ignore[attr-defined]
+        return rules.next_steps(context["request"].user, model, part=part)
+
+
+class CardOut(Schema):
+    card: str
+
+
+class ItemOut(Schema):
+    label: str
+    url: str
+    note: str
+
+
+class OriginStepOut(Schema):
+    name: str
+    kind: str
+    items: list[ItemOut]
+
+
+class ChainOut(Schema):
+    """From a model back to its case; the next chain is that of its base model."""
+
+    model: str = Field(alias="model.code")
+    steps: list[OriginStepOut]
+
+
+class FileOut(Schema):
+    path: str
+    size_bytes: int = Field(alias="blob.size_bytes")
+    sha256: str = Field(alias="blob.sha256")
+
+
+class FilesOut(Schema):
+    """All files at once: a model has tens of them, and is whole or not there."""
+
+    items: list[FileOut]
+    count: int
+
+
+@router.get("/", response=Listing[ModelOut])
+def index(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> Paged[Model]:
+    return paginate(queries.listing(request.user, q), page, size)
+
+
+@router.get("/{code}", response=ModelDetailOut)
+def show(request: SignedIn, code: str) -> Model:
+    return _model(request, code)
+
+
+@router.get("/{code}/card", response=CardOut)
+def card(request: SignedIn, code: str) -> Model:
+    """Get the model card: Markdown with the front matter that Hugging Face reads."""
+    return _model(request, code)
+
+
+@router.get("/{code}/origin", response=list[ChainOut])
+def origin_of(request: SignedIn, code: str) -> list[origin.Chain]:
+    """Get the chain from the model back to its case, then that of its base model."""
+    return origin.chains(_model(request, code), request.user)
+
+
+@router.get("/{code}/files", response=FilesOut)
+def files(request: SignedIn, code: str) -> dict[str, object]:
+    found: list[File] = list(_model(request, code).revision.files.select_related("blob"))
+    return {"items": found, "count": len(found)}
+
+
+@router.get("/{code}/files/{path:path}")
+def download(request: SignedIn, code: str, path: str) -> FileResponse:
+    """Get one file."""
+    model = _model(request, code)
+    file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
+    return attachment(actions.download(model, file, by=request.user))
+
+
+def _model(request: SignedIn, code: str) -> Model:
+    return get_object_or_404(queries.shown(request.user), code=code)

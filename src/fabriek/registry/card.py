@@ -5,10 +5,11 @@ is in English with a Dutch summary, whatever language the page around it has.
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-Score = float | int | None
+from fabriek.registry.scores import Figure, pairs
 
 # Regulation (EU) 2024/1689: above this much training compute a model is presumed to be a
 # general-purpose one (Commission guidelines of July 2025).
@@ -36,13 +37,14 @@ class CardFacts:
     recipe: str
     recipe_summary: str
     run: str
+    made_on: str
     seed: int
     code_version: str
     licence: str
     knobs: Mapping[str, object]
     datasets: Sequence[Source]
     base: Source | None
-    scores: Mapping[str, Score]
+    scores: Mapping[str, Figure]
     facts: Mapping[str, object] = field(default_factory=dict)
     gpu_seconds_used: int = 0
     gpu_seconds_estimated: int = 0
@@ -62,22 +64,35 @@ def written(facts: CardFacts) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
+def of_unknown(*, title: str, licence: str) -> str:
+    """Write the little that is known of a model that came without a card."""
+    front = _matter(_licence(licence))
+    return f"{front}\n\n# {_line(title)}\n\nIts makers sent no model card with it.\n"
+
+
 def _front_matter(facts: CardFacts) -> str:
-    """JSON is valid YAML: quoting by a library, so that no title can break out of its line."""
-    licence = facts.licence.lower()
     meta: dict[str, object] = {
-        "license": licence if licence in HUB_LICENCES else "other",
-        "language": ["nl"],
+        **_licence(facts.licence),
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
-        "tags": ["fabriek", facts.recipe],
+        "tags": ["fabriek", facts.recipe.replace("_", "-")],
         "datasets": [source.reference for source in facts.datasets],
     }
-    if meta["license"] == "other":
-        meta["license_name"] = licence
     if facts.base:
         meta["base_model"] = facts.base.reference
-    lines = [f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in meta.items()]
+    return _matter(meta)
+
+
+def _licence(licence: str) -> dict[str, object]:
+    name = licence.lower()
+    if name in HUB_LICENCES:
+        return {"license": name}
+    return {"license": "other", "license_name": name}
+
+
+def _matter(meta: Mapping[str, object]) -> str:
+    """JSON is valid YAML: quoting by a library, so that no title can break out of its line."""
+    lines = [f"{name}: {json.dumps(value)}" for name, value in meta.items()]
     return "\n".join(["---", *lines, "---"])
 
 
@@ -85,14 +100,7 @@ HUB_LICENCES = {"cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "eupl-1.2", "apache-2.0"
 
 
 def _summaries(facts: CardFacts) -> str:
-    before, after = _pair(facts.scores, "exact_match")
-    measured = ""
-    gemeten = ""
-    if after is not None:
-        measured = f" On rows it never saw it answers {after:.0%} exactly right"
-        measured += f" (before training: {before:.0%})." if before is not None else "."
-        gemeten = f" Van de voorbeelden die het nooit zag, beantwoordt het {after:.0%} precies goed"
-        gemeten += f" (vooraf: {before:.0%})." if before is not None else "."
+    gemeten, measured = _measured(facts.scores)
     return (
         f"**In het kort.** Dit model is gemaakt door {_line(facts.organisation)} voor de casus "
         f"“{_line(facts.case_title)}”.{gemeten}\n\n"
@@ -101,67 +109,97 @@ def _summaries(facts: CardFacts) -> str:
     )
 
 
+def _measured(scores: Mapping[str, Figure]) -> tuple[str, str]:
+    """Say the score people understand best, in Dutch and in English."""
+    before, after = scores.get("exact_match_before"), scores.get("exact_match_after")
+    if after is None:
+        return "", ""
+    vooraf = f" (vooraf: {before:.0%})" if before is not None else ""
+    earlier = f" (before training: {before:.0%})" if before is not None else ""
+    return (
+        f" Van de voorbeelden die het nooit zag, beantwoordt het {after:.0%} precies "
+        f"goed{vooraf}.",
+        f" On rows it never saw it answers {after:.0%} exactly right{earlier}.",
+    )
+
+
 def _scores(facts: CardFacts) -> str:
-    names = sorted({name.rpartition("_")[0] for name in facts.scores})
     rows = [
-        f"| {name.replace('_', ' ')} | {_number(before)} | {_number(after)} |"
-        for name in names
-        for before, after in [_pair(facts.scores, name)]
+        f"| {_line(score.name.replace('_', ' '))} | {_number(score.before)} "
+        f"| {_number(score.after)} |"
+        for score in pairs(facts.scores)
     ]
     if not rows:
-        return ""
-    apart = facts.facts.get("rows_held_out", "an unknown number of")
+        return "## Scores\n\nNothing was measured."
+    apart = facts.facts.get("rows_held_out")
+    on = f"{apart:,} rows" if isinstance(apart, int) else "rows"
     table = "\n".join(["| score | before | after |", "|---|---:|---:|", *rows])
     return (
-        f"## Scores\n\n{table}\n\nMeasured on {apart} rows that were kept apart and never "
-        "learned from. Exact match: the share of answers that are right to the letter. Loss: "
-        "how surprised the model is by the right answer; lower is better."
+        f"## Scores\n\n{table}\n\nMeasured on {on} that were kept apart and never "
+        "learned from. Exact match: the share of answers that are right to the letter, of 1. "
+        "Loss: how surprised the model is by the right answer; lower is better."
     )
 
 
 def _origin(facts: CardFacts) -> str:
     lines = [
-        f"- Case {facts.case}, run {facts.run}, recipe `{facts.recipe}`: {facts.recipe_summary}"
+        f"- Case {facts.case}, run {facts.run}, made on {facts.made_on}",
+        f"- Recipe `{facts.recipe}`: {facts.recipe_summary}",
     ]
     for source in facts.datasets:
         personal = "contains personal data" if source.has_personal_data else "no personal data"
         lines.append(
             f"- Data: {_line(source.title)} ({source.reference}, sha256 of its listing "
-            f"`{source.digest}`), licence {source.licence}, {personal} according to its owner"
+            f"`{source.digest}`), licence {_line(source.licence)}, {personal} according to its "
+            "owner"
         )
     if facts.base:
         lines.append(
-            f"- Base model: {_line(facts.base.title)} ({facts.base.reference}), "
-            f"licence {facts.base.licence}"
+            f"- Base model: {_line(facts.base.title)} ({facts.base.reference}, "
+            f"sha256 of its listing `{facts.base.digest}`), licence {_line(facts.base.licence)}"
         )
     else:
         lines.append("- Base model: none, it was trained from scratch")
     lines.append(
-        f"- Licence of this model: {facts.licence}, derived from the licences above; this is a "
-        "rule of thumb and no legal advice"
+        f"- Licence of this model: {_line(facts.licence)}, derived from the licences above; this "
+        "is a rule of thumb and no legal advice"
     )
     return "## Origin\n\n" + "\n".join(lines)
 
 
+COUNTS = ("parameters_total", "parameters_trained", "rows_trained", "tokens_seen")
+
+
 def _making(facts: CardFacts) -> str:
-    flop = facts.facts.get("flop_estimate")
     lines = [
         f"- GPU-hours used: {facts.gpu_seconds_used / 3600:.2f} "
         f"(estimated before the start: {facts.gpu_seconds_estimated / 3600:.2f})",
+        "- Energy used: not measured",
         f"- Fabriek {facts.code_version}, seed {facts.seed}",
     ]
-    for name in ("rows_trained", "tokens_seen", "parameters_trained", "parameters_total"):
-        if isinstance(value := facts.facts.get(name), int):
-            lines.append(f"- {name.replace('_', ' ').capitalize()}: {value:,}")
-    if isinstance(flop, int | float) and not isinstance(flop, bool):
-        presumed = "above" if flop > GPAI_FLOP else "far below"
-        lines.append(
-            f"- Training compute: about {flop:.2g} FLOP of our own, {presumed} the 1e23 at which "
-            "the AI Act's guidelines presume a general-purpose model"
-        )
-    knobs = "\n".join(f"| {name} | {_line(str(value))} |" for name, value in facts.knobs.items())
+    lines += [
+        f"- {name.replace('_', ' ').capitalize()}: {value:,}"
+        for name in COUNTS
+        if isinstance(value := facts.facts.get(name), int)
+    ]
+    if compute := _compute(facts.facts.get("flop_estimate")):
+        lines.append(compute)
+    knobs = "\n".join(
+        f"| {_line(name)} | {_line(str(value))} |" for name, value in facts.knobs.items()
+    )
     settings = f"\n\n| setting | value |\n|---|---|\n{knobs}" if knobs else ""
     return "## How it was made\n\n" + "\n".join(lines) + settings
+
+
+def _compute(flop: object) -> str:
+    if not isinstance(flop, int | float) or isinstance(flop, bool):
+        return ""
+    presumed = "above" if flop > GPAI_FLOP else "below"
+    return (
+        f"- Training compute: about {flop:.2g} FLOP of our own, {presumed} the 1e23 from which "
+        "the guidelines to the AI Act presume a general-purpose model; that of the base model "
+        "is not counted here"
+    )
 
 
 def _limits(facts: CardFacts) -> str:
@@ -169,29 +207,38 @@ def _limits(facts: CardFacts) -> str:
     lines = [
         "The scores say how the model does on data like the data it learned from. They say "
         "nothing about other data, other languages, or people who try to mislead it.",
+        "Whether it treats groups of people differently was not measured.",
         "Let a person check its answers before they have consequences for somebody.",
+        "Which duties the AI Act gives follows from the use that is made of it: its risk class "
+        "was not judged here.",
     ]
     if personal:
         lines.append(
-            "It learned from personal data and may repeat some of it: treat the model itself as "
-            "personal data."
+            "It learned from personal data and may repeat some of it: treat the model itself "
+            "as personal data."
         )
     return "## What it is not\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _pair(scores: Mapping[str, Score], name: str) -> tuple[Score, Score]:
-    return scores.get(f"{name}_before"), scores.get(f"{name}_after")
-
-
-def _number(value: Score) -> str:
+def _number(value: Figure) -> str:
     return "not measured" if value is None else f"{value:.4g}"
+
+
+SIGNS = frozenset("\\`*_[]<>|#~&")
+# What begins a list, a rule or a heading's underline when it stands first on a line.
+OPENING = re.compile(r"^(?:[-+=]|[0-9]{1,9}[.)])")
 
 
 def _line(text: str) -> str:
     """Keep what people typed on its line and out of the markup."""
-    flat = " ".join(text.split())
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in flat)
+    flat = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
+    escaped = "".join(f"\\{sign}" if sign in SIGNS else sign for sign in flat)
+    if found := OPENING.match(escaped):
+        end = found.end() - 1
+        return f"{escaped[:end]}\\{escaped[end:]}"
+    return escaped
 
 
 def _text(text: str) -> str:
-    return "\n\n".join(_line(part) for part in text.split("\n\n") if part.strip())
+    paragraphs = re.split(r"\n\s*\n", text.replace("\r\n", "\n"))
+    return "\n\n".join(_line(part) for part in paragraphs if part.strip())

@@ -10,7 +10,9 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Person
+from fabriek.registry import licences, reasons
 from fabriek.runs.models import Run
 from fabriek.store.models import Revision
 
@@ -24,12 +26,12 @@ class ModelQuerySet(models.QuerySet["Model"]):
 
 class Model(models.Model):
     code = models.SlugField(unique=True, default=provisional, editable=False)
-    title = models.CharField(_("title"), max_length=200)
+    title = models.CharField(_("title"), max_length=200, validators=[PLAIN])
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="models")
     revision = models.OneToOneField(Revision, models.PROTECT, related_name="model")
     run = models.OneToOneField(Run, models.PROTECT, null=True, related_name="model")
     base = models.ForeignKey("self", models.PROTECT, null=True, related_name="derived")
-    licence = models.CharField(_("licence"), max_length=40)
+    licence = models.CharField(_("licence"), max_length=40, validators=[PLAIN])
     scores = models.JSONField(default=dict)
     facts = models.JSONField(default=dict)
     card = models.TextField(_("model card"))
@@ -43,20 +45,34 @@ class Model(models.Model):
     def __str__(self) -> str:
         return f"{self.code} {self.title}"
 
+    def get_absolute_url(self) -> str:
+        return reverse("registry:detail", args=[self.code])
+
     @property
     def thread(self) -> str:
         return self.case.code if self.case else ""
 
-    def get_absolute_url(self) -> str:
-        return reverse("registry:detail", args=[self.code])
+    @property
+    def licence_said(self) -> str:
+        return licences.label(self.licence)
 
 
 class Rejection(models.Model):
-    """Why the output of a run could not become a model; kept so that it is not tried for ever."""
+    """Why the output of a run could not become a model; kept so that it is not tried for ever.
+
+    `code` and `name` tell it in any language; `reason` is what was said then, for causes of
+    which no sentence is kept.
+    """
 
     run = models.OneToOneField(Run, models.PROTECT, related_name="rejection")
+    code = models.CharField(max_length=40, blank=True)
+    name = models.CharField(max_length=200, blank=True)
     reason = models.TextField(max_length=2000)
-    at = models.DateTimeField(default=timezone.now, editable=False)
+    at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
 
     def __str__(self) -> str:
         return f"output of {self.run_id}"
+
+    @property
+    def sentence(self) -> str:
+        return reasons.said(self.code, self.name) or self.reason

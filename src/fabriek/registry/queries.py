@@ -1,15 +1,17 @@
 """Questions about models: which runs wait to be registered, what a model was made from."""
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from fabriek.registry.models import Model
+from fabriek.cases.models import Case
+from fabriek.people.models import Person
+from fabriek.registry.models import Model, Rejection
 from fabriek.runs.models import Run, RunInput
 from fabriek.runs.states import RunState
 from fabriek_recipes.recipe import catalogue
 
 
 def awaiting_registration() -> QuerySet[Run]:
-    """Runs that made a model which is not in the registry yet, oldest first."""
+    """Find runs that made a model which is not in the registry yet, oldest first."""
     makers = [recipe.name for recipe in catalogue().values() if recipe.makes_model]
     return with_inputs(
         Run.objects.filter(
@@ -21,18 +23,76 @@ def awaiting_registration() -> QuerySet[Run]:
     ).order_by("ended_at")
 
 
+def shown(person: Person) -> QuerySet[Model]:
+    """Models this person may see, each with `is_ours`: it is of a case of theirs."""
+    return with_origin(Model.objects.visible_to(person), person)
+
+
+def with_origin(models: QuerySet[Model], person: Person) -> QuerySet[Model]:
+    """Bring along the run, what paid for it, and the case."""
+    ours = Case.objects.taken_part_in_by(person).filter(pk=OuterRef("case"))
+    return models.select_related(
+        "case__organisation",
+        "revision__repository__organisation",
+        "run__allocation__decision__application",
+        "base",
+    ).annotate(is_ours=Exists(ours))
+
+
+def listing(person: Person, words: str = "") -> QuerySet[Model]:
+    """Find by code, title, licence or case; newest first."""
+    rows = Model.objects.visible_to(person).select_related(
+        "case", "run", "base", "revision__repository"
+    )
+    for word in _words(words):
+        rows = rows.filter(
+            Q(code__iexact=word)
+            | Q(title__icontains=word)
+            | Q(licence__icontains=word)
+            | Q(case__code__iexact=word)
+            | Q(case__title__icontains=word)
+        )
+    return rows.order_by("-registered_at", "-pk")
+
+
+def rejections(person: Person, words: str = "") -> QuerySet[Rejection]:
+    """Find runs of one's cases that left no model, and why; newest first."""
+    ours = Case.objects.taken_part_in_by(person).values("pk")
+    rows = Rejection.objects.filter(run__case__in=ours).select_related("run__case")
+    for word in _words(words):
+        rows = rows.filter(
+            Q(run__code__iexact=word)
+            | Q(run__case__code__iexact=word)
+            | Q(run__case__title__icontains=word)
+        )
+    return rows.order_by("-at", "-pk")
+
+
+def _words(words: str) -> list[str]:
+    return words.replace("\x00", "").split()[:5]
+
+
+def inputs_of(runs: list[int]) -> dict[int, list[RunInput]]:
+    """Give what these runs worked on, by the key of the run: one query for all."""
+    rows = RunInput.objects.filter(run__in=runs).order_by("name")
+    found: dict[int, list[RunInput]] = {run: [] for run in runs}
+    for row in rows.select_related("revision__repository__dataset", "revision__model"):
+        found[row.run_id].append(row)
+    return found
+
+
 def with_inputs(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Bring along what a card and an origin tell of a run."""
     inputs = RunInput.objects.select_related(
         "revision__repository__dataset", "revision__repository__case", "revision__model"
     ).order_by("name")
-    return runs.select_related("case__organisation", "case__sector", "allocation").prefetch_related(
-        Prefetch("inputs", queryset=inputs)
-    )
+    return runs.select_related(
+        "case__organisation", "case__sector", "allocation"
+    ).prefetch_related(Prefetch("inputs", queryset=inputs))
 
 
 def base_of(run: Run) -> Model | None:
-    """The model that `run` started from, if it did not start from nothing."""
+    """Find the model that `run` started from, if it did not start from nothing."""
     for item in run.inputs.all():
         model: Model | None = getattr(item.revision, "model", None)
         if model is not None:

@@ -1,4 +1,12 @@
-from django.urls import URLPattern
+"""The addresses of models."""
+
+from django.urls import path
+
+from fabriek.registry import views
 
 app_name = "registry"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.index, name="list"),
+    path("<slug:code>/", views.detail, name="detail"),
+    path("<slug:code>/files/<path:path>", views.download, name="download"),
+]

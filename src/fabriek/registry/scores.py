@@ -1,0 +1,67 @@
+"""The scores of a model: pairs of before and after, in words people read."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.kernel import words
+from fabriek.kernel.errors import Text
+
+Figure = float | int | None
+
+NAMES: dict[str, Text] = {
+    "exact_match": _("Answers right to the letter"),
+    "loss": _("Loss: how surprised it is by the right answer, lower is better"),
+}
+SHORT_NAMES: dict[str, Text] = {"exact_match": _("right to the letter"), "loss": _("loss")}
+SHARES = {"exact_match"}  # of 1; people read them in percent
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Score:
+    """One figure before and after training, either of which may be unknown."""
+
+    name: str
+    before: Figure
+    after: Figure
+
+    @property
+    def label(self) -> Text:
+        return NAMES.get(self.name, self.name.replace("_", " ") or "?")
+
+    @property
+    def short_label(self) -> Text:
+        return SHORT_NAMES.get(self.name, self.label)
+
+    @property
+    def before_said(self) -> str:
+        return _said(self.name, self.before)
+
+    @property
+    def after_said(self) -> str:
+        return _said(self.name, self.after)
+
+
+def pairs(scores: Mapping[str, Figure]) -> list[Score]:
+    """Pair `loss_before` and `loss_after`, the best understood first."""
+    names = {name.removesuffix("_before").removesuffix("_after") for name in scores}
+    known = list(NAMES)
+    ordered = sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
+    return [
+        Score(
+            name=name,
+            before=scores.get(f"{name}_before"),
+            after=scores.get(f"{name}_after", scores.get(name)),
+        )
+        for name in ordered
+    ]
+
+
+def _said(name: str, value: Figure) -> str:
+    if value is None:
+        return str(_("not measured"))
+    if name in SHARES:
+        share = words.number(value * 100, 1)
+        return str(_("%(share)s %%")) % {"share": share}
+    return words.number(value, 4)

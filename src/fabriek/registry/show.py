@@ -1,0 +1,80 @@
+"""The facts of a model as its page lists them."""
+
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from fabriek.kernel import words
+from fabriek.registry import licences
+from fabriek.registry.models import Model
+from fabriek_recipes.recipe import catalogue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fact:
+    label: str
+    value: str
+    url: str = ""
+    help: str = ""
+
+
+def facts(model: Model) -> list[Fact]:
+    """List what one wants to know before using a model; what is unknown is left out."""
+    return [*_descent(model), *_size(model), *_making(model), _readers(model)]
+
+
+def recipe_title(name: str) -> str:
+    recipe = catalogue().get(name)
+    return _(recipe.title) if recipe else name
+
+
+def _descent(model: Model) -> list[Fact]:
+    found = []
+    if model.case:
+        url = model.case.get_absolute_url() if model.is_ours else ""  # type: ignore[attr-defined]
+        found.append(Fact(label=_("Case"), value=model.case.title, url=url))
+    if model.base:
+        base = Fact(
+            label=_("Base model"), value=model.base.title, url=model.base.get_absolute_url()
+        )
+        found.append(base)
+    derived = _("Derived from the licences of data and base model: a rule of thumb.")
+    help_ = derived if model.run_id else _("As its makers gave it.")
+    label = licences.label(model.licence)
+    return [*found, Fact(label=_("Licence"), value=label, help=help_)]
+
+
+def _size(model: Model) -> list[Fact]:
+    revision = model.revision
+    said = Fact(label=_("Size"), value=words.size(revision.size_bytes))
+    parameters = model.facts.get("parameters_total")
+    if not isinstance(parameters, int) or not parameters:
+        return [said]
+    help_ = _("The numbers it learned: more of them can do more, and need a larger machine.")
+    return [said, Fact(label=_("Parameters"), value=words.number(parameters), help=help_)]
+
+
+def _making(model: Model) -> list[Fact]:
+    found = []
+    if model.run:
+        found.append(Fact(label=_("Recipe"), value=recipe_title(model.run.recipe)))
+        used = words.gpu_hours(model.run.gpu_seconds_used or 0)
+        found.append(Fact(label=_("Cost of the run"), value=used))
+    for name, label in (
+        ("rows_trained", _("Rows learned from")),
+        ("rows_held_out", _("Rows kept apart for the scores")),
+    ):
+        if isinstance(count := model.facts.get(name), int):
+            found.append(Fact(label=label, value=words.number(count)))
+    registered = Fact(label=_("Registered"), value=words.day(model.registered_at))
+    return [*found, registered]
+
+
+def _readers(model: Model) -> Fact:
+    if model.revision.repository.is_open:
+        value, help_ = _("Everybody who is signed in"), ""
+    else:
+        value = _("The people of this case")
+        help_ = _("Nobody else: the factory's staff cannot fetch it either.")
+    told = _("Each file that is fetched is written down.")
+    return Fact(label=_("Who may use it"), value=value, help=f"{help_} {told}".strip())

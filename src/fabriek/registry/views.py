@@ -1,0 +1,61 @@
+"""Pages of models: parse, call one action, show."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET, require_safe
+
+from fabriek.datasets.attachment import attachment
+from fabriek.kernel.paging import paginate
+from fabriek.people.http import SignedIn
+from fabriek.registry import actions, origin, queries, reading, rules, scores, show
+from fabriek.registry.models import Model
+
+REJECTIONS_SHOWN = 10
+
+
+@require_safe
+@login_required
+def index(request: SignedIn) -> HttpResponse:
+    q = request.GET.get("q", "").strip()
+    page = paginate(queries.listing(request.user, q), request.GET.get("page", 1))
+    rejected = queries.rejections(request.user, q)[:REJECTIONS_SHOWN]
+    context = {
+        "page": page,
+        "q": q,
+        "lines": [(model, scores.pairs(model.scores)[:1]) for model in page.items],
+        "rejections": list(rejected) if page.page == 1 else [],
+    }
+    return render(request, "registry/list.html", context)
+
+
+@require_safe
+@login_required
+def detail(request: SignedIn, code: str) -> HttpResponse:
+    model = _model(request, code)
+    files = model.revision.files.select_related("blob")
+    context = {
+        "model": model,
+        "is_ours": model.is_ours,  # type: ignore[attr-defined]
+        "steps": rules.next_steps(request.user, model, part=model.is_ours),  # type: ignore[attr-defined]
+        "scores": scores.pairs(model.scores),
+        "facts": show.facts(model),
+        "card": reading.as_html(model.card),
+        "chains": origin.chains(model, request.user),
+        "files": paginate(files, request.GET.get("page", 1)),
+        "pull": f"fabriek models pull {model.code}",
+        "load": f'AutoModelForCausalLM.from_pretrained("{model.code}")',
+    }
+    return render(request, "registry/detail.html", context)
+
+
+@require_GET
+@login_required
+def download(request: SignedIn, code: str, path: str) -> FileResponse:
+    model = _model(request, code)
+    file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
+    return attachment(actions.download(model, file, by=request.user))
+
+
+def _model(request: SignedIn, code: str) -> Model:
+    return get_object_or_404(queries.shown(request.user), code=code)
