@@ -144,9 +144,9 @@ def test_a_broken_row_is_named_by_its_line(client, dataset):
     answer = commit(client, dataset, {"train.jsonl": broken})
 
     assert (answer.status_code, answer.json()["code"]) == (422, "broken_row")
-    assert answer.json()["fields"] == {
-        "train.jsonl": "Line 3 has no completion; add it.",
-    }
+    assert answer.json()["detail"] == (
+        "“train.jsonl” was not saved. Line 3 has no completion; add it."
+    )
     assert not Revision.objects.exists()
 
 

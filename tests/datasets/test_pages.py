@@ -271,6 +271,7 @@ def test_the_first_rows_are_shown_escaped_and_cut(browser, dataset, lead):
     assert '<th scope="col">naam</th>' in page
     assert "<td>&lt;b&gt;An</td>" in page
     assert f"<td>{'x' * 199}…</td>" in page
+    assert 'href="?show=z.txt#preview"' in page
     assert "<td>regel</td>" in client.get(f"{page_of(dataset)}?show=z.txt").text
     assert client.get(f"{page_of(dataset)}?show=none.txt").status_code == 404
 

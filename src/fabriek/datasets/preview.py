@@ -9,20 +9,22 @@ from itertools import islice
 from fabriek.store.models import File
 from fabriek.store.queries import the_store
 
-ENDINGS = (".jsonl", ".csv", ".txt")
+ENDINGS = (".jsonl", ".csv", ".txt")  # in this order: rows tell more than a note beside them
 ROWS = 5
 READ_BYTES = 2**16
 CELL_CHARACTERS = 200
 COLUMNS = 8
+OTHERS = 5
 
 Row = list[str]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preview:
-    """`columns` is empty where rows are plain lines."""
+    """`columns` is empty where rows are plain lines; `others` can be shown instead."""
 
     path: str
+    others: list[str]
     columns: Row
     rows: list[Row]
 
@@ -31,18 +33,25 @@ def can_show(path: str) -> bool:
     return path.casefold().endswith(ENDINGS)
 
 
-def first_of(files: Iterable[File]) -> File | None:
-    return next((file for file in files if can_show(file.path)), None)
+def showable(files: Iterable[File]) -> list[File]:
+    """Pick the files whose rows can be shown, the most telling kind first."""
+    found = [file for file in files if can_show(file.path)]
+    return sorted(found, key=lambda file: ENDINGS.index(_ending(file.path)))
 
 
-def of(file: File) -> Preview:
+def of(file: File, *, among: Iterable[File] = ()) -> Preview:
     lines = _first_lines(file)
     columns, rows = _parsed(file.path.casefold(), lines)
     return Preview(
         path=file.path,
+        others=[other.path for other in among if other.path != file.path][:OTHERS],
         columns=[_cut(name) for name in columns[:COLUMNS]],
         rows=[[_cut(cell) for cell in row[:COLUMNS]] for row in rows],
     )
+
+
+def _ending(path: str) -> str:
+    return next(ending for ending in ENDINGS if path.casefold().endswith(ending))
 
 
 def _first_lines(file: File) -> list[str]:

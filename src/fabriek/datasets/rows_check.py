@@ -32,7 +32,6 @@ def require_sound(path: str, blob: Blob) -> None:
             _("“%(path)s” was not saved. %(problem)s")
             % {"path": shortened(path), "problem": said},
             code="broken_row",
-            fields={path: said},
         )
 
 

@@ -156,9 +156,8 @@ def _preview(
 ) -> preview.Preview | None:
     """Show the file that was asked for, else the first that can be shown."""
     asked = request.GET.get("show")
-    file = (
-        _file(chosen, asked)
-        if chosen and asked and preview.can_show(asked)
-        else preview.first_of(files.items)
-    )
-    return preview.of(file) if file else None
+    among = preview.showable(files.items)
+    file = among[0] if among else None
+    if chosen and asked and preview.can_show(asked):
+        file = _file(chosen, asked)
+    return preview.of(file, among=among) if file else None
