@@ -18,6 +18,10 @@ from fabriek.kernel.words import day
 if TYPE_CHECKING:
     from django_stubs_ext import StrPromise
 
+    ChoiceOfShare = forms.ModelChoiceField[Share]
+else:
+    ChoiceOfShare = forms.ModelChoiceField
+
 MOST_GPU_HOURS = 10_000_000  # beyond any machine of today: a slip of the keyboard
 
 
@@ -28,7 +32,7 @@ class DayInput(forms.DateInput):
         super().__init__(format="%Y-%m-%d")
 
 
-class ShareChoice(forms.ModelChoiceField[Share]):
+class ShareChoice(ChoiceOfShare):
     """The open shares, each with the room under its aid ceiling in words."""
 
     def __init__(

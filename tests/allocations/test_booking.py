@@ -1,0 +1,217 @@
+"""Holding, settling, correcting and expiring GPU time, in the database."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import override
+
+from fabriek.allocations import actions, ledger, queries
+from fabriek.allocations.models import Allocation, Line
+from fabriek.kernel.errors import NotEnough, WrongState
+from fabriek.kernel.models import Entry
+from tests.allocations.making import HOUR, an_allocation, kinds, left
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def allocation():
+    return an_allocation(gpu_seconds=10 * HOUR)
+
+
+def ended(allocation, days_ago=1):
+    today = timezone.localdate()
+    Allocation.objects.filter(pk=allocation.pk).update(
+        starts_on=today - timedelta(days=30), ends_on=today - timedelta(days=days_ago)
+    )
+
+
+def totals(allocation):
+    allocation.refresh_from_db()
+    return (
+        allocation.gpu_seconds_granted,
+        allocation.gpu_seconds_held,
+        allocation.gpu_seconds_spent,
+        allocation.gpu_seconds_expired,
+    )
+
+
+def test_a_run_holds_and_then_spends_what_it_used(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=4 * HOUR)
+    assert totals(allocation) == (10 * HOUR, 4 * HOUR, 0, 0)
+
+    actions.settle(allocation, run_key="a", gpu_seconds_used=3 * HOUR)
+
+    assert totals(allocation) == (10 * HOUR, 0, 3 * HOUR, 0)
+    assert kinds(allocation) == ["grant", "hold", "release", "spend"]
+
+
+def test_holding_and_settling_twice_change_nothing(allocation):
+    for _ in range(2):
+        actions.hold(allocation, run_key="a", gpu_seconds=4 * HOUR)
+    for used in (3 * HOUR, 2 * HOUR):
+        actions.settle(allocation, run_key="a", gpu_seconds_used=used)
+
+    assert totals(allocation) == (10 * HOUR, 0, 3 * HOUR, 0)
+    assert Line.objects.count() == 4
+
+
+def test_more_than_is_left_is_refused_in_hours(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=8 * HOUR)
+
+    with override("en"), pytest.raises(NotEnough) as refused:
+        actions.hold(allocation, run_key="b", gpu_seconds=3 * HOUR)
+
+    assert str(refused.value) == (
+        f"{allocation.account} has 1 GPU-hour too few: this needs 3 GPU-hours. "
+        "Choose less work, or ask for more GPU-hours."
+    )
+    assert left(allocation) == 2 * HOUR
+
+
+@pytest.mark.parametrize(("starts", "ends"), [(1, 9), (-9, -1)])
+def test_nothing_is_held_outside_the_term_whatever_the_caller_remembers(
+    allocation, starts, ends
+):
+    today = timezone.localdate()
+    Allocation.objects.update(
+        starts_on=today + timedelta(days=starts), ends_on=today + timedelta(days=ends)
+    )
+
+    with pytest.raises(WrongState) as refused:
+        actions.hold(allocation, run_key="a", gpu_seconds=1)
+
+    assert refused.value.code == "outside_term"
+    assert kinds(allocation) == ["grant"]
+
+
+def test_use_beyond_what_is_left_is_borne_by_the_factory(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=10 * HOUR)
+
+    actions.settle(allocation, run_key="a", gpu_seconds_used=12 * HOUR)
+
+    assert totals(allocation) == (10 * HOUR, 0, 10 * HOUR, 0)
+    overrun = allocation.lines.get(kind="overrun")
+    assert (overrun.gpu_seconds, overrun.share) == (2 * HOUR, None)
+
+
+def test_a_run_that_never_held_anything_is_not_settled(allocation):
+    with pytest.raises(ledger.NoHold):
+        actions.settle(allocation, run_key="unknown", gpu_seconds_used=1)
+
+    assert kinds(allocation) == ["grant"]
+
+
+@pytest.mark.parametrize(("used", "left_after"), [(5, 5), (1, 9), (99, 0)])
+def test_a_correction_brings_the_bill_to_what_was_used_once(allocation, used, left_after):
+    actions.hold(allocation, run_key="a", gpu_seconds=4 * HOUR)
+    actions.settle(allocation, run_key="a", gpu_seconds_used=3 * HOUR)
+
+    for _ in range(2):
+        actions.correct(
+            allocation, run_key="a", gpu_seconds_used=used * HOUR, key="night", note="sacct"
+        )
+
+    assert left(allocation) == left_after * HOUR
+    assert kinds(allocation)[4:] == ["counter"]
+    entry = Entry.objects.get()
+    assert (entry.verb, entry.by) == ("allocations.correct", None)
+    assert entry.details == {"run_key": "a", "note": "sacct"}
+
+
+def test_a_correction_to_the_same_bill_writes_nothing(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=4 * HOUR)
+    actions.settle(allocation, run_key="a", gpu_seconds_used=3 * HOUR)
+
+    actions.correct(
+        allocation, run_key="a", gpu_seconds_used=3 * HOUR, key="night", note="sacct"
+    )
+
+    assert len(kinds(allocation)) == 4
+    assert not Entry.objects.exists()
+
+
+def test_a_run_without_a_bill_is_not_corrected(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=HOUR)
+
+    with pytest.raises(ledger.NotSettled):
+        actions.correct(allocation, run_key="a", gpu_seconds_used=1, key="night", note="")
+
+    assert kinds(allocation) == ["grant", "hold"]
+
+
+def test_what_is_left_expires_after_the_last_day_and_held_time_stays(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=4 * HOUR)
+    ended(allocation)
+
+    assert [actions.expire_ended(), actions.expire_ended()] == [1, 0]
+
+    assert totals(allocation) == (10 * HOUR, 4 * HOUR, 0, 6 * HOUR)
+    entry = Entry.objects.get()
+    assert (entry.verb, entry.details) == ("allocations.expire", {"gpu_hours": 6})
+
+
+def test_what_a_run_gives_back_after_the_last_day_expires_too(allocation):
+    actions.hold(allocation, run_key="a", gpu_seconds=4 * HOUR)
+    ended(allocation)
+    actions.expire_ended()
+
+    actions.settle(allocation, run_key="a", gpu_seconds_used=HOUR)
+    actions.expire_ended()
+
+    assert totals(allocation) == (10 * HOUR, 0, HOUR, 9 * HOUR)
+
+
+def test_nothing_expires_on_the_last_day_itself(allocation):
+    ended(allocation, days_ago=0)
+
+    assert actions.expire_ended() == 0
+    assert left(allocation) == 10 * HOUR
+
+
+@pytest.mark.parametrize("column", ["held", "spent", "expired"])
+def test_the_database_itself_refuses_to_go_below_zero(allocation, column):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Allocation.objects.update(**{f"gpu_seconds_{column}": 10 * HOUR + 1})
+
+    assert left(allocation) == 10 * HOUR
+
+
+def test_the_database_keeps_each_line_once(allocation):
+    line = allocation.lines.get()
+    line.pk = None
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        line.save(force_insert=True)
+
+
+def test_totals_that_differ_from_their_lines_are_found_with_one_query(
+    allocation, django_assert_num_queries
+):
+    right = an_allocation(gpu_seconds=HOUR)
+    actions.hold(right, run_key="a", gpu_seconds=60)
+    actions.settle(right, run_key="a", gpu_seconds_used=30)
+    assert list(queries.drift()) == []
+
+    Allocation.objects.filter(pk=allocation.pk).update(gpu_seconds_spent=1)
+
+    with django_assert_num_queries(1):
+        assert list(queries.drift()) == [allocation]
+
+
+def test_an_allocation_without_any_line_drifts(allocation):
+    Line.objects.all().delete()
+
+    assert list(queries.drift()) == [allocation]
+
+
+def test_usage_by_share_sums_the_lines_of_a_period(allocation, django_assert_num_queries):
+    actions.hold(allocation, run_key="a", gpu_seconds=10 * HOUR)
+    actions.settle(allocation, run_key="a", gpu_seconds_used=11 * HOUR)
+
+    with django_assert_num_queries(1):
+        usage = queries.usage_by_share(Line.objects.all())
+
+    assert usage == {"nl": queries.ShareUsage(granted=10 * HOUR, spent=10 * HOUR)}
