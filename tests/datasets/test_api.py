@@ -137,6 +137,14 @@ def test_a_wrong_file_is_refused_and_leaves_nothing(client, dataset, settings, w
     assert everything_below(settings.STORE_HOME) == []
 
 
+def test_a_body_without_its_length_is_not_taken_for_an_empty_file(client, dataset):
+    address = at(dataset, f"/files?path=a&sha256={sha256(b'1')}")
+
+    answer = client.put(address, headers={"Transfer-Encoding": "chunked"})
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "length_required")
+
+
 def test_a_broken_row_is_named_by_its_line(client, dataset):
     broken = ROWS + b'{"prompt": "x"}\n'
     put(client, dataset, "train.jsonl", broken)

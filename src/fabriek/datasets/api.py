@@ -5,6 +5,7 @@ from typing import Any
 
 from django.http import FileResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 from pydantic import Field
 
@@ -12,6 +13,7 @@ from fabriek.cases.models import Case
 from fabriek.datasets import actions, queries, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.models import Dataset, Licence
+from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import Listing, Paged, paginate
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
@@ -134,6 +136,7 @@ def send_file(request: SignedIn, code: str, path: str, sha256: str) -> Status[Bl
     A revision that names the file makes it part of the dataset; unnamed it goes after a day.
     """
     dataset = _dataset(request, code)
+    _require_length(request)
     blob = actions.add_file(dataset, path, request, by=request.user, expected_sha256=sha256)
     return Status(201, blob)
 
@@ -185,6 +188,15 @@ def download(
     chosen = _revision(dataset, revision)
     file = get_object_or_404(chosen.files.select_related("blob", "revision"), path=path)
     return attachment(actions.download(dataset, file, by=request.user))
+
+
+def _require_length(request: SignedIn) -> None:
+    """Refuse a body in chunks: the web server's interface would hand us nothing of it."""
+    if "chunked" in request.headers.get("Transfer-Encoding", ""):
+        raise Invalid(
+            _("Say how long the file is: send it with a Content-Length, not in chunks."),
+            code="length_required",
+        )
 
 
 def _dataset(request: SignedIn, code: str) -> Dataset:
