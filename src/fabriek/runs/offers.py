@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from fabriek.kernel.errors import Invalid
-from fabriek.runs import engine, folders
+from fabriek.runs import engine, folders, words
 from fabriek.runs.words import pydantic_sentence, told
 from fabriek.store.models import Revision
 from fabriek_recipes import facts
@@ -79,9 +79,11 @@ def knob_schema(recipe: Recipe) -> dict[str, Any]:
     schema = recipe.knobs.model_json_schema()
     schema.pop("description", None)
     for field in schema["properties"].values():
-        for name in ("title", "description", "unit"):
+        for name in ("title", "description"):
             if name in field:
                 field[name] = _(field[name])
+        if "unit" in field:
+            field["unit"] = words.unit(field["unit"])
     return schema
 
 

@@ -74,6 +74,13 @@ METRICS: dict[str, Text] = {
     "held_out_loss": gettext_lazy("Loss on rows kept apart"),
     "loss_held_out": gettext_lazy("Loss on rows kept apart"),
 }
+UNITS: dict[str, Text] = {
+    "passes": gettext_lazy("passes"),
+    "pieces": gettext_lazy("pieces"),
+    "rows": gettext_lazy("rows"),
+    "steps": gettext_lazy("steps"),
+    "tokens": gettext_lazy("tokens"),
+}
 # Templates come out of run folders: only plain places, or `%(x)999999999s` would fill memory.
 PLAIN_PLACES = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*")
 PERCENT = {"exact_match"}
@@ -101,6 +108,10 @@ def score_value(name: str, value: float | None) -> str:
     if name in PERCENT:
         return number(100 * value, 1)
     return number(value, 3)
+
+
+def unit(name: str) -> str:
+    return str(UNITS.get(name, name))
 
 
 def metric_name(name: str) -> str:
