@@ -238,7 +238,7 @@ def test_a_partner_is_found_by_number_or_by_name(browser, lead, case, who):
     ("who", "sentence"),
     [
         ("99999999", "No organisation with this number or name"),
-        ("Inst", "More than one organisation matches: Institute A (KvK 11111111);"),
+        ("Inst", "More than one organisation matches: Institute A (KvK 11111111)"),
         ("Zorgtaal", "proposes the case itself"),
         ("Known partner", "was invited to this case before"),
         ("x" * 300, "at most 200 characters"),
@@ -258,7 +258,9 @@ def test_a_partner_that_cannot_be_invited_is_explained(browser, lead, case, who,
 
 
 def test_an_invitation_shows_the_title_and_no_more(browser, lead, organisation):
-    case = a_case(lead=lead, organisation=organisation, title="Our title", problem="Secret plan")
+    case = a_case(
+        lead=lead, organisation=organisation, title="Our title", problem="Secret plan"
+    )
     guest = a_person()
     partner = a_partner(case, lead=guest, state=PartnerState.INVITED)
     client = browser(guest)
@@ -333,7 +335,9 @@ def test_the_intake_is_answered_by_page_and_filled_in_the_second_time(browser, l
     assert again.context["form"].initial["months"] == 3
 
 
-@pytest.mark.parametrize("wrong", [{"months": "0"}, {"purpose": "x"}, {"gpu_hours_guess": "-5"}])
+@pytest.mark.parametrize(
+    "wrong", [{"months": "0"}, {"purpose": "x"}, {"gpu_hours_guess": "-5"}]
+)
 def test_wrong_intake_answers_come_back(browser, lead, case, wrong):
     page = browser(lead).post(f"/cases/{case.code}/intake", ANSWERS | wrong)
 

@@ -122,9 +122,18 @@ def require_live(case: Case) -> None:
 
 def next_steps(person: Person, case: Case) -> list[NextStep]:
     """Name what this person can do with the case now, the one that leads on first."""
-    order = sorted(STEPS, key=lambda step: step == "intake" and hasattr(case, "intake"))
-    open_now = [step for step in order if _is_open(step, case) and MAY[step](person, case)]
+    open_now = [
+        step for step in _order(case) if _is_open(step, case) and MAY[step](person, case)
+    ]
     return [_next_step(step, case) for step in open_now]
+
+
+def _order(case: Case) -> list[str]:
+    """Put what ends the case last, and before it the questions once they were answered."""
+    ends = {"close", "withdraw"}
+    return sorted(
+        STEPS, key=lambda step: (step in ends, step == "intake" and hasattr(case, "intake"))
+    )
 
 
 def next_steps_of_partner(person: Person, partner: Partner) -> list[NextStep]:

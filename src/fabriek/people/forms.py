@@ -46,14 +46,12 @@ class OrganisationEditForm(forms.ModelForm):  # type: ignore[type-arg]
 class OrganisationForm(OrganisationEditForm):
     class Meta(OrganisationEditForm.Meta):
         fields = ["kvk_number", *OrganisationEditForm.Meta.fields]
-        help_texts = OrganisationEditForm.Meta.help_texts | {
-            "kvk_number": _("8 digits, on your extract of the trade register."),
-        }
 
     # People write the number with spaces and dots, so the box is wider than the column.
     kvk_number = forms.CharField(
         label=_("KvK number"),
         max_length=20,
+        help_text=_("8 digits, on your extract of the trade register."),
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
     field_order = ["kvk_number"]

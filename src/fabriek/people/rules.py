@@ -110,9 +110,7 @@ def next_steps(person: Person, organisation: Organisation) -> list[NextStep]:
             NextStep(
                 name="draft_case",
                 label=_("Describe a case"),
-                sentence=_(
-                    "Describe what you want to build with AI: all begins there."
-                ),
+                sentence=_("Describe what you want to build with AI: all begins there."),
                 url=reverse("cases:new"),
                 method="get",
             )

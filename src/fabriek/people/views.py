@@ -9,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from fabriek.people import actions, queries, rules
+from fabriek.people.countries import COUNTRIES
 from fabriek.people.forms import (
     InviteForm,
     OrganisationEditForm,
@@ -180,6 +181,7 @@ def _show(request: SignedIn, thing: Organisation, form: InviteForm) -> HttpRespo
     manages = rules.may_manage_members(request.user, thing)
     context = {
         "organisation": thing,
+        "country": COUNTRIES.get(thing.country, thing.country),
         "size": size_of(thing),
         "next_steps": rules.next_steps(request.user, thing),
         "members": queries.members_of(thing),
