@@ -8,7 +8,7 @@ import time_machine
 from django.utils import timezone
 
 from fabriek.access import actions
-from fabriek.access.models import Answers, Application, Assessment
+from fabriek.access.models import Application, Assessment
 from fabriek.access.states import ApplicationState
 from fabriek.cases.models import Intake
 from tests.access.worlds import (
@@ -550,4 +550,3 @@ def test_a_section_page_is_cheap(browser, django_assert_num_queries):
 
     with django_assert_num_queries(7):
         visitor.get(url(application, "sections/project"))
-    assert Answers.objects.count() == 3

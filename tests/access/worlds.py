@@ -28,7 +28,12 @@ def a_reviewed_mode(code="reviewed"):
         selection="review",
         name={"nl": "Groot", "en": "Large"},
         steps=[
-            {"step": "expert_review", "min_reviewers": 2, "min_score": SCORES, "blind": True}
+            {
+                "step": "expert_review",
+                "min_reviewers": 2,
+                "min_score": SCORES,
+                "visible_to_applicant": False,
+            }
         ],
     )
 

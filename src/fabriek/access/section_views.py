@@ -105,9 +105,12 @@ class _Page:
         differing = [
             (question.label, theirs.values.get(question.key, ""), typed[question.key])
             for question in self.section.fields
-            if theirs and typed.get(question.key, "") != theirs.values.get(question.key, "")
+            if theirs
+            and question.key in typed
+            and typed[question.key] != theirs.values.get(question.key, "")
         ]
-        return self._render(typed, refusal=sentence, differing=differing, status=409)
+        saved = self.kept.values if self.kept else {}
+        return self._render(saved | typed, refusal=sentence, differing=differing, status=409)
 
     def _render(
         self,
