@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from fabriek.access.models import Decision
 from fabriek.allocations import actions, export, outlook, queries, refusals, rules
@@ -49,14 +49,6 @@ class GrantOut(Schema):
     aid_eur_cents: int
     legal_basis: str
     granted_at: datetime
-
-    @staticmethod
-    def resolve_share(grant: Grant) -> str:
-        return grant.share.code
-
-    @staticmethod
-    def resolve_organisation(grant: Grant) -> str:
-        return grant.organisation.name
 
 
 class AllocationOut(RowOut):
@@ -137,13 +129,13 @@ def list_(
 
 
 @router.post("/", response={201: AllocationOut})
-def grant(request: SignedIn, asked: GrantIn) -> tuple[int, AllocationOut]:
+def grant(request: SignedIn, asked: GrantIn) -> Status[AllocationOut]:
     rules.require_staff(request.user)
     decision = get_object_or_404(queries.awards(), application__code=asked.application)
     made = actions.grant(
         decision, share=_share(asked.share), starts_on=asked.starts_on, by=request.user
     )
-    return 201, _shown(request, made)
+    return Status(201, _shown(request, made))
 
 
 @router.get("/awaiting", response=Listing[AwardOut])
@@ -204,7 +196,7 @@ def _shown(request: SignedIn, allocation: Allocation) -> AllocationOut:
     grants = allocation.grants.select_related("share", "organisation").order_by("pk")
     return AllocationOut(
         **_row(allocation).dict(),
-        grants=[GrantOut.from_orm(one) for one in grants],
+        grants=[_grant(one) for one in grants],
         warnings=[notice.sentence for notice in notices],
         next_steps=[
             StepOut(name=step.name, label=str(step.label), sentence=str(step.sentence))
@@ -228,4 +220,15 @@ def _row(one: Allocation) -> RowOut:
         gpu_seconds_spent=one.gpu_seconds_spent,
         gpu_seconds_expired=one.gpu_seconds_expired,
         gpu_seconds_left=one.gpu_seconds_left,
+    )
+
+
+def _grant(one: Grant) -> GrantOut:
+    return GrantOut(
+        share=one.share.code,
+        organisation=one.organisation.name,
+        gpu_seconds=one.gpu_seconds,
+        aid_eur_cents=one.aid_eur_cents,
+        legal_basis=one.legal_basis,
+        granted_at=one.granted_at,
     )

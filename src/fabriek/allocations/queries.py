@@ -95,7 +95,7 @@ def lines_of(allocation: Allocation) -> QuerySet[Line]:
 
 def drift() -> QuerySet[Allocation]:
     """Find allocations whose totals differ from their lines; none, unless there is a bug."""
-    summed = {f"{name}_in_lines": _summed(name, "lines__") for name in TOTALS}
+    summed = {f"{name}_in_lines": summed(name, prefix="lines__") for name in TOTALS}
     is_right = Q(**{f"gpu_seconds_{name}": F(f"{name}_in_lines") for name in TOTALS})
     return Allocation.objects.annotate(**summed).exclude(is_right).order_by("pk")
 
@@ -103,23 +103,23 @@ def drift() -> QuerySet[Allocation]:
 def usage_by_share(lines: QuerySet[Line]) -> dict[str, ShareUsage]:
     """Sum up these lines for each share, by its code; what the factory bore is left out."""
     rows = lines.filter(share__isnull=False).order_by().values("share__code")
-    sums = rows.annotate(**{name: _summed(name) for name in TOTALS})
+    sums = rows.annotate(**{name: summed(name) for name in TOTALS})
     return {
         code: ShareUsage(granted=granted, held=held, spent=spent, expired=expired)
         for code, granted, held, spent, expired in sums.values_list("share__code", *TOTALS)
     }
 
 
-def _summed(total: str, prefix: str = "") -> Coalesce:
-    """Add up the lines behind one total, as part of a grouped query."""
+def summed(total: str, *, prefix: str = "", only: Q | None = None) -> Coalesce:
+    """Add up the lines behind one total, as part of a grouped query; `only` some of them."""
     plus, minus = TOTALS[total]
-    added = _sum_of(plus, prefix)
-    return Coalesce(added - _sum_of(minus, prefix), 0) if minus else added
+    added = _sum_of(plus, prefix, only)
+    return Coalesce(added - _sum_of(minus, prefix, only), 0) if minus else added
 
 
-def _sum_of(kinds: tuple[LineKind, ...], prefix: str) -> Coalesce:
-    of_kind = Q(**{f"{prefix}kind__in": [kind.value for kind in kinds]})
-    return Coalesce(Sum(f"{prefix}gpu_seconds", filter=of_kind), 0)
+def _sum_of(kinds: tuple[LineKind, ...], prefix: str, only: Q | None) -> Coalesce:
+    counted = Q(**{f"{prefix}kind__in": [kind.value for kind in kinds]}) & (only or Q())
+    return Coalesce(Sum(f"{prefix}gpu_seconds", filter=counted), 0)
 
 
 def aid_worth(share: Share, gpu_seconds: int) -> int:

@@ -1,5 +1,85 @@
-"""The API of reports: parse, call one action, show. No decisions are taken here."""
+"""The API of reports: the same figures as the pages, for programs."""
 
-from ninja import Router
+from datetime import date
+
+from django.shortcuts import get_object_or_404
+from ninja import P, Query, Router, Schema
+
+from fabriek.allocations.models import Funder
+from fabriek.people.http import SignedIn
+from fabriek.reports import periods, queries, rules
 
 router = Router(tags=["reports"])
+
+
+class FunderOut(Schema):
+    code: str
+    name: str
+
+
+class FigureOut(Schema):
+    key: str
+    label: str
+    value: float | None
+    unit: str
+    definition: str
+
+
+class UndertakingOut(Schema):
+    name: str
+    own_eur_cents: int
+    all_eur_cents: int
+    room_eur_cents: int
+
+
+class ReportOut(Schema):
+    funder: str
+    first: date
+    last: date
+    figures: list[FigureOut]
+    undertakings: list[UndertakingOut]
+
+
+@router.get("/", response=list[FunderOut])
+def list_(request: SignedIn) -> list[FunderOut]:
+    rules.require_any(request.user)
+    return [
+        FunderOut(code=one.code, name=str(one)) for one in queries.funders_for(request.user)
+    ]
+
+
+@router.get("/{funder}", response=ReportOut)
+def report(
+    request: SignedIn,
+    funder: str,
+    first: Query[str, P(alias="from")] = "",
+    last: Query[str, P(alias="until")] = "",
+) -> ReportOut:
+    found = get_object_or_404(Funder, code=funder)
+    rules.require_read(request.user, found)
+    period = periods.read(first, last)
+    made = queries.report(queries.payer(found), period)
+    return ReportOut(
+        funder=found.code,
+        first=period.first,
+        last=period.last,
+        figures=[
+            FigureOut(
+                key=one.key,
+                label=str(one.label),
+                value=one.value,
+                unit=str(one.unit),
+                definition=str(one.definition),
+            )
+            for one in made.figures
+        ],
+        undertakings=[
+            UndertakingOut(
+                name=one.name,
+                own_eur_cents=one.own_eur_cents,
+                all_eur_cents=one.all_eur_cents,
+                room_eur_cents=one.room_eur_cents,
+            )
+            for one in made.undertakings
+        ],
+    )
