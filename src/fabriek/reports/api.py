@@ -2,14 +2,20 @@
 
 from datetime import date
 
-from django.shortcuts import get_object_or_404
-from ninja import P, Query, Router, Schema
+from ninja import Query, Router, Schema
+from pydantic import Field
 
-from fabriek.allocations.models import Funder
 from fabriek.people.http import SignedIn
 from fabriek.reports import periods, queries, rules
 
 router = Router(tags=["reports"])
+
+
+class PeriodIn(Schema):
+    """Days as 2026-12-31; left out: the twelve months up to today."""
+
+    first: str = Field("", alias="from")
+    last: str = Field("", alias="until")
 
 
 class FunderOut(Schema):
@@ -49,16 +55,12 @@ def list_(request: SignedIn) -> list[FunderOut]:
 
 
 @router.get("/{funder}", response=ReportOut)
-def report(
-    request: SignedIn,
-    funder: str,
-    first: Query[str, P(alias="from")] = "",
-    last: Query[str, P(alias="until")] = "",
-) -> ReportOut:
-    found = get_object_or_404(Funder, code=funder)
+def report(request: SignedIn, funder: str, asked: Query[PeriodIn]) -> ReportOut:
+    payer = queries.payer(funder)
+    found = payer.funder
     rules.require_read(request.user, found)
-    period = periods.read(first, last)
-    made = queries.report(queries.payer(found), period)
+    period = periods.read(asked.first, asked.last)
+    made = queries.report(payer, period)
     return ReportOut(
         funder=found.code,
         first=period.first,

@@ -2,9 +2,8 @@
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 
-from fabriek.allocations.models import Funder
 from fabriek.kernel.sheets import csv_file
 from fabriek.people.http import SignedIn
 from fabriek.reports import aid, periods, queries, rules
@@ -75,7 +74,7 @@ def aid_csv(request: SignedIn, code: str) -> StreamingHttpResponse:
 
 
 def _asked(request: SignedIn, code: str) -> tuple[Payer, Period]:
-    found = get_object_or_404(Funder, code=code)
-    rules.require_read(request.user, found)
+    payer = queries.payer(code)
+    rules.require_read(request.user, payer.funder)
     period = periods.read(request.GET.get("from", ""), request.GET.get("until", ""))
-    return queries.payer(found), period
+    return payer, period
