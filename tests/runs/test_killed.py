@@ -43,7 +43,7 @@ def dies_before(monkeypatch, owner, name):
 
 
 def a_fresh_pass(engine):
-    """A new process comes up when the claim of the dead one has ended."""
+    """Make a pass as a new process does, when the claim of the dead one has ended."""
     with time_machine.travel(timezone.now() + timedelta(minutes=2), tick=False):
         passes(engine)
 

@@ -213,7 +213,7 @@ def test_a_run_that_another_process_makes_ready_is_left_to_it(world, engine):
     run = world.ask()
     run.folder.mkdir(parents=True)
 
-    with folders._alone(run.folder):
+    with folders.alone(run.folder):
         passes(engine)
 
     assert seen_again(run).state == RunState.WAITING

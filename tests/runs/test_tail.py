@@ -14,7 +14,13 @@ pytestmark = pytest.mark.django_db
 
 
 def loss(step, value, **fields):
-    return {"at": 10.0 + step, "kind": "metrics", "step": step, "values": {"loss": value}, **fields}
+    return {
+        "at": 10.0 + step,
+        "kind": "metrics",
+        "step": step,
+        "values": {"loss": value},
+        **fields,
+    }
 
 
 def kept():
@@ -66,7 +72,9 @@ def test_a_step_done_again_after_a_checkpoint_counts_once_with_its_last_figure()
 
 def test_two_readers_at_once_double_nothing():
     run = a_run()
-    events(run, loss(1, 4.0), {"at": 2.0, "kind": "warning", "code": "few", "text": "Few rows."})
+    events(
+        run, loss(1, 4.0), {"at": 2.0, "kind": "warning", "code": "few", "text": "Few rows."}
+    )
     other = seen_again(run)
     tail.catch_up(run)
 
@@ -78,7 +86,12 @@ def test_two_readers_at_once_double_nothing():
 
 def test_result_failure_and_warning_are_kept():
     run = a_run()
-    told = {"code": "few", "text": "3 rows.", "msgid": "%(count)s rows.", "values": {"count": 3}}
+    told = {
+        "code": "few",
+        "text": "3 rows.",
+        "msgid": "%(count)s rows.",
+        "values": {"count": 3},
+    }
     events(
         run,
         {"at": 1.0, "kind": "warning", **told},
@@ -119,7 +132,8 @@ def test_what_no_database_can_keep_is_made_fit():
     events(
         run,
         '{"at": 1e30, "kind": "stage", "name": "a\\u0000b\\ud800' + "c" * 90 + '"}\n',
-        '{"at": -5, "kind": "failure", "code": 7, "text": "x\\u0000", "values": {"\\u0000": []}}\n',
+        '{"at": -5, "kind": "failure", "code": 7, "text": "x\\u0000",'
+        ' "values": {"\\u0000": []}}\n',
         f'{{"kind": "metrics", "step": {10**30}, "values": {{"loss": {10**200}}}}}\n',
         f'{{"kind": "metrics", "step": 3, "values": {{"loss": {10**400}}}}}\n',
         f'{{"kind": "progress", "done": {10**30}, "total": -4}}\n',

@@ -41,7 +41,7 @@ class World:
         return self.allocation.gpu_seconds_held
 
     def bill(self, run: Run) -> int:
-        """What the ledger says this run cost, corrections and overruns included."""
+        """Sum what the ledger says this run cost, corrections and overruns included."""
         lines = self.allocation.lines.filter(run_key=run.key, kind__in=BILLED)
         return sum(lines.values_list("gpu_seconds", flat=True))
 

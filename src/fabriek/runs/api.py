@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from ninja import Router
+from ninja import Router, Status
 
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
@@ -59,7 +59,7 @@ def price(request: SignedIn, given: WishIn) -> PriceOut:
 
 
 @router.post("/", response={201: RunDetailOut})
-def ask(request: SignedIn, given: WishIn) -> tuple[int, dict[str, Any]]:
+def ask(request: SignedIn, given: WishIn) -> Status[dict[str, Any]]:
     case = _case(request, given.case)
     rules.require_ask(request.user, case)
     allocation = _usable(case, given.allocation)
@@ -70,7 +70,7 @@ def ask(request: SignedIn, given: WishIn) -> tuple[int, dict[str, Any]]:
             code="no_allocation",
         )
     run = actions.ask(_wish(request, given), allocation=allocation, by=request.user)
-    return 201, _shown(request, run)
+    return Status(201, _shown(request, run))
 
 
 @router.get("/", response=Listing[RunOut])
@@ -117,9 +117,9 @@ def cancel(request: SignedIn, code: str) -> dict[str, Any]:
 
 
 @router.post("/{code}/continue", response={201: RunDetailOut})
-def go_on(request: SignedIn, code: str) -> tuple[int, dict[str, Any]]:
+def go_on(request: SignedIn, code: str) -> Status[dict[str, Any]]:
     run = actions.go_on(_run(request, code), by=request.user)
-    return 201, _shown(request, run)
+    return Status(201, _shown(request, run))
 
 
 def _recipe(recipe: Recipe) -> RecipeOut:

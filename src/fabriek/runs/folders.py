@@ -47,7 +47,7 @@ def prepare(run: Run) -> Path:
     if is_ready(run):
         return folder
     folder.mkdir(parents=True, exist_ok=True, mode=0o750)
-    with _alone(folder):
+    with alone(folder):
         try:
             _lay_out(run, folder)
         except (OSError, StorageFull):
@@ -73,7 +73,7 @@ def _lay_out(run: Run, folder: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Hold the folder's lock, which the system takes back from a process that is killed."""
     with (folder / LOCK).open("w") as file:
         try:

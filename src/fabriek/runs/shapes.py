@@ -57,7 +57,7 @@ class PriceOut(Schema):
     why: list[str]
 
 
-class RunOut(Schema):
+class _Outside(Schema):
     """A run as everybody who may see it sees it."""
 
     code: str
@@ -75,6 +75,10 @@ class RunOut(Schema):
     gpu_seconds_held: int
     gpu_seconds_used: int | None
 
+
+class RunOut(_Outside):
+    """A run in a list."""
+
     @staticmethod
     def resolve_case(run: Run) -> str:
         return run.case.code
@@ -84,7 +88,7 @@ class RunOut(Schema):
         return run.allocation.account
 
 
-class RunDetailOut(RunOut):
+class RunDetailOut(_Outside):
     """From `knobs` on, but for `next_steps`: the consortium's; empty for others."""
 
     continues: str | None

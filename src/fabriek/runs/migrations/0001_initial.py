@@ -9,96 +9,227 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('allocations', '0001_initial'),
-        ('cases', '0001_initial'),
-        ('store', '0001_initial'),
+        ("allocations", "0001_initial"),
+        ("cases", "0001_initial"),
+        ("store", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Run',
+            name="Run",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(default=fabriek.runs.models.new_key, editable=False, max_length=40, unique=True)),
-                ('code', models.SlugField(default=fabriek.kernel.codes.provisional, editable=False, unique=True)),
-                ('recipe', models.SlugField()),
-                ('knobs', models.JSONField(default=dict)),
-                ('seed', models.PositiveIntegerField(default=1)),
-                ('gpus', models.PositiveSmallIntegerField(default=1)),
-                ('timeout_s', models.PositiveIntegerField()),
-                ('gpu_seconds_estimated', models.PositiveBigIntegerField()),
-                ('gpu_seconds_used', models.PositiveBigIntegerField(null=True)),
-                ('state', models.CharField(choices=[('waiting', 'waiting'), ('queued', 'queued'), ('running', 'running'), ('succeeded', 'succeeded'), ('failed', 'failed'), ('cancelled', 'cancelled'), ('lost', 'lost')], default='waiting', max_length=10)),
-                ('reason', models.CharField(blank=True, help_text="The engine's word.", max_length=40)),
-                ('exit_code', models.SmallIntegerField(null=True)),
-                ('failure', models.JSONField(default=dict, help_text='Why the recipe stopped, in its words.')),
-                ('elapsed_s', models.PositiveBigIntegerField(default=0)),
-                ('stage', models.CharField(blank=True, max_length=40)),
-                ('progress_done', models.PositiveIntegerField(default=0)),
-                ('progress_total', models.PositiveIntegerField(default=0)),
-                ('stage_at', models.DateTimeField(editable=False, null=True)),
-                ('progress_at', models.DateTimeField(editable=False, null=True)),
-                ('warnings', models.JSONField(default=list, help_text='What people should know.')),
-                ('scores', models.JSONField(default=dict)),
-                ('events_offset', models.PositiveBigIntegerField(default=0)),
-                ('asked_at', models.DateTimeField(db_index=True, default=django.utils.timezone.now, editable=False)),
-                ('started_at', models.DateTimeField(editable=False, null=True)),
-                ('ended_at', models.DateTimeField(editable=False, null=True)),
-                ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('claimed_until', models.DateTimeField(editable=False, null=True)),
-                ('cancel_asked_at', models.DateTimeField(editable=False, null=True)),
-                ('allocation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='allocations.allocation')),
-                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('case', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='cases.case')),
-                ('continues', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='continued_by', to='runs.run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "key",
+                    models.CharField(
+                        default=fabriek.runs.models.new_key,
+                        editable=False,
+                        max_length=40,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "code",
+                    models.SlugField(
+                        default=fabriek.kernel.codes.provisional, editable=False, unique=True
+                    ),
+                ),
+                ("recipe", models.SlugField()),
+                ("knobs", models.JSONField(default=dict)),
+                ("seed", models.PositiveIntegerField(default=1)),
+                ("gpus", models.PositiveSmallIntegerField(default=1)),
+                ("timeout_s", models.PositiveIntegerField()),
+                ("gpu_seconds_estimated", models.PositiveBigIntegerField()),
+                ("gpu_seconds_used", models.PositiveBigIntegerField(null=True)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("waiting", "waiting"),
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("succeeded", "succeeded"),
+                            ("failed", "failed"),
+                            ("cancelled", "cancelled"),
+                            ("lost", "lost"),
+                        ],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(blank=True, help_text="The engine's word.", max_length=40),
+                ),
+                ("exit_code", models.SmallIntegerField(null=True)),
+                (
+                    "failure",
+                    models.JSONField(
+                        default=dict, help_text="Why the recipe stopped, in its words."
+                    ),
+                ),
+                ("elapsed_s", models.PositiveBigIntegerField(default=0)),
+                ("stage", models.CharField(blank=True, max_length=40)),
+                ("progress_done", models.PositiveIntegerField(default=0)),
+                ("progress_total", models.PositiveIntegerField(default=0)),
+                ("stage_at", models.DateTimeField(editable=False, null=True)),
+                ("progress_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "warnings",
+                    models.JSONField(default=list, help_text="What people should know."),
+                ),
+                ("scores", models.JSONField(default=dict)),
+                ("events_offset", models.PositiveBigIntegerField(default=0)),
+                (
+                    "asked_at",
+                    models.DateTimeField(
+                        db_index=True, default=django.utils.timezone.now, editable=False
+                    ),
+                ),
+                ("started_at", models.DateTimeField(editable=False, null=True)),
+                ("ended_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "last_seen_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("claimed_until", models.DateTimeField(editable=False, null=True)),
+                ("cancel_asked_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "allocation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="allocations.allocation",
+                    ),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "case",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="runs",
+                        to="cases.case",
+                    ),
+                ),
+                (
+                    "continues",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="continued_by",
+                        to="runs.run",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'run',
+                "verbose_name": "run",
             },
         ),
         migrations.CreateModel(
-            name='Metric',
+            name="Metric",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=60)),
-                ('step', models.PositiveBigIntegerField()),
-                ('value', models.FloatField()),
-                ('at', models.DateTimeField()),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='metrics', to='runs.run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=60)),
+                ("step", models.PositiveBigIntegerField()),
+                ("value", models.FloatField()),
+                ("at", models.DateTimeField()),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="metrics",
+                        to="runs.run",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='RunInput',
+            name="RunInput",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.SlugField()),
-                ('revision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='used_by', to='store.revision')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='inputs', to='runs.run')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.SlugField()),
+                (
+                    "revision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="used_by",
+                        to="store.revision",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="inputs",
+                        to="runs.run",
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['case', '-asked_at'], name='runs_run_case_id_a87513_idx'),
+            model_name="run",
+            index=models.Index(
+                fields=["case", "-asked_at"], name="runs_run_case_id_a87513_idx"
+            ),
         ),
         migrations.AddIndex(
-            model_name='run',
-            index=models.Index(fields=['state', '-asked_at'], name='runs_run_state_0b6e78_idx'),
+            model_name="run",
+            index=models.Index(fields=["state", "-asked_at"], name="runs_run_state_0b6e78_idx"),
         ),
         migrations.AddConstraint(
-            model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['waiting', 'queued', 'running', 'succeeded', 'failed', 'cancelled', 'lost'])), name='run_state_is_known'),
+            model_name="run",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        [
+                            "waiting",
+                            "queued",
+                            "running",
+                            "succeeded",
+                            "failed",
+                            "cancelled",
+                            "lost",
+                        ],
+                    )
+                ),
+                name="run_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='metric',
-            constraint=models.UniqueConstraint(fields=('run', 'name', 'step'), name='metric_once_a_step'),
+            model_name="metric",
+            constraint=models.UniqueConstraint(
+                fields=("run", "name", "step"), name="metric_once_a_step"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='runinput',
-            constraint=models.UniqueConstraint(fields=('run', 'name'), name='input_once_a_run'),
+            model_name="runinput",
+            constraint=models.UniqueConstraint(fields=("run", "name"), name="input_once_a_run"),
         ),
     ]
