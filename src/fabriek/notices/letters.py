@@ -8,9 +8,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from fabriek.access.models import Application
+from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Partner
+from fabriek.kernel import words
 from fabriek.kernel.models import Entry
 from fabriek.people.models import Duty, Invitation, Membership, Person, Role
+from fabriek.registry.models import Model
 from fabriek.runs.models import Run
 
 
@@ -84,6 +87,53 @@ def _to_assess(entry: Entry) -> Letter | None:
     )
 
 
+def _assessed(entry: Entry) -> Letter | None:
+    """After the technical assessment comes the review, or else the decision."""
+    application = _application(entry)
+    if entry.verb == "access.find_feasible" and application.mode.rules.is_reviewed:
+        to, text = (
+            _with_duty(Duty.Kind.ASSESSOR),
+            _("Application %(code)s waits for its expert reviews:\n%(url)s"),
+        )
+    else:
+        to, text = (
+            _with_duty(Duty.Kind.STAFF),
+            _("Application %(code)s was assessed and waits for a decision:\n%(url)s"),
+        )
+    return Letter(
+        to=to,
+        subject=_("Application %(code)s waits for you") % {"code": application.code},
+        text=text % {"code": application.code, "url": _address(application.get_absolute_url())},
+    )
+
+
+def _accepted(entry: Entry) -> Letter | None:
+    application = _application(entry)
+    return Letter(
+        to=_with_duty(Duty.Kind.STAFF),
+        subject=_("The award of %(code)s was accepted") % {"code": application.code},
+        text=_("The award of application %(code)s was accepted. Open its GPU-hours:\n%(url)s")
+        % {"code": application.code, "url": _address(reverse("allocations:list"))},
+    )
+
+
+def _granted(entry: Entry) -> Letter | None:
+    allocation = Allocation.objects.select_related("case").get(pk=entry.subject_id)
+    return Letter(
+        to=_leads(allocation.case.organisation_id),
+        subject=_("The GPU-hours of %(code)s are open") % {"code": allocation.case.code},
+        text=_(
+            "You can use the GPU-hours of the case “%(title)s” until %(day)s. "
+            "See how many there are, and start:\n%(url)s"
+        )
+        % {
+            "title": allocation.case.title,
+            "day": words.day(allocation.ends_on),
+            "url": _address(allocation.get_absolute_url()),
+        },
+    )
+
+
 def _decided(entry: Entry) -> Letter | None:
     application = _application(entry)
     return Letter(
@@ -97,13 +147,58 @@ def _decided(entry: Entry) -> Letter | None:
     )
 
 
+def _sent_back(entry: Entry) -> Letter | None:
+    application = _application(entry)
+    return Letter(
+        to=_leads(application.case.organisation_id),
+        subject=_("Application %(code)s came back to you") % {"code": application.code},
+        text=_(
+            "Something in application %(code)s has to be mended before the factory can go on. "
+            "Read what, mend it, and hand it in again:\n%(url)s"
+        )
+        % {"code": application.code, "url": _address(application.get_absolute_url())},
+    )
+
+
 def _run_failed(entry: Entry) -> Letter | None:
     run = Run.objects.select_related("asked_by").get(pk=entry.subject_id)
     return Letter(
-        to=(run.asked_by.email,),
+        to=_addresses([run.asked_by.email]),
         subject=_("Run %(code)s did not end well") % {"code": run.code},
         text=_("Run %(code)s did not end well. Read why, and what to do:\n%(url)s")
         % {"code": run.code, "url": _address(run.get_absolute_url())},
+    )
+
+
+def _model_ready(entry: Entry) -> Letter | None:
+    model = Model.objects.select_related("run__asked_by").get(pk=entry.subject_id)
+    if model.run is None:
+        return None
+    return Letter(
+        to=_addresses([model.run.asked_by.email]),
+        subject=_("Your model %(code)s is ready") % {"code": model.code},
+        text=_(
+            "Run %(run)s ended well and left model %(code)s. "
+            "See what it is worth and how to use it:\n%(url)s"
+        )
+        % {
+            "run": model.run.code,
+            "code": model.code,
+            "url": _address(model.get_absolute_url()),
+        },
+    )
+
+
+def _no_model(entry: Entry) -> Letter | None:
+    run = Run.objects.select_related("asked_by").get(pk=entry.subject_id)
+    return Letter(
+        to=_addresses([run.asked_by.email]),
+        subject=_("Run %(code)s left no model") % {"code": run.code},
+        text=_(
+            "Run %(code)s ended well, but what it left could not be taken in as a model. "
+            "Read why, and what to do:\n%(url)s"
+        )
+        % {"code": run.code, "url": _address(reverse("registry:list"))},
     )
 
 
@@ -113,16 +208,22 @@ WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
     "cases.invite_again": _partner_invited,
     "access.submit": _submitted,
     "access.find_eligible": _to_assess,
+    "access.find_feasible": _assessed,
+    "access.doubt": _assessed,
     "access.award": _decided,
     "access.refuse": _decided,
-    "access.send_back": _decided,
+    "access.send_back": _sent_back,
+    "access.accept": _accepted,
+    "allocations.grant": _granted,
     "runs.fail": _run_failed,
     "runs.lose": _run_failed,
+    "registry.register": _model_ready,
+    "registry.reject": _no_model,
 }
 
 
 def _application(entry: Entry) -> Application:
-    return Application.objects.select_related("case").get(pk=entry.subject_id)
+    return Application.objects.select_related("case", "mode").get(pk=entry.subject_id)
 
 
 def _leads(organisation_id: int) -> tuple[str, ...]:

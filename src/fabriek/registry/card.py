@@ -161,8 +161,8 @@ def _origin(facts: CardFacts) -> str:
     else:
         lines.append("- Base model: none, it was trained from scratch")
     lines.append(
-        f"- Licence of this model: {_line(facts.licence)}, derived from the licences above; this "
-        "is a rule of thumb and no legal advice"
+        f"- Licence of this model: {_line(facts.licence)}, derived from the licences above; "
+        "this is a rule of thumb and no legal advice"
     )
     return "## Origin\n\n" + "\n".join(lines)
 
