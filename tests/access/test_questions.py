@@ -1,4 +1,4 @@
-"""What waits for whom, how far a promise is, which mode is advised, which conditions are met."""
+"""What waits for whom, how far a promise is, what is advised, which conditions are met."""
 
 import json
 import shutil

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 
 from fabriek.access import actions, advice, answers, promises, queries, reading, rules
 from fabriek.access.definitions import FormRules
@@ -249,10 +249,10 @@ def list_applications(
 
 
 @router.post("/", response={201: ApplicationDetailOut})
-def start(request: SignedIn, given: StartIn) -> tuple[int, Application]:
+def start(request: SignedIn, given: StartIn) -> Status[Application]:
     mode = get_object_or_404(Mode, code=given.mode)
     made = actions.start(_case(request, given.case), mode=mode, by=request.user)
-    return 201, _whole(request, made.code)
+    return Status(201, _whole(request, made.code))
 
 
 @router.get("/{code}", response=ApplicationDetailOut)

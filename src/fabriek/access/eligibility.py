@@ -94,10 +94,10 @@ def kinds_in_words(kinds: Iterable[str]) -> str:
 def _kind(facts: Facts) -> Check:
     allowed = facts.rules.kinds
     if not allowed or facts.kind in allowed:
-        sentence = _("Your kind of organisation (%(kind)s) may use this access mode.")
+        sentence = _("This kind of organisation (%(kind)s) may use this access mode.")
         return Check(code="kind", passed=True, sentence=sentence % {"kind": facts.kind_words})
     sentence = _(
-        "This access mode is for: %(allowed)s. Your organisation is registered as: %(kind)s. "
+        "This access mode is for: %(allowed)s. The organisation is registered as: %(kind)s. "
         "Choose another access mode, or mend the kind if it is wrong."
     )
     values = {"allowed": kinds_in_words(allowed), "kind": facts.kind_words}
@@ -108,11 +108,11 @@ def _entry_level(facts: Facts) -> Check | None:
     if facts.kind not in facts.rules.entry_level_only:
         return None
     if facts.experience in ("", "none"):
-        sentence = _("Your kind of organisation may use this mode to make a start with AI.")
+        sentence = _("This kind of organisation may use this mode to make a start with AI.")
         return Check(code="entry_level", passed=True, sentence=sentence)
     sentence = _(
-        "Your kind of organisation may use this access mode only to make a start, and you said "
-        "that you have experience. Choose a larger access mode."
+        "This kind of organisation may use this access mode only to make a start, and the case "
+        "says that there is experience. Choose a larger access mode."
     )
     return Check(code="entry_level", passed=False, sentence=sentence)
 
@@ -121,7 +121,7 @@ def _eu_project(facts: Facts) -> Check | None:
     if facts.kind not in facts.rules.only_in_eu_project:
         return None
     if facts.is_eu_funded:
-        sentence = _("Your work is part of a European research project, as this mode asks.")
+        sentence = _("The work is part of a European research project, as this mode asks.")
         return Check(code="eu_project", passed=True, sentence=sentence)
     sentence = _(
         "Companies may use this access mode only within a European research project. Say in "
@@ -135,11 +135,11 @@ def _experience(facts: Facts) -> Check | None:
         return None
     if facts.experience == "none":
         sentence = _(
-            "This access mode is for those who have worked on a supercomputer before, and you "
-            "said that you have not. Begin with Playground, or ask the factory for help."
+            "This access mode is for those who have worked on a supercomputer before, and the "
+            "case says that they have not. Begin smaller, or ask the factory for help."
         )
         return Check(code="experience", passed=False, sentence=sentence)
-    sentence = _("This access mode asks for experience. The technical assessor looks at yours.")
+    sentence = _("This access mode asks for experience. The technical assessor looks at it.")
     return Check(code="experience", passed=True, sentence=sentence)
 
 
@@ -152,17 +152,17 @@ def _size_class(facts: Facts) -> Check | None:
         balance_eur=facts.balance_eur,
     )
     if size.is_sme:
-        sentence = _("By staff, turnover and balance your organisation is an SME.")
+        sentence = _("By staff, turnover and balance the organisation is an SME.")
         return Check(code="size_class", passed=True, sentence=sentence)
     if size.size == SizeClass.UNKNOWN:
         sentence = _(
-            "We cannot see yet whether your organisation is an SME: staff, turnover or balance "
-            "is missing. Fill them in on the page of your organisation."
+            "It cannot be seen yet whether the organisation is an SME: staff, turnover or "
+            "balance is missing. Fill them in on the page of the organisation."
         )
         return Check(code="size_class", passed=False, sentence=sentence)
     sentence = _(
-        "Your organisation is registered as %(kind)s, but by staff, turnover and balance it is "
-        "larger than an SME. Mend the figures or the kind on the page of your organisation."
+        "The organisation is registered as %(kind)s, but by staff, turnover and balance it is "
+        "larger than an SME. Mend the figures or the kind on the page of the organisation."
     )
     values = {"kind": facts.kind_words}
     return Check(code="size_class", passed=False, sentence=sentence % values)
@@ -188,8 +188,8 @@ def _civilian(facts: Facts) -> Check | None:
         return Check(code="civilian", passed=True, sentence=_("The purpose is civilian."))
     if facts.civilian == NO:
         sentence = _(
-            "You said that the purpose is not civilian. The funders pay for civilian purposes "
-            "only, so the factory cannot help."
+            "The answers say that the purpose is not civilian. The funders pay for civilian "
+            "purposes only, so the factory cannot help."
         )
     else:
         sentence = _("Say whether the purpose is civilian: the funders pay for nothing else.")
@@ -211,11 +211,11 @@ def _contract(facts: Facts) -> Check | None:
 
 def _consents(facts: Facts) -> Check:
     if all(consent == YES for consent in facts.consents):
-        sentence = _("You agreed to the statements that the funders ask for.")
+        sentence = _("The statements that the funders ask for are agreed to.")
         return Check(code="consents", passed=True, sentence=sentence)
     sentence = _(
-        "You have not agreed to all statements yet. The funders require them: see the section "
-        "with the statements."
+        "Not all statements are agreed to yet. The funders require them: see the section with "
+        "the statements."
     )
     return Check(code="consents", passed=False, sentence=sentence)
 
@@ -225,10 +225,10 @@ def _amount(facts: Facts) -> Check:
     values = {"min": words.number(lowest), "max": words.number(highest)}
     if facts.gpu_hours is not None and lowest <= facts.gpu_hours <= highest:
         asked = {"asked": words.number(facts.gpu_hours)}
-        sentence = _("What you ask for (%(asked)s GPU-hours) fits this access mode.")
+        sentence = _("What is asked (%(asked)s GPU-hours) fits this access mode.")
         return Check(code="amount", passed=True, sentence=sentence % asked)
     sentence = _(
-        "This access mode is for %(min)s to %(max)s GPU-hours. Change what you ask for, or "
+        "This access mode is for %(min)s to %(max)s GPU-hours. Ask for another amount, or "
         "choose another access mode."
     )
     return Check(code="amount", passed=False, sentence=sentence % values)
