@@ -21,6 +21,20 @@ SORTS = {
     "granted": "gpu_seconds_granted",
     "left": "left_now",
 }
+# What a list shows; the long texts of cases and awards stay in the database.
+LISTED = (
+    "account",
+    "starts_on",
+    "ends_on",
+    "gpu_seconds_granted",
+    "gpu_seconds_held",
+    "gpu_seconds_spent",
+    "gpu_seconds_expired",
+    "case__code",
+    "case__title",
+    "case__organisation__name",
+    "decision__application__code",
+)
 TAKEN = F("gpu_seconds_held") + F("gpu_seconds_spent") + F("gpu_seconds_expired")
 # Each total with the lines it repeats: those that add, and those that take away.
 TOTALS: dict[str, tuple[tuple[LineKind, ...], tuple[LineKind, ...]]] = {
@@ -45,9 +59,8 @@ def listing(
     person: Person, *, q: str = "", state: str = "", sort: str = ""
 ) -> QuerySet[Allocation]:
     """List the allocations this person may see, those that end first on top."""
-    rows = with_facts(Allocation.objects.visible_to(person)).annotate(
-        left_now=F("gpu_seconds_granted") - TAKEN
-    )
+    rows = with_facts(Allocation.objects.visible_to(person)).only(*LISTED)
+    rows = rows.annotate(left_now=F("gpu_seconds_granted") - TAKEN)
     if q := q.strip().replace("\x00", ""):
         named = Q(case__title__icontains=q) | Q(case__organisation__name__icontains=q)
         rows = rows.filter(named | Q(account__iexact=q) | Q(case__code__iexact=q))
@@ -95,9 +108,9 @@ def lines_of(allocation: Allocation) -> QuerySet[Line]:
 
 def drift() -> QuerySet[Allocation]:
     """Find allocations whose totals differ from their lines; none, unless there is a bug."""
-    summed = {f"{name}_in_lines": summed(name, prefix="lines__") for name in TOTALS}
+    in_lines = {f"{name}_in_lines": summed(name, prefix="lines__") for name in TOTALS}
     is_right = Q(**{f"gpu_seconds_{name}": F(f"{name}_in_lines") for name in TOTALS})
-    return Allocation.objects.annotate(**summed).exclude(is_right).order_by("pk")
+    return Allocation.objects.annotate(**in_lines).exclude(is_right).order_by("pk")
 
 
 def usage_by_share(lines: QuerySet[Line]) -> dict[str, ShareUsage]:

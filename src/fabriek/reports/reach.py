@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Case, Q, When
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -57,18 +57,18 @@ def section(payer: Payer, period: Period) -> Section:
 
 def _rows(payer: Payer, period: Period) -> Iterable[tuple[Any, ...]]:
     """Give a row for each organisation and each of its cases that counts in the period."""
-    grants = Grant.objects.filter(
-        allocation__case=OuterRef("cases__pk"),
-        share__in=payer.own_ids,
-        granted_at__range=period.moments,
-    )
+    # One list of cases, not a question for each row: 3,600 organisations took 3 s that way.
+    supported = Grant.objects.filter(
+        share__in=payer.own_ids, granted_at__range=period.moments
+    ).values("allocation__case")
+    is_supported = Case(When(cases__in=supported, then=True), default=False)
     sector = "cases__sector__name_nl" if get_language() == "nl" else "cases__sector__name_en"
     in_contact = (
         Q(registered_at__range=period.moments)
         | Q(cases__proposed_at__range=period.moments)
         | Q(is_supported=True)
     )
-    rows = Organisation.objects.annotate(is_supported=Exists(grants)).filter(in_contact)
+    rows = Organisation.objects.annotate(is_supported=is_supported).filter(in_contact)
     return rows.order_by("pk").values_list(*COLUMNS, sector, "is_supported").iterator()
 
 
