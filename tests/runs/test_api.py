@@ -154,7 +154,7 @@ def test_the_list_costs_the_same_for_any_number(
     client = program(world.person)
     client.get("/api/runs/")  # the first use of a token in a day is noted
 
-    with django_assert_num_queries(5):  # token, roles, duties, count, rows
+    with django_assert_num_queries(6):  # token, roles, duties, cases, count, rows
         client.get("/api/runs/")
 
 

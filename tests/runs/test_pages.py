@@ -335,6 +335,20 @@ def test_the_list_filters_by_code_and_state(world, browser):
     assert "No run fits this search." in nothing
 
 
+def test_the_list_sorts_by_what_was_used_and_runs_without_a_bill_come_last(world, browser):
+    used = {n: a_run(allocation=world.allocation, gpu_seconds_used=n).code for n in (20, 10)}
+    without = a_run(allocation=world.allocation).code
+    client = browser(world.person)
+
+    def order(sort):
+        page = client.get(f"/runs/?sort={sort}").content.decode()
+        return re.findall(r'<th scope="row"><a href="/runs/([^"]+)"', page)
+
+    assert order("used") == [used[10], used[20], without]
+    assert order("-used") == [used[20], used[10], without]
+    assert order("nonsense") == [without, used[10], used[20]]
+
+
 def test_an_empty_list_says_what_to_do_first(browser):
     assert "Nothing has been run yet." in text_of(browser(a_person()).get("/runs/"))
 
@@ -355,7 +369,7 @@ def test_the_list_costs_the_same_for_any_number(browser, number, django_assert_n
         a_run(allocation=allocation)
     client = browser(person)
 
-    with django_assert_num_queries(6):  # session, person, roles, duties, count, rows
+    with django_assert_num_queries(7):  # session, person, roles, duties, cases, count, rows
         client.get("/runs/")
 
 

@@ -29,7 +29,7 @@ REASONS: dict[str, Text] = {
         "the factory when it happens again."
     ),
     "cancelled": gettext_lazy(
-        "Somebody stopped the run. It can be continued or started again."
+        "Somebody stopped the run. Go on with it below, or choose other settings."
     ),
     "vanished": gettext_lazy(
         "The program disappeared, for instance because the machine was restarted. Continue it "
