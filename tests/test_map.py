@@ -73,6 +73,20 @@ def test_only_the_lifecycle_writes_a_state():
     assert places(r"\.update\([^)]*\bstate=|\.state = ", but=["kernel/lifecycle.py"]) == []
 
 
+def test_no_room_imports_the_faces_of_another():
+    faces = re.compile(
+        r"from fabriek\.(\w+)(?:\.(?:\w*views|forms|api)\b| import .*\b(?:views|forms|api)\b)"
+    )
+    found = [
+        f"{path}:{number}"
+        for path, number, line in lines_of_code()
+        if (match := faces.match(line))
+        and not path.startswith((f"{match[1]}/", "api.py", "urls.py"))
+    ]
+
+    assert found == []
+
+
 def test_every_knob_is_read_in_settings():
     outside = ["settings.py", "cli/", "engines/", "wsgi.py", "__main__.py"]
 

@@ -1,12 +1,12 @@
 """The door for pages; the API has its own under /api/."""
 
 from django.conf import settings
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from fabriek.api import api
 from fabriek.kernel import gallery
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("fabriek.pages.urls")),
     path("api/", api.urls),
     path("accounts/", include("allauth.urls")),

@@ -23,12 +23,13 @@ def login(
         typer.echo(f"Make a token at {address}/people/tokens/ and paste it here.")
         token = typer.prompt("Token", hide_input=True)
     account = config.Account(url=address, token=token.strip())
-    with http.reached(address), http.client_for(account) as client:
-        answer = client.get("people/me")
-    if answer.is_error:
-        http.refuse(answer)
+    if not (account.token.isascii() and account.token.isprintable()):
+        http.stop("This is no token: it holds other signs than a token has. Copy it once more.")
+    with http.reached(address):
+        answer = http.client_for(account).get("people/me")
+    me = http.read(answer)
     place = config.write(account)
-    typer.echo(f"Hello, {answer.json()['name'] or answer.json()['email']}. Kept in {place}.")
+    typer.echo(f"Hello, {me['name'] or me['email']}. Your token is kept in {place}.")
 
 
 @app.command()
@@ -37,4 +38,6 @@ def whoami() -> None:
     me = http.get("people/me")
     show.facts([("Name", me["name"]), ("E-mail", me["email"]), ("Portal", config.read().url)])
     show.facts(("Organisation", f"{r['organisation']} ({r['role']})") for r in me["roles"])
-    show.facts(("Duty", duty["duty"]) for duty in me["duties"])
+    show.facts(
+        ("Duty", f"{found['duty']} {found['funder_code']}".strip()) for found in me["duties"]
+    )

@@ -20,6 +20,8 @@ from fabriek.cli import http, show
 
 app = typer.Typer(no_args_is_help=True, help="Make datasets and push files.")
 
+ASKED_AT_ONCE = 5000
+
 Code = Annotated[str, typer.Argument(help="The code of the dataset, such as D26-0001.")]
 
 
@@ -75,17 +77,10 @@ def push(
     message: Annotated[str, typer.Option("--message", "-m", help="What changed.")] = "",
 ) -> None:
     """Push files as one new revision. Bytes that are there already are not sent again."""
-    files = dict(_named(sources))
-    if not files:
-        typer.echo("There is no file in what you named.", err=True)
-        raise typer.Exit(1)
+    files = _named(sources)
     with _progress() as progress:
         hashes = _hashed(files, progress)
-        needed = set(
-            http.post(f"datasets/{code}/missing", {"sha256": sorted(set(hashes.values()))})[
-                "missing"
-            ]
-        )
+        needed = _missing(code, set(hashes.values()))
         for name, path in files.items():
             if hashes[name] in needed:
                 _send(code, name, path, hashes[name], progress)
@@ -100,15 +95,38 @@ def push(
     typer.echo(f"{code}@{revision['number']} · {revision['file_count']} file(s)")
 
 
-def _named(sources: list[Path]) -> Iterator[tuple[str, Path]]:
-    """Name each file: by its own name, or by its path below a folder. Links stay out."""
+def _named(sources: list[Path]) -> dict[str, Path]:
+    """Name each file, and never let one silently take the place of another."""
+    files: dict[str, Path] = {}
+    for name, path in _found(sources):
+        if files.setdefault(name, path) != path:
+            http.stop(f"{files[name]} and {path} would both be called {name}. Push one folder.")
+    if not files:
+        http.stop("There is no file in what you named.")
+    return files
+
+
+def _found(sources: list[Path]) -> Iterator[tuple[str, Path]]:
+    """Give each file its own name, or its path below a folder. Links in it stay out."""
     for source in sources:
         if source.is_file():
             yield source.name, source
             continue
         for path in sorted(source.rglob("*")):
-            if path.is_file() and not path.is_symlink():
+            if path.is_symlink():
+                typer.echo(f"{path} is a link: left out.", err=True)
+            elif path.is_file():
                 yield path.relative_to(source).as_posix(), path
+
+
+def _missing(code: str, hashes: set[str]) -> set[str]:
+    """Ask which bytes must be sent, as many at a time as the portal takes."""
+    asked = sorted(hashes)
+    found: set[str] = set()
+    for start in range(0, len(asked), ASKED_AT_ONCE):
+        part = {"sha256": asked[start : start + ASKED_AT_ONCE]}
+        found.update(http.post(f"datasets/{code}/missing", part)["sha256"])
+    return found
 
 
 def _hashed(files: dict[str, Path], progress: Progress) -> dict[str, str]:
@@ -146,10 +164,20 @@ def _chunks(path: Path) -> Iterator[bytes]:
 
 def _list_files(code: str) -> None:
     found = http.get(f"datasets/{code}")
-    show.facts([("Dataset", f"{found['code']} · {found['title']}"), ("Case", found["case"])])
+    now = found["revision"]
+    show.facts(
+        [
+            ("Dataset", f"{found['code']} · {found['title']}"),
+            ("Case", found["case"]),
+            ("Revision", now and f"{code}@{now}"),
+        ]
+    )
     show.table(
         ("size", "path"),
-        ((show.size(file["size_bytes"]), file["path"]) for file in found["files"]),
+        (
+            (show.size(file["size_bytes"]), file["path"])
+            for file in (http.everything(f"datasets/{code}/files") if now else ())
+        ),
         empty=f"It holds no files yet. Push some: fabriek data push {code} FILES",
     )
 

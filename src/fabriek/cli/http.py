@@ -1,8 +1,10 @@
 """Calls to the API. A refusal is printed as its own sentence, and the command exits 1."""
 
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -18,11 +20,12 @@ TIMEOUT = httpx.Timeout(30, read=600)
 
 
 def client() -> httpx.Client:
-    account = config.read()
-    return client_for(account)
+    return client_for(config.read())
 
 
+@cache
 def client_for(account: config.Account) -> httpx.Client:
+    """Give the one client of this account: a command that calls often connects once."""
     headers = {"Accept-Language": language()}
     if account.token:
         headers["Authorization"] = f"Bearer {account.token}"
@@ -39,15 +42,23 @@ def language() -> str:
 
 def get(path: str, **params: object) -> Json:
     asked = {name: str(value) for name, value in params.items() if value not in (None, "")}
-    return _json("GET", path, params=asked)
+    found: Json = _json("GET", path, params=asked)
+    return found
+
+
+def get_list(path: str) -> list[Json]:
+    found: list[Json] = _json("GET", path)
+    return found
 
 
 def post(path: str, body: Mapping[str, object] | None = None) -> Json:
-    return _json("POST", path, json=dict(body or {}))
+    answer: Json = _json("POST", path, json=dict(body or {}))
+    return answer
 
 
 def put(path: str, body: Mapping[str, object]) -> Json:
-    return _json("PUT", path, json=dict(body))
+    answer: Json = _json("PUT", path, json=dict(body))
+    return answer
 
 
 def everything(path: str, **params: object) -> Iterator[Json]:
@@ -66,40 +77,57 @@ def send_file(
 ) -> Json:
     """Stream bytes up; they never lie in memory as a whole."""
     headers = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
-    return _json("PUT", address, content=chunks, params=dict(params), headers=headers)
+    sent: Json = _json("PUT", address, content=chunks, params=dict(params), headers=headers)
+    return sent
 
 
-def fetch_file(path: str, target: Path) -> int:
-    """Stream a file down beside its place, and put it there when it is whole."""
+def fetch_file(path: str, target: Path) -> str:
+    """Stream a file down beside its place, put it there when it is whole; give its SHA-256."""
     part = target.with_name(f".{target.name}.part")
-    size_bytes = 0
-    with reached(), client() as http, http.stream("GET", path) as answer:
-        if answer.is_error:
+    digest = hashlib.sha256()
+    with reached(), client().stream("GET", path) as answer:
+        if not answer.is_success:
             answer.read()
             refuse(answer)
         with part.open("wb") as file:
             for chunk in answer.iter_bytes(CHUNK_BYTES):
-                size_bytes += file.write(chunk)
+                digest.update(chunk)
+                file.write(chunk)
     part.replace(target)
-    return size_bytes
+    return digest.hexdigest()
 
 
-def _json(method: str, path: str, **request: Any) -> Json:  # noqa: ANN401  httpx's own
-    with reached(), client() as http:
-        answer = http.request(method, path, **request)
-    if answer.is_error:
+def _json(method: str, path: str, **request: Any) -> Any:  # noqa: ANN401  parsed by callers
+    with reached():
+        answer = client().request(method, path, **request)
+    return read(answer)
+
+
+def read(answer: httpx.Response) -> Any:  # noqa: ANN401  parsed by callers
+    """Give what the portal said, or print its refusal and end the command."""
+    if not answer.is_success:
         refuse(answer)
-    body: Json = answer.json() if answer.content else {}
-    return body
+    try:
+        return answer.json() if answer.content else {}
+    except ValueError:
+        stop(f"{answer.url.host} answers, but not as a factory does. Is the address right?")
 
 
 def refuse(answer: httpx.Response) -> NoReturn:
+    if answer.is_redirect:
+        place = answer.headers.get("Location", "?")
+        stop(f"The portal has moved to {place}. Tell its address: fabriek login --url ADDRESS")
     body = _body(answer)
     said = body.get("detail") or f"The portal answered {answer.status_code}. Try again later."
-    typer.echo(f"{said} [{body.get('code', answer.status_code)}]", err=True)
     fields: Json = body.get("fields") or {}
-    for name, text in fields.items():
-        typer.echo(f"  {name}: {text}", err=True)
+    lines = [f"  {name}: {text}" for name, text in fields.items()]
+    stop(f"{said} [{body.get('code', answer.status_code)}]", *lines)
+
+
+def stop(*lines: str) -> NoReturn:
+    """Say why this cannot go on, and end the command."""
+    for line in lines:
+        typer.echo(line, err=True)
     raise typer.Exit(1)
 
 
@@ -116,8 +144,12 @@ def reached(url: str = "") -> Iterator[None]:
     """Say in words when the portal cannot be reached."""
     try:
         yield
-    except httpx.TransportError as error:
+    except httpx.LocalProtocolError:
+        stop("What was sent changed on its way: is the file still written to? Try again.")
+    except (httpx.TransportError, httpx.InvalidURL) as error:
         url = url or config.read().url
-        typer.echo(f"{url} cannot be reached: {error}.", err=True)
-        typer.echo("Is the address right? See: fabriek login --help", err=True)
-        raise typer.Exit(1) from error
+        why = str(error).rstrip(".") or "it took too long"
+        stop(
+            f"{url} cannot be reached: {why}.",
+            "Is the address right? See: fabriek login --help",
+        )

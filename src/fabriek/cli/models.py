@@ -1,7 +1,9 @@
 """`fabriek models`: see models and fetch them."""
 
+import hashlib
 from pathlib import Path, PurePosixPath
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -56,18 +58,32 @@ def pull(
     """Fetch the files of a model into a folder."""
     target = folder if folder != Path() else Path(code)
     files = http.get(f"models/{code}/files")["items"]
+    places = {file["path"]: target / _inside(file["path"]) for file in files}
     for file in files:
-        place = target / _inside(file["path"])
-        place.parent.mkdir(parents=True, exist_ok=True)
-        size_bytes = http.fetch_file(f"models/{code}/files/{file['path']}", place)
-        typer.echo(f"{show.size(size_bytes):>10}  {place}")
+        _fetch(code, file, places[file["path"]])
     typer.echo(f"{len(files)} file(s) in {target}")
+
+
+def _fetch(code: str, file: http.Json, place: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.is_file() and _sha256(place) == file["sha256"]:
+        typer.echo(f"{'there':>10}  {place}")
+        return
+    digest = http.fetch_file(f"models/{code}/files/{quote(file['path'])}", place)
+    if digest != file["sha256"]:
+        place.unlink()
+        http.stop(f"{place} arrived damaged and was thrown away. Run the command again.")
+    typer.echo(f"{show.size(file['size_bytes']):>10}  {place}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _inside(path: str) -> PurePosixPath:
     """Never write outside the folder, whatever a portal says."""
     found = PurePosixPath(path)
-    if found.is_absolute() or ".." in found.parts:
-        typer.echo(f"The portal names a file outside the folder: {path}", err=True)
-        raise typer.Exit(1)
+    if found.is_absolute() or ".." in found.parts or not found.parts:
+        http.stop(f"The portal names a file outside the folder: {path}. Nothing was fetched.")
     return found

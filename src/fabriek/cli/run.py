@@ -41,9 +41,7 @@ def run(
         "case": case,
         "recipe": recipe,
         "knobs": knobs_from(context.args, offered[recipe]["knobs"]),
-        "inputs": {
-            name: given for name, given in (("dataset", data), ("model", model)) if given
-        },
+        "inputs": _inputs(offered[recipe], {"dataset": data, "model": model}),
         "gpus": gpus,
     }
     _show_price(http.post("runs/price", wish))
@@ -55,6 +53,12 @@ def run(
     runs.print_run(started)
     if follow:
         runs.follow(started["code"])
+
+
+def _inputs(recipe: http.Json, given: dict[str, str]) -> dict[str, str]:
+    """Name what was given as the recipe does; what it has no use for is refused by name."""
+    names = {need["kind"]: need["name"] for need in recipe["inputs"]}
+    return {names.get(kind, kind): code for kind, code in given.items() if code}
 
 
 def knobs_from(words: list[str], schema: http.Json) -> dict[str, object]:
@@ -106,12 +110,12 @@ def _list_recipes(offered: dict[str, http.Json], asked: str) -> None:
 
 
 def _explain(recipe: http.Json) -> None:
-    show.out.print(f"{recipe['name']}: {recipe['summary']}", markup=False)
-    show.out.print(recipe["when_to_use"], markup=False)
+    show.note(f"{recipe['name']}: {recipe['summary']}")
+    show.note(recipe["when_to_use"])
     show.table(
-        ("option", "default", "what it sets"),
+        ("option", "default", "allowed", "what it sets"),
         (
-            (f"--{name.replace('_', '-')}", knob.get("default"), knob.get("title", ""))
+            (f"--{name.replace('_', '-')}", knob.get("default"), _bounds(knob), knob["title"])
             for name, knob in recipe["knobs"]["properties"].items()
         ),
         empty="It has no settings.",
@@ -122,13 +126,20 @@ def _explain(recipe: http.Json) -> None:
     raise typer.Exit(0)
 
 
+def _bounds(knob: http.Json) -> str:
+    if "enum" in knob:
+        return ", ".join(str(choice) for choice in knob["enum"])
+    least = knob.get("minimum", knob.get("exclusiveMinimum"))
+    most = knob.get("maximum", knob.get("exclusiveMaximum"))
+    return f"{least} to {most}" if least is not None and most is not None else ""
+
+
 def _show_price(price: http.Json) -> None:
     left = price.get("gpu_seconds_left")
     of = f" of your {show.hours(left)}" if left is not None else ""
-    show.out.print(
+    show.note(
         f"This run will use about {show.hours(price['gpu_seconds'])} GPU-hours{of}; "
-        f"{show.hours(price['gpu_seconds_held'])} are set aside, the rest comes back.",
-        markup=False,
+        f"{show.hours(price['gpu_seconds_held'])} are set aside, the rest comes back."
     )
     for reason in price["why"]:
-        show.out.print(f"  {reason}", markup=False)
+        show.note(f"  {reason}")

@@ -51,10 +51,10 @@ def logs(
     ] = False,
 ) -> None:
     """Print what the run says."""
-    offset = _print_log(code, 0)
-    while follow_it and http.get(f"runs/{code}")["state"] in UNFINISHED:
+    offset, is_over = _print_log(code, 0)
+    while follow_it and not is_over:
         time.sleep(LOOK_EVERY_S)
-        offset = _print_log(code, offset)
+        offset, is_over = _print_log(code, offset)
 
 
 @app.command()
@@ -93,23 +93,23 @@ def print_run(run: http.Json) -> None:
                           f"about {show.hours(run['gpu_seconds_estimated'])} estimated"),
         ]
     )  # fmt: skip
-    for name, value in (run.get("scores") or {}).items():
-        show.facts([(name, value)])
-    if run.get("reason_sentence"):
-        show.out.print(run["reason_sentence"], markup=False)
+    show.facts((run["scores"] or {}).items())
+    for sentence in (run["reason_sentence"], *run["warnings"]):
+        if sentence:
+            show.note(sentence)
     show.steps(run)
 
 
 def _doing(run: http.Json) -> str:
-    done, total = run.get("progress_done") or 0, run.get("progress_total") or 0
-    far = f" {100 * done // total}%" if total else ""
-    return f"{run['code']} · {run['state']} · {run.get('stage') or ''}{far}"
+    far = "" if run["percent"] is None else f" {run['percent']:.0f}%"
+    return f"{run['code']} · {run['state']} · {run['stage']}{far}"
 
 
-def _print_log(code: str, offset: int) -> int:
+def _print_log(code: str, offset: int) -> tuple[int, bool]:
+    """Print all there is from `offset`; tell where it ends, and whether more can come."""
     while True:
         answer = http.get(f"runs/{code}/log", offset=str(offset))
         typer.echo(answer["text"], nl=False)
         if answer["next_offset"] == offset:
-            return offset
+            return offset, bool(answer["is_over"])
         offset = int(answer["next_offset"])

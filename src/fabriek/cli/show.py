@@ -1,38 +1,46 @@
 """How things look in a terminal: tables, facts, next steps."""
 
+import sys
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from fabriek.cli.http import Json
 
-out = Console(highlight=False)
+# What goes to a file or another program is not folded to the width of a screen.
+UNFOLDED = 1000
+out = Console(highlight=False, width=None if sys.stdout.isatty() else UNFOLDED)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
     """Print rows; `empty` says why there are none and what the first step is."""
     listed = [[_cell(value) for value in row] for row in rows]
     if not listed:
-        out.print(empty, markup=False)
+        note(empty)
         return
     grid = Table(box=None, header_style="bold", pad_edge=False)
     for heading in headings:
         grid.add_column(heading, overflow="fold")
     for row in listed:
-        grid.add_row(*row)
+        grid.add_row(*(Text(cell) for cell in row))
     out.print(grid)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
     for name, value in pairs:
-        out.print(f"{name:<14} {_cell(value)}", markup=False)
+        note(f"{name:<14} {_cell(value)}")
+
+
+def note(text: str) -> None:
+    out.print(text, markup=False, soft_wrap=True)
 
 
 def steps(thing: Json) -> None:
     """Print what can be done next: the same words as on the page."""
     for step in thing.get("next_steps") or []:
-        out.print(f"→ {step['sentence']} ({step['label']})", markup=False)
+        note(f"→ {_cell(step['sentence'])} ({_cell(step['label'])})")
 
 
 def hours(gpu_seconds: int | None) -> str:
@@ -57,4 +65,6 @@ def moment(text: str | None) -> str:
 
 
 def _cell(value: object) -> str:
-    return "-" if value is None or value == "" else str(value)
+    """Write any value on one line; signs that could steer the terminal become spaces."""
+    text = "".join(sign if sign.isprintable() else " " for sign in str(value))
+    return "-" if value is None or not text else text

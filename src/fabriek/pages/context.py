@@ -16,6 +16,7 @@ class MenuItem:
     label: Text
     url: str
     current: bool
+    personal: bool = False
 
 
 def factory(request: HttpRequest) -> dict[str, object]:
@@ -26,10 +27,19 @@ def menu(request: HttpRequest) -> list[MenuItem]:
     person = request.user
     if not isinstance(person, Person):
         return []
+    shown = [(label, name, False) for label, name in _entries(person)]
+    shown += [(label, name, True) for label, name in PERSONAL]
     return [
-        MenuItem(label, reverse(name), request.path.startswith(reverse(name)))
-        for label, name in _entries(person)
+        MenuItem(label, reverse(name), request.path.startswith(reverse(name)), personal)
+        for label, name, personal in shown
     ]
+
+
+# In the person's own menu only: the bar keeps to the way of a case.
+PERSONAL: list[tuple[Text, str]] = [
+    (_("Your page"), "people:me"),
+    (_("Tokens"), "people:tokens"),
+]
 
 
 def _entries(person: Person) -> list[tuple[Text, str]]:
