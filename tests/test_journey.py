@@ -35,7 +35,7 @@ def factory(tmp_path_factory):
 
 @pytest.fixture
 def kept_open():
-    """Closes every connection at the end."""
+    """Keep connections open until the end, and close them all then."""
     with ExitStack() as stack:
         yield stack.enter_context
 
@@ -90,7 +90,7 @@ class Terminal:
         return done.output
 
 
-def test_a_case_goes_all_the_way(factory, tmp_path, kept_open):
+def test_a_case_goes_all_the_way(factory, tmp_path, kept_open):  # noqa: PLR0915  one story
     # 1. People: everybody makes an account and registers their organisation.
     applicant = newcomer(factory, kept_open, "fenna@firma.example", "Fenna")
     organisation(applicant, "Firma Noord", "12345678", "sme")
@@ -107,7 +107,7 @@ def test_a_case_goes_all_the_way(factory, tmp_path, kept_open):
     fabriek = Terminal(factory, token, tmp_path)
     assert "Fenna" in fabriek("whoami")
 
-    # 2. Cases: described in the terminal, a partner invited through the API, accepted on a page.
+    # 2. Cases: described in the terminal, a partner invited by the API, accepted on a page.
     fabriek("cases", "new", "--title", "Berichten sorteren", "--problem", "Het kost te veel tijd.",
             "--sector", "care", "--trl-now", "3", "--trl-aimed", "6")  # fmt: skip
     case = api.get("cases/").json()["items"][0]["code"]

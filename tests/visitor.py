@@ -103,7 +103,7 @@ class Visitor:
         return self.go(urljoin(str(self.page.url), found[0]))
 
     def send(self, _to="", *, files=None, **values):
-        """Fill in a form and send it: the one whose action ends in `_to`, or that has the fields."""
+        """Fill in a form and send it: its action ends in `_to`, and it has these fields."""
         form = self._form(_to, {*values, *(files or {})})
         for name in values:
             assert form.takes(name), f"the form has no field {name}: {sorted(form.values)}"

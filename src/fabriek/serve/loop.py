@@ -7,17 +7,22 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
 from django.conf import settings
 from django.db import close_old_connections
+from django.utils import timezone
 
 from fabriek.notices import post
 from fabriek.registry import collect
 from fabriek.runs import engine, reconcile
+from fabriek.store import actions as store
 
 log = logging.getLogger(__name__)
+
+SWEEP_EVERY_S = 24 * 3600
 
 
 def one_pass() -> None:
@@ -29,6 +34,12 @@ def follow_runs() -> None:
     reconcile.tick(engine.engine())
 
 
+def sweep() -> None:
+    """Remove bytes that were sent and never used."""
+    swept = store.sweep(timezone.now())
+    log.info("Swept %s files (%s bytes) from the store.", swept.blobs, swept.size_bytes)
+
+
 def forever(*, parent: int | None = None) -> None:
     """Pass after pass, until SIGTERM or SIGINT; or until the process `parent` is gone."""
     stop = threading.Event()
@@ -38,10 +49,14 @@ def forever(*, parent: int | None = None) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    swept_at = None
     while not stop.is_set():
         if parent is not None and os.getppid() != parent:
             return
         one_pass()
+        if swept_at is None or time.monotonic() - swept_at > SWEEP_EVERY_S:
+            swept_at = time.monotonic()
+            _contained(sweep)
         stop.wait(settings.LOOP_PAUSE_S)
 
 
