@@ -298,7 +298,8 @@ def test_conditions_are_shown_before_submitting(browser):
     words = shown(browser(lead).get(url(application, "submit")))
 
     assert (
-        "Not met: This access mode is for: small or medium-sized enterprise, startup" in words
+        "look at this This access mode is for: small or medium-sized enterprise, startup"
+        in words
     )
     assert f"Not in the European Union or an associated country: {case.organisation}" in words
 

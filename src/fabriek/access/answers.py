@@ -187,8 +187,14 @@ def in_words(question: Question, typed: str, rules: ModeRules) -> str:
         return typed
     if isinstance(value, Decimal):
         decimals = max(0, -int(value.normalize().as_tuple().exponent))
-        return f"{words.number(float(value), decimals)} {unit(question, rules)}".strip()
+        return _with_unit(value, words.number(float(value), decimals), unit(question, rules))
     return date_format(value, "j F Y") if isinstance(value, date) else typed
+
+
+def _with_unit(value: Decimal, number: str, unit: str) -> str:
+    if unit == _("months"):
+        return ngettext("%(n)s month", "%(n)s months", int(value)) % {"n": number}
+    return f"{number} {unit}".strip()
 
 
 def unit(question: Question, rules: ModeRules) -> str:

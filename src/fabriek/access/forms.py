@@ -135,6 +135,7 @@ class StepForm(forms.Form):
 
     use_required_attribute = False
     step = ""
+    button: Text = ""
 
     def __init__(self, application: Application, data: Mapping[str, Any] | None = None) -> None:
         super().__init__(data, prefix=self.step)
@@ -147,21 +148,25 @@ class StepForm(forms.Form):
 
 class SendBackForm(StepForm):
     step = "send_back"
+    button = _("Send the application back")
     reasons = Prose(label=_("What is to be mended?"))
 
 
 class FindEligibleForm(StepForm):
     step = "find_eligible"
+    button = _("All conditions are met")
     remarks = Prose(label=_("Remarks"), required=False)
 
 
 class FindIneligibleForm(StepForm):
     step = "find_ineligible"
+    button = _("Refuse: a condition is not met")
     reasons = Prose(label=_("Which condition is not met, and what can the applicant do?"))
 
 
 class TechnicalForm(StepForm):
     step = "technical"
+    button = _("Save the assessment")
     is_positive = forms.TypedChoiceField(
         label=_("Does the plan work on the machine?"),
         choices=[(YES, _("yes, it is feasible")), (NO, _("no, not in this way"))],
@@ -182,6 +187,7 @@ class TechnicalForm(StepForm):
 
 class ReviewForm(StepForm):
     step = "review"
+    button = _("Save the review")
     remarks = Prose(label=_("Explain your scores"))
 
     def arrange(self) -> None:
@@ -203,6 +209,7 @@ class ReviewForm(StepForm):
 
 class AwardForm(StepForm):
     step = "award"
+    button = _("Award GPU-hours")
     gpu_hours = forms.IntegerField(label=_("GPU-hours"), min_value=1, localize=True)
     months = forms.TypedChoiceField(label=_("Months"), coerce=int)
     reasons = Prose(label=_("Reasons"), help_text=_("The applicant reads this."))
@@ -227,6 +234,7 @@ class AwardForm(StepForm):
 
 class RefuseForm(StepForm):
     step = "refuse"
+    button = _("Refuse the application")
     reasons = Prose(label=_("Reasons"), help_text=_("The applicant reads this."))
 
 

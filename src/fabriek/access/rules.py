@@ -297,7 +297,7 @@ STEPS: dict[str, tuple[Text, Text]] = {
         _("Finish the review"),
         _("There are enough reviews: finish the review, so that a colleague can decide."),
     ),
-    "award": (_("Decide"), _("Everything was assessed: decide on this application.")),
+    "award": (_("Award GPU-hours"), _("Everything was assessed: decide on this application.")),
     "refuse": (_("Refuse"), _("Refuse the application, with reasons the applicant can use.")),
     "send_back": (_("Send back"), _("Send it back when something is missing.")),
     "find_ineligible": (_("Not eligible"), _("Refuse it because a condition is not met.")),
