@@ -53,7 +53,7 @@ class ShareChoice(ChoiceOfShare):
     def label_from_instance(self, share: Model) -> str:
         if not isinstance(share, Share):
             return str(share)
-        name = f"{share} ({share.funder})"
+        name = f"{share}, {share.funder}"
         return f"{name}. {self.rooms(share)}" if self.rooms else name
 
 

@@ -11,7 +11,7 @@ from fabriek.reports.figures import Payer, Period
 
 FIGURE_COLUMNS = ("funder", "from", "until", "key", "label", "value", "unit", "definition")
 AID_COLUMNS = ("undertaking", "aid_of_this_funder_eur", "aid_of_all_eur", "room_eur", "on")
-MOST_UNDERTAKINGS = 50
+MOST_UNDERTAKINGS = 15
 
 
 @login_required
