@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.access import answers, prefill, promises, queries, rules
+from fabriek.access import answers, prefill, promises, queries, rules, timing
 from fabriek.access.models import Answers, Application, Form, Mode, Submission
 from fabriek.access.refusals import Stale
 from fabriek.access.states import APPLICATION, UNDER_ASSESSMENT, ApplicationState
@@ -62,7 +62,7 @@ def start(case: Case, *, mode: Mode, by: Person) -> Application:
         Refused: one through this mode is being assessed.
     """
     rules.require_start(by, case)
-    rules.require_mode(mode, case)
+    timing.require_mode(mode, case)
     with transaction.atomic():
         # Two who press the button at once stand in a line here.
         Case.objects.select_for_update().get(pk=case.pk)
@@ -108,11 +108,11 @@ def save_section(
         Stale: somebody else saved this section since; the refusal holds both texts.
     """
     rules.require("edit", by, application)
-    rules.require_open("edit", application)
+    timing.require_open("edit", application)
     typed = _typed(application, section, values)
     with transaction.atomic():
         held = Application.objects.select_for_update().get(pk=application.pk)
-        rules.require_open("edit", held)
+        timing.require_open("edit", held)
         kept = Answers.objects.select_related("saved_by").get_or_create(
             application=application, section=section, defaults={"saved_by": by}
         )[0]
@@ -136,7 +136,7 @@ def submit(application: Application, *, by: Person) -> Application:
         Invalid: `fields` names each answer to mend as `section.question`.
     """
     rules.require("submit", by, application)
-    rules.require_open("submit", application)
+    timing.require_open("submit", application)
     now = timezone.now()
     mode, form = application.mode.rules, application.form.rules
     with transaction.atomic():

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.access.answers import NO, YES
 from fabriek.access.definitions import ModeRules
+from fabriek.access.readers import NO, YES
 from fabriek.kernel import words
 from fabriek.kernel.errors import Text
 from fabriek.people.models import Organisation

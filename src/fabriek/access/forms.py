@@ -9,9 +9,9 @@ from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access import answers
-from fabriek.access.answers import NO, YES
 from fabriek.access.definitions import ModeRules, Question, QuestionKind, Section
 from fabriek.access.models import MOST_CHARACTERS, Application
+from fabriek.access.readers import NO, YES
 from fabriek.kernel.errors import Text
 from fabriek.kernel.text import PLAIN
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 
-from fabriek.access import actions, answers, queries, rules
+from fabriek.access import actions, answers, queries, rules, timing
 from fabriek.access.definitions import Section
 from fabriek.access.forms import SectionForm, posted
 from fabriek.access.models import Answers, Application
@@ -38,7 +38,7 @@ def section(request: SignedIn, code: str, section: str) -> HttpResponse:
     page = _Page(request, application, written)
     if request.method == "POST":
         return page.save()
-    if not rules.is_open("edit", application):
+    if not timing.is_open("edit", application):
         return redirect(application)
     return page.show()
 
@@ -66,7 +66,7 @@ class _Page:
     def save(self) -> HttpResponse:
         typed = posted(self.section, self.request.POST)
         typed = {key: answers.as_typed(text) for key, text in typed.items()}
-        if not rules.is_open("edit", self.application):
+        if not timing.is_open("edit", self.application):
             return self._refuse(typed, _closed(self.application))
         if self.kept and self._is_overtaken(self.kept, typed):
             return self._refuse(typed, overtaken_by(self.kept), theirs=self.kept)
@@ -140,7 +140,7 @@ class _Page:
             "note": note,
             "refusal_sentence": refusal,
             "differing": differing,
-            "is_writable": rules.is_open("edit", self.application),
+            "is_writable": timing.is_open("edit", self.application),
         }
         return render(self.request, "access/section.html", context, status=status)
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.access import rules
+from fabriek.access import rules, timing
 from fabriek.access.definitions import Criterion, Scores
 from fabriek.access.models import Application, Assessment, Decision
 from fabriek.access.states import APPLICATION
@@ -39,7 +39,7 @@ def send_back(application: Application, *, by: Person, reasons: str) -> Applicat
         Invalid: no reasons were given.
     """
     rules.require("send_back", by, application)
-    rules.require_open("send_back", application)
+    timing.require_open("send_back", application)
     said = _said(reasons)
     APPLICATION.take("send_back", application, by=by, details={"note": said}, due_at=None)
     return application
@@ -47,7 +47,7 @@ def send_back(application: Application, *, by: Person, reasons: str) -> Applicat
 
 def find_eligible(application: Application, *, by: Person, remarks: str = "") -> Application:
     rules.require("find_eligible", by, application)
-    rules.require_open("find_eligible", application)
+    timing.require_open("find_eligible", application)
     finding = _finding(application, Step.ELIGIBILITY, by=by, is_positive=True, remarks=remarks)
     with transaction.atomic():
         APPLICATION.take("find_eligible", application, by=by)
@@ -58,7 +58,7 @@ def find_eligible(application: Application, *, by: Person, remarks: str = "") ->
 def find_ineligible(application: Application, *, by: Person, reasons: str) -> Decision:
     """Refuse the application because a condition is not met."""
     rules.require("find_ineligible", by, application)
-    rules.require_open("find_ineligible", application)
+    timing.require_open("find_ineligible", application)
     finding = _finding(application, Step.ELIGIBILITY, by=by, is_positive=False, remarks=reasons)
     decision = Decision(application=application, is_award=False, reasons=_said(reasons))
     with transaction.atomic():
@@ -90,7 +90,7 @@ def assess(
     if step not in (Step.TECHNICAL, Step.REVIEW):
         raise Invalid(_("A finding is given in the step “technical” or in the step “review”."))
     rules.require(step, by, application)
-    rules.require_open(step, application)
+    timing.require_open(step, application)
     if rules.has_given(step, by, application):
         raise _given_before()
     finding = _finding(application, step, by=by, is_positive=is_positive, remarks=remarks)
@@ -106,8 +106,8 @@ def finish_review(application: Application, *, by: Person) -> Application:
         WrongState: reviews are missing, or this mode has none.
     """
     rules.require("finish_review", by, application)
-    rules.require_open("finish_review", application)
-    outcome = rules.outcome_of(application)
+    timing.require_open("finish_review", application)
+    outcome = timing.outcome_of(application)
     details: dict[str, object] = {}
     if outcome is not None:
         details = {"total": outcome.total, "passes": outcome.passes}
@@ -126,7 +126,7 @@ def award(
         Invalid: more than was asked, a duration the mode has not, or no reasons.
     """
     rules.require("award", by, application)
-    rules.require_open("award", application)
+    timing.require_open("award", application)
     _require_size(application, gpu_hours=gpu_hours, months=months)
     decision = Decision(
         application=application,
@@ -142,7 +142,7 @@ def award(
 
 def refuse(application: Application, *, by: Person, reasons: str) -> Decision:
     rules.require("refuse", by, application)
-    rules.require_open("refuse", application)
+    timing.require_open("refuse", application)
     decision = Decision(application=application, is_award=False, reasons=_said(reasons))
     with transaction.atomic():
         _decide(decision, "refuse", by=by, details={"because": "decision"})
@@ -167,7 +167,7 @@ def _assess_plan(finding: Assessment, *, by: Person) -> Assessment:
         if finding.is_positive:
             APPLICATION.take("find_feasible", application, by=by)
         else:
-            rules.require_open("technical", _held(application))
+            timing.require_open("technical", _held(application))
             journal.record("access.doubt", application, by=by)
     return finding
 
@@ -182,7 +182,7 @@ def _review(finding: Assessment, scores: Mapping[str, int]) -> Assessment:
         raise _unexplained("remarks")
     with transaction.atomic():
         # The state may not move on while a review comes in.
-        rules.require_open("review", _held(application))
+        timing.require_open("review", _held(application))
         _keep(finding)
         # Reviews are blind: the name of the reviewer stays with the finding itself.
         journal.record("access.review", application, by=None)

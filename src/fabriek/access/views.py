@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fabriek.access import actions, advice, answers, promises, queries, reading, rules
+from fabriek.access import actions, advice, answers, promises, queries, reading, rules, timing
 from fabriek.access.definitions import Words
 from fabriek.access.forms import FORMS, StepForm
 from fabriek.access.models import Application, Mode
@@ -106,7 +106,7 @@ def submit(request: SignedIn, code: str) -> HttpResponse:
     """Show all answers and conditions once more; on POST hand the application in."""
     application = whole_application(request, code)
     rules.require("submit", request.user, application)
-    rules.require_open("submit", application)
+    timing.require_open("submit", application)
     typed = reading.typed_in(application.answers.all())
     found = answers.problems(application.form.rules, typed, application.mode.rules)
     if request.method == "POST" and not found:
@@ -132,7 +132,7 @@ def step(request: SignedIn, code: str, step: str) -> HttpResponse:
         raise Http404
     application = whole_application(request, code)
     rules.require(step, request.user, application)
-    rules.require_open(step, application)
+    timing.require_open(step, application)
     if step in FORMS:
         return _fill_in(request, application, step)
     if request.method == "POST":
@@ -186,7 +186,7 @@ def _show(
 ) -> HttpResponse:
     person, kept = request.user, list(application.answers.select_related("saved_by"))
     typed = reading.typed_in(kept)
-    is_writing = rules.is_open("edit", application) and rules.may("edit", person, application)
+    is_writing = timing.is_open("edit", application) and rules.may("edit", person, application)
     steps = rules.next_steps(person, application)
     progress = reading.progress(application, kept) if is_writing else []
     context = {
@@ -214,7 +214,7 @@ def _is_checked(application: Application) -> bool:
 def _outcome(request: SignedIn, application: Application) -> object:
     if not rules.may_see_findings(request.user, application):
         return None
-    return rules.outcome_of(application)
+    return timing.outcome_of(application)
 
 
 def _forms(
