@@ -115,7 +115,9 @@ def test_a_correction_brings_the_bill_to_what_was_used_once(allocation, used, le
         )
 
     assert left(allocation) == left_after * HOUR
-    assert kinds(allocation)[4:] == ["counter"]
+    bill = allocation.lines.filter(run_key="a", kind__in=["spend", "counter", "overrun"])
+    assert sum(bill.values_list("gpu_seconds", flat=True)) == used * HOUR
+    assert kinds(allocation)[4:] == (["counter", "overrun"] if used > 10 else ["counter"])
     entry = Entry.objects.get()
     assert (entry.verb, entry.by) == ("allocations.correct", None)
     assert entry.details == {"run_key": "a", "note": "sacct"}

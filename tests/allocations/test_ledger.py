@@ -185,13 +185,14 @@ def test_a_correction_gives_back_no_more_than_the_bill():
     assert refusal.value.missing == 1
 
 
-def test_a_correction_charges_no_more_than_what_is_left():
+def test_a_correction_beyond_what_is_left_is_borne_by_the_factory():
     lines = settled(held(granted(nl=100), a=60, b=40), a=60)
 
-    with pytest.raises(Short) as refusal:
-        corrected(lines, "a", 1)
+    lines = corrected(lines, "a", 7)
 
-    assert refusal.value.missing == 1
+    assert ledger.bill(lines, "a") == 67
+    assert ledger.overrun(lines) == 7
+    assert ledger.balance(lines) == Balance(granted=100, held=40, spent=60)
 
 
 def test_a_run_that_is_not_settled_cannot_be_corrected():

@@ -131,15 +131,15 @@ class LedgerMachine(RuleBasedStateMachine):
                 note="",
             )
 
-        if gpu_seconds > left:
-            with pytest.raises(ledger.Short):
-                write()
-        elif self.bills[run_key] + gpu_seconds < 0:
+        if self.bills[run_key] + gpu_seconds < 0:
             with pytest.raises(ledger.BeyondBill):
                 write()
-        else:
-            self.write(write)
-            self.bills[run_key] += gpu_seconds
+            return
+        over = ledger.overrun(self.lines)
+        self.write(write)
+        self.bills[run_key] += gpu_seconds
+        if gpu_seconds > left:
+            assert ledger.overrun(self.lines) == over + gpu_seconds - left
 
     @rule()
     def expire(self) -> None:

@@ -33,6 +33,17 @@ def test_a_run_keeps_what_was_asked_and_holds_what_it_may_use(world):
     assert run.code == f"R{timezone.localdate():%y}-{run.pk:04d}"
 
 
+def test_a_wish_sent_twice_is_one_run(world):
+    wish = world.wish()
+
+    first = actions.ask(wish, allocation=world.allocation, by=world.person)
+    again = actions.ask(wish, allocation=world.allocation, by=world.person)
+
+    assert again == first
+    assert world.held() == first.gpu_seconds_held
+    assert Entry.objects.filter(verb="runs.ask").count() == 1
+
+
 def test_an_accepted_partner_may_run_too(world):
     partner = a_person()
     a_partner(world.case, organisation=an_organisation(member=partner))

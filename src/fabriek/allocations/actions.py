@@ -155,8 +155,8 @@ def correct(
 ) -> None:
     """Bring the bill of a settled run to `gpu_seconds_used` with a counter-entry.
 
-    When the shares cannot pay what is missing, they pay what they can: the ledger never goes
-    below zero. Repeating with the same `key` changes nothing.
+    What the shares cannot pay is an overrun that the factory bears: the bill is true and the
+    ledger never goes below zero. Repeating with the same `key` changes nothing.
 
     Raises:
         ledger.NotSettled: the run has no bill yet; a bug of the caller.
@@ -164,11 +164,15 @@ def correct(
 
     def booking(_locked: Allocation, lines: Lines) -> Lines:
         difference = gpu_seconds_used - ledger.bill(lines, run_key)
-        payable = min(difference, ledger.balance(lines).left)
-        if not payable:
+        if not difference:
             return ()
         return ledger.counter(
-            lines, key=key, corrects=run_key, gpu_seconds=payable, at=timezone.now(), note=note
+            lines,
+            key=key,
+            corrects=run_key,
+            gpu_seconds=difference,
+            at=timezone.now(),
+            note=note,
         )
 
     if book(allocation, booking):

@@ -146,12 +146,12 @@ def counter(
 ) -> tuple[Line, ...]:
     """Correct the bill of the settled run `corrects`, up (positive) or down (negative).
 
-    Down first takes away what the factory bore, then gives back to the shares, the youngest
-    first: the reverse of how they were charged.
+    Up takes what is left, and what that cannot cover is an overrun, as in `settle`. Down first
+    takes away what the factory bore, then gives back to the shares, the youngest first: the
+    reverse of how they were charged.
 
     Raises:
         NotSettled: the run has no bill yet.
-        Short: less is left than has to be charged.
         BeyondBill: more would be given back than was billed.
     """
     name = f"{_word(corrects)}:{_word(key)}"
@@ -159,11 +159,12 @@ def counter(
         return ()
     if not _has(lines, LineKind.RELEASE, corrects):
         raise NotSettled(corrects)
-    parts = (
-        _charge(lines, gpu_seconds)
-        if gpu_seconds > 0
-        else _give_back(lines, corrects, -gpu_seconds)
-    )
+    if gpu_seconds > 0:
+        parts = _take(_left(lines), gpu_seconds)
+        if uncovered := gpu_seconds - sum(parts.values()):
+            parts[FACTORY] = uncovered
+    else:
+        parts = _give_back(lines, corrects, -gpu_seconds)
     new = _lines(LineKind.COUNTER, corrects, parts, at, name=name)
     return tuple(replace(line, kind=_correction_of(line.share), note=note) for line in new)
 

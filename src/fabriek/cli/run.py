@@ -1,6 +1,7 @@
 """`fabriek run RECIPE`: start a recipe. Its options are the recipe's own knobs."""
 
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
@@ -49,7 +50,7 @@ def run(
         return
     if not yes and not typer.confirm("Start it?", default=True):
         raise typer.Exit(1)
-    started = http.post("runs/", wish)
+    started = http.post("runs/", wish | {"wish_id": str(uuid4())})
     runs.print_run(started)
     if follow:
         runs.follow(started["code"])

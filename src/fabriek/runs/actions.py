@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -41,7 +42,10 @@ journal.describe(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wish:
-    """What somebody wants to run. `timeout_s` empty: three times the estimate."""
+    """What somebody wants to run. `timeout_s` empty: three times the estimate.
+
+    `wish_id` makes sending it again harmless, as when a button is pressed twice.
+    """
 
     recipe: str
     knobs: Mapping[str, object] = field(default_factory=dict)
@@ -49,6 +53,7 @@ class Wish:
     gpus: int = 1
     seed: int = 1
     timeout_s: int | None = None
+    wish_id: UUID = field(default_factory=uuid4)
 
 
 def price(wish: Wish) -> offers.Price:
@@ -120,12 +125,17 @@ def cancel(run: Run, *, by: Person) -> Run:
 
 
 def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None) -> Run:
+    """Write the wish down once: the same `wish_id` sent twice is the same run."""
     case = allocation.case
     rules.require_ask(by, case)
+    key = f"fabriek-{wish.wish_id.hex}"
+    if asked := Run.objects.filter(key=key, case=case).first():
+        return asked
     _check_belonging(wish, case)
     cost = price(wish)
     knobs = offers.checked_knobs(offers.recipe(wish.recipe), wish.knobs)
     run = Run(
+        key=key,
         case=case,
         allocation=allocation,
         recipe=wish.recipe,
@@ -137,17 +147,25 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         continues=continues,
         asked_by=by,
     )
+    try:
+        _write_down(run, wish)
+    except IntegrityError:
+        return Run.objects.get(key=key, case=case)  # sent twice at once
+    return run
+
+
+def _write_down(run: Run, wish: Wish) -> None:
     with transaction.atomic():
         held = run.gpu_seconds_held
-        allocations.hold(allocation, run_key=run.key, gpu_seconds=held)
+        allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
         run.save()
         give_code(run, "R")
         RunInput.objects.bulk_create(
             RunInput(run=run, name=name, revision=revision)
             for name, revision in wish.inputs.items()
         )
-        journal.record("runs.ask", run, by=by, recipe=run.recipe, gpu_seconds_held=held)
-    return run
+        details = {"recipe": run.recipe, "gpu_seconds_held": held}
+        journal.record("runs.ask", run, by=run.asked_by, **details)
 
 
 def _check_belonging(wish: Wish, case: Case) -> None:

@@ -1,6 +1,7 @@
 """The API of runs: parse, call one action, show. No decisions are taken here."""
 
 from typing import Any
+from uuid import uuid4
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
@@ -166,6 +167,7 @@ def _wish(request: SignedIn, given: WishIn) -> actions.Wish:
         gpus=given.gpus,
         seed=given.seed,
         timeout_s=given.timeout_s,
+        wish_id=given.wish_id or uuid4(),
     )
 
 

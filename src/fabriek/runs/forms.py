@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, cast
+from uuid import uuid4
 
 from django import forms
 from django.forms.boundfield import BoundField
@@ -25,6 +26,8 @@ KNOB, INPUT = "knob_", "input_"
 
 
 class RunForm(forms.Form):
+    # A button that is pressed twice starts one run.
+    wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
     allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
     gpus = forms.IntegerField(
         label=gettext_lazy("GPUs"),
@@ -133,6 +136,7 @@ class RunForm(forms.Form):
             gpus=int(given["gpus"]),
             seed=int(given["seed"]),
             timeout_s=int(minutes) * SECONDS_PER_MINUTE if minutes else None,
+            wish_id=given.get("wish_id") or uuid4(),
         )
 
     def _revisions(self, given: Mapping[str, Any]) -> dict[str, Revision]:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from ninja import Schema
 
@@ -36,7 +37,10 @@ class RecipesOut(Schema):
 
 
 class WishIn(Schema):
-    """`inputs`: the name of the input, and what it is: `D26-0001`, or `D26-0001@2`."""
+    """`inputs`: the name of the input, and what it is: `D26-0001`, or `D26-0001@2`.
+
+    `wish_id`: a UUID of your own; the same one sent twice is one run.
+    """
 
     case: str
     recipe: str
@@ -46,6 +50,7 @@ class WishIn(Schema):
     gpus: int = 1
     seed: int = 1
     timeout_s: int | None = None
+    wish_id: UUID | None = None
 
 
 class PriceOut(Schema):
