@@ -158,7 +158,7 @@ def test_the_list_costs_the_same_queries_for_any_number(
     client = program(staff())
     client.get(API)
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         given = client.get(API).json()
 
     assert given["count"] == many

@@ -112,7 +112,7 @@ def test_what_waits_and_its_next_steps_cost_the_same_for_any_number(
         an_application(state=S.SUBMITTED)
     clerk = staff()
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         steps = [next_steps(clerk, each) for each in queries.awaiting(clerk)]
 
     assert [len(each) for each in steps] == [3] * many

@@ -78,7 +78,7 @@ class ApplicationOut(Schema):
 
     @staticmethod
     def resolve_state_label(application: Application) -> str:
-        return application.get_state_display()
+        return str(application.state_label)
 
     @staticmethod
     def resolve_clock(application: Application) -> str:

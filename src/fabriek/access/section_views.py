@@ -30,7 +30,7 @@ def section(request: SignedIn, code: str, section: str) -> HttpResponse:
     if not request.user.is_authenticated:
         return _sign_in_first(request)
     rows = queries.with_facts(Application.objects.visible_to(request.user))
-    application = get_object_or_404(rows.select_related("form"), code=code)
+    application = get_object_or_404(rows.select_related("form", "mode"), code=code)
     written = application.form.rules.section(section)
     if written is None:
         raise Http404

@@ -118,6 +118,9 @@ def require_open(step: str, application: Application) -> None:
 
 
 def is_open(step: str, application: Application) -> bool:
+    # Asked for every step of every row of a list: no sentence is made for a step that is shut.
+    if application.state not in OPEN_FROM[step]:
+        return False
     return _not_now(step, application) is None
 
 
