@@ -1,19 +1,23 @@
 """The JSON API under /api/: one router per stage, one place that turns refusals into JSON."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from ninja import NinjaAPI
-from ninja.errors import AuthenticationError, ValidationError
+from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
+from ninja.utils import check_csrf
 
 from fabriek.access.api import router as access
 from fabriek.allocations.api import router as allocations
 from fabriek.cases.api import router as cases
 from fabriek.datasets.api import router as datasets
-from fabriek.kernel.errors import NotAllowed, Refused
+from fabriek.kernel.errors import NotAllowed, Refused, Text
 from fabriek.people import tokens
 from fabriek.people.api import router as people
 from fabriek.people.models import Person, Scope
@@ -21,6 +25,16 @@ from fabriek.registry.api import router as registry
 from fabriek.reports.api import router as reports
 from fabriek.runs.api import router as runs
 
+# The commonest of Pydantic's remarks; the others, for programmers only, stay in English.
+PROBLEMS: dict[str, Text] = {
+    "missing": gettext_lazy("This is missing."),
+    "int_parsing": gettext_lazy("This must be a whole number."),
+    "int_type": gettext_lazy("This must be a whole number."),
+    "float_parsing": gettext_lazy("This must be a number."),
+    "string_type": gettext_lazy("This must be text."),
+    "bool_parsing": gettext_lazy("This must be true or false."),
+    "date_from_datetime_parsing": gettext_lazy("This must be a day, such as 2026-12-31."),
+}
 READING = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -43,14 +57,26 @@ class TokenAuth(HttpBearer):
 class SessionAuth(APIKeyCookie):
     """The browser's own session, for the API page; changes then need a CSRF token."""
 
-    param_name = "sessionid"
+    param_name = settings.SESSION_COOKIE_NAME
 
-    def __init__(self) -> None:
-        super().__init__(csrf=True)
+    def _get_key(self, request: HttpRequest) -> str | None:
+        # Ninja would check CSRF here, before it is known that there is a session at all: a
+        # program that lacks a token would hear of CSRF instead.
+        return request.COOKIES.get(self.param_name)
 
-    def authenticate(self, request: HttpRequest, key: str | None) -> Person | None:
+    def authenticate(self, request: HttpRequest, key: str | None) -> Person | None:  # noqa: ARG002
         person = request.user
-        return person if isinstance(person, Person) else None
+        if not isinstance(person, Person) or "Authorization" in request.headers:
+            return None
+        if check_csrf(request):
+            raise NotAllowed(
+                _(
+                    "Your browser did not send the sign that this change comes from our own "
+                    "page. Load the page again, or use a token."
+                ),
+                code="csrf",
+            )
+        return person
 
 
 api = NinjaAPI(
@@ -75,44 +101,57 @@ for prefix, router in {
 
 @api.exception_handler(Refused)
 def refuse(request: HttpRequest, error: Refused) -> HttpResponse:
-    fields = {name: str(text) for name, text in error.fields.items()}
-    body = {"code": error.code, "detail": str(error), "fields": fields}
-    return api.create_response(request, body, status=error.status)
+    return _refusal(request, error.status, error.code, str(error), error.fields)
 
 
 @api.exception_handler(AuthenticationError)
 def not_signed_in(request: HttpRequest, _error: AuthenticationError) -> HttpResponse:
-    body = {
-        "code": "not_signed_in",
-        "detail": _(
-            "The token is missing, unknown, expired or revoked. "
-            "Make a new one on the page “Tokens” and run `fabriek login` again."
-        ),
-        "fields": {},
-    }
-    return api.create_response(request, body, status=401)
+    sentence = _(
+        "The token is missing, unknown, expired or revoked. "
+        "Make a new one on the page “Tokens” and run `fabriek login` again."
+    )
+    answer = _refusal(request, 401, "not_signed_in", sentence)
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 @api.exception_handler(Http404)
 def not_found(request: HttpRequest, _error: Http404) -> HttpResponse:
-    body = {
-        "code": "not_found",
-        "detail": _("This does not exist, or it is not yours to see. Check the code."),
-        "fields": {},
-    }
-    return api.create_response(request, body, status=404)
+    sentence = _("This does not exist, or it is not yours to see. Check the code.")
+    return _refusal(request, 404, "not_found", sentence)
 
 
 @api.exception_handler(ValidationError)
 def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
-    fields = {_place(problem): str(problem["msg"]) for problem in error.errors}
-    body = {
-        "code": "invalid",
-        "detail": _("Some of what was sent is missing or wrong; see the fields."),
-        "fields": fields,
-    }
-    return api.create_response(request, body, status=422)
+    sentence = _("Some of what was sent is missing or wrong; see the fields.")
+    fields: dict[str, Text] = {_place(each): _problem(each) for each in error.errors}
+    return _refusal(request, 422, "invalid", sentence, fields)
+
+
+@api.exception_handler(HttpError)
+def unreadable(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Ninja raises this itself when a body is no JSON."""
+    sentence = _("What was sent could not be read. Send JSON, as the API page shows.")
+    return _refusal(request, error.status_code, "unreadable", sentence)
+
+
+def _refusal(
+    request: HttpRequest,
+    status: int,
+    code: str,
+    detail: str,
+    fields: Mapping[str, Text] | None = None,
+) -> HttpResponse:
+    texts = {name: str(text) for name, text in (fields or {}).items()}
+    body = {"code": code, "detail": detail, "fields": texts}
+    return api.create_response(request, body, status=status)
 
 
 def _place(problem: dict[str, Any]) -> str:
-    return ".".join(str(part) for part in problem["loc"][2:] or problem["loc"])
+    """Name the field as the sender knows it: without “body” and the name of our argument."""
+    where = problem["loc"]
+    return ".".join(str(part) for part in (where[2:] if where[0] == "body" else where[1:]))
+
+
+def _problem(problem: dict[str, Any]) -> Text:
+    return PROBLEMS.get(problem["type"]) or str(problem["msg"])

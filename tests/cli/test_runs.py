@@ -1,0 +1,232 @@
+"""Runs from a terminal: look, price, start, follow, stop, continue."""
+
+import pytest
+
+from fabriek.runs.models import Run
+from tests.factories import a_person
+from tests.runs.world import a_world
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def world(db):
+    return a_world()
+
+
+def start(world, *more, recipe="pretrain_lm"):
+    data = f"{world.revision.repository.code}@{world.revision.number}"
+    return ["run", recipe, "--case", world.case.code, "--data", data, "--size", "tiny", *more]
+
+
+def log(run, text):
+    run.folder.mkdir(parents=True, exist_ok=True)
+    (run.folder / "log").write_text(text)
+
+
+def test_run_alone_lists_the_recipes(fabriek):
+    result = fabriek(a_person(), "run")
+
+    names = [line.split()[0] for line in result.stdout.splitlines()]
+    assert (result.exit_code, names) == (0, ["recipe", "finetune_lm", "pretrain_lm"])
+
+
+def test_an_unknown_recipe_is_answered_with_the_list(fabriek):
+    result = fabriek(a_person(), "run", "finetune")
+
+    assert result.exit_code == 1
+    assert result.stderr == "There is no recipe “finetune”. These are offered:\n"
+    assert "finetune_lm" in result.stdout
+
+
+def test_a_recipe_alone_explains_its_settings(fabriek):
+    result = fabriek(a_person(), "run", "finetune_lm")
+
+    assert result.exit_code == 0
+    assert "--learning-rate" in result.stdout
+    assert "1 to 100" in result.stdout
+    assert result.stdout.endswith(
+        "Start it: fabriek run finetune_lm --case CODE --data CODE --model CODE\n"
+    )
+
+
+def test_price_only_starts_nothing(fabriek, world):
+    result = fabriek(world.person, *start(world, "--price"))
+
+    assert result.exit_code == 0, result.stderr
+    assert result.stdout.startswith("This run will use about ")
+    assert " of your 10.0; " in result.stdout
+    assert not Run.objects.exists()
+
+
+def test_settings_out_of_bounds_are_refused_by_name(fabriek, world):
+    result = fabriek(world.person, *start(world, "--epochs", "1000", "--price"))
+
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0].endswith("]")
+    assert "epochs: " in result.stderr
+
+
+def test_a_setting_that_is_no_number_is_refused_by_name(fabriek, world):
+    result = fabriek(world.person, *start(world, "--epochs=many", "--price"))
+
+    assert result.exit_code == 1
+    assert "epochs: " in result.stderr
+
+
+def test_an_option_that_the_recipe_has_not_is_answered_with_what_it_has(fabriek, world):
+    result = fabriek(world.person, *start(world, "--poetry", "3"))
+
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[0] == "This recipe has no option --poetry. It has:"
+    assert "  --epochs" in result.stderr.splitlines()
+
+
+def test_an_option_without_a_value_is_refused(fabriek, world):
+    result = fabriek(world.person, *start(world, "--epochs"))
+
+    assert (result.exit_code, result.stderr) == (2, "--epochs needs a value.\n")
+
+
+def test_an_input_that_the_recipe_has_no_use_for_is_refused(fabriek, world):
+    result = fabriek(world.person, *start(world, "--model", "M26-0001", "--yes"))
+
+    assert result.exit_code == 1
+    assert result.stderr.endswith("[unknown_input]\n")
+    assert not Run.objects.exists()
+
+
+def test_a_start_is_asked_for_once_more(fabriek, world):
+    refused = fabriek(world.person, *start(world), input="n\n")
+    nothing = Run.objects.count()
+    started = fabriek(world.person, *start(world, "--epochs=2"), input="y\n")
+
+    run = Run.objects.get()
+    assert (refused.exit_code, nothing) == (1, 0)
+    assert started.exit_code == 0
+    assert (run.knobs["epochs"], run.knobs["size"], run.case) == (2, "tiny", world.case)
+    assert f"{run.code} · pretrain_lm · {world.case.code}" in started.stdout
+
+
+def test_a_start_that_cannot_be_paid_is_refused(fabriek):
+    world = a_world(gpu_seconds=10)
+
+    result = fabriek(world.person, *start(world, "--yes"))
+
+    assert result.exit_code == 1
+    assert not Run.objects.exists()
+
+
+def test_a_stranger_starts_nothing(fabriek, world):
+    result = fabriek(a_person(), *start(world, "--yes"))
+
+    assert (result.exit_code, result.stderr[-12:]) == (1, "[not_found]\n")
+    assert not Run.objects.exists()
+
+
+def test_following_ends_with_the_run_and_fails_when_it_failed(fabriek, world, monkeypatch):
+    ask = "fabriek.runs.actions.ask"
+    monkeypatch.setattr(ask, _already(world, state="failed", reason="memory"))
+
+    result = fabriek(world.person, *start(world, "--yes", "--follow"))
+
+    assert result.exit_code == 1
+    assert "failed" in result.stdout
+
+
+def _already(world, **fields):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(**fields)
+    found = Run.objects.get(pk=run.pk)
+    return lambda wish, *, allocation, by: found
+
+
+def test_the_list_of_runs_can_be_narrowed(fabriek, world):
+    run = world.ask()
+
+    waiting = fabriek(world.person, "runs", "list", "--state", "waiting")
+    failed = fabriek(world.person, "runs", "list", "--state", "failed")
+
+    assert waiting.stdout.splitlines()[1].split()[:4] == [
+        run.code,
+        world.case.code,
+        "pretrain_lm",
+        "waiting",
+    ]
+    assert failed.stdout == "There are no runs yet. Begin with: fabriek run\n"
+
+
+def test_show_tells_state_scores_and_next_steps(fabriek, world):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(state="succeeded", scores={"loss_after": 1.5})
+
+    result = fabriek(world.person, "runs", "show", run.code)
+
+    assert [line.split() for line in result.stdout.splitlines()[1:2]] == [
+        ["State", "succeeded"]
+    ]
+    assert "loss_after     1.5\n" in result.stdout
+    assert "(Run again with other settings)" in result.stdout
+
+
+def test_logs_print_all_there_is(fabriek, world):
+    run = world.ask()
+    log(run, "step 1\nstep 2\n")
+
+    result = fabriek(world.person, "runs", "logs", run.code)
+
+    assert result.stdout == "step 1\nstep 2\n"
+
+
+def test_following_a_log_ends_with_the_run(fabriek, world):
+    run = world.ask()
+    log(run, "the end\n")
+    Run.objects.filter(pk=run.pk).update(state="succeeded")
+
+    result = fabriek(world.person, "runs", "logs", run.code, "--follow")
+
+    assert (result.exit_code, result.stdout) == (0, "the end\n")
+
+
+def test_cancel_asks_for_a_stop(fabriek, world):
+    run = world.ask()
+
+    result = fabriek(world.person, "runs", "cancel", run.code)
+
+    run.refresh_from_db()
+    assert result.exit_code == 0
+    assert run.cancel_asked_at is not None
+
+
+def test_a_run_that_is_over_cannot_be_cancelled(fabriek, world):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(state="succeeded")
+
+    result = fabriek(world.person, "runs", "cancel", run.code)
+
+    assert result.exit_code == 1
+    assert result.stderr == f"{run.code} is already over. [wrong_state]\n"
+
+
+def test_continue_needs_a_checkpoint(fabriek, world):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(state="failed")
+
+    result = fabriek(world.person, "runs", "continue", run.code)
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"{run.code} cannot be continued: it left no checkpoint. Start it again. "
+        "[wrong_state]\n"
+    )
+
+
+def test_continue_makes_a_new_run(fabriek, world):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(state="failed")
+    (run.folder / "checkpoints" / "step-2").mkdir(parents=True)
+
+    result = fabriek(world.person, "runs", "continue", run.code)
+
+    assert result.exit_code == 0, result.stderr
+    assert Run.objects.get(continues=run).code in result.stdout

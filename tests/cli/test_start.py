@@ -1,0 +1,108 @@
+"""How the command itself starts: quickly, and without the server's code."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from fabriek.cli import main, server, show
+
+pytestmark = pytest.mark.anydb
+
+LOADS_ALL = """
+import sys
+from importlib import import_module
+from fabriek.cli import main
+for module, _ in main.COMMANDS.values():
+    import_module(module)
+wrong = {"django", "ninja", "torch", "fabriek_recipes", "fabriek.kernel"} & set(sys.modules)
+print(sorted(wrong))
+"""
+SHOWS_HELP = """
+import sys
+from fabriek.cli import main
+try:
+    main.app(["--help"])
+finally:
+    print(sorted({"httpx", "rich", "django"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def python(code):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_no_command_loads_server_code():
+    assert python(LOADS_ALL).stdout == "[]\n"
+
+
+def test_help_names_every_command_and_loads_neither_httpx_nor_rich():
+    result = python(SHOWS_HELP)
+
+    assert result.stderr == "[]\n"
+    assert all(name in result.stdout for name in main.COMMANDS)
+
+
+@pytest.mark.parametrize("name", main.COMMANDS)
+def test_every_command_explains_itself(name):
+    result = CliRunner().invoke(main.app, [name, "--help"])
+
+    assert result.exit_code == 0
+    assert f" {name}" in result.stdout
+
+
+def test_an_unknown_command_is_refused():
+    result = CliRunner().invoke(main.app, ["poetry"])
+
+    assert result.exit_code == 2
+    assert "poetry" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "handed"),
+    [
+        (["up", "--port", "9000"], ["up", "--host", "127.0.0.1", "--port", "9000"]),
+        (["doctor"], ["doctor"]),
+        (
+            ["demo", "--exit", "--data", "rows.jsonl"],
+            ["demo", "--port", "8000", "--data", "rows.jsonl", "--exit"],
+        ),
+    ],
+)
+def test_what_needs_the_server_is_handed_over(monkeypatch, typed, handed):
+    became = []
+    monkeypatch.setattr(server.os, "execv", lambda program, words: became.append(words))
+
+    result = CliRunner().invoke(main.app, typed)
+
+    assert result.exit_code == 0
+    assert became == [[sys.executable, "-m", "fabriek", *handed]]
+
+
+def test_without_the_server_it_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None)
+
+    result = CliRunner().invoke(main.app, ["up"])
+
+    assert (result.exit_code, result.stderr) == (
+        1,
+        "The server is not installed here. Install it: pip install fabriek\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "said"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (2_500_000, "2.5 MB"), (10**13, "10.0 TB")],
+)
+def test_sizes_are_said_in_fitting_units(size_bytes, said):
+    assert show.size(size_bytes) == said
+
+
+@pytest.mark.parametrize(
+    ("gpu_seconds", "said"),
+    [(None, "-"), (0, "0.0"), (60, "0.017"), (3600, "1.0"), (18_000_000, "5,000.0")],
+)
+def test_gpu_hours_show_the_decimals_they_need(gpu_seconds, said):
+    assert show.hours(gpu_seconds) == said
