@@ -24,7 +24,8 @@ def factory(request: HttpRequest) -> dict[str, object]:
 
 
 def menu(request: HttpRequest) -> list[MenuItem]:
-    person = request.user
+    # A request that was refused at the door (a wrong host name) has nobody yet.
+    person = getattr(request, "user", None)
     if not isinstance(person, Person):
         return []
     shown = [(label, name, False) for label, name in _entries(person)]

@@ -1,6 +1,6 @@
 """Where a case stands on its way, and what its people do next; reads all stages."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
@@ -40,6 +40,8 @@ class Standing:
     model: str
 
 
+# Steps that only look: nothing stands still until they are taken.
+PATIENT = frozenset({"follow", "wait", "read", "look", "model"})
 COLUMNS = [field.name for field in fields(Standing)]
 
 
@@ -51,15 +53,27 @@ class Station:
     note: Text = ""
 
 
-def standing(case: Case, person: Person) -> tuple[Standing, bool]:
-    """Ask for everything in one query, and whether this person belongs to the consortium."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Way:
+    """A case on its way. `part`: the person who looks belongs to the consortium."""
+
+    standing: Standing
+    part: bool
+
+
+def way(case: Case, person: Person) -> Way:
+    return ways([case], person)[case.pk]
+
+
+def ways(cases: Sequence[Case], person: Person) -> dict[int, Way]:
+    """Ask for everything about all these cases in one query."""
     applications = _newest(Application.objects.all(), "created_at").exclude(
         state=ApplicationState.WITHDRAWN
     )
     allocations = _newest(Allocation.objects.all(), "opened_at")
     runs = _newest(Run.objects.all(), "asked_at")
-    row = (
-        Case.objects.filter(pk=case.pk)
+    rows = (
+        Case.objects.filter(pk__in=[case.pk for case in cases])
         .annotate(
             is_part=Exists(Case.objects.taken_part_in_by(person).filter(pk=OuterRef("pk"))),
             has_intake=Exists(Intake.objects.filter(case=OuterRef("pk"))),
@@ -72,19 +86,22 @@ def standing(case: Case, person: Person) -> tuple[Standing, bool]:
             run_state=_text(runs, "state"),
             model=_text(_newest(Model.objects.all(), "registered_at"), "code"),
         )
-        .values(*COLUMNS, "is_part")
-        .get()
+        .values("pk", "is_part", *COLUMNS)
     )
-    found = Standing(**{name: row[name] for name in COLUMNS})
-    return found, bool(row["is_part"])
+    return {
+        row["pk"]: Way(
+            standing=Standing(**{name: row[name] for name in COLUMNS}), part=row["is_part"]
+        )
+        for row in rows
+    }
 
 
-def stations(case: Case, found: Standing, *, current: str, part: bool) -> list[Station]:
+def stations(case: Case, way: Way, *, current: str) -> list[Station]:
     """Draw the line of stations.
 
-    `part`: the person belongs to the consortium; for others its data and models do not exist,
-    so they get no links to them.
+    For who is not of the consortium its data and models do not exist: no links to them.
     """
+    found, part = way.standing, way.part
     lines: tuple[tuple[str, Text, str, bool, Text], ...] = (
         ("case", _("Case"), case.get_absolute_url(), case.state != CaseState.DRAFT, ""),
         ("access", _("Access"), _access_url(case, found), bool(found.account), ""),
@@ -105,11 +122,11 @@ def stations(case: Case, found: Standing, *, current: str, part: bool) -> list[S
     ]
 
 
-def next_steps(case: Case, found: Standing, person: Person, *, part: bool) -> list[NextStep]:
+def next_steps(case: Case, way: Way, person: Person) -> list[NextStep]:
     """Say what somebody of the consortium does next with an open case; at most one step."""
-    if not part or case.state != CaseState.OPEN:
+    if not way.part or case.state != CaseState.OPEN:
         return []
-    return list(_steps(case, found, person))[:1]
+    return list(_steps(case, way.standing, person))[:1]
 
 
 def _steps(case: Case, found: Standing, person: Person) -> Iterator[NextStep]:

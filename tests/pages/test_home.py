@@ -1,0 +1,249 @@
+"""Home: what each kind of visitor meets first, and what it costs."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from fabriek.access.states import ApplicationState
+from fabriek.cases.states import CaseState, PartnerState
+from fabriek.pages import queries, views
+from tests.access.worlds import a_submitted, an_awarded
+from tests.factories import (
+    a_case,
+    a_decision,
+    a_partner,
+    a_person,
+    a_run,
+    an_allocation,
+    an_application,
+    an_organisation,
+    staff,
+)
+
+pytestmark = pytest.mark.django_db
+# Session, person, memberships, duties; then invitations to organisations and to cases, what
+# waits for an answer, what runs, what ends, cases, and where all of them stand.
+QUERIES = 11
+# The same without what only members have; and partners and findings of what waits, and grants.
+QUERIES_OF_STAFF = 10
+
+
+def first(page):
+    """Give the sentence, its note and its button, as the page shows them."""
+    text = page.content.decode()
+    found = re.search(r'<section class="next.*?</section>', text, re.DOTALL)[0]
+    words = [part.strip() for part in re.split(r"<[^>]*>", found)]
+    link = re.search(r'<a class="button" href="([^"]+)"', found)
+    return [word for word in words if word], link and link[1].replace("&amp;", "&")
+
+
+def test_a_visitor_is_invited_to_make_an_account():
+    page = Client(headers={"Accept-Language": "en"}).get("/")
+
+    sentences, link = first(page)
+    assert page.status_code == 200
+    assert sentences[0] == "Make an account to describe your first case."
+    assert link == reverse("account_signup")
+
+
+def test_the_welcome_shows_the_six_stops_of_the_way_in_dutch():
+    page = Client(headers={"Accept-Language": "nl"}).get("/")
+
+    stops = re.findall(r"<h3>(.*?)</h3>", page.content.decode())
+    assert stops == ["Casus", "Toegang", "GPU-uren", "Data", "Runs", "Model"]
+
+
+def test_a_visitor_costs_no_query(django_assert_num_queries):
+    with django_assert_num_queries(0):
+        Client().get("/")
+
+
+def test_a_newcomer_is_asked_for_an_organisation_and_sees_no_empty_table(browser):
+    page = browser(a_person()).get("/")
+
+    assert first(page) == (
+        [
+            "Welcome. Tell us first which organisation you work for.",
+            "Register your organisation",
+        ],
+        reverse("people:organisation_new"),
+    )
+    assert "<table" not in page.content.decode()
+
+
+def test_who_has_an_organisation_is_asked_for_a_case(browser):
+    person = a_person()
+    an_organisation(lead=person)
+
+    page = browser(person).get("/")
+
+    assert first(page)[1] == reverse("cases:new")
+    assert "You have no cases yet." in page.content.decode()
+    assert "<table" not in page.content.decode()
+
+
+def test_an_applicant_reads_what_comes_next_for_the_case(browser):
+    lead = a_person()
+    case = a_case(lead=lead, title="Grid forecasts")
+
+    page = browser(lead).get("/")
+
+    assert first(page) == (
+        [
+            "Answer five short questions, and we advise which access fits.",
+            "Grid forecasts",
+            "Get advice",
+        ],
+        reverse("cases:intake", args=[case.code]),
+    )
+
+
+def test_a_draft_is_finished_before_anything_else(browser):
+    lead = a_person()
+    case = a_case(lead=lead, state=CaseState.DRAFT, proposed_at=None)
+
+    page = browser(lead).get("/")
+
+    assert first(page)[1] == case.get_absolute_url()
+
+
+def test_a_case_that_waits_for_its_people_comes_before_one_they_wait_for(browser):
+    lead = a_person()
+    organisation = an_organisation(lead=lead)
+    waiting = a_case(lead=lead, organisation=organisation, title="Waits for you")
+    looked_at = a_case(lead=lead, organisation=organisation, title="Being looked at")
+    an_application(case=looked_at, state=ApplicationState.SUBMITTED)
+
+    page = browser(lead).get("/")
+
+    assert first(page)[0][1] == "Waits for you"
+    assert first(page)[1] == reverse("cases:intake", args=[waiting.code])
+
+
+def test_an_award_waits_for_its_answer_first(browser):
+    application, lead = an_awarded()
+
+    page = browser(lead).get("/")
+
+    assert first(page)[0][1] == f"{application.code} · {application.case.title}"
+    assert first(page)[1] == application.get_absolute_url()
+
+
+def test_a_partner_reads_who_asks(browser):
+    lead = a_person()
+    ours = an_organisation(lead=lead, name="Taallab", kind="knowledge")
+    case = a_case(title="Grid")
+    partner = a_partner(case, organisation=ours, state=PartnerState.INVITED)
+
+    page = browser(lead).get("/")
+
+    sentence = f"{case.organisation} asks Taallab to take part in “Grid”."
+    assert first(page) == (
+        [sentence, "Answer"],
+        reverse("cases:invitation", args=[partner.pk]),
+    )
+
+
+def test_staff_begin_with_what_was_promised_first(browser):
+    application, _lead = a_submitted()
+
+    page = browser(staff()).get("/")
+
+    assert first(page)[0][1] == f"{application.code} · {application.case.title}"
+    assert first(page)[1] == application.get_absolute_url()
+
+
+def test_staff_read_that_awards_wait_for_gpu_hours(browser):
+    a_decision()
+    a_decision()
+
+    page = browser(staff()).get("/")
+
+    assert first(page) == (
+        ["2 accepted awards wait for their GPU-hours to be opened.", "Open them"],
+        reverse("allocations:list"),
+    )
+
+
+def test_staff_for_whom_nothing_waits_read_that(browser):
+    page = browser(staff()).get("/")
+
+    assert first(page) == (["Nothing waits for you. New work appears here by itself."], None)
+
+
+def test_a_funder_goes_to_the_figures(browser):
+    funder = a_person(duty="funder", funder_code="state")
+
+    page = browser(funder).get("/")
+
+    assert first(page)[1] == reverse("reports:list")
+    menu = re.findall(r'href="(/[a-z]+/)"', page.content.decode())
+    assert reverse("cases:list") not in menu
+    assert reverse("reports:list") in menu
+
+
+def test_what_runs_and_what_ends_soon_is_shown(browser):
+    lead = a_person()
+    case = a_case(lead=lead, title="Grid")
+    today = timezone.localdate()
+    soon = an_allocation(case=case, ends_on=today + timedelta(days=12))
+    later = an_allocation(case=case, ends_on=today + timedelta(days=60))
+    run = a_run(allocation=soon, state="running")
+    over = a_run(allocation=soon, state="succeeded")
+
+    page = browser(lead).get("/").content.decode()
+
+    assert run.get_absolute_url() in page
+    assert f'href="{over.get_absolute_url()}"' not in page
+    assert re.search(r"The GPU-hours of “Grid” end .*12 days", page)
+    assert soon.get_absolute_url() in page
+    assert f'href="{later.get_absolute_url()}"' not in page.partition("Your cases")[0]
+
+
+def test_others_things_are_not_ones_own(browser):
+    stranger = a_person()
+    an_organisation(lead=stranger)
+    allocation = an_allocation(case=a_case(title="Secret grid"))
+    run = a_run(allocation=allocation, state="running")
+
+    page = browser(stranger).get("/").content.decode()
+
+    assert "Secret grid" not in page
+    assert run.code not in page
+
+
+@pytest.mark.parametrize("many", [1, 30])
+def test_home_costs_the_same_for_one_and_thirty(browser, django_assert_num_queries, many):
+    lead = a_person()
+    organisation = an_organisation(lead=lead)
+    for _ in range(many):
+        case = a_case(lead=lead, organisation=organisation)
+        a_run(allocation=an_allocation(case=case), state="running")
+    client = browser(lead)
+
+    with django_assert_num_queries(QUERIES):
+        client.get("/")
+
+
+@pytest.mark.parametrize("many", [1, 30])
+def test_home_of_staff_costs_the_same_for_one_and_thirty(
+    browser, django_assert_num_queries, many
+):
+    lead = a_person()
+    organisation = an_organisation(lead=lead)
+    for _ in range(many):
+        a_submitted(case=a_case(lead=lead, organisation=organisation), lead=lead)
+    client = browser(staff())
+
+    with django_assert_num_queries(QUERIES_OF_STAFF):
+        client.get("/")
+
+
+def test_first_things_are_none_when_nothing_can_be_done():
+    person = staff()
+
+    assert list(views.first_things(person, queries.tasks(person), [])) == []
