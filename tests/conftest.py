@@ -29,7 +29,9 @@ def browser():
 
     def signed_in(person, language="en"):
         client = Client(headers={"Accept-Language": language})
-        client.force_login(person, backend="allauth.account.auth_backends.AuthenticationBackend")
+        client.force_login(
+            person, backend="allauth.account.auth_backends.AuthenticationBackend"
+        )
         return client
 
     return signed_in
@@ -41,8 +43,6 @@ def program():
 
     def with_token(person, scope="write", language="en"):
         key = a_token(person, scope=scope)
-        return Client(
-            headers={"Authorization": f"Bearer {key}", "Accept-Language": language}
-        )
+        return Client(headers={"Authorization": f"Bearer {key}", "Accept-Language": language})
 
     return with_token

@@ -258,9 +258,7 @@ def a_run(*, allocation=None, **fields):
         "gpu_seconds_estimated": 300,
         "asked_by": allocation.case.created_by,
     }
-    run = Run.objects.create(
-        case=allocation.case, allocation=allocation, **defaults | fields
-    )
+    run = Run.objects.create(case=allocation.case, allocation=allocation, **defaults | fields)
     give_code(run, "R")
     return run
 

@@ -108,8 +108,9 @@ def test_a_case_goes_all_the_way(factory, tmp_path, kept_open):  # noqa: PLR0915
     assert "Fenna" in fabriek("whoami")
 
     # 2. Cases: described in the terminal, a partner invited by the API, accepted on a page.
-    fabriek("cases", "new", "--title", "Berichten sorteren", "--problem", "Het kost te veel tijd.",
-            "--sector", "care", "--trl-now", "3", "--trl-aimed", "6")  # fmt: skip
+    described = ["--title", "Berichten sorteren", "--problem", "Het kost te veel tijd."]
+    measured = ["--sector", "care", "--trl-now", "3", "--trl-aimed", "6"]
+    fabriek("cases", "new", *described, *measured)
     case = api.get("cases/").json()["items"][0]["code"]
     assert "open" in fabriek("cases", "propose", case)
     invited = api.post(

@@ -400,3 +400,12 @@ def test_the_form_costs_the_same_for_any_number_of_datasets(
     # Session, person, roles, duties; the case, taking part, choices, GPU-hours, the way.
     with django_assert_num_queries(9):
         client.get(FORM.format(world.case.code))
+
+
+def test_the_list_finds_a_run_by_the_key_in_the_ledger(world, browser):
+    run, other = world.ask(), world.ask()
+
+    page = browser(world.person).get("/runs/", {"q": run.key}).text
+
+    assert run.code in page
+    assert other.code not in page

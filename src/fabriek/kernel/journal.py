@@ -29,7 +29,7 @@ def record(
 ) -> "Entry":
     """Add one line. `details` holds plain values only: they are stored as JSON."""
     entry: type[Entry] = apps.get_model("kernel", "Entry")
-    return entry._default_manager.create(
+    return entry._default_manager.create(  # type: ignore[misc]  # `by` is of a later room
         verb=verb,
         subject_kind=subject._meta.label_lower,
         subject_id=subject.pk,

@@ -6,8 +6,9 @@ from typing import Generic, TypeVar
 from django.db.models import Model, QuerySet
 from ninja import Schema
 
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 LARGEST_PAGE = 200
+MOST_DIGITS = 18
 
 Row = TypeVar("Row")
 M = TypeVar("M", bound=Model)
@@ -49,6 +50,12 @@ def paginate(rows: QuerySet[M], page: int | str = 1, size: int = PAGE_SIZE) -> P
     size = min(max(1, size), LARGEST_PAGE)
     count = rows.count()
     last = max(1, -(-count // size))
-    number = min(max(1, int(page) if str(page).isdecimal() else 1), last)
+    number = min(max(1, _number(page)), last)
     items = list(rows[(number - 1) * size : number * size])
     return Paged(items=items, count=count, page=number, size=size)
+
+
+def _number(page: int | str) -> int:
+    """Read what stands in an address; Python refuses to read numbers of thousands of digits."""
+    typed = str(page)[:MOST_DIGITS]
+    return int(typed) if typed.isdecimal() else 1

@@ -64,12 +64,13 @@ def listing(
 ) -> QuerySet[Run]:
     """List the runs this person may see; an unknown state or order is left aside.
 
-    `q` is the beginning of a run's or a case's code.
+    `q` is the beginning of a run's or a case's code, or the key by which the ledger knows it.
     """
     runs = _visible(person).select_related("case__organisation", "allocation")
     if q := q.strip().replace("\x00", "").upper()[:60]:
         cases = Case.objects.filter(code__startswith=q).values("pk")
-        runs = runs.filter(Q(code__startswith=q) | Q(case__in=cases))
+        named = Q(code__startswith=q) | Q(case__in=cases)
+        runs = runs.filter(Q(key=q.lower()) if q.startswith("FABRIEK-") else named)
     if case:
         runs = runs.filter(case__code=case)
     if state in RunState.values:

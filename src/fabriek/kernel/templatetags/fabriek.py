@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from django import template
 from django.http import QueryDict
 from django.template import Context
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
@@ -69,15 +71,19 @@ def _time_element(value: date | datetime, text: str) -> SafeString:
 
 
 # --- states ------------------------------------------------------------------------------
-@register.inclusion_tag("parts/_state.html")
-def state(value: str, label: str = "", tone: str = "") -> dict[str, str]:
+@register.simple_tag
+def state(value: str, label: str = "", tone: str = "") -> SafeString:
     """Show a state's word with its sign; a TextChoices member brings its own label."""
     word = str(value)
-    return {
-        "state": word,
-        "label": label or str(getattr(value, "label", word.replace("_", " "))),
-        "tone": tone or tone_of(word),
-    }
+    said = str(label) or str(getattr(value, "label", word.replace("_", " ")))
+    return _state(word, said, tone or tone_of(word))
+
+
+@lru_cache(maxsize=512)
+def _state(word: str, label: str, tone: str) -> SafeString:
+    """Draw each state once: a list shows the same few on every row."""
+    shown = {"state": word, "label": label, "tone": tone}
+    return render_to_string("parts/_state.html", shown)
 
 
 # --- addresses ---------------------------------------------------------------------------
