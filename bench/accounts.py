@@ -27,9 +27,8 @@ def measure() -> Table:
         title="Hold on one allocation",
         header=("lines", "queries", "best ms", "median ms"),
         rows=rows,
-        note=f"{TIMES} holds after each other, each in its own transaction under the row's lock "
-        "(BEGIN and COMMIT are among the queries); "
-        f"{before} lines is what the allocation had.",
+        note=f"{TIMES} holds after each other, each in a transaction of its own under the "
+        f"row's lock, BEGIN and COMMIT counted; {before} lines is what the allocation had.",
     )
 
 

@@ -18,15 +18,17 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("gunicorn", "django-ninja", "psycopg", "typer", "httpx")
 
 
-def keep(tables: Sequence[Table], *, load: Sequence[float], took_s: float) -> Path:
+def keep(
+    tables: Sequence[Table], *, load: Sequence[float], paces: Sequence[float], took_s: float
+) -> Path:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{timezone.localdate()}-{_slug(_processor())}-{os.cpu_count()}-cores.md"
-    head = [f"# Measured on {timezone.localdate()}", "", *_machine(load, took_s), ""]
+    head = [f"# Measured on {timezone.localdate()}", "", *_machine(load, paces, took_s), ""]
     path.write_text("\n".join([*head, *(table.markdown() for table in tables)]))
     return path
 
 
-def _machine(load: Sequence[float], took_s: float) -> list[str]:
+def _machine(load: Sequence[float], paces: Sequence[float], took_s: float) -> list[str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return [
@@ -34,6 +36,8 @@ def _machine(load: Sequence[float], took_s: float) -> list[str]:
         f"{platform.system()} {platform.release().partition('-')[0]}",
         f"- Others on the machine before the start: a load of {load[0]:.1f} (one minute), "
         f"{load[1]:.1f} (five). Above 0.5, times and CPU are too high.",
+        f"- Pace: a million additions in Python took {min(paces):.0f} to {max(paces):.0f} ms "
+        "of CPU between the rounds; on such a core alone it is the lowest of these or less",
         f"- Fabriek {VERSION}, Python {platform.python_version()}, Django "
         f"{django.get_version()}, {packages}, PostgreSQL {_postgres()} without fsync",
         "- One gunicorn worker (gthread, 8 threads) as `fabriek up` starts it, on loopback, "

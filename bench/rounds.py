@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 
-from bench import accounts, export, loop, pages, push, result, start
+from bench import accounts, export, loop, pace, pages, push, result, start
 from bench.server import running
 from bench.table import Table
 from bench.world.fill import World, fill
@@ -26,17 +26,19 @@ def main(words: list[str]) -> int:
 
 
 def _all(wanted: list[str], *, small: bool) -> int:
-    load, began = os.getloadavg(), time.perf_counter()
+    load, began, paces = os.getloadavg(), time.perf_counter(), [pace.milliseconds()]
     world = fill(SMALL if small else FULL)
     tables = [_told(world, time.perf_counter() - began)]
     print(tables[0].plain(), flush=True)
     for table in _rounds(world, wanted, small=small):
         print(table.plain(), flush=True)
         tables.append(table)
+        paces.append(pace.milliseconds())
     took_s = time.perf_counter() - began
-    print(f"All of it took {took_s:.0f} seconds; the load before the start was {load[0]:.1f}.")
+    told = f"load before the start {load[0]:.1f}, pace {min(paces):.0f} to {max(paces):.0f} ms"
+    print(f"All of it took {took_s:.0f} seconds; {told}.")
     if not small:
-        print(f"Kept in {result.keep(tables, load=load, took_s=took_s).name}.")
+        print(f"Kept in {result.keep(tables, load=load, paces=paces, took_s=took_s).name}.")
     return 0 if all(table.ok for table in tables) else 1
 
 

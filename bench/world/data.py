@@ -17,7 +17,7 @@ from fabriek.store.models import Blob, File, Repository, Revision
 DATASETS_A_CASE = 2
 REVISIONS = 2
 SHOWN = "train.jsonl"  # its bytes are really there: the page of a dataset shows its first rows
-FILES = ("heldout.jsonl", "README.md")
+FILES = ("README.md", "herkomst.md")
 ROWS = b'{"prompt": "De lift staat stil.", "completion": "beheer, hoog"}\n' * 400
 TITLES = ("Berichten aan het loket", "Antwoorden van medewerkers")
 
