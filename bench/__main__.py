@@ -28,7 +28,8 @@ def main() -> int:
     if binaries is None:
         print("PostgreSQL is not on this machine. On Debian: apt-get install postgresql")
         return 1
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may start us deaf to Ctrl-C
+        signal.signal(number, _interrupt)
     try:
         with _temporary() as home, cluster(binaries) as address:
             _make_database(address)

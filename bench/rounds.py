@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import time
 from collections.abc import Iterator
 
@@ -19,6 +20,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--only", default="")
     asked = parser.parse_args(words)
     logging.disable(logging.WARNING)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return _all(asked.only.split(","), small=asked.small)
     except KeyboardInterrupt:
