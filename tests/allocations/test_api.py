@@ -41,7 +41,7 @@ def test_a_list_holds_what_the_person_may_see(program):
 
     answer = program(lead).get(LIST).json()
 
-    assert (answer["count"], answer["page"], answer["size"]) == (1, 1, 50)
+    assert (answer["count"], answer["page"], answer["size"]) == (1, 1, 25)
     assert answer["items"] == [
         {
             "account": ours.account,

@@ -234,7 +234,7 @@ def test_a_page_costs_the_same_for_few_and_many_lines(browser, django_assert_num
 def test_a_long_ledger_comes_in_pages(browser):
     lead = a_person()
     allocation = an_allocation(case=a_case(lead=lead), gpu_seconds=1000)
-    for number in range(50):
+    for number in range(25):
         actions.hold(allocation, run_key=f"run{number}", gpu_seconds=1)
 
     last = browser(lead).get(url(allocation) + "?page=2")

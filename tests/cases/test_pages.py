@@ -87,14 +87,14 @@ def test_the_list_searches_filters_and_sorts_by_address(browser, lead, organisat
     assert shown("?q=%00alfa") == [two]
 
 
-def test_the_list_pages_by_fifty(browser, lead, organisation):
-    for _ in range(51):
+def test_the_list_pages_by_twenty_five(browser, lead, organisation):
+    for _ in range(26):
         a_case(lead=lead, organisation=organisation)
 
     page = browser(lead).get("/cases/?page=2")
 
     assert len(page.context["page"].items) == 1
-    assert "51 to 51 of 51" in page.text
+    assert "26 to 26 of 26" in page.text
 
 
 def test_a_case_is_drafted_and_proposed_by_page(browser, lead, organisation):
