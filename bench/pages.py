@@ -202,7 +202,6 @@ def _assessing() -> list[Page]:
 
 def _reports(funder: str) -> list[Page]:
     return [
-        Page(name="reports", url=_url("reports:list"), peer="report"),
         Page(name="report of a funder", url=_url("reports:funder", funder), peer="report"),
     ]
 
