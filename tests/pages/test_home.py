@@ -29,7 +29,7 @@ pytestmark = pytest.mark.django_db
 # waits for an answer, what runs, what ends, cases, and where all of them stand.
 QUERIES = 11
 # The same without what only members have; and partners and findings of what waits, and grants.
-QUERIES_OF_STAFF = 10
+QUERIES_OF_STAFF = 11
 
 
 def first(page):

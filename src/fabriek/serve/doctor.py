@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -119,7 +120,7 @@ def _engine() -> Iterator[Finding]:
 
 
 def _safety() -> Iterator[Finding]:
-    local = settings.FACTORY_URL.startswith(("http://localhost", "http://127.0.0.1"))
+    local = urlsplit(settings.FACTORY_URL).hostname in {"localhost", "127.0.0.1", "::1"}
     good = settings.HTTPS or local
     yield Finding(
         what="Address",

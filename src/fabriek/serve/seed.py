@@ -9,7 +9,7 @@ from fabriek.cases.seed import seed_sectors
 
 @transaction.atomic
 def seed_all() -> None:
-    """Fill the tables; a row that the factory changed since is left as it is."""
+    """Fill the tables from the files; which modes are open stays as the factory decided."""
     seed_sectors()
     seed_modes()
     seed_shares()

@@ -4,13 +4,14 @@ import sys
 
 from django.core.management.base import BaseCommand
 from rich.console import Console
+from rich.text import Text
 
 from fabriek.serve import doctor
 
 SIGNS = {
-    "good": "[green]good    [/]",
-    "lacking": "[red]lacking [/]",
-    "optional": "[dim]absent  [/]",
+    "good": Text("good    ", "green"),
+    "lacking": Text("lacking ", "red"),
+    "optional": Text("absent  ", "dim"),
 }
 
 
@@ -21,7 +22,7 @@ class Command(BaseCommand):
         console = Console()
         findings = doctor.examine()
         for finding in findings:
-            console.print(f"{SIGNS[finding.verdict]} {finding.what}: {finding.said}")
+            console.print(SIGNS[finding.verdict], Text(f"{finding.what}: {finding.said}"))
             if finding.verdict != "good":
-                console.print(f"         [bold]{finding.mend}[/]")
+                console.print("        ", Text(finding.mend, "bold"))
         sys.exit(any(finding.verdict == "lacking" for finding in findings))

@@ -1,0 +1,122 @@
+"""What the factory does by itself, and when it stops doing so."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from fabriek.notices import post
+from fabriek.registry import collect
+from fabriek.serve import loop
+
+WAIT_S = 30
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """Replace the parts by ones that say they were there."""
+    parts = []
+    monkeypatch.setattr(loop, "follow_runs", lambda: parts.append("runs"))
+    monkeypatch.setattr(collect, "tick", lambda: parts.append("models"))
+    monkeypatch.setattr(post, "tick", lambda: parts.append("mail"))
+    return parts
+
+
+@pytest.fixture
+def no_signals():
+    """Put back who listens to signals."""
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.django_db
+def test_a_pass_follows_runs_registers_models_and_mails(done):
+    loop.one_pass()
+
+    assert done == ["runs", "models", "mail"]
+
+
+@pytest.mark.django_db
+def test_a_part_that_fails_does_not_stop_the_others(done, monkeypatch, caplog):
+    def fail():
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr(loop, "follow_runs", fail)
+
+    loop.one_pass()
+
+    assert done == ["models", "mail"]
+    assert "A part of the loop failed" in caplog.text
+    assert "the disk is on fire" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_pass_of_an_empty_factory_does_nothing(settings):
+    settings.ENGINE = "local"
+
+    loop.one_pass()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_loop_after_its_pass(done, no_signals, monkeypatch, number):
+    monkeypatch.setattr(loop, "follow_runs", lambda: os.kill(os.getpid(), number))
+
+    loop.forever()
+
+    assert done == ["models", "mail"]
+
+
+@pytest.mark.django_db
+def test_a_loop_whose_parent_is_gone_ends(done, no_signals):
+    loop.forever(parent=os.getppid() + 1)
+
+    assert done == []
+
+
+@pytest.mark.django_db
+def test_a_loop_goes_on_while_its_parent_is_there(done, no_signals, settings, monkeypatch):
+    settings.LOOP_PAUSE_S = 0
+    passes = iter([False, False, True])
+
+    def count():
+        done.append("runs")
+        if next(passes):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(loop, "follow_runs", count)
+
+    loop.forever(parent=os.getppid())
+
+    assert done.count("runs") == 3
+
+
+@pytest.mark.anydb
+def test_signals_wake_the_loop_out_of_its_rest():
+    code = (
+        "import os, signal, threading\n"
+        "from types import SimpleNamespace\n"
+        "import django; django.setup()\n"
+        "from fabriek.serve import loop\n"
+        "loop.settings = SimpleNamespace(LOOP_PAUSE_S=3600)\n"
+        "loop.one_pass = lambda: print('pass', flush=True)\n"
+        "loop.forever()\n"
+    )
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "fabriek.settings"}
+    child = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    killer = threading.Timer(WAIT_S, child.kill)
+    killer.start()
+    try:
+        said = child.stdout.readline()
+        child.terminate()
+        assert (said, child.wait()) == ("pass\n", 0)
+    finally:
+        killer.cancel()
+        child.stdout.close()
