@@ -16,6 +16,7 @@ from fabriek.kernel.errors import Refused, WrongState
 from fabriek.people.models import Organisation, Person
 from fabriek.registry import card, licences, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
+from fabriek.runs import actions as runs
 from fabriek.runs import folders
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
@@ -71,6 +72,7 @@ def reject(run: Run, refusal: Refused) -> None:
     }
     with transaction.atomic():
         _row, is_new = Rejection.objects.get_or_create(run=run, defaults=told)
+        runs.note_outputs_taken(run)
         if is_new:
             journal.record("registry.reject", run, by=None, code=refusal.code, note=run.code)
 
@@ -177,6 +179,7 @@ def _registered(
         card=card.written(told),
     )
     _named(model)
+    runs.note_outputs_taken(run)
     journal.record("registry.register", model, by=None, run=run.code, note=model.code)
     return model
 

@@ -17,8 +17,7 @@ def awaiting_registration() -> QuerySet[Run]:
         Run.objects.filter(
             state=RunState.SUCCEEDED,
             recipe__in=makers,
-            model__isnull=True,
-            rejection__isnull=True,
+            outputs_taken_at=None,
         )
     ).order_by("ended_at")
 

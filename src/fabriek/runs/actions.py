@@ -124,6 +124,11 @@ def cancel(run: Run, *, by: Person) -> Run:
     return run
 
 
+def note_outputs_taken(run: Run) -> None:
+    """Remember that a later room is done with what the run made, in its own transaction."""
+    Run.objects.filter(pk=run.pk).update(outputs_taken_at=timezone.now())
+
+
 def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None) -> Run:
     """Write the wish down once: the same `wish_id` sent twice is the same run."""
     case = allocation.case

@@ -65,6 +65,8 @@ class Run(models.Model):
     last_seen_at = models.DateTimeField(default=timezone.now, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
     cancel_asked_at = models.DateTimeField(null=True, editable=False)
+    # When a later room took in what the run made, or found that it cannot be taken.
+    outputs_taken_at = models.DateTimeField(null=True, editable=False)
 
     objects: ClassVar[RunQuerySet] = RunQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -76,6 +78,11 @@ class Run(models.Model):
             ),
         ]
         indexes = [
+            models.Index(
+                fields=["ended_at"],
+                name="run_outputs_not_taken",
+                condition=Q(state=RunState.SUCCEEDED, outputs_taken_at=None),
+            ),
             models.Index(fields=["case", "-asked_at"]),
             # For the loop, and for lists of one state; SQLite cannot use a partial index here.
             models.Index(fields=["state", "-asked_at"]),

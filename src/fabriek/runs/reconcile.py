@@ -74,6 +74,7 @@ def follow_living(engine: Engine) -> None:
     rows = Run.objects.filter(
         Q(state__in=ALIVE) | Q(state=RunState.LOST, last_seen_at__gt=recent)
     ).select_related("allocation", "case")
+    rows = rows.defer("knobs", "scores", "failure", "warnings")
     followed = {run.key: run for run in rows}
     if not followed:
         return
