@@ -1,10 +1,30 @@
 """What every test gets: folders of its own, plain static files, a signed-in browser."""
 
 import pytest
+from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import translation
 
 from tests.factories import a_token
+
+
+# These start something costly once, for all tests of their file.
+TOGETHER = ("test_journey", "test_browser", "test_supervisor", "recipes")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Let long tests begin first, keep those together that share something costly.
+
+    On PostgreSQL only what touches the database is run: the rest passed on SQLite just now.
+    """
+    if django_settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
+        idle = [item for item in items if not item.get_closest_marker("django_db")]
+        config.hook.pytest_deselected(items=idle)
+        items[:] = [item for item in items if item.get_closest_marker("django_db")]
+    for item in items:
+        if any(word in item.nodeid for word in TOGETHER):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +34,8 @@ def own_folders(settings, tmp_path):
     settings.ENGINE_HOME = tmp_path / "engine"
     settings.STATIC_ROOT = tmp_path  # collected files are not wanted: the finders serve
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    # Real hashing takes half a second a password, on purpose.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ from functools import cache
 import httpx
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 from typer.testing import CliRunner
 
 from fabriek.cli import http, main, runs
@@ -38,7 +40,18 @@ def terminal(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def portal(monkeypatch, caplog):
+def kept_connection():
+    """Keep the test's own transaction: the server would drop its connection, as it should."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture
+def portal(monkeypatch, caplog, kept_connection):
     # The server logs refusals; here its stderr is the terminal's.
     caplog.set_level(logging.ERROR, logger="django.request")
     monkeypatch.setattr(http, "client_for", wsgi_client)
