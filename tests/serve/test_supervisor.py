@@ -110,10 +110,11 @@ def test_a_factory_mends_its_loop_and_ends_cleanly(factory):
     assert not answers(url)
 
 
-def test_a_loop_does_not_outlive_a_supervisor_that_was_killed(factory):
-    process, _url = factory
+def test_nothing_outlives_a_supervisor_that_was_killed(factory):
+    process, url = factory
     loop = loop_of(process.pid)
 
     process.kill()
 
     eventually(lambda: not is_alive(loop), "the loop goes on without its parent")
+    eventually(lambda: not answers(url), "the portal keeps the port")

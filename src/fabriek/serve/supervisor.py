@@ -1,12 +1,13 @@
 """Keep the portal and its loop alive: two processes, one command."""
 
+import ctypes
 import logging
 import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -15,6 +16,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 REST_BEFORE_RESTART_S = 2.0
 GRACE_S = 10.0
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_libc = ctypes.CDLL(None)
 
 
 def run(*, host: str, port: int, threads: int) -> int:
@@ -26,7 +29,8 @@ def run(*, host: str, port: int, threads: int) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _setter(stop))
-    with _process(_web(host, port, threads)) as web, _kept_alive(_loop(), stop):
+    web_command = _web(host, port, threads)
+    with _process(web_command, before=_end_with_parent) as web, _kept_alive(_loop(), stop):
         while not stop.is_set() and web.poll() is None:
             stop.wait(LOOK_EVERY_S)
         stop.set()
@@ -50,10 +54,18 @@ def _loop() -> list[str]:
     return [sys.executable, "-m", "fabriek", "loop", "--parent", str(os.getpid())]
 
 
+def _end_with_parent() -> None:
+    """Ask the kernel for SIGTERM when we are killed: else the web server keeps the port."""
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 @contextmanager
-def _process(command: list[str]) -> Iterator["subprocess.Popen[bytes]"]:
+def _process(
+    command: list[str], *, before: Callable[[], None] | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
     # A process group of its own: Ctrl-C reaches us only, and we end the others in order.
-    child = subprocess.Popen(command, process_group=0)
+    # `before` runs in the child of a process that has one thread still, where that is safe.
+    child = subprocess.Popen(command, process_group=0, preexec_fn=before)  # noqa: PLW1509
     try:
         yield child
     finally:
