@@ -36,8 +36,9 @@ def send(client, dataset, *files, **more):
 def test_somebody_new_reads_why_the_list_is_empty_and_what_to_do(browser):
     page = browser(a_person()).get("/data/")
 
-    assert "There is no data yet" in page.text
-    assert 'href="/data/new/"' in page.text
+    assert "you take part in no case" in page.text
+    assert "Register your organisation" in page.text
+    assert 'href="/people/organisations/new"' in page.text
     assert "<table" not in page.text
 
 

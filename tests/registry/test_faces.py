@@ -204,8 +204,9 @@ def test_the_list_finds_by_words(browser, program):
 def test_an_empty_list_says_what_to_do_first(browser):
     page = text_of(browser(a_person()).get("/models/"))
 
-    assert "There are no models yet." in page
-    assert reverse("runs:new") in page
+    assert "you take part in no case" in page
+    assert "Register your organisation" in page
+    assert reverse("people:organisation_new") in page
 
 
 @pytest.mark.parametrize("count", [1, 30])
@@ -278,7 +279,7 @@ def test_the_origin_goes_back_to_the_case_and_on_to_that_of_the_base(program):
     steps = {step["name"]: step["items"] for step in chains[0]["steps"]}
     assert list(steps) == ["model", "run", "inputs", "allocation", "application", "case"]
     assert steps["run"][0]["label"] == run.code
-    assert steps["run"][0]["note"].endswith("epochs 9")
+    assert steps["run"][0]["note"].endswith("Passes over the data: 9")
     assert [item["label"] for item in steps["inputs"]] == ["More messages", base.title]
     assert steps["allocation"][0]["note"] == "0.10 GPU-hours of 10 GPU-hours"
     assert steps["application"][0]["label"] == run.allocation.decision.application.code

@@ -10,6 +10,7 @@ from fabriek.people.models import Person
 from fabriek.registry import licences, queries
 from fabriek.registry.models import Model
 from fabriek.runs.models import Run, RunInput
+from fabriek.runs.words import amount
 from fabriek.store.models import Revision
 from fabriek.store.references import written
 from fabriek_recipes.recipe import catalogue
@@ -115,7 +116,7 @@ def _model_item(model: Model) -> Item:
 def _run_item(run: Run) -> Item:
     recipe = catalogue().get(run.recipe)
     title = _(recipe.title) if recipe else run.recipe
-    changed = "; ".join(f"{name} {value}" for name, value in changed_knobs(run).items())
+    changed = "; ".join(f"{name}: {value}" for name, value in changed_knobs(run).items())
     return Item(
         label=run.code,
         url=run.get_absolute_url(),
@@ -123,16 +124,20 @@ def _run_item(run: Run) -> Item:
     )
 
 
-def changed_knobs(run: Run) -> dict[str, object]:
-    """Give the settings that somebody chose: those that are not the recipe's own."""
+def changed_knobs(run: Run) -> dict[str, str]:
+    """Give the settings that somebody chose, in the recipe's words: not the recipe's own."""
     recipe = catalogue().get(run.recipe)
     fields = recipe.knobs.model_fields if recipe else {}
     changed = {
-        name.replace("_", " "): value
+        _title(fields[name].title if name in fields else None, name): amount(value)
         for name, value in run.knobs.items()
         if name not in fields or fields[name].default != value
     }
     return dict(list(changed.items())[:KNOBS_SHOWN])
+
+
+def _title(title: str | None, name: str) -> str:
+    return _(title) if title else name.replace("_", " ")
 
 
 def _input_item(row: RunInput) -> Item:

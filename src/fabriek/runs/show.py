@@ -17,6 +17,7 @@ from fabriek.store.models import Repository
 from fabriek.store.references import written
 from fabriek_recipes.recipe import catalogue
 
+SMALL_LOSS = 0.1
 WAITING: dict[str, Text] = {
     RunState.WAITING: gettext_lazy("The factory makes the run ready"),
     RunState.QUEUED: gettext_lazy("The run waits for its turn on the machine"),
@@ -227,13 +228,18 @@ def _loss_sentence(points: list[queries.Point]) -> str:
         return _("The loss while learning: lower is better.")
     (_first_step, first), (step, last) = points[0], points[-1]
     said = {
-        "first": amounts.number(first, 2),
-        "last": amounts.number(last, 2),
+        "first": _loss(first),
+        "last": _loss(last),
         "step": amounts.number(step),
     }
     if last < first:
         return _("The loss fell from %(first)s to %(last)s in %(step)s steps.") % said
     return _("The loss did not fall: it went from %(first)s to %(last)s.") % said
+
+
+def _loss(value: float) -> str:
+    """Write a small loss with more digits: “0,00” would say that nothing is left of it."""
+    return amounts.number(value, 2 if abs(value) >= SMALL_LOSS else 4)
 
 
 def _written(value: object) -> str:

@@ -51,6 +51,14 @@
   const autosaved = (event) => event.target.closest && event.target.closest("form[data-autosave]");
   document.addEventListener("htmx:beforeRequest", (event) => { const form = autosaved(event); if (form) say(form, "saving"); });
   document.addEventListener("htmx:afterRequest", (event) => { const form = autosaved(event); if (form) say(form, event.detail.successful ? "saved" : "failed"); });
+  // Sent while it is being saved, a form would meet its own save and be refused: let it wait for that.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (!form.matches("form[data-autosave].htmx-request")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    form.addEventListener("htmx:afterRequest", () => { setTimeout(() => form.requestSubmit(event.submitter), 0); }, { once: true });
+  }, true);
   document.addEventListener("htmx:afterSwap", (event) => {
     mark(event.target.parentElement || document);
     const summary = event.target.querySelector("[data-focus]");
