@@ -75,7 +75,7 @@ def newcomer(factory, email, name, kvk_number=""):
 
 
 def sign_in(watched, email):
-    watched.go("/accounts/login/")
+    watched.page.goto("/accounts/login/")
     watched.page.get_by_label("E-mailadres").fill(email)
     watched.page.get_by_label("Wachtwoord").fill(PASSWORD)
     press(watched, "Inloggen", within="main")
@@ -142,7 +142,7 @@ def make_account(applicant):
     applicant.go("/", phone=True)
     take(applicant, "/accounts/signup/")
     heading(applicant, "Account maken")
-    applicant.look(phone=True)
+    applicant.look()
     fill(applicant, email="fenna@firma.example", name="Fenna", password1=PASSWORD)
     press(applicant, "Mijn account maken")
     expect(applicant.page).to_have_url(f"{applicant.factory.url}/")
@@ -175,7 +175,7 @@ def describe_case(applicant):
 
 def take_advice(applicant, case):
     take(applicant, "/intake")
-    applicant.look(phone=True)
+    applicant.look()
     choose(applicant, purpose="try", experience="none")
     fill(applicant, months="3")
     press(applicant, "Antwoorden opslaan")
@@ -184,7 +184,7 @@ def take_advice(applicant, case):
     applicant.look(phone=True)
     take(applicant, "/applications/new")
     heading(applicant, "Berichten sorteren")
-    applicant.look(phone=True)
+    applicant.look()
 
 
 def fill_in_sections(applicant):
@@ -231,11 +231,11 @@ def mend_and_submit(applicant, application):
     applicant.look()
     press(applicant, "Aanvraag indienen")
     expect(page.locator(".head .state")).to_have_text("ingediend")
-    applicant.look(phone=True)
+    applicant.look()
 
 
 def judge(staff, assessor, application):
-    staff.go("/", phone=True)
+    staff.go("/")
     staff.go(f"/applications/{application}/", phone=True)
     send(staff, "/find_eligible")
     assessor.go("/")
@@ -252,11 +252,11 @@ def judge(staff, assessor, application):
 
 def accept(applicant, application):
     applicant.go("/", phone=True)
-    applicant.go(f"/applications/{application}/")
+    applicant.page.goto(f"/applications/{application}/")
     expect(applicant.page.locator("main")).to_contain_text("Goed plan.")
     press(applicant, "Toekenning aannemen")
     expect(applicant.page.locator(".head .state")).to_have_text("aangenomen")
-    applicant.look(phone=True)
+    applicant.look()
 
 
 def open_hours(staff):
@@ -269,7 +269,7 @@ def open_hours(staff):
 
 
 def add_data(applicant, case):
-    applicant.go(f"/data/new/?case={case}", phone=True)
+    applicant.go(f"/data/new/?case={case}")
     fill(applicant, title="Berichten")
     choose(applicant, has_personal_data="no")
     press(applicant, "Dataset maken")
@@ -310,7 +310,7 @@ def test_a_whole_form_by_keyboard_alone(factory, watched):
     tab_to(typist, "main form button")
     keys.press("Enter")
     expect(page.locator(".mistakes")).to_be_focused()
-    typist.look(phone=True)
+    typist.look()
     keys.press("Tab")
     keys.press("Enter")
     expect(page.locator("[name=problem]")).to_be_focused()
@@ -364,11 +364,11 @@ def test_the_same_form_without_scripts(factory, watched):
 def test_pages_for_who_is_lost(watched):
     visitor = watched()
 
-    visitor.page.goto("/accounts/password/reset/")
-    visitor.look(phone=True)
+    visitor.go("/accounts/login/", phone=True)
+    visitor.go("/accounts/password/reset/")
     visitor.page.goto("/nergens")
     heading(visitor, "Wij kunnen deze pagina niet vinden")
     # The browser itself reports that the answer was 404.
     assert len(visitor.complaints) == 1
     visitor.complaints.clear()
-    visitor.look(phone=True)
+    visitor.look()
