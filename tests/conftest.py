@@ -7,7 +7,6 @@ from django.utils import translation
 
 from tests.factories import a_token
 
-
 # These start something costly once, for all tests of their file.
 TOGETHER = ("test_journey", "test_browser", "test_supervisor", "recipes")
 
