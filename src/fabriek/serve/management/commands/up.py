@@ -23,6 +23,8 @@ class Command(BaseCommand):
     ) -> None:
         call_command("migrate", verbosity=0)
         call_command("seed")
+        # Static files come from the packages; an absent folder would only cause a warning.
+        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         self.stdout.write(
             f"{settings.FACTORY_NAME} serves http://{host}:{port} (its files: {settings.HOME})"
         )
