@@ -229,7 +229,10 @@ EMAIL_PORT = int(os.environ.get("FABRIEK_SMTP_PORT", "587"))
 EMAIL_HOST_USER = os.environ.get("FABRIEK_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("FABRIEK_SMTP_PASSWORD", "")
 EMAIL_USE_TLS = bool(EMAIL_HOST)
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+# Without a mail server: on the terminal, or as files in the factory's own folder.
+EMAIL_KIND = "smtp" if EMAIL_HOST else os.environ.get("FABRIEK_MAIL", "console")
+EMAIL_BACKEND = f"django.core.mail.backends.{EMAIL_KIND}.EmailBackend"
+EMAIL_FILE_PATH = HOME / "mail"
 DEFAULT_FROM_EMAIL = os.environ.get("FABRIEK_MAIL_FROM", "fabriek@localhost")
 
 LOGGING = {

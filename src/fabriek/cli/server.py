@@ -39,6 +39,8 @@ def demo(
     port: Annotated[int, typer.Option(help="Where the portal is served after.")] = 8000,
 ) -> None:
     """Walk a whole case from idea to model, for real, in the folder `var`."""
+    # Letters would run through the progress display; they lie in var/mail instead.
+    os.environ.setdefault("FABRIEK_MAIL", "filebased")
     words = ["--port", str(port)]
     words += ["--data", data] if data else []
     words += ["--exit"] if exit_after else []
