@@ -227,7 +227,7 @@ def test_a_page_costs_the_same_for_few_and_many_lines(browser, django_assert_num
         actions.hold(allocation, run_key=f"run{number}", gpu_seconds=1)
     seen = browser(lead)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(9):
         seen.get(url(allocation))
 
 

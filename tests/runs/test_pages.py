@@ -384,7 +384,7 @@ def test_the_page_of_a_run_costs_the_same_for_any_number_of_figures(
     client = browser(world.person)
 
     # Session, person, roles, duties; the run, taking part, curve, inputs, the way of the case.
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         client.get(f"/runs/{run.code}")
 
 
@@ -398,7 +398,7 @@ def test_the_form_costs_the_same_for_any_number_of_datasets(
     client.get(FORM.format(world.case.code))  # what is in the files is remembered
 
     # Session, person, roles, duties; the case, taking part, choices, GPU-hours, the way.
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8):
         client.get(FORM.format(world.case.code))
 
 

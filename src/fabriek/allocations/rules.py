@@ -8,16 +8,11 @@ from fabriek.access.models import Decision
 from fabriek.access.states import ApplicationState
 from fabriek.allocations.models import Allocation, Share
 from fabriek.cases.models import Case
+from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
-
-
-def takes_part(person: Person, case: Case) -> bool:
-    if not person.organisation_ids:
-        return False
-    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
 
 
 def may_grant(person: Person, case: Case, *, part: bool | None = None) -> bool:

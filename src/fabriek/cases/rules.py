@@ -15,6 +15,13 @@ from fabriek.people.models import Organisation, Person
 LIVE = frozenset({CaseState.DRAFT, CaseState.OPEN})
 
 
+def takes_part(person: Person, case: Case) -> bool:
+    """Tell whether one of this person's organisations leads the case or accepted to join it."""
+    if person.belongs_to(case.organisation_id):
+        return True
+    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
+
+
 def may_draft(person: Person, organisation: Organisation) -> bool:
     return person.belongs_to(organisation.pk)
 

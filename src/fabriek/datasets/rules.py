@@ -4,19 +4,12 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
+from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
-
-
-def takes_part(person: Person, case: Case) -> bool:
-    """Lead and members of the organisation that leads, and of each partner that accepted."""
-    if person.belongs_to(case.organisation_id):
-        return True
-    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
-
 
 may_create = may_read = takes_part
 

@@ -5,6 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.cases.models import Case
+from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
@@ -14,10 +15,6 @@ from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 
 CONTINUABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
-
-
-def takes_part(person: Person, case: Case) -> bool:
-    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
 
 
 def may_ask(person: Person, case: Case) -> bool:
