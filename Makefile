@@ -4,6 +4,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 ARGS ?=
+# Compiled Python is kept, also where a machine's surroundings say not to: each of the many
+# processes that a demo or a test starts would compile everything again.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test check fast bench up clean format
 
@@ -13,7 +16,7 @@ demo: .venv/ready
 up: .venv/ready
 	$(BIN)/fabriek up $(ARGS)
 
-test: .venv/ready-dev check
+test: .venv/ready-dev
 	$(BIN)/python dev/test $(ARGS)
 
 check: .venv/ready-dev

@@ -52,7 +52,16 @@ def running() -> Iterator[Server]:
     port = _free_port()
     command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
     command += ["--bind", f"{HOST}:{port}", "--worker-class", "gthread", "--workers", "1"]
-    command += ["--threads", "8", "--timeout", "60", "--log-level", "warning"]
+    command += [
+        "--threads",
+        "8",
+        "--keep-alive",
+        "75",
+        "--timeout",
+        "60",
+        "--log-level",
+        "warning",
+    ]
     master = subprocess.Popen(command)
     try:
         _wait(master, port)

@@ -7,23 +7,13 @@ from django.utils import translation
 
 from tests.factories import a_token
 
-# These start something costly once, for all tests of their file.
-TOGETHER = ("test_journey", "test_browser", "test_supervisor", "recipes")
-
 
 def pytest_collection_modifyitems(config, items):
-    """Let long tests begin first, keep those together that share something costly.
-
-    On PostgreSQL only what touches the database is run: the rest passed on SQLite just now.
-    """
+    """On PostgreSQL run only what touches the database: the rest is the same on SQLite."""
     if django_settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
         idle = [item for item in items if not item.get_closest_marker("django_db")]
         config.hook.pytest_deselected(items=idle)
         items[:] = [item for item in items if item.get_closest_marker("django_db")]
-    for item in items:
-        if any(word in item.nodeid for word in TOGETHER):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=lambda item: not item.get_closest_marker("slow"))
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +22,7 @@ def own_folders(settings, tmp_path):
     settings.RUNS_HOME = tmp_path / "runs"
     settings.ENGINE_HOME = tmp_path / "engine"
     settings.STATIC_ROOT = tmp_path  # collected files are not wanted: the finders serve
+    settings.WHITENOISE_AUTOREFRESH = True  # or each browser reads all static files first
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     # Real hashing takes half a second a password, on purpose.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -14,7 +14,6 @@ CHROMIUM = next((found for name in BROWSERS if (found := shutil.which(name))), N
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.slow,
-    pytest.mark.anydb,
     pytest.mark.skipif(
         CHROMIUM is None, reason="There is no Chromium here: apt install chromium."
     ),

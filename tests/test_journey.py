@@ -10,11 +10,13 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
+from fabriek.cli import http
+from fabriek.cli.config import Account
 from fabriek.cli.main import app
 from tests.server import Running
 from tests.visitor import Visitor
 
-pytestmark = [pytest.mark.slow, pytest.mark.anydb]
+pytestmark = pytest.mark.slow
 
 PASSWORD = "een-lang-wachtwoord-7"
 ROWS = [
@@ -105,6 +107,7 @@ def test_a_case_goes_all_the_way(factory, tmp_path, kept_open):  # noqa: PLR0915
     token = token_of(applicant)
     api = kept_open(program(factory, token))
     fabriek = Terminal(factory, token, tmp_path)
+    kept_open(http.client_for(Account(url=factory.url, token=token)))  # the terminal's own
     assert "Fenna" in fabriek("whoami")
 
     # 2. Cases: described in the terminal, a partner invited by the API, accepted on a page.

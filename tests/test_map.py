@@ -9,7 +9,6 @@ from django.conf import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src" / "fabriek"
-pytestmark = pytest.mark.anydb
 
 
 @pytest.fixture(scope="module")

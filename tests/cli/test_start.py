@@ -8,8 +8,6 @@ from typer.testing import CliRunner
 
 from fabriek.cli import main, server, show
 
-pytestmark = pytest.mark.anydb
-
 LOADS_ALL = """
 import sys
 from importlib import import_module

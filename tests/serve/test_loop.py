@@ -96,7 +96,6 @@ def test_a_loop_goes_on_while_its_parent_is_there(done, no_signals, settings, mo
     assert done.count("runs") == 3
 
 
-@pytest.mark.anydb
 def test_signals_wake_the_loop_out_of_its_rest():
     code = (
         "import os, signal, threading\n"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.server import free_port
 
-pytestmark = [pytest.mark.slow, pytest.mark.anydb]
+pytestmark = pytest.mark.slow
 WITHIN_S = 60
 
 

@@ -16,8 +16,6 @@ import pytest
 from fabriek.kernel.errors import Invalid, StorageFull, TooLarge
 from fabriek.store.files import FolderStore
 
-pytestmark = pytest.mark.anydb
-
 OURS, THEIRS = 1, 2
 LIMIT = 2**30
 MANY = os.urandom(2**20) * 9  # several chunks, so that the second thread takes part

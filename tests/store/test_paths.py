@@ -5,8 +5,6 @@ import pytest
 from fabriek.kernel.errors import Invalid
 from fabriek.store import paths
 
-pytestmark = pytest.mark.anydb
-
 
 @pytest.mark.parametrize(
     "path",

@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 REST_BEFORE_RESTART_S = 2.0
 GRACE_S = 10.0
+# Clients keep a connection for some seconds (httpx: 5); one closed sooner breaks their next call.
+KEEP_ALIVE_S = 75
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None)
 
@@ -47,7 +49,8 @@ def _setter(stop: threading.Event) -> "signal._HANDLER":
 def _web(host: str, port: int, threads: int) -> list[str]:
     command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--worker-class", "gthread", "--workers", "1"]
-    return [*command, "--threads", str(threads), "--timeout", "60", "--log-level", "warning"]
+    command += ["--threads", str(threads), "--keep-alive", str(KEEP_ALIVE_S)]
+    return [*command, "--timeout", "60", "--log-level", "warning"]
 
 
 def _loop() -> list[str]:
