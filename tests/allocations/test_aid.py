@@ -39,26 +39,31 @@ def test_rounding_is_off_by_at_most_half_a_cent(gpu_seconds: int, tariff: int):
 
 
 @pytest.mark.parametrize(
-    ("granted_on", "last_day"),
+    ("on", "first_day"),
     [
-        (date(2024, 3, 1), date(2027, 3, 1)),
-        (date(2024, 2, 29), date(2027, 2, 28)),
-        (date(2025, 2, 28), date(2028, 2, 28)),
-        (date(2025, 12, 31), date(2028, 12, 31)),
+        (date(2024, 1, 5), date(2021, 1, 5)),  # the example of the Polish authority, UOKiK
+        (date(2027, 3, 1), date(2024, 3, 1)),
+        (date(2027, 2, 28), date(2024, 2, 28)),  # so 29 February 2024 counts
+        (date(2028, 2, 29), date(2025, 2, 28)),
+        (date(2028, 12, 31), date(2025, 12, 31)),
     ],
 )
-def test_aid_counts_up_to_the_same_date_three_years_later(granted_on: date, last_day: date):
-    grants = [Aid(granted_on=granted_on, eur_cents=7)]
+def test_aid_counts_from_the_same_date_three_years_before(on: date, first_day: date):
+    def counted(granted_on: date) -> int:
+        return aid.aid_in_window([Aid(granted_on=granted_on, eur_cents=7)], on)
 
-    assert aid.counts_until(granted_on) == last_day
-    assert aid.aid_in_window(grants, granted_on - timedelta(days=1)) == 0
-    assert aid.aid_in_window(grants, granted_on) == 7
-    assert aid.aid_in_window(grants, last_day) == 7
-    assert aid.aid_in_window(grants, last_day + timedelta(days=1)) == 0
+    assert aid.counts_from(on) == first_day
+    assert counted(first_day - timedelta(days=1)) == 0
+    assert counted(first_day) == 7
+    assert counted(on) == 7
+    assert counted(on + timedelta(days=1)) == 0
 
 
-def test_29_february_counts_until_29_february_where_that_year_has_one():
-    assert aid.counts_until(date(2024, 2, 29), years=4) == date(2028, 2, 29)
+def test_aid_of_29_february_counts_for_three_years_and_no_longer():
+    grants = [Aid(granted_on=date(2024, 2, 29), eur_cents=7)]
+
+    assert aid.aid_in_window(grants, date(2027, 2, 28)) == 7
+    assert aid.aid_in_window(grants, date(2027, 3, 1)) == 0
 
 
 def test_headroom_is_the_ceiling_less_what_counts_and_never_below_zero():

@@ -85,6 +85,20 @@ def test_a_promise_is_due_so_many_working_days_after_receipt(moment, promise, du
     assert workdays.workdays_between(moment, due_on) == promise
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "days"),
+    [
+        (date(2026, 12, 30), date(2027, 1, 4), 2),
+        (date(2026, 12, 31), date(2027, 1, 1), 1),  # received on Monday the 4th
+        (date(2025, 12, 31), date(2027, 1, 4), 256),
+        (date(2025, 12, 26), date(2025, 12, 28), 0),  # both received on Monday
+    ],
+)
+def test_working_days_are_counted_over_the_turn_of_years(start, end, days):
+    assert workdays.workdays_between(start, end) == days
+    assert workdays.workdays_between(end, start) == -days
+
+
 def test_a_promise_ends_at_closing_time_in_summer_and_winter():
     before_the_clock_changes = datetime(2026, 3, 27, 10, 0, tzinfo=AMSTERDAM)
 

@@ -5,7 +5,8 @@ from datetime import date
 import pytest
 from django.utils.translation import override
 
-from fabriek.allocations.models import Line
+from fabriek.allocations.models import Funder, Line
+from fabriek.cases.models import Sector
 from fabriek.reports import queries
 from fabriek.reports.figures import Figure, Period
 from tests.factories import a_case, a_dataset, a_model, a_run, a_sector
@@ -94,6 +95,17 @@ def test_sectors_count_an_organisation_once_each():
     assert rows("sector") == [("care", 1, 1)]
 
 
+def test_a_supported_organisation_counts_in_all_sectors_of_its_cases():
+    national, _ = two_funders()
+    firm = an_organisation_of("2025-01-01 10:00")
+    safety = Sector.objects.create(code="safety", name_nl="veiligheid", name_en="safety")
+    for sector in (safety, a_sector("care"), a_sector("care")):
+        case = a_case(organisation=firm, sector=sector, proposed_at=None, state="draft")
+    an_award(national, case=case)
+
+    assert rows("sector") == [("care", 1, 1), ("safety", 1, 1)]
+
+
 def test_access_counts_what_was_submitted_and_decided_in_the_period():
     national, european = two_funders()
     decided = {"due": "2026-03-10 17:00"}
@@ -163,6 +175,17 @@ def test_compute_sums_the_ledger_of_the_period_and_of_this_funder():
     assert figures("eurohpc")["gpu_hours_used"] == 7
 
 
+def test_a_period_may_be_longer_than_the_year_of_the_shares():
+    national, _ = two_funders()
+    allocation = an_award(national, spend=30)
+    a_line(allocation, national, "spend", 10, at="2024-06-01 00:00")
+
+    found = report(period=Period(first=date(2024, 6, 1), last=date(2026, 3, 31)))
+
+    assert {one.key: one.value for one in found.figures}["gpu_hours_used"] == 40
+    assert sum(sum(month.gpu_seconds) for month in found.compute.months) == 30 * 3600
+
+
 def test_shares_are_compared_over_the_twelve_months_up_to_the_last_day():
     national, european = two_funders()
     allocation = an_award(national, spend=30)
@@ -202,6 +225,15 @@ def test_results_count_what_was_made_with_this_funders_gpu_hours():
     assert found["datasets"] == 1
     assert (found["runs_ended"], found["runs_succeeded"]) == (2, 1)
     assert (found["models"], found["models_open"]) == (2, 1)
+
+
+def test_a_funder_without_a_share_has_nothing_to_count():
+    Funder.objects.create(code="new", name_nl="Nieuw", name_en="New")
+
+    found = figures("new")
+
+    assert (found["gpu_hours_granted"], found["organisations_supported"]) == (0, 0)
+    assert (found["datasets"], found["runs_ended"], found["models"]) == (None, None, None)
 
 
 def test_aid_adds_up_linked_companies_and_all_shares_in_three_years():

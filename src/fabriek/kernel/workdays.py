@@ -16,6 +16,7 @@ What arrives after closing time, or on a day off, counts as received on the next
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import accumulate
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -47,12 +48,7 @@ def is_workday(day: date, *, calendar: Calendar = DUTCH) -> bool:
 
 def received_on(moment: date, *, calendar: Calendar = DUTCH) -> date:
     """Name the working day on which a moment (or plain day) counts as received."""
-    day = moment
-    if isinstance(moment, datetime):
-        local = _local(moment, calendar)
-        # A moment at closing time to the second is still in time.
-        is_late = local.time() > calendar.closes_at
-        day = local.date() + _DAY if is_late else local.date()
+    day = _arrives_on(moment, calendar)
     while not is_workday(day, calendar=calendar):
         day += _DAY
     return day
@@ -79,18 +75,44 @@ def workdays_between(start: date, end: date, *, calendar: Calendar = DUTCH) -> i
 
     So a promise of n days is kept exactly when at most n lie between.
     """
-    first = received_on(start, calendar=calendar)
-    last = received_on(end, calendar=calendar)
+    first = _arrives_on(start, calendar)
+    last = _arrives_on(end, calendar)
     if last < first:
-        return -workdays_between(last, first, calendar=calendar)
-    days = (first + _DAY * n for n in range(1, (last - first).days + 1))
-    return sum(is_workday(day, calendar=calendar) for day in days)
+        return -workdays_between(end, start, calendar=calendar)
+    whole_years = sum(
+        _worked_before(year, calendar)[date(year + 1, 1, 1)]
+        for year in range(first.year, last.year)
+    )
+    worked_by_last = whole_years + _worked_before(last.year, calendar)[last]
+    return worked_by_last - _worked_before(first.year, calendar)[first]
+
+
+def _arrives_on(moment: date, calendar: Calendar) -> date:
+    """Name the day on which a moment (or plain day) arrives, be it worked or not."""
+    if not isinstance(moment, datetime):
+        return moment
+    local = _local(moment, calendar)
+    # A moment at closing time to the second is still in time.
+    is_late = local.time() > calendar.closes_at
+    return local.date() + _DAY if is_late else local.date()
 
 
 def _local(moment: datetime, calendar: Calendar) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a moment needs a time zone")
     return moment.astimezone(calendar.zone)
+
+
+@lru_cache(maxsize=64)
+def _worked_before(year: int, calendar: Calendar) -> dict[date, int]:
+    """Count, for each day up to the next New Year's Day, the days of the year worked before it.
+
+    A report counts between thousands of pairs of days: each day is looked at once, not for
+    each pair.
+    """
+    days = [date(year, 1, 1) + _DAY * n for n in range(367)]
+    worked = accumulate((is_workday(day, calendar=calendar) for day in days), initial=0)
+    return dict(zip(days, worked, strict=False))
 
 
 @lru_cache(maxsize=64)

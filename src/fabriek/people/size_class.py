@@ -87,16 +87,16 @@ def size_class(
 ) -> Size:
     figures = _Figures(staff=staff, turnover_eur=turnover_eur, balance_eur=balance_eur)
     is_sme = next((_fits(figures, lim) for lim in limits if lim.size == SizeClass.MEDIUM), None)
-    why_not: tuple[Reason, ...] = ()
+    below: Limit | None = None
     for limit in limits:
         fits = _fits(figures, limit)
         if fits is None:
             return Size(size=SizeClass.UNKNOWN, is_sme=is_sme, why=_missing(figures, limit))
         if fits:
-            why = (*_reasons_for(figures, limit), *why_not)
+            why = (*_reasons_for(figures, limit), *_reasons_against(figures, below))
             return Size(size=limit.size, is_sme=is_sme, why=why)
-        why_not = _reasons_against(figures, limit)
-    return Size(size=SizeClass.LARGE, is_sme=is_sme, why=why_not)
+        below = limit
+    return Size(size=SizeClass.LARGE, is_sme=is_sme, why=_reasons_against(figures, below))
 
 
 def _fits(figures: _Figures, limit: Limit) -> bool | None:
@@ -147,7 +147,9 @@ def _reasons_for(figures: _Figures, limit: Limit) -> tuple[Reason, ...]:
     return (*reasons, Reason(code=code, value=value, limit=most))
 
 
-def _reasons_against(figures: _Figures, limit: Limit) -> tuple[Reason, ...]:
+def _reasons_against(figures: _Figures, limit: Limit | None) -> tuple[Reason, ...]:
+    if limit is None:
+        return ()
     if figures.staff is not None and figures.staff >= limit.staff:
         return (Reason(code=ReasonCode.STAFF_AT_LEAST, value=figures.staff, limit=limit.staff),)
     return (

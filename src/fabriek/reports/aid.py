@@ -1,19 +1,14 @@
 """State aid for each undertaking: what counts now, and how much room is left."""
 
-from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from django.db.models import F
+from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from fabriek.allocations import aid
 from fabriek.allocations.models import Grant
 from fabriek.reports.figures import Payer, Period
-
-# A little more than three years: which day counts is decided by the law's own rule below.
-LOOK_BACK = timedelta(days=3 * 366 + 2)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,43 +26,34 @@ def undertakings(payer: Payer, period: Period) -> list[Undertaking]:
     ceiling = _ceiling(payer)
     if ceiling is None:
         return []
-    names: dict[int, str] = {}
-    given: dict[int, list[aid.Aid]] = defaultdict(list)
-    own: dict[int, list[aid.Aid]] = defaultdict(list)
-    for pk, name, at, funder, cents in _rows(payer, period):
-        one = aid.Aid(granted_on=timezone.localdate(at), eur_cents=cents)
-        names[pk] = name
-        given[pk].append(one)
-        if funder == payer.funder.pk:
-            own[pk].append(one)
     found = [
         Undertaking(
             name=name,
-            own_eur_cents=aid.aid_in_window(own[pk], period.last),
-            all_eur_cents=aid.aid_in_window(given[pk], period.last),
-            room_eur_cents=aid.headroom_eur_cents(
-                given[pk], period.last, ceiling_eur_cents=ceiling
-            ),
+            own_eur_cents=own,
+            all_eur_cents=given,
+            room_eur_cents=max(0, ceiling - given),
         )
-        for pk, name in names.items()
+        for name, own, given in _rows(payer, period)
     ]
-    counted = [one for one in found if one.own_eur_cents]
-    return sorted(counted, key=lambda one: (one.room_eur_cents, one.name))
+    return sorted(found, key=lambda one: (one.room_eur_cents, one.name))
 
 
-def _rows(payer: Payer, period: Period) -> list[tuple[int, str, datetime, int, int]]:
-    counted = Grant.objects.annotate(
-        undertaking=Coalesce("organisation__group_head_id", "organisation_id")
-    ).filter(aid_eur_cents__gt=0, granted_at__range=(period.end - LOOK_BACK, period.end))
-    ours = counted.filter(share__in=payer.own_ids).values("undertaking")
-    rows = counted.filter(undertaking__in=ours).annotate(
-        name=Coalesce("organisation__group_head__name", "organisation__name"),
-        funder=F("share__funder_id"),
-    )
-    return list(
-        rows.order_by("pk").values_list(
-            "undertaking", "name", "granted_at", "funder", "aid_eur_cents"
+def _rows(payer: Payer, period: Period) -> Iterable[tuple[str, int, int]]:
+    """Add up the aid that counts, for each undertaking that has some of this funder."""
+    window = Period(first=aid.counts_from(period.last), last=period.last)
+    return (
+        Grant.objects.filter(granted_at__range=window.moments)
+        .values(
+            undertaking=Coalesce("organisation__group_head_id", "organisation_id"),
+            name=Coalesce("organisation__group_head__name", "organisation__name"),
         )
+        .annotate(
+            own=Sum("aid_eur_cents", filter=Q(share__in=payer.own_ids)),
+            given=Sum("aid_eur_cents"),
+        )
+        .filter(own__gt=0)
+        .order_by("undertaking")
+        .values_list("name", "own", "given")
     )
 
 

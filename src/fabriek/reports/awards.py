@@ -1,37 +1,36 @@
 """How access went: applications, awards, and how long each part took against the promise."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
+from typing import NamedTuple
 
-from django.db.models import Min, Q
+from django.db.models import F, OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.models import Application
 from fabriek.kernel import workdays
 from fabriek.kernel.errors import Text
 from fabriek.reports.figures import Figure, Payer, Period, Section
+from fabriek.runs.models import Run
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Way:
+class _Way(NamedTuple):
     """The moments of one application; empty is "not yet"."""
 
     submitted_at: datetime
-    due_at: datetime | None
     decided_at: datetime | None
     is_award: bool | None
+    is_in_time: bool | None
     opened_at: datetime | None
     first_run_at: datetime | None
 
 
 def section(payer: Payer, period: Period) -> Section:
-    ways = list(_ways(payer, period))
-    submitted = [way for way in ways if period.start <= way.submitted_at < period.end]
-    decided = [
-        way for way in ways if way.decided_at and period.start <= way.decided_at < period.end
-    ]
+    ways = _ways(payer, period)
+    first, last = period.moments
+    submitted = [way for way in ways if first <= way.submitted_at <= last]
+    decided = [way for way in ways if way.decided_at and first <= way.decided_at <= last]
     return Section(
         key="access",
         title=_("Access"),
@@ -39,40 +38,33 @@ def section(payer: Payer, period: Period) -> Section:
     )
 
 
-def _ways(payer: Payer, period: Period) -> Iterable[_Way]:
+def _ways(payer: Payer, period: Period) -> list[_Way]:
     """Give the applications submitted or decided in the period, with one query.
 
     Money from another share may be granted later; what an applicant asks is a mode, so that
     decides which funder an application is counted for.
     """
     codes = [share.code for share in payer.own]
-    rows = (
-        Application.objects.filter(
-            Q(submitted_at__range=period.moments)
-            | Q(decision__decided_at__range=period.moments),
-            mode__definition__share__in=codes,
-        )
-        .annotate(first_run_at=Min("decision__allocation__runs__started_at"))
-        .values_list(
-            "submitted_at",
-            "due_at",
-            "decision__decided_at",
-            "decision__is_award",
-            "decision__allocation__opened_at",
-            "first_run_at",
-        )
+    when = period.moments
+    in_period = Q(submitted_at__range=when) | Q(decision__decided_at__range=when)
+    runs = Run.objects.filter(
+        allocation=OuterRef("decision__allocation"), started_at__isnull=False
     )
-    for submitted, due, decided, is_award, opened, first_run in rows.iterator():
-        if submitted is None:
-            continue
-        yield _Way(
-            submitted_at=submitted,
-            due_at=due,
-            decided_at=decided,
-            is_award=is_award,
-            opened_at=opened,
-            first_run_at=first_run,
-        )
+    rows = Application.objects.filter(
+        in_period, mode__definition__share__in=codes, submitted_at__isnull=False
+    ).annotate(
+        is_in_time=Q(decision__decided_at__lte=F("due_at")),
+        first_run_at=Subquery(runs.order_by("started_at").values("started_at")[:1]),
+    )
+    columns = rows.values_list(
+        "submitted_at",
+        "decision__decided_at",
+        "decision__is_award",
+        "is_in_time",
+        "decision__allocation__opened_at",
+        "first_run_at",
+    )
+    return [_Way._make(row) for row in columns]
 
 
 def _counts(submitted: Sequence[_Way], decided: Sequence[_Way]) -> tuple[Figure, ...]:
@@ -113,7 +105,7 @@ def _counts(submitted: Sequence[_Way], decided: Sequence[_Way]) -> tuple[Figure,
 
 
 def _times(decided: Sequence[_Way]) -> tuple[Figure, ...]:
-    kept = [way.decided_at <= way.due_at for way in decided if way.decided_at and way.due_at]
+    kept = [way.is_in_time for way in decided if way.is_in_time is not None]
     to_decision = [(way.submitted_at, way.decided_at) for way in decided]
     to_opening = [(way.decided_at, way.opened_at) for way in decided]
     to_first_run = [(way.opened_at, way.first_run_at) for way in decided]

@@ -3,18 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from django.db.models import Q
-from django.db.models.functions import TruncMonth
+from django.db.models import Case, DateField, Q, Sum, Value, When
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.allocations.lines import LineKind
 from fabriek.allocations.models import Line, Share
-from fabriek.allocations.queries import TOTALS, summed
+from fabriek.allocations.queries import TOTALS
 from fabriek.kernel.units import gpu_hours
 from fabriek.reports.figures import Figure, Payer, Period, Section
+
+SHOWN = [kind for kind in LineKind if kind not in {LineKind.HOLD, LineKind.RELEASE}]
+SPENT = TOTALS["spent"][0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,17 +57,18 @@ class Compute:
 
 
 def look(payer: Payer, period: Period) -> Compute:
-    """Read the ledger once: by month and share, and apart for the period itself."""
+    """Read the ledger once: by month, share and kind, and apart for the period itself."""
     year = Period.year_until(period.last)
-    totals: dict[str, int] = defaultdict(int)
-    used: dict[date, dict[int, int]] = defaultdict(dict)
-    for month, share, in_year, *sums in _rows(period, year):
-        if share in payer.own_ids:
-            for name, gpu_seconds in zip(TOTALS, sums, strict=True):
-                totals[name] += gpu_seconds
-        used[month.date()][share] = in_year
+    own = payer.own_ids
+    now: dict[str, int] = defaultdict(int)
+    used: dict[date, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+    for month, share, kind, in_period, in_year in _rows(period, year):
+        if share in own:
+            now[kind] += in_period
+        if kind in SPENT:
+            used[month][share] += in_year
     return Compute(
-        section=Section(key="compute", title=_("Compute"), figures=_figures(totals)),
+        section=Section(key="compute", title=_("Compute"), figures=_figures(now)),
         shares=_uses(payer, used),
         months=_months(payer, used, year),
         since=year.first,
@@ -72,33 +76,39 @@ def look(payer: Payer, period: Period) -> Compute:
 
 
 def _rows(period: Period, year: Period) -> Iterable[tuple[Any, ...]]:
-    at = Q(at__range=period.moments)
-    year_at = Q(at__range=year.moments)
-    rows = (
-        Line.objects.filter(at | year_at, share__isnull=False)
-        .exclude(kind__in=[LineKind.HOLD, LineKind.RELEASE])
-        .annotate(month=TruncMonth("at"))
-        .order_by()
-        .values("month", "share")
+    # Bounds that are compared: a database that asks its calendar for the month of each line
+    # takes half as long again, and SQLite, which asks Python, thrice as long.
+    month = Case(
+        *(When(at__lte=one.moments[1], then=Value(one.first)) for one in year.months),
+        output_field=DateField(),
     )
-    sums = {f"{name}_now": summed(name, only=at) for name in TOTALS}
-    counted = rows.annotate(**sums, in_year=summed("spent", only=year_at))
-    return counted.values_list("month", "share", "in_year", *sums)
+    both = Period(first=min(period.first, year.first), last=period.last)
+    rows = Line.objects.filter(kind__in=SHOWN, share__isnull=False, at__range=both.moments)
+    return (
+        rows.annotate(month=month)
+        .order_by()
+        .values_list("month", "share", "kind")
+        .annotate(in_period=_sum_since(period), in_year=_sum_since(year))
+    )
 
 
-def _figures(totals: dict[str, int]) -> tuple[Figure, ...]:
+def _sum_since(period: Period) -> Coalesce:
+    return Coalesce(Sum("gpu_seconds", filter=Q(at__gte=period.start)), 0)
+
+
+def _figures(now: dict[str, int]) -> tuple[Figure, ...]:
     return (
         Figure(
             key="gpu_hours_granted",
             label=_("Granted"),
-            value=gpu_hours(totals["granted"]),
+            value=gpu_hours(_total("granted", now)),
             unit=_("GPU-hours"),
             definition=_("GPU-hours granted from shares of this funder in this period."),
         ),
         Figure(
             key="gpu_hours_used",
             label=_("Used"),
-            value=gpu_hours(totals["spent"]),
+            value=gpu_hours(_total("spent", now)),
             unit=_("GPU-hours"),
             definition=_(
                 "GPU-hours that runs used in this period, with corrections. What runs used "
@@ -108,7 +118,7 @@ def _figures(totals: dict[str, int]) -> tuple[Figure, ...]:
         Figure(
             key="gpu_hours_expired",
             label=_("Ended unused"),
-            value=gpu_hours(totals["expired"]),
+            value=gpu_hours(_total("expired", now)),
             unit=_("GPU-hours"),
             definition=_(
                 "GPU-hours that ended in this period because they were not used in time, less "
@@ -118,10 +128,14 @@ def _figures(totals: dict[str, int]) -> tuple[Figure, ...]:
     )
 
 
+def _total(name: str, by_kind: dict[str, int]) -> int:
+    plus, minus = TOTALS[name]
+    return sum(by_kind[kind] for kind in plus) - sum(by_kind[kind] for kind in minus)
+
+
 def _uses(payer: Payer, used: dict[date, dict[int, int]]) -> tuple[ShareUse, ...]:
     by_share = {
-        share.pk: sum(month.get(share.pk, 0) for month in used.values())
-        for share in payer.shares
+        share.pk: sum(month[share.pk] for month in used.values()) for share in payer.shares
     }
     whole = sum(by_share.values())
     return tuple(
@@ -135,15 +149,10 @@ def _uses(payer: Payer, used: dict[date, dict[int, int]]) -> tuple[ShareUse, ...
 
 
 def _months(payer: Payer, used: dict[date, dict[int, int]], year: Period) -> tuple[Month, ...]:
-    firsts = []
-    first = year.first.replace(day=1)
-    while first <= year.last:
-        firsts.append(first)
-        first = (first + timedelta(days=32)).replace(day=1)
     return tuple(
         Month(
-            first=first,
-            gpu_seconds=tuple(used.get(first, {}).get(share.pk, 0) for share in payer.shares),
+            first=month.first,
+            gpu_seconds=tuple(used[month.first][share.pk] for share in payer.shares),
         )
-        for first in firsts
+        for month in year.months
     )

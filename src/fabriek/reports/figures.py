@@ -41,6 +41,17 @@ class Period:
         """What `__range` takes: the first and the last microsecond."""
         return self.start, self.end - timedelta(microseconds=1)
 
+    @property
+    def months(self) -> list["Period"]:
+        """The months of the calendar that it touches, each of them whole."""
+        found = []
+        first = self.first.replace(day=1)
+        while first <= self.last:
+            after = (first + timedelta(days=32)).replace(day=1)
+            found.append(Period(first=first, last=after - timedelta(days=1)))
+            first = after
+        return found
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:

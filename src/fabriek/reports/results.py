@@ -1,49 +1,55 @@
 """What came out: data brought, runs done and models made with this funder's GPU-hours."""
 
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import F, Func, IntegerField, QuerySet, Subquery
+from django.db.models import Count, Q, QuerySet, Value
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.allocations.models import Funder
-from fabriek.cases.models import Case
+from fabriek.allocations.models import Grant
 from fabriek.datasets.models import Dataset
 from fabriek.registry.models import Model
 from fabriek.reports.figures import Figure, Payer, Period, Section
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 
+Counts = tuple[int | None, int | None]
+
 
 def section(payer: Payer, period: Period) -> Section:
     """Count everything with one query."""
-    cases = Case.objects.filter(allocations__grants__share__in=payer.own_ids).values("pk")
-    when = period.moments
-    runs = Run.objects.filter(ended_at__range=when, allocation__grants__share__in=payer.own_ids)
+    grants = Grant.objects.filter(share__in=payer.own_ids)
+    cases, when = grants.values("allocation__case"), period.moments
+    datasets = Dataset.objects.filter(case__in=cases, created_at__range=when)
+    runs = Run.objects.filter(allocation__in=grants.values("allocation"), ended_at__range=when)
     models = Model.objects.filter(case__in=cases, registered_at__range=when)
-    counts: tuple[int, ...] = (
-        Funder.objects.filter(pk=payer.funder.pk)
-        .values_list(
-            _count(Dataset.objects.filter(case__in=cases, created_at__range=when)),
-            _count(runs),
-            _count(runs.filter(state=RunState.SUCCEEDED)),
-            _count(models),
-            _count(models.filter(revision__repository__is_open=True)),
-        )
-        .get()
+    rows = _counted("datasets", datasets).union(
+        _counted("runs", runs, also=Q(state=RunState.SUCCEEDED)),
+        _counted("models", models, also=Q(revision__repository__is_open=True)),
+        all=True,
     )
+    # A funder without shares has nothing to count; the database is then not asked.
+    counts: dict[str, Counts] = defaultdict(lambda: (None, None))
+    counts.update((name, (number, also)) for name, number, also in rows)
     return Section(key="results", title=_("Data, runs and models"), figures=_figures(counts))
 
 
-def _count(rows: "QuerySet[Any]") -> Subquery:
-    # A plain COUNT without grouping: Django's own Count would group by each row.
-    counted = Func(F("pk"), function="COUNT", template="%(function)s(DISTINCT %(expressions)s)")
-    return Subquery(
-        rows.order_by().annotate(n=counted).values("n"), output_field=IntegerField()
-    )
+def _counted(
+    name: str, rows: "QuerySet[Any]", *, also: Q | None = None
+) -> "QuerySet[Any, Any]":
+    """Count the rows, and those of them that are this `also`, in one walk."""
+    # Rows, not their keys: an index that holds no keys can then answer alone.
+    counts = {"number": Count(Value(1)), "also": Count(Value(1), filter=also)}
+    named = rows.order_by().values(name=Value(name))
+    counted: QuerySet[Any, Any] = named.annotate(**counts).values_list("name", *counts)
+    return counted
 
 
-def _figures(counts: tuple[int, ...]) -> tuple[Figure, ...]:
-    datasets, runs, succeeded, models, is_open = counts
+def _figures(counts: Mapping[str, Counts]) -> tuple[Figure, ...]:
+    datasets, _same = counts["datasets"]
+    runs, succeeded = counts["runs"]
+    models, is_open = counts["models"]
     return (
         Figure(
             key="datasets",
