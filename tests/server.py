@@ -29,7 +29,7 @@ class Factory:
 class Running:
     """Starts the factory on entering, and ends every process of it on leaving."""
 
-    def __init__(self, home: Path):
+    def __init__(self, home: Path, **settings: str):
         port = free_port()
         url = f"http://127.0.0.1:{port}"
         kept = {
@@ -42,6 +42,7 @@ class Running:
             "FABRIEK_EMAIL_VERIFICATION": "none",
             "FABRIEK_LOOP_PAUSE_S": "0.2",
         }
+        environment |= settings
         self.factory = Factory(url=url, environment=environment)
         self._port = port
         self._log = home / "up.log"

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.axe import Watched
+from tests.provider import Provider
 from tests.server import Running
 from tests.visitor import Visitor
 
@@ -33,8 +34,21 @@ MOST_TABS = 60
 
 
 @pytest.fixture(scope="module")
-def factory(tmp_path_factory):
-    with Running(tmp_path_factory.mktemp("factory")) as factory:
+def provider():
+    with Provider() as provider:
+        yield provider
+
+
+@pytest.fixture(scope="module")
+def factory(tmp_path_factory, provider):
+    home = tmp_path_factory.mktemp("factory")
+    elsewhere = {
+        "FABRIEK_OIDC_ISSUER": provider.url,
+        "FABRIEK_OIDC_CLIENT_ID": "fabriek",
+        "FABRIEK_OIDC_SECRET": "geheim",
+        "FABRIEK_OIDC_NAME": "Elders",
+    }
+    with Running(home, **elsewhere) as factory:
         yield factory
 
 
@@ -358,6 +372,39 @@ def test_the_same_form_without_scripts(factory, watched):
     take(visitor, "/propose")
     expect(page.locator(".head .state")).to_have_text("open")
     assert visitor.complaints == []
+
+
+def test_signing_in_elsewhere_makes_an_account_once(factory, provider, watched):
+    claims = {"email": "inge@elders.example", "email_verified": True, "name": "Inge Elders"}
+    provider.knows("inge", **claims)
+    first, later = watched(), watched()
+
+    sign_in_elsewhere(first, "inge")
+    take(first, "/organisations/new")
+    fill(first, kvk_number="45678901", name="Firma Elders", staff_count="3")
+    choose(first, kind="sme")
+    press(first, "Organisatie aanmelden")
+    heading(first, "Firma Elders")
+    sign_in_elsewhere(later, "inge")
+
+    expect(later.page.locator("body")).to_contain_text("Inge Elders")
+    # Only who has an organisation is asked for a case next.
+    expect(later.page.locator("main a.button[href='/cases/new']")).to_be_visible()
+
+
+def sign_in_elsewhere(watched, sub):
+    """Go to the provider by form, as Chromium allows, and come back."""
+    page = watched.page
+    watched.go("/accounts/login/", phone=True)
+    page.locator("main").get_by_role("link", name="Elders").click()
+    heading(watched, "Inloggen met Elders")
+    watched.look(phone=True)
+    press(watched, "Verder", within="main")
+    page.fill("[name=sub]", sub)
+    page.get_by_role("button", name="Authorize").click()
+    expect(page).to_have_url(f"{watched.factory.url}/")
+    watched.complaints.clear()  # the page in between is not ours
+    watched.look()
 
 
 def test_pages_for_who_is_lost(watched):

@@ -7,6 +7,8 @@ from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.kernel.origins import origin_of
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -79,6 +81,9 @@ ENGINE = os.environ.get("FABRIEK_ENGINE", "local")
 ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
 ENGINE_GPUS = int(os.environ.get("FABRIEK_ENGINE_GPUS", "0"))  # 0: what the machine has
 LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
+COUNTRIES = Path(
+    os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
+)
 UPLOAD_LIMIT_BYTES = int(os.environ.get("FABRIEK_UPLOAD_LIMIT_BYTES", str(100 * 2**30)))
 
 # --- Django ------------------------------------------------------------------------------
@@ -148,7 +153,11 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "fabriek.pages.context.factory",
             ],
-            "builtins": ["django.templatetags.i18n", "fabriek.kernel.templatetags.fabriek"],
+            "builtins": [
+                "django.templatetags.i18n",
+                "fabriek.kernel.templatetags.fabriek",
+                "fabriek.kernel.templatetags.said",
+            ],
         },
     },
 ]
@@ -180,19 +189,31 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = "/"
+# Sign-in with OpenID Connect, as docs/operate tells. A stranger's address is believed only when
+# the provider says that it was checked, and an account that is there already is not given to
+# whom the provider says has its address, unless the factory trusts the provider to know.
+OIDC_ISSUER = os.environ.get("FABRIEK_OIDC_ISSUER", "").rstrip("/")
+SIGN_IN_ORIGINS = sorted(
+    {origin_of(OIDC_ISSUER), *map(origin_of, _words("FABRIEK_OIDC_ORIGINS", ""))} - {""}
+)
 SOCIALACCOUNT_ONLY = False
+SOCIALACCOUNT_ADAPTER = "fabriek.people.elsewhere.SignInElsewhere"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = _flag("FABRIEK_OIDC_LINKS")
+SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
 SOCIALACCOUNT_PROVIDERS: dict[str, object] = {}
-if os.environ.get("FABRIEK_OIDC_ISSUER"):
+if OIDC_ISSUER:
     SOCIALACCOUNT_PROVIDERS["openid_connect"] = {
+        "OAUTH_PKCE_ENABLED": True,
         "APPS": [
             {
-                "provider_id": "oidc",
+                # Part of the callback address, and of whose number (`sub`) a number is.
+                "provider_id": os.environ.get("FABRIEK_OIDC_ID", "oidc"),
                 "name": os.environ.get("FABRIEK_OIDC_NAME", "OpenID Connect"),
                 "client_id": os.environ.get("FABRIEK_OIDC_CLIENT_ID", ""),
                 "secret": os.environ.get("FABRIEK_OIDC_SECRET", ""),
-                "settings": {"server_url": os.environ["FABRIEK_OIDC_ISSUER"]},
+                "settings": {"server_url": OIDC_ISSUER},
             }
-        ]
+        ],
     }
 
 # --- Language and time -------------------------------------------------------------------

@@ -5,10 +5,12 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from fabriek.api import api
 from fabriek.kernel import gallery
+from fabriek.people import elsewhere
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("fabriek.pages.urls")),
     path("api/", api.urls),
+    path("accounts/oidc/<slug:provider_id>/login/", elsewhere.go),  # before allauth's own
     path("accounts/", include("allauth.urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("people/", include("fabriek.people.urls")),

@@ -5,8 +5,9 @@ import shutil
 from datetime import UTC, datetime
 
 import pytest
+from django.conf import settings as ours
 
-from fabriek.access import actions, advice, promises, queries, scoring
+from fabriek.access import actions, advice, eligibility, promises, queries, scoring
 from fabriek.access.advice import Wishes
 from fabriek.access.definitions import CutOffs, ModeRules, Scores
 from fabriek.access.eligibility import Facts, Member, check
@@ -15,6 +16,7 @@ from fabriek.access.rules import next_steps
 from fabriek.access.seed import DATA, seed_modes
 from fabriek.access.states import APPLICATION, ApplicationState
 from fabriek.kernel.errors import Refused
+from fabriek.people.countries import COUNTRIES
 from tests.access.worlds import (
     GOOD,
     SCORES,
@@ -28,6 +30,7 @@ from tests.access.worlds import (
     an_eligible,
 )
 from tests.factories import (
+    a_case,
     a_partner,
     a_person,
     an_application,
@@ -112,10 +115,41 @@ def test_what_waits_and_its_next_steps_cost_the_same_for_any_number(
         an_application(state=S.SUBMITTED)
     clerk = staff()
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(4):
         steps = [next_steps(clerk, each) for each in queries.awaiting(clerk)]
 
     assert [len(each) for each in steps] == [3] * many
+
+
+@pytest.mark.parametrize("many", [1, 30])
+def test_for_staff_with_an_organisation_the_partners_are_one_query_more(
+    many, django_assert_num_queries
+):
+    clerk = staff()
+    an_organisation(lead=clerk)
+    for _ in range(many):
+        a_partner(an_application(state=S.SUBMITTED).case)
+
+    with django_assert_num_queries(5):
+        steps = [next_steps(clerk, each) for each in queries.awaiting(clerk)]
+
+    assert [len(each) for each in steps] == [3] * many
+
+
+@pytest.mark.parametrize("many", [1, 30])
+def test_what_waits_for_an_applicant_and_its_steps_are_one_query(
+    many, django_assert_num_queries
+):
+    lead = a_person()
+    organisation = an_organisation(lead=lead)
+    for _ in range(many):
+        an_application(case=a_case(organisation=organisation), state=S.AWARDED)
+    assert (lead.duties, len(lead.roles)) == ({}, 1)  # read once, as on a page
+
+    with django_assert_num_queries(1):
+        steps = [next_steps(lead, each) for each in queries.awaiting(lead)]
+
+    assert [[step.name for step in each] for each in steps] == [["accept", "decline"]] * many
 
 
 # --- promises ----------------------------------------------------------------------------
@@ -291,6 +325,30 @@ def test_each_condition_fails_alone_and_says_why(given, code):
     failed = [each for each in found if not each.passed]
     assert [each.code for each in failed] == [code]
     assert len(str(failed[0].sentence)) > 40
+
+
+@pytest.mark.parametrize(
+    ("country", "passed"),
+    [("NL", True), ("LI", True), ("EG", True), ("CA", False), ("", False)],
+)
+def test_a_country_counts_when_its_association_is_whole(country, passed):
+    found = check(facts(members=(Member(name="Theirs", country=country),)))
+
+    assert {each.code: each.passed for each in found}["country"] is passed
+
+
+def test_every_country_that_may_take_part_can_be_chosen():
+    assert eligibility.countries() - set(COUNTRIES) == set()
+    assert len(json.loads(ours.COUNTRIES.read_text())["eu"]) == 27
+
+
+def test_a_factory_may_bring_its_own_list_of_countries(settings, tmp_path):
+    settings.COUNTRIES = tmp_path / "ours.json"
+    settings.COUNTRIES.write_text('{"eu": ["NL"], "horizon_europe": [], "digital_europe": []}')
+
+    found = check(facts())
+
+    assert [each.code for each in found if not each.passed] == ["country"]
 
 
 @pytest.mark.parametrize(

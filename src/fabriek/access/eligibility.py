@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.definitions import ModeRules
@@ -19,7 +20,6 @@ from fabriek.kernel.errors import Text
 from fabriek.people.models import Organisation
 from fabriek.people.size_class import SizeClass, size_class
 
-COUNTRIES = Path(__file__).parent / "data" / "countries.json"
 SMALL_KINDS = frozenset({Organisation.Kind.SME, Organisation.Kind.STARTUP})
 BUSINESS_KINDS = SMALL_KINDS | {Organisation.Kind.SCALE_UP, Organisation.Kind.LARGE}
 CONSENTS = ("no_double_funding", "ai_act", "accepts_terms")
@@ -80,10 +80,16 @@ def check(facts: Facts) -> list[Check]:
     return [each for each in found if each is not None]
 
 
-@cache
 def countries() -> frozenset[str]:
-    listed = json.loads(COUNTRIES.read_text(encoding="utf-8"))
-    return frozenset(listed["eu"]) | frozenset(listed["associated"])
+    """Codes of the countries in which those who take part may be established."""
+    return _listed(settings.COUNTRIES)
+
+
+@cache
+def _listed(path: Path) -> frozenset[str]:
+    listed: dict[str, list[str]] = json.loads(path.read_text(encoding="utf-8"))
+    lists = ("eu", "horizon_europe", "digital_europe")
+    return frozenset(code for name in lists for code in listed[name])
 
 
 def kinds_in_words(kinds: Iterable[str]) -> str:

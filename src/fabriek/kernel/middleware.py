@@ -1,7 +1,8 @@
 """What every answer gets: safety headers, and refusals as pages or fragments."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
@@ -10,20 +11,29 @@ from fabriek.kernel.errors import Refused
 
 Answer = Callable[[HttpRequest], HttpResponse]
 
-# No inline script or style anywhere; forms post to ourselves only.
-CONTENT_SECURITY_POLICY = (
-    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-)
+
+def content_security_policy(form_origins: Sequence[str] = ()) -> str:
+    """Allow no inline script or style, and forms that post to ourselves only.
+
+    `form_origins` may be reached from a form too: Chromium holds `form-action` against every
+    redirect that follows, so signing in elsewhere needs the other's origin here.
+    """
+    form_action = " ".join(("'self'", *form_origins))
+    return (
+        "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+        f"object-src 'none'; base-uri 'none'; form-action {form_action}; "
+        "frame-ancestors 'none'"
+    )
 
 
 class SafetyMiddleware:
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
+        self.policy = content_security_policy(settings.SIGN_IN_ORIGINS)
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+        response.headers.setdefault("Content-Security-Policy", self.policy)
         # A page and its htmx fragment share an address: caches must keep them apart.
         patch_vary_headers(response, ["HX-Request"])
         return response
