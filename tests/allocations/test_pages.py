@@ -208,26 +208,32 @@ def test_giving_more_time_shows_the_form_and_refuses_strangers(browser):
     assert browser(lead).get(url(allocation) + "extend").status_code == 403
 
 
-@pytest.mark.parametrize("many", [1, 30])
-def test_the_list_costs_the_same_for_few_and_many(browser, django_assert_num_queries, many):
+# A first page that holds all needs no counting.
+@pytest.mark.parametrize(("many", "counting"), [(1, 0), (30, 1)])
+def test_the_list_costs_the_same_for_few_and_many(
+    browser, django_assert_num_queries, many, counting
+):
     seen = browser(staff())
     for _ in range(many):
         an_allocation()
         a_decision()
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5 + counting):
         seen.get(LIST)
 
 
-@pytest.mark.parametrize("many", [1, 30])
-def test_a_page_costs_the_same_for_few_and_many_lines(browser, django_assert_num_queries, many):
+# A first page that holds all needs no counting.
+@pytest.mark.parametrize(("many", "counting"), [(1, 0), (30, 1)])
+def test_a_page_costs_the_same_for_few_and_many_lines(
+    browser, django_assert_num_queries, many, counting
+):
     lead = a_person()
     allocation = an_allocation(case=a_case(lead=lead), gpu_seconds=1000)
     for number in range(many):
         actions.hold(allocation, run_key=f"run{number}", gpu_seconds=1)
     seen = browser(lead)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(8 + counting):
         seen.get(url(allocation))
 
 

@@ -210,9 +210,10 @@ def test_the_list_is_filtered_as_the_page_is(program, lead, organisation, case):
     assert (answer["count"], answer["page"], answer["size"]) == (1, 1, 1)
 
 
-@pytest.mark.parametrize("many", [1, 30])
+# A first page that holds all needs no counting.
+@pytest.mark.parametrize(("many", "counting"), [(1, 0), (30, 1)])
 def test_lists_cost_the_same_queries_however_many(
-    program, lead, organisation, many, django_assert_num_queries
+    program, lead, organisation, many, counting, django_assert_num_queries
 ):
     for _ in range(many):
         case = a_case(lead=lead, organisation=organisation)
@@ -222,9 +223,9 @@ def test_lists_cost_the_same_queries_however_many(
     client = program(lead)
     client.get("/api/cases/")  # notes the day of the token's first use
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(2 + counting):
         assert client.get("/api/cases/").json()["count"] == many
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(2 + counting):
         assert client.get("/api/cases/invitations").json()["count"] == many
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(3):
         client.get(f"/api/cases/{case.code}")

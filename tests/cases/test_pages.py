@@ -351,9 +351,10 @@ def test_pages_speak_dutch(browser, lead, case):
     assert "Beschrijf een casus" in page.text
 
 
-@pytest.mark.parametrize("many", [1, 30])
+# A first page that holds all needs no counting.
+@pytest.mark.parametrize(("many", "counting"), [(1, 0), (30, 1)])
 def test_the_pages_cost_the_same_queries_however_many(
-    browser, lead, organisation, many, django_assert_num_queries
+    browser, lead, organisation, many, counting, django_assert_num_queries
 ):
     for _ in range(many):
         case = a_case(lead=lead, organisation=organisation)
@@ -364,7 +365,7 @@ def test_the_pages_cost_the_same_queries_however_many(
     partner = a_partner(a_case(), organisation=organisation, state=PartnerState.INVITED)
     client = browser(lead)
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(6 + counting):
         client.get("/cases/")
     with django_assert_num_queries(8):
         client.get(case.get_absolute_url())

@@ -26,10 +26,10 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 # Session, person, memberships, duties; then invitations to organisations and to cases, what
-# waits for an answer, what runs, what ends, cases, and where all of them stand.
-QUERIES = 11
-# The same without what only members have; and partners and findings of what waits, and grants.
-QUERIES_OF_STAFF = 11
+# waits for an answer, what runs, what ends, and cases with where they stand.
+QUERIES = 10
+# The same without what only members have; and findings of what waits, and grants.
+QUERIES_OF_STAFF = 9
 
 
 def first(page):

@@ -157,13 +157,20 @@ def test_a_closed_case_has_no_step(lead):
 def test_the_ways_of_many_cases_are_one_query(lead, django_assert_num_queries, many):
     organisation = an_organisation(lead=lead)
     cases = [a_case(lead=lead, organisation=organisation) for _ in range(many)]
-    lead.roles  # noqa: B018  cached, as on a page
-    list(type(cases[0]).objects.taken_part_in_by(lead))
+    an_application(case=cases[0])
 
     with django_assert_num_queries(1):
-        found = journey.ways(cases, lead)
+        found = {case: journey.way_of_own(case) for case in journey.with_standing()}
 
-    assert set(found) == {case.pk for case in cases}
+    assert set(found) == set(cases)
+    assert found[cases[0]] == journey.way(cases[0], lead)
+
+
+def test_the_way_of_ones_own_case_is_one_query(case, lead, django_assert_num_queries):
+    lead.roles  # noqa: B018  cached, as on a page
+
+    with django_assert_num_queries(1):
+        journey.way(case, lead)
 
 
 def test_the_line_stands_on_the_page_of_a_case(browser, case, lead):

@@ -150,9 +150,10 @@ def test_organisations_of_others_do_not_exist(program, person):
     assert client.get("/api/people/organisations").json()["count"] == 0
 
 
-@pytest.mark.parametrize("many", [1, 30])
+# A first page that holds all needs no counting.
+@pytest.mark.parametrize(("many", "counting"), [(1, 0), (30, 1)])
 def test_lists_cost_the_same_queries_however_many(
-    program, person, many, django_assert_num_queries
+    program, person, many, counting, django_assert_num_queries
 ):
     for _ in range(many):
         an_organisation(lead=person)
@@ -160,9 +161,9 @@ def test_lists_cost_the_same_queries_however_many(
     client = program(person)
     client.get("/api/people/me")  # notes the day of the token's first use
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(2 + counting):
         assert client.get("/api/people/organisations").json()["count"] == many
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2 + counting):
         assert client.get("/api/people/tokens").json()["count"] == many + 1
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         client.get("/api/people/me")

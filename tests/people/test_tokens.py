@@ -7,8 +7,8 @@ from django.utils import timezone
 from fabriek.kernel.errors import Invalid, NotAllowed, WrongState
 from fabriek.kernel.models import Entry
 from fabriek.people import actions, queries, tokens
-from fabriek.people.models import Token
-from tests.factories import a_person
+from fabriek.people.models import Duty, Token
+from tests.factories import a_person, an_organisation
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +32,23 @@ def test_a_new_token_opens_the_door_and_only_its_digest_is_kept(person):
     assert list(Entry.objects.values_list("verb", "details")) == [
         ("people.make_token", {"scope": "write", "days": 30})
     ]
+
+
+def test_what_its_person_is_and_does_is_read_with_the_token(django_assert_num_queries):
+    person = a_person(duty="staff")
+    Duty.objects.create(person=person, duty="funder", funder_code="state")
+    led, joined = an_organisation(lead=person), an_organisation(member=person)
+    _, key = make(person)
+    tokens.find(key)  # notes the day of its first use
+
+    with django_assert_num_queries(1):
+        found = tokens.find(key).person
+        said = (found.roles, found.duties)
+
+    assert said == (
+        {led.pk: "lead", joined.pk: "member"},
+        {"staff": "", "funder": "state"},
+    )
 
 
 @pytest.mark.parametrize(

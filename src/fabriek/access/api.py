@@ -23,8 +23,10 @@ from fabriek.access.definitions import FormRules
 from fabriek.access.models import Application, Mode
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid
-from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
+from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
+from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
+from fabriek.people.models import Person
 
 router = Router(tags=["access"])
 
@@ -66,9 +68,14 @@ def list_applications(
     state: str = "",
     mode: str = "",
     q: str = "",
-) -> Paged[Application]:
+) -> Listing[ApplicationOut]:
     rows = queries.listing(request.user, q=q, state=state, mode=mode)
-    return paginate(queries.with_findings(rows), page, size)
+    found = paginate(queries.for_programs(rows, request.user), page, size)
+    # Put into words once for all rows.
+    said = {step: StepOut.of(step, words) for step, words in rules.STEPS.items()}
+    return Listing[ApplicationOut].of(
+        found, (_row(application, request.user, said) for application in found.items)
+    )
 
 
 @router.post("/", response={201: ApplicationDetailOut})
@@ -102,6 +109,24 @@ def take(request: SignedIn, code: str, step: str, given: StepIn | None = None) -
     application = _whole(request, code)
     _take(application, step, given or StepIn(), by=request)
     return _whole(request, code)
+
+
+def _row(application: Application, person: Person, said: dict[str, StepOut]) -> ApplicationOut:
+    return ApplicationOut.model_construct(
+        code=application.code,
+        case=application.case.code,
+        title=application.case.title,
+        organisation=application.case.organisation.name,
+        mode=application.mode.code,
+        state=application.state,
+        state_label=str(application.state_label),
+        gpu_hours_asked=application.gpu_hours_asked,
+        months=application.months,
+        submitted_at=application.submitted_at,
+        due_at=application.due_at,
+        clock=ApplicationOut.resolve_clock(application),
+        next_steps=[said[step] for step in rules.open_steps(person, application)],
+    )
 
 
 def _take(application: Application, step: str, given: StepIn, *, by: SignedIn) -> None:

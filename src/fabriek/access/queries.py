@@ -1,6 +1,7 @@
 """Questions about applications: what waits for whom, what is asked, how far they are."""
 
 from datetime import datetime
+from functools import cache
 
 from django.db.models import Case as Either
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, QuerySet, When
@@ -32,6 +33,20 @@ SORTS = {
     "gpu": "gpu_hours_asked",
     "due": "due",
 }
+WAITING = ("code", "state", "due_at", "case__title", "case__state", "case__organisation")
+# What the API tells of each in a list; the long texts of cases stay in the database.
+LISTED = (
+    "code",
+    "state",
+    "gpu_hours_asked",
+    "months",
+    "submitted_at",
+    "due_at",
+    "case__code",
+    "case__title",
+    "case__state",
+    "case__organisation__name",
+)
 
 
 # --- lists -------------------------------------------------------------------------------
@@ -72,6 +87,24 @@ def listing(
     return rows.order_by(*_order(sort))
 
 
+def for_programs(applications: QuerySet[Application], person: Person) -> QuerySet[Application]:
+    """Bring along no more than what the API tells, and what this person's steps rest on."""
+    rows = applications.prefetch_related(None)
+    if not person.sees_all_cases:
+        # No step of an applicant depends on the rules of the mode, or on what was found.
+        rows = rows.select_related("case__organisation", "mode")
+        return rows.only(*LISTED, "mode__code")
+    findings = Assessment.objects.only("application", "step", "by", "scores")
+    rows = rows.only(*LISTED, "mode").prefetch_related(
+        Prefetch("mode", Mode.objects.only("code", "definition")),
+        Prefetch("assessments", findings),
+    )
+    if not person.organisation_ids:
+        return rows  # and so without part in any case
+    partners = Partner.objects.only("case", "organisation", "state")
+    return rows.prefetch_related(Prefetch("case__partners", partners))
+
+
 def _order(sort: str) -> list[OrderBy | str]:
     """Order by a column; what is not being assessed has no promise and stands behind."""
     column = SORTS.get(sort.removeprefix("-"), "due")
@@ -110,7 +143,18 @@ def awaiting(person: Person) -> QuerySet[Application]:
     rows = Application.objects.filter(waiting)
     if person.sees_all_cases:
         rows = _not_judged_by_own(rows, person)
-    return with_findings(rows).order_by(F("due_at").asc(nulls_last=True), "-pk")
+    return _with_basis_of_steps(rows, person).order_by(F("due_at").asc(nulls_last=True), "-pk")
+
+
+def _with_basis_of_steps(rows: ApplicationQuerySet, person: Person) -> QuerySet[Application]:
+    """Bring along no more than what waits is told by, and what this person's steps rest on."""
+    if not person.sees_all_cases:
+        return rows.select_related("case").only(*WAITING)
+    rows = rows.select_related("case", "mode").only(*WAITING, "mode__definition")
+    findings = Assessment.objects.only("application", "step", "by", "scores")
+    rows = rows.prefetch_related(Prefetch("assessments", findings))
+    # Only who has an organisation can have part in a case.
+    return rows.prefetch_related("case__partners") if person.organisation_ids else rows
 
 
 def awards_accepted() -> QuerySet[Decision]:
@@ -134,33 +178,40 @@ def _awaiting_applicant(person: Person) -> Q:
 
 def _awaiting_staff() -> Q:
     doubted = Exists(_findings(Step.TECHNICAL))
-    is_reviewed = Q(mode__in=Mode.objects.filter(definition__selection="review"))
     return (
         Q(state__in=[S.SUBMITTED, S.REVIEWED])
         | (Q(state=S.ELIGIBLE) & Q(doubted))
-        | (Q(state=S.FEASIBLE) & (~is_reviewed | Q(Exists(_findings(Step.REVIEW)))))
+        | (Q(state=S.FEASIBLE) & (~_is_reviewed() | Q(Exists(_findings(Step.REVIEW)))))
     )
 
 
 def _awaiting_assessor(person: Person) -> Q:
-    is_reviewed = Q(mode__in=Mode.objects.filter(definition__selection="review"))
     technical = Q(state=S.ELIGIBLE) & ~Q(Exists(_findings(Step.TECHNICAL)))
-    review = Q(state=S.FEASIBLE) & is_reviewed
+    review = Q(state=S.FEASIBLE) & _is_reviewed()
     return technical | (review & ~Q(Exists(_findings(Step.REVIEW).filter(by=person))))
 
 
+# These two are the same for everybody, and putting a query together takes long: they are kept.
+@cache
+def _is_reviewed() -> Q:
+    return Q(mode__in=Mode.objects.filter(definition__selection="review"))
+
+
+@cache
 def _findings(step: str) -> QuerySet[Assessment]:
     return Assessment.objects.filter(application=OuterRef("pk"), step=step)
 
 
 def _not_judged_by_own(rows: ApplicationQuerySet, person: Person) -> ApplicationQuerySet:
     """Leave out what the person may not judge: they have part in it, or assessed it."""
-    part = Partner.objects.filter(
-        case=OuterRef("case"), organisation__in=person.organisation_ids
-    ).exclude(state=PartnerState.DECLINED)
     judged = Assessment.objects.filter(
         application=OuterRef("pk"), by=person, step__in=[Step.TECHNICAL, Step.REVIEW]
     )
+    if not person.organisation_ids:
+        return rows.filter(~Exists(judged))
+    part = Partner.objects.filter(
+        case=OuterRef("case"), organisation__in=person.organisation_ids
+    ).exclude(state=PartnerState.DECLINED)
     own = Q(case__organisation__in=person.organisation_ids)
     return rows.filter(
         own & _awaiting_applicant(person) | ~own & ~Exists(part) & ~Exists(judged)

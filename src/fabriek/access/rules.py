@@ -173,11 +173,17 @@ ON_PAGE = {
 
 def next_steps(person: Person, application: Application) -> list[NextStep]:
     """Name what this person can do with the application now, the one that leads on first."""
+    return [_next_step(step, application) for step in open_steps(person, application)]
+
+
+def open_steps(person: Person, application: Application) -> list[str]:
+    """Name those steps by their key alone; the cheap questions are asked first."""
     return [
-        _next_step(step, application)
+        step
         for step in STEPS
-        if timing.is_open(step, application)
+        if application.state in timing.OPEN_FROM[step]
         and may(step, person, application)
+        and timing.is_open(step, application)
         and not has_given(step, person, application)
     ]
 

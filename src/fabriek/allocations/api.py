@@ -1,6 +1,7 @@
 """The API of allocations: parse, call one action, show. No decisions are taken here."""
 
 from datetime import date, datetime
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
@@ -119,13 +120,9 @@ class ExtendIn(Schema):
 def list_(
     request: SignedIn, page: int = 1, size: int = PAGE_SIZE, q: str = "", state: str = ""
 ) -> Listing[RowOut]:
-    found = paginate(queries.listing(request.user, q=q, state=state), page, size)
-    return Listing[RowOut].model_construct(
-        items=[_row(one) for one in found.items],
-        count=found.count,
-        page=found.page,
-        size=found.size,
-    )
+    rows = queries.listing(request.user, q=q, state=state)
+    found = paginate(rows.values(*queries.LISTED, "left_now"), page, size)
+    return Listing[RowOut].of(found, map(_listed, found.items))
 
 
 @router.post("/", response={201: AllocationOut})
@@ -205,9 +202,19 @@ def _shown(request: SignedIn, allocation: Allocation) -> AllocationOut:
     )
 
 
-def _row(one: Allocation) -> RowOut:
-    # Constructed, not validated: these are our own columns, and a page has up to 200 of them.
+def _listed(row: dict[str, Any]) -> RowOut:
     return RowOut.model_construct(
+        **row,
+        case=row["case__code"],
+        case_title=row["case__title"],
+        organisation=row["case__organisation__name"],
+        application=row["decision__application__code"],
+        gpu_seconds_left=row["left_now"],
+    )
+
+
+def _row(one: Allocation) -> RowOut:
+    return RowOut(
         account=one.account,
         case=one.case.code,
         case_title=one.case.title,

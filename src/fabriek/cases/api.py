@@ -9,10 +9,11 @@ from ninja import Router, Schema, Status
 
 from fabriek.cases import actions, queries, rules
 from fabriek.cases.models import Case, Intake, Partner
+from fabriek.cases.states import CaseState
 from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
-from fabriek.people.models import Organisation
+from fabriek.people.models import Organisation, Person
 
 router = Router(tags=["cases"])
 
@@ -51,7 +52,8 @@ class CaseOut(Schema):
 
     @staticmethod
     def resolve_state_label(case: Case) -> str:
-        return case.get_state_display()
+        # As `get_state_display` does, at a tenth of its cost in long lists.
+        return str(CaseState(case.state).label)
 
     @staticmethod
     def resolve_sector(case: Case) -> str:
@@ -168,8 +170,10 @@ def list_(
     sort: str = "",
     page: int = 1,
     size: int = PAGE_SIZE,
-) -> Paged[Case]:
-    return paginate(queries.listing(request.user, q=q, state=state, sort=sort), page, size)
+) -> Listing[CaseOut]:
+    rows = queries.listing(request.user, q=q, state=state, sort=sort).only(*queries.LISTED)
+    found = paginate(rows, page, size)
+    return Listing[CaseOut].of(found, (_row(case, request.user) for case in found.items))
 
 
 @router.post("/", response={201: CaseDetailOut})
@@ -232,3 +236,28 @@ def partner_step(
 @router.post("/{code}/{step}", response=CaseDetailOut)
 def take(request: SignedIn, code: str, step: Literal["propose", "close", "withdraw"]) -> Case:
     return STEPS[step](show(request, code), by=request.user)
+
+
+def _row(case: Case, person: Person) -> CaseOut:
+    return CaseOut.model_construct(
+        code=case.code,
+        title=case.title,
+        state=case.state,
+        state_label=CaseOut.resolve_state_label(case),
+        organisation=_organisation(case.organisation),
+        sector=case.sector.code,
+        is_confidential=case.is_confidential,
+        trl_now=case.trl_now,
+        trl_aimed=case.trl_aimed,
+        created_at=case.created_at,
+        proposed_at=case.proposed_at,
+        next_steps=[
+            StepOut.of(step, rules.words(step, case)) for step in rules.open_steps(person, case)
+        ],
+    )
+
+
+def _organisation(organisation: Organisation) -> OrganisationOut:
+    return OrganisationOut.model_construct(
+        id=organisation.pk, name=organisation.name, kvk_number=organisation.kvk_number
+    )

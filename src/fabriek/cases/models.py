@@ -6,7 +6,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.core.validators import MaxLengthValidator, MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -51,10 +51,8 @@ class CaseQuerySet(models.QuerySet["Case"]):
     def taken_part_in_by(self, person: Person) -> "CaseQuerySet":
         """Cases whose consortium this person's organisations are in; staff get no more."""
         ours = person.organisation_ids
-        partner = Partner.objects.filter(
-            case=OuterRef("pk"), organisation__in=ours, state=PartnerState.ACCEPTED
-        )
-        return self.filter(Q(organisation__in=ours) | Exists(partner))
+        joined = Partner.objects.filter(organisation__in=ours, state=PartnerState.ACCEPTED)
+        return self.filter(Q(organisation__in=ours) | Q(pk__in=joined.values("case")))
 
 
 class Case(models.Model):

@@ -20,6 +20,21 @@ SORTS = {
     "state": "state",
     "proposed": "proposed_at",
 }
+# What the API tells of each in a list; the long texts stay in the database.
+LISTED = (
+    "code",
+    "title",
+    "state",
+    "organisation__name",
+    "organisation__kvk_number",
+    "sector__code",
+    "is_confidential",
+    "trl_now",
+    "trl_aimed",
+    "created_at",
+    "proposed_at",
+    "intake__case",
+)
 MOST_ENTRIES = 100
 
 

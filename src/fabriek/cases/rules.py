@@ -19,6 +19,8 @@ def takes_part(person: Person, case: Case) -> bool:
     """Tell whether one of this person's organisations leads the case or accepted to join it."""
     if person.belongs_to(case.organisation_id):
         return True
+    if not person.organisation_ids:
+        return False
     return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
 
 
@@ -129,10 +131,12 @@ def require_live(case: Case) -> None:
 
 def next_steps(person: Person, case: Case) -> list[NextStep]:
     """Name what this person can do with the case now, the one that leads on first."""
-    open_now = [
-        step for step in _order(case) if _is_open(step, case) and MAY[step](person, case)
-    ]
-    return [_next_step(step, case) for step in open_now]
+    return [_next_step(step, case) for step in open_steps(person, case)]
+
+
+def open_steps(person: Person, case: Case) -> list[str]:
+    """Name those steps by their key alone."""
+    return [step for step in _order(case) if _is_open(step, case) and MAY[step](person, case)]
 
 
 def _order(case: Case) -> list[str]:
@@ -166,10 +170,15 @@ def _is_open(step: str, case: Case) -> bool:
     return case.state in LIVE
 
 
-def _next_step(step: str, case: Case) -> NextStep:
-    label, sentence = STEPS[step]
+def words(step: str, case: Case) -> tuple[Text, Text]:
+    """Give the label and the sentence of a step."""
     if step == "intake" and hasattr(case, "intake"):
-        label, sentence = INTAKE_AGAIN
+        return INTAKE_AGAIN
+    return STEPS[step]
+
+
+def _next_step(step: str, case: Case) -> NextStep:
+    label, sentence = words(step, case)
     return NextStep(
         name=step,
         label=label,

@@ -1,5 +1,6 @@
 """The API of datasets: parse, call one action, show. No decisions are taken here."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -14,12 +15,26 @@ from fabriek.datasets import actions, queries, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.models import Dataset, Licence
 from fabriek.kernel.errors import Invalid
-from fabriek.kernel.paging import Listing, Paged, paginate
+from fabriek.kernel.paging import Listing, Paged, addresses, paginate
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store.models import Blob, File, Revision
 
 router = Router(tags=["datasets"])
+
+# What a list tells, read as plain values.
+LISTED = (
+    "code",
+    "title",
+    "description",
+    "licence",
+    "has_personal_data",
+    "case__code",
+    "created_at",
+    "revision",
+    "file_count",
+    "size_bytes",
+)
 
 
 class StepOut(Schema):
@@ -111,8 +126,12 @@ class MissingOut(Schema):
 
 
 @router.get("/", response=Listing[DatasetOut])
-def list_all(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> Paged[Dataset]:
-    return paginate(queries.search(request.user, q), page, size)
+def list_all(
+    request: SignedIn, q: str = "", page: int = 1, size: int = 50
+) -> Listing[DatasetOut]:
+    found = paginate(queries.search(request.user, q).values(*LISTED), page, size)
+    address = addresses("datasets:detail")
+    return Listing[DatasetOut].of(found, (_row(row, address) for row in found.items))
 
 
 @router.post("/", response={201: DatasetDetailOut})
@@ -188,6 +207,14 @@ def download(
     chosen = _revision(dataset, revision)
     file = get_object_or_404(chosen.files.select_related("blob", "revision"), path=path)
     return attachment(actions.download(dataset, file, by=request.user))
+
+
+def _row(row: dict[str, Any], address: Callable[[str], str]) -> DatasetOut:
+    return DatasetOut.model_construct(
+        **row,
+        case=row["case__code"],
+        url=address(row["code"]),
+    )
 
 
 def _require_length(request: SignedIn) -> None:

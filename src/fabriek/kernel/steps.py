@@ -27,6 +27,12 @@ class StepOut(Schema):
     label: str
     sentence: str
 
+    @classmethod
+    def of(cls, name: str, words: tuple[Text, Text]) -> "StepOut":
+        """Tell a step from its label and sentence alone: a list needs no address of it."""
+        label, sentence = words
+        return cls.model_construct(name=name, label=str(label), sentence=str(sentence))
+
     @staticmethod
     def resolve_label(step: NextStep) -> str:
         return str(step.label)

@@ -1,6 +1,7 @@
 """What every page shows: the factory's name and the person's own menu."""
 
 from dataclasses import dataclass
+from functools import cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -31,15 +32,24 @@ def menu(request: HttpRequest) -> list[MenuItem]:
     shown = [(label, name, False) for label, name in _entries(person)]
     shown += [(label, name, True) for label, name in PERSONAL]
     return [
-        MenuItem(label, reverse(name), request.path.startswith(reverse(name)), personal)
+        MenuItem(label, address(name), request.path.startswith(address(name)), personal)
         for label, name, personal in shown
     ]
+
+
+@cache
+def address(name: str) -> str:
+    """Give the address of a page without arguments; looked up once, for it stands everywhere."""
+    return reverse(name)
 
 
 # In the person's own menu only: the bar keeps to the way of a case.
 PERSONAL: list[tuple[Text, str]] = [
     (_("Your page"), "people:me"),
     (_("Tokens"), "people:tokens"),
+    (_("E-mail addresses"), "account_email"),
+    (_("Password"), "account_change_password"),
+    (_("Two-step sign-in"), "mfa_index"),
 ]
 
 

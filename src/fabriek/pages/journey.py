@@ -1,18 +1,19 @@
 """Where a case stands on its way, and what its people do next; reads all stages."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from functools import cache
 from typing import Any, Literal
 
-from django.db.models import Count, Exists, IntegerField, OuterRef, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.models import Application
 from fabriek.access.states import UNDER_ASSESSMENT, ApplicationState
 from fabriek.allocations.models import Allocation
-from fabriek.cases.models import Case, Intake
+from fabriek.cases.models import Case, CaseQuerySet, Intake
+from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Text
@@ -27,17 +28,16 @@ Status = Literal["done", "current", "todo"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Standing:
-    """What one query tells about all stages of a case."""
+    """What one query tells about all stages of a case: the newest of each; None: no such."""
 
     has_intake: bool
-    application: str
-    application_state: str
-    account: str
-    dataset_count: int
-    run_count: int
-    run: str
-    run_state: str
-    model: str
+    application: str | None
+    application_state: str | None
+    account: str | None
+    has_data: bool
+    run: str | None
+    run_state: str | None
+    model: str | None
 
 
 # Steps that only look: nothing stands still until they are taken.
@@ -62,38 +62,41 @@ class Way:
 
 
 def way(case: Case, person: Person) -> Way:
-    return ways([case], person)[case.pk]
+    found = with_standing().values(*COLUMNS).get(pk=case.pk)
+    return Way(standing=Standing(**found), part=takes_part(person, case))
 
 
-def ways(cases: Sequence[Case], person: Person) -> dict[int, Way]:
-    """Ask for everything about all these cases in one query."""
-    applications = _newest(Application.objects.all(), "created_at").exclude(
-        state=ApplicationState.WITHDRAWN
+def way_of_own(case: Case) -> Way:
+    """Tell the way of a case that came `with_standing`, for who takes part in it."""
+    found = {name: getattr(case, name) for name in COLUMNS}
+    return Way(standing=Standing(**found), part=True)
+
+
+def with_standing() -> CaseQuerySet:
+    """Bring along where each case stands, for `way_of_own`; ask for a few cases only."""
+    # A copy: whoever reads it must not leave rows behind in the one that is kept.
+    return _with_standing().all()
+
+
+# Kept, because Django takes far longer to put this query together than to send it.
+@cache
+def _with_standing() -> CaseQuerySet:
+    applications = _newest(
+        Application.objects.exclude(state=ApplicationState.WITHDRAWN), "created_at"
     )
     allocations = _newest(Allocation.objects.all(), "opened_at")
     runs = _newest(Run.objects.all(), "asked_at")
-    rows = (
-        Case.objects.filter(pk__in=[case.pk for case in cases])
-        .annotate(
-            is_part=Exists(Case.objects.taken_part_in_by(person).filter(pk=OuterRef("pk"))),
-            has_intake=Exists(Intake.objects.filter(case=OuterRef("pk"))),
-            application=_text(applications, "code"),
-            application_state=_text(applications, "state"),
-            account=_text(allocations, "account"),
-            dataset_count=_count(Dataset.objects.all()),
-            run_count=_count(Run.objects.all()),
-            run=_text(runs, "code"),
-            run_state=_text(runs, "state"),
-            model=_text(_newest(Model.objects.all(), "registered_at"), "code"),
-        )
-        .values("pk", "is_part", *COLUMNS)
+    models = _newest(Model.objects.all(), "registered_at")
+    return Case.objects.annotate(
+        has_intake=Exists(Intake.objects.filter(case=OuterRef("pk"))),
+        application=Subquery(applications.values("code")[:1]),
+        application_state=Subquery(applications.values("state")[:1]),
+        account=Subquery(allocations.values("account")[:1]),
+        has_data=Exists(Dataset.objects.filter(case=OuterRef("pk"))),
+        run=Subquery(runs.values("code")[:1]),
+        run_state=Subquery(runs.values("state")[:1]),
+        model=Subquery(models.values("code")[:1]),
     )
-    return {
-        row["pk"]: Way(
-            standing=Standing(**{name: row[name] for name in COLUMNS}), part=row["is_part"]
-        )
-        for row in rows
-    }
 
 
 def stations(case: Case, way: Way, *, current: str) -> list[Station]:
@@ -110,10 +113,10 @@ def stations(case: Case, way: Way, *, current: str) -> list[Station]:
             "data",
             _("Data"),
             _data_url(case, found) if part else "",
-            found.dataset_count > 0,
+            found.has_data,
             "",
         ),
-        ("runs", _("Runs"), _runs_url(case, found), found.run_count > 0, ""),
+        ("runs", _("Runs"), _runs_url(case, found), bool(found.run), ""),
         ("model", _("Model"), _model_url(found) if part else "", bool(found.model), ""),
     )
     return [
@@ -177,10 +180,10 @@ def _through_assessment(found: Standing) -> Iterator[NextStep]:
 
 def _with_gpu_hours(case: Case, found: Standing) -> Iterator[NextStep]:
     query = f"?case={case.code}"
-    if not found.dataset_count:
+    if not found.has_data:
         yield _go("data", _("Add data"), _("Your GPU-hours are open. Add the data."),
                   reverse("datasets:new") + query)  # fmt: skip
-    if not found.run_count:
+    if not found.run:
         yield _go("run", _("Choose a recipe"), _("Your data is here. Start the first run."),
                   reverse("runs:new") + query)  # fmt: skip
     if found.run_state in UNFINISHED:
@@ -215,13 +218,13 @@ def _allocation_url(found: Standing) -> str:
 
 
 def _data_url(case: Case, found: Standing) -> str:
-    if found.dataset_count:
+    if found.has_data:
         return f"{reverse('datasets:list')}?q={case.code}"
     return f"{reverse('datasets:new')}?case={case.code}" if case.state == CaseState.OPEN else ""
 
 
 def _runs_url(case: Case, found: Standing) -> str:
-    return f"{reverse('runs:list')}?q={case.code}" if found.run_count else ""
+    return f"{reverse('runs:list')}?q={case.code}" if found.run else ""
 
 
 def _model_url(found: Standing) -> str:
@@ -230,12 +233,3 @@ def _model_url(found: Standing) -> str:
 
 def _newest(rows: "QuerySet[Any]", column: str) -> "QuerySet[Any]":
     return rows.filter(case=OuterRef("pk")).order_by(f"-{column}")
-
-
-def _text(rows: "QuerySet[Any]", column: str) -> Coalesce:
-    return Coalesce(Subquery(rows.values(column)[:1]), Value(""))
-
-
-def _count(rows: "QuerySet[Any]") -> Coalesce:
-    counted = rows.filter(case=OuterRef("pk")).values("case").values(n=Count("pk"))
-    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)

@@ -1,9 +1,8 @@
 """What the home page shows: what waits for somebody, what runs now, what ends soon."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,10 +20,28 @@ from fabriek.pages import journey
 from fabriek.people import queries as people
 from fabriek.people.models import Person
 from fabriek.runs.models import Run
-from fabriek.runs.states import UNFINISHED
+from fabriek.runs.states import UNFINISHED, RunState
 
 SHOWN = 6
 SOON = timedelta(days=30)
+# What the page shows; the long texts of cases stay in the database.
+ALLOCATION_SHOWN = (
+    "account",
+    "ends_on",
+    "gpu_seconds_granted",
+    "gpu_seconds_held",
+    "gpu_seconds_spent",
+    "gpu_seconds_expired",
+    "case__title",
+)
+CASE_SHOWN = (
+    "code",
+    "title",
+    "state",
+    "organisation__name",
+    "sector__name_nl",
+    "sector__name_en",
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,9 +55,25 @@ class Task:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunLine:
+    code: str
+    case_title: str
+    state: RunState
+    asked_at: datetime
+
+    @property
+    def url(self) -> str:
+        return reverse("runs:detail", args=[self.code])
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CaseLine:
     case: Case
     step: NextStep | None
+
+    @property
+    def state(self) -> CaseState:
+        return CaseState(self.case.state)
 
     @property
     def is_for_us(self) -> bool:
@@ -57,9 +90,13 @@ def tasks(person: Person) -> list[Task]:
     ]
 
 
-def running(person: Person) -> QuerySet[Run]:
-    rows = Run.objects.visible_to(person).filter(state__in=UNFINISHED)
-    return rows.select_related("case").order_by("-asked_at")[:SHOWN]
+def running(person: Person) -> list[RunLine]:
+    rows = Run.objects.visible_to(person).filter(state__in=UNFINISHED).order_by("-asked_at")
+    found = rows.values_list("code", "case__title", "state", "asked_at")[:SHOWN]
+    return [
+        RunLine(code=code, case_title=title, state=RunState(state), asked_at=asked_at)
+        for code, title, state, asked_at in found
+    ]
 
 
 def ending(person: Person) -> list[Allocation]:
@@ -69,20 +106,21 @@ def ending(person: Person) -> list[Allocation]:
     today = timezone.localdate()
     ours = Case.objects.taken_part_in_by(person).values("pk")
     rows = Allocation.objects.filter(case__in=ours, ends_on__range=(today, today + SOON))
-    return list(rows.select_related("case").order_by("ends_on")[:SHOWN])
+    rows = rows.select_related("case").only(*ALLOCATION_SHOWN)
+    return list(rows.order_by("ends_on")[:SHOWN])
 
 
 def case_lines(person: Person) -> list[CaseLine]:
     """One's newest cases, each with what comes next for it."""
     if not person.roles:
         return []
-    rows = Case.objects.taken_part_in_by(person).select_related("organisation", "sector")
-    cases = list(rows.order_by("-created_at", "-pk")[:SHOWN])
-    ways = journey.ways(cases, person) if cases else {}
-    return [CaseLine(case=case, step=_step(case, ways[case.pk], person)) for case in cases]
+    rows = journey.with_standing().taken_part_in_by(person)
+    rows = rows.select_related("organisation", "sector").only(*CASE_SHOWN)
+    newest = rows.order_by("-created_at", "-pk")[:SHOWN]
+    return [CaseLine(case=case, step=_step(case, person)) for case in newest]
 
 
-def _step(case: Case, way: journey.Way, person: Person) -> NextStep | None:
+def _step(case: Case, person: Person) -> NextStep | None:
     if case.state == CaseState.DRAFT:
         return NextStep(
             name="finish",
@@ -93,31 +131,36 @@ def _step(case: Case, way: journey.Way, person: Person) -> NextStep | None:
             url=case.get_absolute_url(),
             method="get",
         )
-    return next(iter(journey.next_steps(case, way, person)), None)
+    return next(iter(journey.next_steps(case, journey.way_of_own(case), person)), None)
 
 
 def _invitations(person: Person) -> list[Task]:
-    to_organisations = [
+    to_organisations = people.invitations_for(person).values_list(
+        "organisation__name", flat=True
+    )
+    tasks = [
         Task(
-            sentence=_("%(organisation)s asks you to join.")
-            % {"organisation": invitation.organisation},
+            sentence=_("%(organisation)s asks you to join.") % {"organisation": organisation},
             label=_("Answer"),
             url=reverse("people:me"),
         )
-        for invitation in people.invitations_for(person)
+        for organisation in to_organisations
     ]
-    return to_organisations + [
+    return tasks + (_invitations_to_cases(person) if person.roles else [])
+
+
+def _invitations_to_cases(person: Person) -> list[Task]:
+    rows = cases.invitations_for(person).values_list(
+        "pk", "case__organisation__name", "organisation__name", "case__title"
+    )
+    return [
         Task(
             sentence=_("%(organisation)s asks %(ours)s to take part in “%(title)s”.")
-            % {
-                "organisation": partner.case.organisation,
-                "ours": partner.organisation,
-                "title": partner.case.title,
-            },
+            % {"organisation": organisation, "ours": ours, "title": title},
             label=_("Answer"),
-            url=reverse("cases:invitation", args=[partner.pk]),
+            url=reverse("cases:invitation", args=[pk]),
         )
-        for partner in (cases.invitations_for(person) if person.roles else ())
+        for pk, organisation, ours, title in rows
     ]
 
 

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 
+from django.db.models import F
 from django.utils import timezone
 
 from fabriek.people.models import Token
@@ -34,10 +35,30 @@ def digest(key: str) -> str:
 def find(key: str) -> Token | None:
     """Return the token of `key` when it is still good, and note the day of its last use."""
     now = timezone.now()
-    token = Token.objects.select_related("person").filter(digest=digest(key)).first()
+    token = _with_person(digest(key))
     if token is None or not token.is_valid(now) or not token.person.is_active:
         return None
     today = timezone.localdate(now)
     if token.last_used_on != today:
         Token.objects.filter(pk=token.pk).update(last_used_on=today)
+    return token
+
+
+def _with_person(digest: str) -> Token | None:
+    """Read the token, its person and what they are and do, which all calls ask, at once."""
+    rows = Token.objects.filter(digest=digest).select_related("person")
+    # One row for each pair of a membership and a duty: people have few of either.
+    pairs = list(
+        rows.annotate(
+            organisation=F("person__memberships__organisation"),
+            role=F("person__memberships__role"),
+            duty=F("person__duty__duty"),
+            funder=F("person__duty__funder_code"),
+        )
+    )
+    if not pairs:
+        return None
+    token = pairs[0]
+    token.person.roles = {pair.organisation: pair.role for pair in pairs if pair.organisation}
+    token.person.duties = {pair.duty: pair.funder for pair in pairs if pair.duty}
     return token

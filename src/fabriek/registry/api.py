@@ -1,5 +1,6 @@
 """The API of registry: parse, call one action, show. No decisions are taken here."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from fabriek.datasets.attachment import attachment
-from fabriek.kernel.paging import Listing, Paged, paginate
+from fabriek.kernel.paging import Listing, addresses, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
 from fabriek.registry import actions, origin, queries, rules
@@ -18,6 +19,20 @@ from fabriek.store.models import File, Repository
 from fabriek.store.references import written
 
 router = Router(tags=["models"])
+
+# What a list tells, read as plain values: a card is long, and so are the settings of a run.
+LISTED = (
+    "code",
+    "title",
+    "case__code",
+    "licence",
+    "revision__repository__is_open",
+    "base__code",
+    "run__code",
+    "scores",
+    "revision__size_bytes",
+    "registered_at",
+)
 
 
 class ModelOut(Schema):
@@ -120,8 +135,10 @@ class FilesOut(Schema):
 
 
 @router.get("/", response=Listing[ModelOut])
-def index(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> Paged[Model]:
-    return paginate(queries.listing(request.user, q), page, size)
+def index(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> Listing[ModelOut]:
+    found = paginate(queries.listing(request.user, q).values(*LISTED), page, size)
+    address = addresses("registry:detail")
+    return Listing[ModelOut].of(found, (_row(row, address) for row in found.items))
 
 
 @router.get("/{code}", response=ModelDetailOut)
@@ -153,6 +170,18 @@ def download(request: SignedIn, code: str, path: str) -> FileResponse:
     model = _model(request, code)
     file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
     return attachment(actions.download(model, file, by=request.user))
+
+
+def _row(row: dict[str, Any], address: Callable[[str], str]) -> ModelOut:
+    return ModelOut.model_construct(
+        **row,
+        case=row["case__code"],
+        is_open=row["revision__repository__is_open"],
+        base=row["base__code"],
+        run=row["run__code"],
+        size_bytes=row["revision__size_bytes"],
+        url=address(row["code"]),
+    )
 
 
 def _model(request: SignedIn, code: str) -> Model:
