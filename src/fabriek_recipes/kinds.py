@@ -53,7 +53,8 @@ class Estimate:
 class Recipe:
     """One way to make something on the engine; page form, API schema and CLI derive from it.
 
-    Titles and helps are English msgids: translate them where they are shown.
+    Titles and helps are English msgids: translate them where they are shown. A knob that is
+    chosen from words has `labels` in its schema: what people read for each of these words.
     """
 
     name: str
@@ -66,7 +67,12 @@ class Recipe:
     estimate: Callable[[Any, Facts], Estimate]
     checks: Callable[[dict[str, Path]], tuple[Sentence, ...]]
     """Problems of the inputs (name to file or folder), at most some twenty; empty is good."""
-    makes_model: bool = True
+    makes: str = ""
+    """What kind of model comes out, as the end of its title; empty where none does."""
+
+    @property
+    def makes_model(self) -> bool:
+        return bool(self.makes)
 
     @property
     def module(self) -> str:

@@ -57,7 +57,8 @@ def test_list_show_and_card_tell_of_a_model(fabriek, model, lead):
 
     assert model.code in listed.stdout
     assert model.code in shown.stdout
-    assert "exact_match_after" in shown.stdout
+    assert "exact_match_after  91.7%" in shown.stdout
+    assert "loss_after         0.123" in shown.stdout
     assert card.stdout.startswith("---\n")
 
 

@@ -8,6 +8,8 @@ from tests.runs.world import a_world
 
 pytestmark = pytest.mark.django_db
 
+SCORES = {"exact_match_before": None, "exact_match_after": 0.524, "loss_after": 1.5}
+
 
 @pytest.fixture
 def world(db):
@@ -45,6 +47,7 @@ def test_a_recipe_alone_explains_its_settings(fabriek):
     assert result.exit_code == 0
     assert "--learning-rate" in result.stdout
     assert "1 to 100" in result.stdout
+    assert "Method (lora: A small addition (LoRA); full: Every weight)" in result.stdout
     assert result.stdout.endswith(
         "Start it: fabriek run finetune_lm --case CODE --data CODE --model CODE\n"
     )
@@ -158,14 +161,18 @@ def test_the_list_of_runs_can_be_narrowed(fabriek, world):
 
 def test_show_tells_state_scores_and_next_steps(fabriek, world):
     run = world.ask()
-    Run.objects.filter(pk=run.pk).update(state="succeeded", scores={"loss_after": 1.5})
+    Run.objects.filter(pk=run.pk).update(state="succeeded", scores=SCORES)
 
     result = fabriek(world.person, "runs", "show", run.code)
 
     assert [line.split() for line in result.stdout.splitlines()[1:2]] == [
         ["State", "succeeded"]
     ]
-    assert "loss_after     1.5\n" in result.stdout
+    assert result.stdout.splitlines()[3:6] == [
+        "exact_match_before not measured",
+        "exact_match_after  52.4%",
+        "loss_after         1.500",
+    ]
     assert "(Run again with other settings)" in result.stdout
 
 

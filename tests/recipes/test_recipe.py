@@ -1,5 +1,6 @@
 """The catalogue: what can be set, what it costs, and that the portal can read it cheaply."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,6 +11,8 @@ from pydantic import ValidationError
 
 from fabriek_recipes.facts import look, parameters_of
 from fabriek_recipes.kinds import Facts
+from fabriek_recipes.pretrain_lm.knobs import SHAPES, SIZES
+from fabriek_recipes.pretrain_lm.knobs import Knobs as PretrainKnobs
 from fabriek_recipes.recipe import catalogue
 from fabriek_recipes.words import Failed
 from tests.recipes.conftest import rows, write_rows
@@ -22,7 +25,8 @@ LIGHT = (
     "recipe, fabriek_recipes.run_folder, fabriek_recipes.rows, fabriek_recipes.facts, "
     "fabriek_recipes.training.process"
 )
-RECIPES = pytest.mark.parametrize("recipe", catalogue().values(), ids=lambda each: each.name)
+RECIPES_OFFERED = list(catalogue().values())
+RECIPES = pytest.mark.parametrize("recipe", RECIPES_OFFERED, ids=lambda each: each.name)
 
 
 def test_the_portal_reads_recipes_without_torch_or_transformers():
@@ -57,6 +61,43 @@ def test_every_knob_is_simple_bounded_and_told_in_words(recipe):
         if knob["type"] in {"integer", "number"}:
             assert "maximum" in knob
             assert "minimum" in knob or "exclusiveMinimum" in knob
+
+
+def test_what_every_recipe_sets_differs_in_its_default_only_and_stands_last():
+    shared = [
+        "warmup_percent",
+        "weight_decay",
+        "gradient_norm_max",
+        "checkpoint_every_steps",
+    ]
+    schemas = [recipe.knobs.model_json_schema()["properties"] for recipe in RECIPES_OFFERED]
+
+    assert [list(schema)[-4:] for schema in schemas] == [shared, shared]
+    for name in (*shared, "tokens_per_step"):
+        one, other = ({**schema[name], "default": None} for schema in schemas)
+        assert one == other
+    assert [schema["weight_decay"]["default"] for schema in schemas] == [0.01, 0.1]
+
+
+@RECIPES
+def test_every_word_one_chooses_from_has_words_for_people(recipe):
+    knobs = recipe.knobs.model_json_schema()["properties"].values()
+
+    chosen = [knob for knob in knobs if "enum" in knob]
+
+    assert chosen
+    for knob in chosen:
+        assert knob["labels"].keys() == set(knob["enum"])
+        assert all(knob["labels"].values())
+
+
+@pytest.mark.parametrize("size", SHAPES)
+def test_the_words_for_a_size_count_its_weights(size):
+    vocabulary = PretrainKnobs.model_fields["vocabulary"].default
+
+    millions = float(re.search(r"\(([\d.]+) million", SIZES[size]).group(1))
+
+    assert millions == float(f"{SHAPES[size].parameters(vocabulary) / 1e6:.2g}")
 
 
 @RECIPES

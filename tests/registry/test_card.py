@@ -19,7 +19,7 @@ def facts(**changes):
         has_personal_data=True,
     )
     given = {
-        "title": "Messages · finetune_lm",
+        "title": "Messages · fine-tuned language model",
         "case": "C26-0001",
         "case_title": "Shorter waiting",
         "organisation": "Zorgdesk B.V.",
@@ -31,7 +31,7 @@ def facts(**changes):
         "seed": 7,
         "code_version": "0.1.0",
         "licence": "eupl-1.2",
-        "knobs": {"epochs": 3, "method": "lora"},
+        "settings": [setting(title="Method", value="Every weight", option="--method full")],
         "datasets": [source],
         "base": card.Source(
             reference="M26-0001", title="Small base", digest="b" * 64, licence="apache-2.0"
@@ -42,6 +42,10 @@ def facts(**changes):
         "gpu_seconds_estimated": 720,
     }
     return card.CardFacts(**given | changes)
+
+
+def setting(**fields):
+    return card.Setting(**{"title": "a", "value": "b", "option": "c"} | fields)
 
 
 def test_the_front_matter_is_what_hugging_face_reads():
@@ -62,15 +66,16 @@ def test_a_licence_the_hub_does_not_know_is_named_in_its_own_field():
 def test_the_card_tells_scores_origin_making_and_limits():
     text = card.written(facts())
 
-    assert "beantwoordt het 92% precies goed (vooraf: 4%)" in text
-    assert "| exact match | 0.04 | 0.92 |" in text
-    assert "| loss | not measured | 0.1 |" in text
+    assert "beantwoordt het 92,0\xa0% precies goed (vooraf: 4,0\xa0%)" in text
+    assert "answers 92.0% exactly right (before training: 4.0%)" in text
+    assert "| exact match | 4.0% | 92.0% |" in text
+    assert "| loss | not measured | 0.100 |" in text
     assert "Measured on 90 rows" in text
     assert "GPU-hours used: 0.10 (estimated before the start: 0.20)" in text
     assert "Parameters total: 1,234,567" in text
     assert "about 1e+15 FLOP of our own, below the 1e23" in text
     assert "treat the model itself as personal data" in text
-    assert "| epochs | 3 |" in text
+    assert "| Method | Every weight | `--method full` |" in text
 
 
 def test_what_was_not_measured_is_said_so():
@@ -99,7 +104,12 @@ def test_hostile_names_of_data_base_and_licence_stay_text():
     source = card.Source(reference="D1@1", title=HOSTILE, digest="d", licence=HOSTILE)
 
     text = card.written(
-        facts(datasets=[source], base=source, licence=HOSTILE, knobs={"a": HOSTILE})
+        facts(
+            datasets=[source],
+            base=source,
+            licence=HOSTILE,
+            settings=[setting(title=HOSTILE, value=HOSTILE, option=HOSTILE)],
+        )
     )
 
     html = reading.as_html(text)
@@ -125,6 +135,8 @@ def test_a_card_of_others_is_shown_without_html_pictures_or_inline_styles():
     for mark in ("<b ", "<img", "style=", 'href="javascript', "<h1"):
         assert mark not in html
     assert '<td class="num">2</td>' in html
+    assert '<div class="table-wrap" tabindex="0"><table class="table table--plain">' in html
+    assert html.endswith("</table></div>\n")
 
 
 def test_a_card_that_only_looks_like_front_matter_is_shown_whole():
@@ -162,4 +174,4 @@ def test_scores_are_paired_the_best_understood_first():
         ("loss", 3.0, 0.25),
         ("x", None, 1),
     ]
-    assert pairs[0].after_said.replace(",", ".") == "91.8 %"
+    assert pairs[0].after_said == "91.8%"

@@ -32,7 +32,7 @@ def test_what_a_run_left_becomes_a_model_with_card_scores_and_origin():
 
     assert model.code.startswith("M")
     assert (model.title, model.case, model.run, model.base) == (
-        "Messages to the desk · finetune_lm",
+        "Messages to the desk · verder getraind taalmodel",
         case,
         run,
         None,
@@ -56,6 +56,41 @@ def test_what_a_run_left_becomes_a_model_with_card_scores_and_origin():
         assert file.read().decode() == model.card
     entry = Entry.objects.get(verb="registry.register")
     assert (entry.by, entry.thread, entry.details["run"]) == (None, case.code, run.code)
+
+
+@pytest.mark.parametrize(
+    ("language", "recipe", "ending"),
+    [
+        ("nl", "finetune_lm", "verder getraind taalmodel"),
+        ("nl", "pretrain_lm", "nieuw taalmodel"),
+        ("en", "finetune_lm", "fine-tuned language model"),
+        ("en", "pretrain_lm", "new language model"),
+    ],
+)
+def test_the_title_ends_in_what_it_is_in_the_language_of_the_factory(
+    settings, language, recipe, ending
+):
+    settings.LANGUAGE_CODE = language
+    case, _lead, _member = a_consortium()
+    run = a_finished_run(case=case, data=[some_data(case)], recipe=recipe)
+
+    model = actions.register(run)
+
+    repository = Repository.objects.get(code=model.code)
+    assert (model.title, repository.title) == (f"Messages to the desk · {ending}",) * 2
+    assert f"\n# Messages to the desk · {ending}\n" in model.card
+
+
+def test_the_card_tells_settings_in_words_and_as_they_are_typed():
+    run = a_finished_run(knobs={"method": "full", "epochs": 3, "learning_rate": 2e-5})
+
+    card = actions.register(run).card
+
+    assert card.partition("|---|---|---|\n")[2].splitlines()[:3] == [
+        "| Method | Every weight | `--method full` |",
+        "| Passes over the data | 3 passes | `--epochs 3` |",
+        "| Learning rate | 0.00002 | `--learning-rate 2e-05` |",
+    ]
 
 
 def test_rows_of_people_stay_in_the_run_and_odd_figures_are_left_out():

@@ -81,6 +81,43 @@ def test_the_form_speaks_dutch(world, browser):
 
     assert re.search(r"Deze run gebruikt ongeveer 0,\d+ GPU-uren van uw 10", page)
     assert "Rondes door de tekst" in page
+    assert re.search(r"met \d+,\d MFLOP per token", page)
+
+
+def test_what_one_chooses_from_is_in_words_and_what_is_sent_in_code(world, browser):
+    client = browser(world.person, "nl")
+
+    page = client.get(FORM.format(world.case.code)).content.decode()
+
+    assert re.findall(r'<option value="(tiny|mini|small|base)"[^>]*>([^<]+)<', page) == [
+        ("tiny", "Piepklein (0,34 miljoen gewichten)"),
+        ("mini", "Heel klein (1,2 miljoen gewichten)"),
+        ("small", "Klein (28 miljoen gewichten)"),
+        ("base", "Middelgroot (88 miljoen gewichten)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "percent"),
+    [
+        ("nl", "Piepklein (0,34 miljoen gewichten)", "Rustige start 5 %"),
+        ("en", "Tiny (0.34 million weights)", "Gentle start 5%"),
+    ],
+)
+def test_the_page_of_a_run_tells_its_settings_in_words(world, browser, language, said, percent):
+    run = world.ask(knobs={"size": "tiny"})
+
+    words = text_of(browser(world.person, language).get(f"/runs/{run.code}/"))
+
+    assert said in words
+    assert percent in words
+    assert " tiny " not in words
+
+
+def test_settings_of_a_recipe_that_is_gone_are_shown_as_they_are(world, browser):
+    run = a_run(allocation=world.allocation, recipe="gone", knobs={"old_size": "tiny"})
+
+    assert "old size tiny" in text_of(browser(world.person).get(f"/runs/{run.code}/"))
 
 
 def test_a_case_without_gpu_hours_says_what_to_do_first(browser):
@@ -96,7 +133,7 @@ def test_starting_a_run_holds_its_gpu_time_and_shows_its_page(world, browser):
     answer = browser(world.person).post(FORM.format(world.case.code), typed(world, seed="7"))
 
     run = Run.objects.get()
-    assert (answer.status_code, answer.url) == (302, f"/runs/{run.code}")
+    assert (answer.status_code, answer.url) == (302, f"/runs/{run.code}/")
     assert (run.seed, run.knobs["size"], run.state) == (7, "tiny", RunState.WAITING)
     assert world.held() == run.gpu_seconds_held
 
@@ -216,11 +253,12 @@ def running(world, engine):
 
 
 def test_a_running_run_shows_how_far_it_is_and_asks_again(running, world, browser):
-    answer = browser(world.person).get(f"/runs/{running.code}")
+    answer = browser(world.person).get(f"/runs/{running.code}/")
 
     page, words = answer.content.decode(), text_of(answer)
     assert "3 of 12 steps" in words
-    assert "The loss fell from 4.00 to 2.00 in 3 steps." in words
+    assert "The loss fell from 4.000 to 2.000 in 3 steps." in words
+    assert "last: 2.000" in words
     assert "secret words" in words
     assert f'hx-get="/runs/{running.code}/live?seen=' in page
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in page
@@ -243,7 +281,7 @@ def test_asking_stops_when_the_run_is_over(running, world, engine, browser):
     client = browser(world.person)
 
     live = client.get(f"/runs/{running.code}/live")
-    page = client.get(f"/runs/{running.code}").content.decode()
+    page = client.get(f"/runs/{running.code}/").content.decode()
 
     assert live.headers["HX-Refresh"] == "true"
     assert "hx-get" not in page
@@ -253,7 +291,7 @@ def test_asking_stops_when_the_run_is_over(running, world, engine, browser):
 def test_staff_see_a_run_from_outside_only(running, browser):
     client = browser(staff())
 
-    words = text_of(client.get(f"/runs/{running.code}"))
+    words = text_of(client.get(f"/runs/{running.code}/"))
     live = text_of(client.get(f"/runs/{running.code}/live"))
 
     assert "running" in words
@@ -272,9 +310,9 @@ def test_a_run_that_failed_says_why_in_the_readers_language(world, browser):
     }
     run = a_run(allocation=world.allocation, state="failed", reason="exit", failure=failure)
 
-    english = text_of(browser(world.person).get(f"/runs/{run.code}"))
-    dutch = text_of(browser(world.person, "nl").get(f"/runs/{run.code}"))
-    outside = text_of(browser(staff()).get(f"/runs/{run.code}"))
+    english = text_of(browser(world.person).get(f"/runs/{run.code}/"))
+    dutch = text_of(browser(world.person, "nl").get(f"/runs/{run.code}/"))
+    outside = text_of(browser(staff()).get(f"/runs/{run.code}/"))
 
     assert "stopped being a number at step 1,200" in english
     assert "1.200" in dutch
@@ -287,23 +325,23 @@ def test_a_template_that_would_fill_memory_is_not_filled_in(world, browser):
     failure = {"text": "It stopped.", "msgid": "%(x)999999999s", "values": {"x": 1}}
     run = a_run(allocation=world.allocation, state="failed", failure=failure)
 
-    assert "It stopped." in text_of(browser(world.person).get(f"/runs/{run.code}"))
+    assert "It stopped." in text_of(browser(world.person).get(f"/runs/{run.code}/"))
 
 
 def test_scores_stand_side_by_side(world, browser):
     scores = {"exact_match_before": 0.125, "exact_match_after": 0.9, "loss_after": 1.5}
     run = a_run(allocation=world.allocation, state="succeeded", scores=scores)
 
-    words = text_of(browser(world.person).get(f"/runs/{run.code}"))
+    words = text_of(browser(world.person).get(f"/runs/{run.code}/"))
 
-    assert re.search(r"exactly right \(%\) 12\.5 90\.0", words)
-    assert re.search(r"lower is better\) – 1\.500", words)
+    assert "Answers right to the letter 12.5% 90.0%" in words
+    assert "lower is better not measured 1.500" in words
 
 
 def test_a_stranger_does_not_find_a_run(running, browser):
     client = browser(a_person())
 
-    for address in ("", "/live"):
+    for address in ("/", "/live"):
         assert client.get(f"/runs/{running.code}{address}").status_code == 404
     for address in ("/cancel", "/continue"):
         assert client.post(f"/runs/{running.code}{address}").status_code == 404
@@ -342,7 +380,7 @@ def test_the_list_sorts_by_what_was_used_and_runs_without_a_bill_come_last(world
 
     def order(sort):
         page = client.get(f"/runs/?sort={sort}").content.decode()
-        return re.findall(r'<th scope="row"><a href="/runs/([^"]+)"', page)
+        return re.findall(r'<th scope="row"><a href="/runs/([^"/]+)/"', page)
 
     assert order("used") == [used[10], used[20], without]
     assert order("-used") == [used[20], used[10], without]
@@ -360,8 +398,11 @@ def test_runs_of_others_are_not_in_the_list(world, browser):
     assert run.code in text_of(browser(staff()).get("/runs/"))
 
 
-@pytest.mark.parametrize("number", [1, 30])
-def test_the_list_costs_the_same_for_any_number(browser, number, django_assert_num_queries):
+# A first page that holds all needs no counting.
+@pytest.mark.parametrize(("number", "counting"), [(1, 0), (30, 1)])
+def test_the_list_costs_the_same_for_any_number(
+    browser, number, counting, django_assert_num_queries
+):
     person = a_person()
     case = a_case(lead=person)
     allocation = an_allocation(case=case)
@@ -369,7 +410,7 @@ def test_the_list_costs_the_same_for_any_number(browser, number, django_assert_n
         a_run(allocation=allocation)
     client = browser(person)
 
-    with django_assert_num_queries(7):  # session, person, roles, duties, cases, count, rows
+    with django_assert_num_queries(6 + counting):  # session, person, roles, duties, cases, rows
         client.get("/runs/")
 
 
@@ -385,7 +426,7 @@ def test_the_page_of_a_run_costs_the_same_for_any_number_of_figures(
 
     # Session, person, roles, duties; the run, taking part, curve, inputs, the way of the case.
     with django_assert_num_queries(8):
-        client.get(f"/runs/{run.code}")
+        client.get(f"/runs/{run.code}/")
 
 
 @pytest.mark.parametrize("number", [1, 30])

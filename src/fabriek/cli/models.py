@@ -38,7 +38,7 @@ def show_model(code: Code) -> None:
             ("Licence", model["licence"]),
         ]
     )
-    show.facts((model["scores"] or {}).items())
+    show.scores(model["scores"])
     show.steps(model)
 
 

@@ -116,7 +116,7 @@ def _explain(recipe: http.Json) -> None:
     show.table(
         ("option", "default", "allowed", "what it sets"),
         (
-            (f"--{name.replace('_', '-')}", knob.get("default"), _bounds(knob), knob["title"])
+            (f"--{name.replace('_', '-')}", knob.get("default"), _bounds(knob), _meaning(knob))
             for name, knob in recipe["knobs"]["properties"].items()
         ),
         empty="It has no settings.",
@@ -133,6 +133,15 @@ def _bounds(knob: http.Json) -> str:
     least = knob.get("minimum", knob.get("exclusiveMinimum"))
     most = knob.get("maximum", knob.get("exclusiveMaximum"))
     return f"{least} to {most}" if least is not None and most is not None else ""
+
+
+def _meaning(knob: http.Json) -> str:
+    """Say what a knob sets, and what each of its words stands for."""
+    labels: dict[str, str] = knob.get("labels", {})
+    told = "; ".join(
+        f"{word}: {labels[word]}" for word in knob.get("enum", ()) if word in labels
+    )
+    return f"{knob['title']} ({told})" if told else str(knob["title"])
 
 
 def _show_price(price: http.Json) -> None:

@@ -93,7 +93,7 @@ def print_run(run: http.Json) -> None:
                           f"about {show.hours(run['gpu_seconds_estimated'])} estimated"),
         ]
     )  # fmt: skip
-    show.facts((run["scores"] or {}).items())
+    show.scores(run["scores"])
     for sentence in (run["reason_sentence"], *run["warnings"]):
         if sentence:
             show.note(sentence)

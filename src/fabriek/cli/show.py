@@ -1,16 +1,18 @@
 """How things look in a terminal: tables, facts, next steps."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from fabriek import figures
 from fabriek.cli.http import Json
 
 # What goes to a file or another program is not folded to the width of a screen.
 UNFOLDED = 1000
+NAME_WIDTH = 18  # of “exact_match_before”, the longest
 out = Console(highlight=False, width=None if sys.stdout.isatty() else UNFOLDED)
 
 
@@ -30,7 +32,15 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: s
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
     for name, value in pairs:
-        note(f"{name:<14} {_cell(value)}")
+        note(f"{name:<{NAME_WIDTH}} {_cell(value)}")
+
+
+def scores(measured: Mapping[str, float | None] | None) -> None:
+    """Print scores as the pages write them."""
+    facts(
+        (name, "not measured" if value is None else figures.score(name, value))
+        for name, value in (measured or {}).items()
+    )
 
 
 def note(text: str) -> None:

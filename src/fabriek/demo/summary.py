@@ -7,6 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 
+from fabriek import figures
 from fabriek.access.models import Application
 from fabriek.access.states import ApplicationState
 from fabriek.allocations.models import Allocation, Line
@@ -38,7 +39,7 @@ class Summary:
 
     def score(self, when: str) -> str:
         value = self.model.scores.get(f"exact_match_{when}")
-        return "not measured" if value is None else f"{value:.1%}"
+        return "not measured" if value is None else figures.score("exact_match", value)
 
 
 def read_back(case: Case, runs: tuple[Run, ...]) -> Summary:

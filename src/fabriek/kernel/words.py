@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.formats import date_format, number_format
 from django.utils.translation import get_language, gettext, ngettext
 
+from fabriek import figures
 from fabriek.kernel.units import SECONDS_PER_HOUR
 
 # A reader thinks in days up to two months ahead, then in months, then in years.
@@ -56,8 +57,19 @@ def size(size_bytes: int) -> str:
 def euro(eur_cents: int) -> str:
     """Write cents as euros: `€ 1.234,50` in Dutch, `€1,234.50` in English."""
     sign = "-" if eur_cents < 0 else ""
-    space = "\N{NO-BREAK SPACE}" if (get_language() or "").startswith("nl") else ""
-    return f"{sign}€{space}{number(abs(eur_cents) / 100, 2)}"
+    return f"{sign}€{_dutch_space()}{number(abs(eur_cents) / 100, 2)}"
+
+
+def score(name: str, value: float | None) -> str:
+    """Write a score of a model: `52,4 %` or `0,123` in Dutch, `52.4%` or `0.123` in English."""
+    if value is None:
+        return gettext("not measured")
+    return figures.score(name, value, number=number, percent=percent_sign())
+
+
+def percent_sign() -> str:
+    """Give what stands behind a number: `52,4 %` in Dutch, `52.4%` in English."""
+    return f"{_dutch_space()}%"
 
 
 def day(value: date | datetime) -> str:
@@ -81,6 +93,10 @@ def when(value: date | datetime, *, now: datetime | None = None) -> str:
         "distance": _distance(days),
         "day": day(local),
     }
+
+
+def _dutch_space() -> str:
+    return "\N{NO-BREAK SPACE}" if (get_language() or "").startswith("nl") else ""
 
 
 def _today(local: date | datetime, now: datetime) -> str:

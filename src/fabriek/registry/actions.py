@@ -8,23 +8,20 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fabriek import VERSION
 from fabriek.datasets.actions import Download
 from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Refused, WrongState
 from fabriek.people.models import Organisation, Person
-from fabriek.registry import card, licences, outputs, queries, rules
+from fabriek.registry import card, card_facts, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs import actions as runs
 from fabriek.runs import folders
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
-from fabriek.store.models import Blob, File, Repository, Revision
+from fabriek.store.models import Blob, File, Repository
 from fabriek.store.queries import the_store
-from fabriek.store.references import written
-from fabriek_recipes.recipe import catalogue
 
 journal.describe(
     {
@@ -36,8 +33,6 @@ journal.describe(
 )
 README = "README.md"
 CARD_BYTES_MAX = 400_000
-LARGEST = 1e30  # beyond any count of anything: a slip, or a joke
-Plain = str | int | float | bool | None
 
 
 def register(run: Run) -> Model:
@@ -57,7 +52,7 @@ def register(run: Run) -> Model:
     found = outputs.model_files(run.folder)
     repository = _repository_for(run)
     files = {name: store.adopt(repository, path, by=None) for name, path in found.files.items()}
-    told = _card_facts(run, queries.base_of(run), _facts_of(run, found))
+    told = card_facts.of_run(run, base=queries.base_of(run), parameters=found.parameters)
     text = io.BytesIO(card.written(told).encode())
     files[README] = store.store_bytes(repository, text, by=None)
     return _registered(run, repository, files, told)
@@ -190,87 +185,6 @@ def _named(model: Model) -> None:
     Repository.objects.filter(pk=model.revision.repository_id).update(
         code=code, title=model.title
     )
-
-
-def _card_facts(run: Run, base: Model | None, facts: Mapping[str, Plain]) -> card.CardFacts:
-    data = [
-        item.revision
-        for item in run.inputs.all()
-        if hasattr(item.revision.repository, "dataset")
-    ]
-    sources = [_source_of(revision) for revision in data]
-    return card.CardFacts(
-        title=_title(run, sources),
-        case=run.case.code,
-        case_title=run.case.title,
-        organisation=run.case.organisation.name,
-        purpose=run.case.problem,
-        recipe=run.recipe,
-        recipe_summary=catalogue()[run.recipe].summary,
-        run=run.code,
-        made_on=f"{run.ended_at:%Y-%m-%d}" if run.ended_at else "an unknown day",
-        seed=run.seed,
-        code_version=VERSION,
-        licence=licences.inherited(
-            base=base.licence if base else "", datasets=[source.licence for source in sources]
-        ),
-        knobs=run.knobs,
-        datasets=sources,
-        base=_base_source(base),
-        scores=run.scores,
-        facts=facts,
-        gpu_seconds_used=run.gpu_seconds_used or 0,
-        gpu_seconds_estimated=run.gpu_seconds_estimated,
-    )
-
-
-def _title(run: Run, sources: list[card.Source]) -> str:
-    named = sources[0].title if sources else run.case.title
-    return f"{named[:150]} · {run.recipe}"
-
-
-def _source_of(revision: Revision) -> card.Source:
-    dataset = revision.repository.dataset
-    return card.Source(
-        reference=written(revision),
-        title=dataset.title,
-        digest=revision.digest,
-        licence=dataset.licence,
-        has_personal_data=dataset.has_personal_data,
-    )
-
-
-def _base_source(base: Model | None) -> card.Source | None:
-    if base is None:
-        return None
-    return card.Source(
-        reference=base.code,
-        title=base.title,
-        digest=base.revision.digest,
-        licence=base.licence,
-    )
-
-
-def _facts_of(run: Run, found: outputs.Found) -> dict[str, Plain]:
-    """Keep single figures and words of the run's report.
-
-    Lists of rows hold people's data and stay in the run. A job may write anything: what a
-    database cannot keep is left out.
-    """
-    told = {
-        name[:60]: value[:200] if isinstance(value, str) else value
-        for name, value in folders.report(run).items()
-        if name.isprintable() and _is_plain(value)
-    }
-    return {"parameters_total": found.parameters} | told  # type: ignore[return-value]
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, str):
-        return value.isprintable()
-    if isinstance(value, int | float):
-        return abs(value) < LARGEST  # not infinite, nor "not a number"
-    return value is None
 
 
 # --- what staff brings in ----------------------------------------------------------------

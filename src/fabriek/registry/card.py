@@ -9,7 +9,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from django.utils import translation
+
+from fabriek.kernel import words
 from fabriek.registry.scores import Figure, pairs
+
+LANGUAGE = "en"
 
 # Regulation (EU) 2024/1689: above this much training compute a model is presumed to be a
 # general-purpose one (Commission guidelines of July 2025).
@@ -28,6 +33,15 @@ class Source:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Setting:
+    """What was set: in English words, and as the option of the command line."""
+
+    title: str
+    value: str
+    option: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class CardFacts:
     title: str
     case: str
@@ -41,7 +55,7 @@ class CardFacts:
     seed: int
     code_version: str
     licence: str
-    knobs: Mapping[str, object]
+    settings: Sequence[Setting]
     datasets: Sequence[Source]
     base: Source | None
     scores: Mapping[str, Figure]
@@ -114,19 +128,20 @@ def _measured(scores: Mapping[str, Figure]) -> tuple[str, str]:
     before, after = scores.get("exact_match_before"), scores.get("exact_match_after")
     if after is None:
         return "", ""
-    vooraf = f" (vooraf: {before:.0%})" if before is not None else ""
-    earlier = f" (before training: {before:.0%})" if before is not None else ""
+    vooraf, na = (_said("exact_match", one, language="nl") for one in (before, after))
+    earlier, later = (_said("exact_match", one) for one in (before, after))
     return (
-        f" Van de voorbeelden die het nooit zag, beantwoordt het {after:.0%} precies "
-        f"goed{vooraf}.",
-        f" On rows it never saw it answers {after:.0%} exactly right{earlier}.",
+        f" Van de voorbeelden die het nooit zag, beantwoordt het {na} precies goed"
+        f"{'' if before is None else f' (vooraf: {vooraf})'}.",
+        f" On rows it never saw it answers {later} exactly right"
+        f"{'' if before is None else f' (before training: {earlier})'}.",
     )
 
 
 def _scores(facts: CardFacts) -> str:
     rows = [
-        f"| {_line(score.name.replace('_', ' '))} | {_number(score.before)} "
-        f"| {_number(score.after)} |"
+        f"| {_line(score.name.replace('_', ' '))} | {_said(score.name, score.before)} "
+        f"| {_said(score.name, score.after)} |"
         for score in pairs(facts.scores)
     ]
     if not rows:
@@ -136,7 +151,7 @@ def _scores(facts: CardFacts) -> str:
     table = "\n".join(["| score | before | after |", "|---|---:|---:|", *rows])
     return (
         f"## Scores\n\n{table}\n\nMeasured on {on} that were kept apart and never "
-        "learned from. Exact match: the share of answers that are right to the letter, of 1. "
+        "learned from. Exact match: the share of answers that are right to the letter. "
         "Loss: how surprised the model is by the right answer; lower is better."
     )
 
@@ -184,11 +199,16 @@ def _making(facts: CardFacts) -> str:
     ]
     if compute := _compute(facts.facts.get("flop_estimate")):
         lines.append(compute)
-    knobs = "\n".join(
-        f"| {_line(name)} | {_line(str(value))} |" for name, value in facts.knobs.items()
-    )
-    settings = f"\n\n| setting | value |\n|---|---|\n{knobs}" if knobs else ""
-    return "## How it was made\n\n" + "\n".join(lines) + settings
+    return "## How it was made\n\n" + "\n".join(lines) + _settings(facts)
+
+
+def _settings(facts: CardFacts) -> str:
+    rows = [
+        f"| {_inside(one.title)} | {_inside(one.value)} | {_code(one.option)} |"
+        for one in facts.settings
+    ]
+    head = ["| setting | value | on the command line |", "|---|---|---|"]
+    return "\n\n" + "\n".join([*head, *rows]) if rows else ""
 
 
 def _compute(flop: object) -> str:
@@ -220,10 +240,13 @@ def _limits(facts: CardFacts) -> str:
     return "## What it is not\n\n" + "\n".join(f"- {line}" for line in lines)
 
 
-def _number(value: Figure) -> str:
-    return "not measured" if value is None else f"{value:.4g}"
+def _said(name: str, value: Figure, *, language: str = LANGUAGE) -> str:
+    with translation.override(language):
+        return words.score(name, value)
 
 
+# What would end a piece of code or a cell of a table: shown by a sign that looks like it.
+UNLIKE_CODE = str.maketrans("`|", "’¦")
 SIGNS = frozenset("\\`*_[]<>|#~&")
 # What begins a list, a rule or a heading's underline when it stands first on a line.
 OPENING = re.compile(r"^(?:[-+=]|[0-9]{1,9}[.)])")
@@ -231,12 +254,25 @@ OPENING = re.compile(r"^(?:[-+=]|[0-9]{1,9}[.)])")
 
 def _line(text: str) -> str:
     """Keep what people typed on its line and out of the markup."""
-    flat = "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
-    escaped = "".join(f"\\{sign}" if sign in SIGNS else sign for sign in flat)
+    escaped = _inside(text)
     if found := OPENING.match(escaped):
         end = found.end() - 1
         return f"{escaped[:end]}\\{escaped[end:]}"
     return escaped
+
+
+def _inside(text: str) -> str:
+    """Do the same for what does not stand first on its line."""
+    return "".join(f"\\{sign}" if sign in SIGNS else sign for sign in _flat(text))
+
+
+def _code(text: str) -> str:
+    """Show in a table's cell what one could type: nothing in it is markup."""
+    return f"`{_flat(text).translate(UNLIKE_CODE)}`"
+
+
+def _flat(text: str) -> str:
+    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
 
 
 def _text(text: str) -> str:

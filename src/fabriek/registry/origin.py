@@ -9,8 +9,8 @@ from fabriek.kernel import words
 from fabriek.people.models import Person
 from fabriek.registry import licences, queries
 from fabriek.registry.models import Model
+from fabriek.runs import offers
 from fabriek.runs.models import Run, RunInput
-from fabriek.runs.words import amount
 from fabriek.store.models import Revision
 from fabriek.store.references import written
 from fabriek_recipes.recipe import catalogue
@@ -126,18 +126,12 @@ def _run_item(run: Run) -> Item:
 
 def changed_knobs(run: Run) -> dict[str, str]:
     """Give the settings that somebody chose, in the recipe's words: not the recipe's own."""
-    recipe = catalogue().get(run.recipe)
-    fields = recipe.knobs.model_fields if recipe else {}
     changed = {
-        _title(fields[name].title if name in fields else None, name): amount(value)
-        for name, value in run.knobs.items()
-        if name not in fields or fields[name].default != value
+        knob.title: knob.said(value)
+        for knob, value in offers.chosen(run.recipe, run.knobs)
+        if knob.default != value
     }
     return dict(list(changed.items())[:KNOBS_SHOWN])
-
-
-def _title(title: str | None, name: str) -> str:
-    return _(title) if title else name.replace("_", " ")
 
 
 def _input_item(row: RunInput) -> Item:

@@ -18,6 +18,14 @@ DEEPER = 1
 DEEPEST = 6
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+# On a phone a wide table scrolls by itself, by keyboard too, and not the page.
+_markdown.add_render_rule(
+    "table_open",
+    lambda self, tokens, at, options, env: (
+        f'<div class="table-wrap" tabindex="0">{self.renderToken(tokens, at, options, env)}'
+    ),
+)
+_markdown.add_render_rule("table_close", lambda *_args: "</table></div>\n")
 
 
 @lru_cache(maxsize=64)

@@ -7,15 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel import words
 from fabriek.kernel.errors import Text
+from fabriek.runs.words import SCORES, score_name
 
 Figure = float | int | None
 
-NAMES: dict[str, Text] = {
-    "exact_match": _("Answers right to the letter"),
-    "loss": _("Loss: how surprised it is by the right answer, lower is better"),
-}
 SHORT_NAMES: dict[str, Text] = {"exact_match": _("right to the letter"), "loss": _("loss")}
-SHARES = {"exact_match"}  # of 1; people read them in percent
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,8 +23,8 @@ class Score:
     after: Figure
 
     @property
-    def label(self) -> Text:
-        return NAMES.get(self.name, self.name.replace("_", " ") or "?")
+    def label(self) -> str:
+        return score_name(self.name)
 
     @property
     def short_label(self) -> Text:
@@ -36,17 +32,17 @@ class Score:
 
     @property
     def before_said(self) -> str:
-        return _said(self.name, self.before)
+        return words.score(self.name, self.before)
 
     @property
     def after_said(self) -> str:
-        return _said(self.name, self.after)
+        return words.score(self.name, self.after)
 
 
 def pairs(scores: Mapping[str, Figure]) -> list[Score]:
     """Pair `loss_before` and `loss_after`, the best understood first."""
     names = {name.removesuffix("_before").removesuffix("_after") for name in scores}
-    known = list(NAMES)
+    known = list(SCORES)
     ordered = sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
     return [
         Score(
@@ -56,12 +52,3 @@ def pairs(scores: Mapping[str, Figure]) -> list[Score]:
         )
         for name in ordered
     ]
-
-
-def _said(name: str, value: Figure) -> str:
-    if value is None:
-        return str(_("not measured"))
-    if name in SHARES:
-        share = words.number(value * 100, 1)
-        return str(_("%(share)s %%")) % {"share": share}
-    return words.number(value, 4)

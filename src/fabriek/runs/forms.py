@@ -227,9 +227,11 @@ def _field(knob: offers.Knob) -> forms.Field:
             label=knob.title, help_text=knob.help, required=False, initial=knob.default
         )
     if knob.choices:
-        pairs = [(choice, _(choice)) for choice in knob.choices]
         return forms.ChoiceField(
-            label=knob.title, help_text=knob.help, choices=pairs, initial=knob.default
+            label=knob.title,
+            help_text=knob.help,
+            choices=knob.choices,
+            initial=knob.default,
         )
     widget = forms.TextInput() if knob.kind == "string" else forms.NumberInput()
     if knob.kind != "string":

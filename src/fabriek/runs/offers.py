@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from fabriek.kernel.errors import Invalid
+from fabriek.kernel.words import percent_sign
 from fabriek.runs import engine, folders, words
-from fabriek.runs.words import pydantic_sentence, told
+from fabriek.runs.words import amount, pydantic_sentence, told
 from fabriek.store.models import Revision
 from fabriek_recipes import facts
 from fabriek_recipes.kinds import Estimate, Facts, Recipe
@@ -69,9 +70,17 @@ class Knob:
     default: object
     unit: str = ""
     is_advanced: bool = False
-    choices: tuple[str, ...] = ()
+    choices: tuple[tuple[str, str], ...] = ()  # the word of programs, and that of people
     minimum: float | None = None
     maximum: float | None = None
+
+    def said(self, value: object) -> str:
+        return dict(self.choices).get(str(value)) or amount(value)
+
+    def said_with_unit(self, value: object) -> str:
+        if self.unit == "%":
+            return f"{self.said(value)}{percent_sign()}"
+        return f"{self.said(value)} {self.unit}".strip()
 
 
 def knob_schema(recipe: Recipe) -> dict[str, Any]:
@@ -84,6 +93,8 @@ def knob_schema(recipe: Recipe) -> dict[str, Any]:
                 field[name] = _(field[name])
         if "unit" in field:
             field["unit"] = words.unit(field["unit"])
+        if "labels" in field:
+            field["labels"] = {word: _(label) for word, label in field["labels"].items()}
     return schema
 
 
@@ -91,7 +102,19 @@ def knobs_of(recipe: Recipe) -> list[Knob]:
     return [_knob(name, field) for name, field in knob_schema(recipe)["properties"].items()]
 
 
+def chosen(name: str, knobs: Mapping[str, object]) -> list[tuple[Knob, object]]:
+    """Pair what was set with the recipe's knobs; if the recipe is gone, with bare names."""
+    recipe = catalogue().get(name)
+    known = {knob.name: knob for knob in knobs_of(recipe)} if recipe else {}
+    return [(known.get(one) or _bare(one), value) for one, value in knobs.items()]
+
+
+def _bare(name: str) -> Knob:
+    return Knob(name=name, title=name.replace("_", " "), help="", kind="string", default=None)
+
+
 def _knob(name: str, field: Mapping[str, Any]) -> Knob:
+    labels: Mapping[str, str] = field.get("labels", {})
     return Knob(
         name=name,
         title=field.get("title", name),
@@ -100,7 +123,7 @@ def _knob(name: str, field: Mapping[str, Any]) -> Knob:
         default=field.get("default"),
         unit=field.get("unit", ""),
         is_advanced=field.get("group") == "advanced",
-        choices=tuple(field.get("enum", ())),
+        choices=tuple((word, labels.get(word, word)) for word in field.get("enum", ())),
         minimum=field.get("minimum", field.get("exclusiveMinimum")),
         maximum=field.get("maximum", field.get("exclusiveMaximum")),
     )

@@ -17,7 +17,6 @@ from fabriek.store.models import Repository
 from fabriek.store.references import written
 from fabriek_recipes.recipe import catalogue
 
-SMALL_LOSS = 0.1
 WAITING: dict[str, Text] = {
     RunState.WAITING: gettext_lazy("The factory makes the run ready"),
     RunState.QUEUED: gettext_lazy("The run waits for its turn on the machine"),
@@ -103,7 +102,7 @@ def loss_chart(run: Run) -> LineChart:
     curves = queries.curves(run)
     return line_chart(
         [
-            Series(name=words.metric_name(name), points=points)
+            Series(name=words.metric_name(name), points=points, write=_loss)
             for name, points in curves.items()
         ],
         x_label=_("step"),
@@ -116,8 +115,8 @@ def scores(run: Run) -> list[ScoreRow]:
     return [
         ScoreRow(
             name=words.score_name(score.name),
-            before=words.score_value(score.name, score.before),
-            after=words.score_value(score.name, score.after),
+            before=amounts.score(score.name, score.before),
+            after=amounts.score(score.name, score.after),
         )
         for score in queries.scores(run)
     ]
@@ -162,13 +161,10 @@ def bill(run: Run) -> list[Fact]:
 
 def knobs(run: Run) -> list[Fact]:
     """Tell what was set, in the recipe's words; if it is gone, by the bare names."""
-    recipe = catalogue().get(run.recipe)
-    known = {knob.name: knob for knob in offers.knobs_of(recipe)} if recipe else {}
-    rows = []
-    for name, value in run.knobs.items():
-        knob = known.get(name)
-        said = f"{_written(value)} {knob.unit}".strip() if knob else _written(value)
-        rows.append(Fact(label=knob.title if knob else name, value=said))
+    rows = [
+        Fact(label=knob.title, value=knob.said_with_unit(value))
+        for knob, value in offers.chosen(run.recipe, run.knobs)
+    ]
     return [*rows, Fact(label=_("Seed"), value=str(run.seed))]
 
 
@@ -223,6 +219,10 @@ def _detail(run: Run) -> str:
     }
 
 
+def _loss(value: float) -> str:
+    return amounts.score("loss", value)
+
+
 def _loss_sentence(points: list[queries.Point]) -> str:
     if len(points) < 2:  # noqa: PLR2004  one point is no course
         return _("The loss while learning: lower is better.")
@@ -235,12 +235,3 @@ def _loss_sentence(points: list[queries.Point]) -> str:
     if last < first:
         return _("The loss fell from %(first)s to %(last)s in %(step)s steps.") % said
     return _("The loss did not fall: it went from %(first)s to %(last)s.") % said
-
-
-def _loss(value: float) -> str:
-    """Write a small loss with more digits: “0,00” would say that nothing is left of it."""
-    return amounts.number(value, 2 if abs(value) >= SMALL_LOSS else 4)
-
-
-def _written(value: object) -> str:
-    return _(value) if isinstance(value, str) and value else words.amount(value)

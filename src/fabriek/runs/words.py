@@ -66,8 +66,8 @@ REASONS: dict[str, Text] = {
 }
 
 SCORES: dict[str, Text] = {
-    "exact_match": gettext_lazy("Answers that are exactly right (%)"),
-    "loss": gettext_lazy("Loss on rows kept apart (lower is better)"),
+    "exact_match": gettext_lazy("Answers right to the letter"),
+    "loss": gettext_lazy("Loss: how surprised it is by the right answer, lower is better"),
 }
 METRICS: dict[str, Text] = {
     "loss": gettext_lazy("Loss while learning"),
@@ -83,7 +83,6 @@ UNITS: dict[str, Text] = {
 }
 # Templates come out of run folders: only plain places, or `%(x)999999999s` would fill memory.
 PLAIN_PLACES = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*")
-PERCENT = {"exact_match"}
 MINUTE_S = 60
 HOUR_S = 3600
 
@@ -99,15 +98,7 @@ def stage(name: str) -> str:
 
 
 def score_name(name: str) -> str:
-    return str(SCORES.get(name, name.replace("_", " ")))
-
-
-def score_value(name: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    if name in PERCENT:
-        return number(100 * value, 1)
-    return number(value, 3)
+    return str(SCORES.get(name) or name.replace("_", " ") or "?")
 
 
 def unit(name: str) -> str:
@@ -158,7 +149,7 @@ def _shown(value: object) -> object:
     """Write whole numbers as the reader does, and a figure that lost its kind in JSON whole."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return number(value) if isinstance(value, int) else value
+    return amount(value) if isinstance(value, int | float) else value
 
 
 # By pydantic's word for what is wrong: our sentence, and which of its values fills it.

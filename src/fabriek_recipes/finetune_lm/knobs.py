@@ -11,6 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from fabriek_recipes.cost import Work, price
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.knobs import (
+    CheckpointEverySteps,
+    GradientNormMax,
+    TokensPerStep,
+    WarmupPercent,
+    WeightDecay,
+)
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
@@ -21,19 +28,26 @@ ANSWER_SHARE = 0.25
 TEMPLATE_TOKENS = 4
 
 
+Method = Literal["lora", "full"]
+METHODS: dict[str, str] = {
+    "lora": _("A small addition (LoRA)"),
+    "full": _("Every weight"),
+}
+
+
 class Knobs(BaseModel):
     """Settings of a fine-tuning run."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Literal["lora", "full"] = Field(
+    method: Method = Field(
         default="lora",
         title=_("Method"),
         description=_(
-            "“lora” trains a small addition and leaves the base model as it is: cheap, and it "
-            "forgets little. “full” trains every weight: best for small models."
+            "What is trained. A small addition leaves the base model as it is: cheap, and it "
+            "forgets little. Every weight is best for small models."
         ),
-        json_schema_extra={"group": "basic"},
+        json_schema_extra={"group": "basic", "labels": {**METHODS}},
     )
     # Above 100 passes a model only learns its rows by heart.
     epochs: int = Field(
@@ -51,8 +65,8 @@ class Knobs(BaseModel):
         le=0.05,
         title=_("Learning rate"),
         description=_(
-            "How far each step moves. About 0.0002 for LoRA on a large model, 0.00002 for "
-            "full; ten times more for a model of a few million parameters."
+            "How far each step moves. On a large model about 0.0002 for a small addition and "
+            "0.00002 for every weight; ten times more for a model of a few million weights."
         ),
         json_schema_extra={"group": "basic"},
     )
@@ -95,15 +109,7 @@ class Knobs(BaseModel):
         description=_("Where the model is stopped when it is scored and does not stop itself."),
         json_schema_extra={"group": "advanced", "unit": "tokens"},
     )
-    # Fewer than 64 tokens is less than one row; a million does not fit one GPU.
-    tokens_per_step: int = Field(
-        default=4_096,
-        ge=64,
-        le=1_048_576,
-        title=_("Tokens per step"),
-        description=_("How much text each step learns from. Lower it when memory runs out."),
-        json_schema_extra={"group": "advanced", "unit": "tokens"},
-    )
+    tokens_per_step: TokensPerStep = 4_096
     # A rank above 256 costs as much as training all weights.
     lora_rank: int = Field(
         default=16,
@@ -133,46 +139,10 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "advanced"},
     )
-    # Half of the run is the longest start that still leaves time to learn.
-    warmup_percent: int = Field(
-        default=5,
-        ge=0,
-        le=50,
-        title=_("Gentle start"),
-        description=_(
-            "The part of the run in which the learning rate rises to its full height."
-        ),
-        json_schema_extra={"group": "advanced", "unit": "%"},
-    )
-    # Weight decay above 1 pulls every weight to nothing.
-    weight_decay: float = Field(
-        default=0.01,
-        ge=0.0,
-        le=1.0,
-        title=_("Weight decay"),
-        description=_("Keeps weights small, against learning by heart."),
-        json_schema_extra={"group": "advanced"},
-    )
-    # Clipping at 100 is no clipping.
-    gradient_norm_max: float = Field(
-        default=1.0,
-        gt=0.0,
-        le=100.0,
-        title=_("Largest gradient"),
-        description=_("A step that would jump further is shortened to this."),
-        json_schema_extra={"group": "advanced"},
-    )
-    # Each step is the most often that makes sense.
-    checkpoint_every_steps: int = Field(
-        default=200,
-        ge=1,
-        le=100_000,
-        title=_("Save every"),
-        description=_(
-            "After how many steps the run is saved, so that it can go on from there."
-        ),
-        json_schema_extra={"group": "advanced", "unit": "steps"},
-    )
+    warmup_percent: WarmupPercent = 5
+    weight_decay: WeightDecay = 0.01
+    gradient_norm_max: GradientNormMax = 1.0
+    checkpoint_every_steps: CheckpointEverySteps = 200
 
 
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
@@ -250,4 +220,5 @@ RECIPE = Recipe(
     ),
     estimate=estimate,
     checks=checks,
+    makes=_("fine-tuned language model"),
 )

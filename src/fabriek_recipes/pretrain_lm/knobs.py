@@ -11,10 +11,24 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes.cost import BYTES_PER_TOKEN, Work, price
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.knobs import (
+    CheckpointEverySteps,
+    GradientNormMax,
+    TokensPerStep,
+    WarmupPercent,
+    WeightDecay,
+)
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
 Size = Literal["tiny", "mini", "small", "base"]
+# Counted with the vocabulary that is proposed.
+SIZES: dict[str, str] = {
+    "tiny": _("Tiny (0.34 million weights)"),
+    "mini": _("Very small (1.2 million weights)"),
+    "small": _("Small (28 million weights)"),
+    "base": _("Medium (88 million weights)"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +65,10 @@ class Knobs(BaseModel):
         default="mini",
         title=_("Size"),
         description=_(
-            "tiny: 0.1 million weights, to try things out; mini: 1 million, minutes on a "
-            "processor; small: 25 million; base: 85 million, both for a GPU."
+            "Tiny is for trying things out; very small takes minutes on a processor; the two "
+            "larger ones need a GPU."
         ),
-        json_schema_extra={"group": "basic"},
+        json_schema_extra={"group": "basic", "labels": {**SIZES}},
     )
     # Above 100 passes a model only learns its text by heart.
     epochs: int = Field(
@@ -90,19 +104,11 @@ class Knobs(BaseModel):
         le=0.05,
         title=_("Learning rate"),
         description=_(
-            "How far each step moves. Lower for larger models: about 0.0006 for base."
+            "How far each step moves. Lower for larger models: about 0.0006 for the largest."
         ),
         json_schema_extra={"group": "advanced"},
     )
-    # Less than one context is no step; a million does not fit one GPU.
-    tokens_per_step: int = Field(
-        default=1_024,
-        ge=64,
-        le=1_048_576,
-        title=_("Tokens per step"),
-        description=_("How much text each step learns from. Lower it when memory runs out."),
-        json_schema_extra={"group": "advanced", "unit": "tokens"},
-    )
+    tokens_per_step: TokensPerStep = 1_024
     # A fifth of the text is the most that may be kept from learning.
     held_out_percent: int = Field(
         default=2,
@@ -112,46 +118,10 @@ class Knobs(BaseModel):
         description=_("Text the model never learns from, to score it honestly."),
         json_schema_extra={"group": "advanced", "unit": "%"},
     )
-    # Half of the run is the longest start that still leaves time to learn.
-    warmup_percent: int = Field(
-        default=5,
-        ge=0,
-        le=50,
-        title=_("Gentle start"),
-        description=_(
-            "The part of the run in which the learning rate rises to its full height."
-        ),
-        json_schema_extra={"group": "advanced", "unit": "%"},
-    )
-    # Weight decay above 1 pulls every weight to nothing.
-    weight_decay: float = Field(
-        default=0.1,
-        ge=0.0,
-        le=1.0,
-        title=_("Weight decay"),
-        description=_("Keeps weights small, against learning by heart."),
-        json_schema_extra={"group": "advanced"},
-    )
-    # Clipping at 100 is no clipping.
-    gradient_norm_max: float = Field(
-        default=1.0,
-        gt=0.0,
-        le=100.0,
-        title=_("Largest gradient"),
-        description=_("A step that would jump further is shortened to this."),
-        json_schema_extra={"group": "advanced"},
-    )
-    # Each step is the most often that makes sense.
-    checkpoint_every_steps: int = Field(
-        default=200,
-        ge=1,
-        le=100_000,
-        title=_("Save every"),
-        description=_(
-            "After how many steps the run is saved, so that it can go on from there."
-        ),
-        json_schema_extra={"group": "advanced", "unit": "steps"},
-    )
+    warmup_percent: WarmupPercent = 5
+    weight_decay: WeightDecay = 0.1
+    gradient_norm_max: GradientNormMax = 1.0
+    checkpoint_every_steps: CheckpointEverySteps = 200
 
 
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
@@ -212,4 +182,5 @@ RECIPE = Recipe(
     ),
     estimate=estimate,
     checks=checks,
+    makes=_("new language model"),
 )

@@ -72,7 +72,8 @@ def attach(model: PreTrainedModel, lora: Lora) -> None:
     ]
     if not found:
         raise Failed(
-            "no_linear", _("LoRA does not fit this kind of model; choose the method “full”.")
+            "no_linear",
+            _("LoRA does not fit this kind of model; choose the method “Every weight”."),
         )
     for name in found:
         base = model.get_submodule(name)

@@ -1,0 +1,69 @@
+"""Settings that every way of training has: bounds and words once, a default in each recipe."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from fabriek_recipes.words import _
+
+# Fewer than 64 tokens is less than one row; a million does not fit one GPU.
+TokensPerStep = Annotated[
+    int,
+    Field(
+        ge=64,
+        le=1_048_576,
+        title=_("Tokens per step"),
+        description=_("How much text each step learns from. Lower it when memory runs out."),
+        json_schema_extra={"group": "advanced", "unit": "tokens"},
+    ),
+]
+# Half of the run is the longest start that still leaves time to learn.
+WarmupPercent = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=50,
+        title=_("Gentle start"),
+        description=_(
+            "The part of the run in which the learning rate rises to its full height."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "%"},
+    ),
+]
+# Weight decay above 1 pulls every weight to nothing.
+WeightDecay = Annotated[
+    float,
+    Field(
+        ge=0.0,
+        le=1.0,
+        title=_("Weight decay"),
+        description=_("Keeps weights small, against learning by heart."),
+        json_schema_extra={"group": "advanced"},
+    ),
+]
+# Clipping at 100 is no clipping.
+GradientNormMax = Annotated[
+    float,
+    Field(
+        gt=0.0,
+        le=100.0,
+        title=_("Largest gradient"),
+        description=_("A step that would jump further is shortened to this."),
+        json_schema_extra={"group": "advanced"},
+    ),
+]
+# Each step is the most often that makes sense.
+CheckpointEverySteps = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100_000,
+        title=_("Save every"),
+        description=_(
+            "After how many steps the run is saved, so that it can go on from there."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "steps"},
+    ),
+]
