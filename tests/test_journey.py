@@ -182,7 +182,7 @@ def test_a_case_goes_all_the_way(factory, tmp_path, kept_open):  # noqa: PLR0915
     assert 0 < price["gpu_seconds"] <= price["gpu_seconds_held"]
     run = api.post("runs/", json=wish).json()["code"]
     wait_for(lambda: api.get(f"runs/{run}").json()["state"] == "succeeded", within_s=120)
-    page = applicant.go(f"/runs/{run}").text
+    page = applicant.go(f"/runs/{run}/").text
     assert "exact match" in page.lower() or "precies" in page.lower()
     assert api.get(f"allocations/{account}").json()["gpu_seconds_spent"] > 0
 

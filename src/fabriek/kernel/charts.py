@@ -5,8 +5,8 @@ is no coordinate.
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from fabriek.kernel import words
@@ -30,6 +30,7 @@ RIGHTMOST_PERCENT = 96
 class Series:
     name: Text
     points: Sequence[Point]
+    write: Callable[[float], str] | None = None  # how its values are told; else in four figures
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,7 +74,7 @@ def line_chart(
     series: Sequence[Series], *, x_label: Text, y_label: Text, title: Text
 ) -> LineChart:
     """Lay out one chart; measurements that are no number (NaN, infinite) are left out."""
-    clean = [Series(name=one.name, points=_finite(one.points)) for one in series]
+    clean = [replace(one, points=_finite(one.points)) for one in series]
     clean = [one for one in clean if one.points]
     if not clean:
         return LineChart(title=title, x_label=x_label, y_label=y_label)
@@ -179,19 +180,21 @@ def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
         name=series.name,
         place=(place - 1) % LINE_STYLES + 1,
         path=path,
-        last=_short(series.points[-1][1]),
+        last=_said(series, series.points[-1][1]),
     )
 
 
 def _rows(series: Sequence[Series]) -> tuple[Row, ...]:
     """Fill the table: evenly chosen places, the last one always among them."""
-    values = [dict(one.points) for one in series]
-    places = sorted({x for one in values for x in one})
+    values = [(one, dict(one.points)) for one in series]
+    places = sorted({x for _one, points in values for x in points})
     chosen = _evenly(places, MOST_ROWS)
     return tuple(
         Row(
             at=words.number(x, 0 if x == round(x) else 2),
-            values=tuple(_short(one[x]) if x in one else "" for one in values),
+            values=tuple(
+                _said(one, points[x]) if x in points else "" for one, points in values
+            ),
         )
         for x in chosen
     )
@@ -205,6 +208,10 @@ def _evenly(places: Sequence[float], most: int) -> list[float]:
 
 def _decimals_of(step: float) -> int:
     return max(0, -math.floor(math.log10(step) + 1e-9))
+
+
+def _said(series: Series, value: float) -> str:
+    return series.write(value) if series.write else _short(value)
 
 
 def _short(value: float) -> str:
