@@ -11,10 +11,27 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from fabriek.access.api_shapes import ApplicationOut
+from fabriek.allocations.api import RowOut
+from fabriek.cases.api import CaseOut
 from fabriek.cases.models import Case
+from fabriek.datasets.api import DatasetOut
 from fabriek.people import actions as people
 from fabriek.people.models import Token
-from tests.factories import a_case, a_person, a_sector, a_token, an_organisation
+from fabriek.registry.api import ModelOut
+from fabriek.runs.shapes import RunOut
+from tests.factories import (
+    a_case,
+    a_dataset,
+    a_model,
+    a_person,
+    a_run,
+    a_sector,
+    a_token,
+    an_allocation,
+    an_application,
+    an_organisation,
+)
 
 pytestmark = pytest.mark.django_db
 NOT_SIGNED_IN = (
@@ -205,8 +222,32 @@ def test_a_token_costs_one_query_and_once_a_day_one_more(program):
     with CaptureQueriesContext(connection) as second:
         caller.get("/api/people/tokens")
 
-    assert (len(first), len(second)) == (4, 3)
+    assert (len(first), len(second)) == (3, 2)
     assert Token.objects.get().last_used_on == timezone.localdate()
+
+
+@pytest.mark.parametrize(
+    ("stage", "key", "shape", "make"),
+    [
+        ("cases", "code", CaseOut, lambda case: case),
+        ("applications", "code", ApplicationOut, lambda case: an_application(case=case)),
+        ("allocations", "account", RowOut, lambda case: an_allocation(case=case)),
+        ("datasets", "code", DatasetOut, lambda case: a_dataset(case=case)),
+        ("runs", "code", RunOut, lambda case: a_run(allocation=an_allocation(case=case))),
+        ("models", "code", ModelOut, lambda case: a_model(case=case)),
+    ],
+)
+def test_a_list_tells_of_a_thing_what_its_own_answer_tells(program, stage, key, shape, make):
+    lead = a_person()
+    made = make(a_case(lead=lead))
+    client = program(lead)
+
+    (item,) = client.get(f"/api/{stage}/").json()["items"]
+    whole = client.get(f"/api/{stage}/{getattr(made, key)}").json()
+
+    # Rows of lists are not checked when they are sent, so they are held to their shape here.
+    assert set(item) == set(shape.model_fields)
+    assert item == {name: whole[name] for name in item}
 
 
 def test_the_description_names_every_stage(client):
