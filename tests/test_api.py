@@ -1,6 +1,7 @@
 """The door for programs: who gets in, how refusals look, and the page that explains it."""
 
 import re
+from collections import Counter
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from ninja import Schema
 
 from fabriek.access.api_shapes import ApplicationOut
 from fabriek.allocations.api import RowOut
@@ -264,6 +266,20 @@ def test_the_description_names_every_stage(client):
         "models",
         "reports",
     }
+
+
+def test_each_shape_has_a_name_of_its_own():
+    """The description keeps one shape a name: of two with the same name, one would be a lie."""
+    shapes = [shape for shape in _below(Schema) if shape.__module__.startswith("fabriek.")]
+
+    names = Counter(shape.__name__ for shape in shapes if "[" not in shape.__name__)
+    assert [name for name, times in names.items() if times > 1] == []
+
+
+def _below(kind):
+    for one in kind.__subclasses__():
+        yield one
+        yield from _below(one)
 
 
 def test_the_page_that_explains_the_api_needs_nothing_from_elsewhere(client):

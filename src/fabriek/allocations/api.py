@@ -15,15 +15,10 @@ from fabriek.allocations.models import Allocation, Grant, Line, Share
 from fabriek.allocations.words import LINE_WORDS, change_in_left
 from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
 from fabriek.kernel.sheets import csv_file, json_lines_file
+from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
 
 router = Router(tags=["allocations"])
-
-
-class StepOut(Schema):
-    name: str
-    label: str
-    sentence: str
 
 
 class RowOut(Schema):
@@ -196,8 +191,7 @@ def _shown(request: SignedIn, allocation: Allocation) -> AllocationOut:
         grants=[_grant(one) for one in grants],
         warnings=[notice.sentence for notice in notices],
         next_steps=[
-            StepOut(name=step.name, label=str(step.label), sentence=str(step.sentence))
-            for step in rules.next_steps(request.user, allocation)
+            StepOut.from_orm(step) for step in rules.next_steps(request.user, allocation)
         ],
     )
 

@@ -30,7 +30,7 @@ PARTNER_STEPS: dict[str, Callable[..., Partner]] = {
 }
 
 
-class OrganisationOut(Schema):
+class ParticipantOut(Schema):
     id: int
     name: str
     kvk_number: str
@@ -41,7 +41,7 @@ class CaseOut(Schema):
     title: str
     state: str
     state_label: str
-    organisation: OrganisationOut
+    organisation: ParticipantOut
     sector: str
     is_confidential: bool
     trl_now: int
@@ -66,7 +66,7 @@ class CaseOut(Schema):
 
 class PartnerOut(Schema):
     id: int
-    organisation: OrganisationOut
+    organisation: ParticipantOut
     part: str
     state: str
     state_label: str
@@ -83,12 +83,12 @@ class PartnerOut(Schema):
         return rules.next_steps_of_partner(context["request"].user, partner)
 
 
-class InvitationOut(PartnerOut):
+class CaseInvitationOut(PartnerOut):
     """What an invited organisation may know before it takes part."""
 
     case_code: str
     case_title: str
-    invited_by: OrganisationOut
+    invited_by: ParticipantOut
     message: str
 
     @staticmethod
@@ -189,7 +189,7 @@ def draft(request: SignedIn, asked: CaseIn) -> Status[Case]:
     return Status(201, case)
 
 
-@router.get("/invitations", response=Listing[InvitationOut])
+@router.get("/invitations", response=Listing[CaseInvitationOut])
 def invitations(request: SignedIn, page: int = 1, size: int = PAGE_SIZE) -> Paged[Partner]:
     return paginate(queries.invitations_for(request.user), page, size)
 
@@ -257,7 +257,7 @@ def _row(case: Case, person: Person) -> CaseOut:
     )
 
 
-def _organisation(organisation: Organisation) -> OrganisationOut:
-    return OrganisationOut.model_construct(
+def _organisation(organisation: Organisation) -> ParticipantOut:
+    return ParticipantOut.model_construct(
         id=organisation.pk, name=organisation.name, kvk_number=organisation.kvk_number
     )

@@ -16,9 +16,11 @@ from fabriek.datasets.attachment import attachment
 from fabriek.datasets.models import Dataset, Licence
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import Listing, Paged, addresses, paginate
+from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store.models import Blob, File, Revision
+from fabriek.store.shapes import FileOut
 
 router = Router(tags=["datasets"])
 
@@ -35,12 +37,6 @@ LISTED = (
     "file_count",
     "size_bytes",
 )
-
-
-class StepOut(Schema):
-    name: str
-    label: str
-    sentence: str
 
 
 class DatasetOut(Schema):
@@ -63,11 +59,8 @@ class DatasetDetailOut(DatasetOut):
     next_steps: list[StepOut]
 
     @staticmethod
-    def resolve_next_steps(dataset: Dataset, context: dict[str, Any]) -> list[dict[str, str]]:
-        return [
-            {"name": step.name, "label": str(step.label), "sentence": str(step.sentence)}
-            for step in rules.next_steps(context["request"].user, dataset)
-        ]
+    def resolve_next_steps(dataset: Dataset, context: dict[str, Any]) -> list[NextStep]:
+        return rules.next_steps(context["request"].user, dataset)
 
 
 class DatasetIn(Schema):
@@ -81,12 +74,6 @@ class DatasetIn(Schema):
 class BlobOut(Schema):
     sha256: str
     size_bytes: int
-
-
-class FileOut(Schema):
-    path: str
-    sha256: str = Field(alias="blob.sha256")
-    size_bytes: int = Field(alias="blob.size_bytes")
 
 
 class FileIn(Schema):

@@ -17,6 +17,7 @@ from fabriek.registry import actions, origin, queries, rules
 from fabriek.registry.models import Model
 from fabriek.store.models import File, Repository
 from fabriek.store.references import written
+from fabriek.store.shapes import FileOut
 
 router = Router(tags=["models"])
 
@@ -63,7 +64,7 @@ class ModelOut(Schema):
         return model.run.code if model.run else None
 
 
-class DatasetOut(Schema):
+class LearnedFromOut(Schema):
     reference: str
     title: str
     digest: str
@@ -74,7 +75,7 @@ class ModelDetailOut(ModelOut):
 
     digest: str = Field(alias="revision.digest")
     facts: dict[str, str | int | float | bool | None]
-    datasets: list[DatasetOut]
+    datasets: list[LearnedFromOut]
     next_steps: list[StepOut]
 
     @staticmethod
@@ -119,12 +120,6 @@ class ChainOut(Schema):
 
     model: str = Field(alias="model.code")
     steps: list[OriginStepOut]
-
-
-class FileOut(Schema):
-    path: str
-    size_bytes: int = Field(alias="blob.size_bytes")
-    sha256: str = Field(alias="blob.sha256")
 
 
 class FilesOut(Schema):

@@ -12,7 +12,7 @@ from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, NotEnough
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
-from fabriek.kernel.steps import NextStep
+from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
 from fabriek.runs import actions, folders, offers, queries, rules, show
 from fabriek.runs.models import Run
@@ -26,7 +26,6 @@ from fabriek.runs.shapes import (
     RecipesOut,
     RunDetailOut,
     RunOut,
-    StepOut,
     WishIn,
 )
 from fabriek.store.models import Revision
@@ -232,7 +231,7 @@ def _shown(request: SignedIn, run: Run) -> dict[str, Any]:
         "exit_code": run.exit_code,
         "reason": run.reason,
         "reason_sentence": show.failure(run, inside=inside),
-        "next_steps": [_step(step) for step in steps],
+        "next_steps": [StepOut.from_orm(step) for step in steps],
     }
     return everybody | (_figures(run) if inside else {})
 
@@ -251,7 +250,3 @@ def _figures(run: Run) -> dict[str, Any]:
         "scores": run.scores,
         "warnings": show.warnings(run),
     }
-
-
-def _step(step: NextStep) -> StepOut:
-    return StepOut(name=step.name, label=str(step.label), sentence=str(step.sentence))

@@ -6,13 +6,8 @@ from uuid import UUID
 
 from ninja import Schema
 
+from fabriek.kernel.steps import StepOut
 from fabriek.runs.models import Run
-
-
-class StepOut(Schema):
-    name: str
-    label: str
-    sentence: str
 
 
 class InputOut(Schema):
