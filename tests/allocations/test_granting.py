@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
+from fabriek.access.models import Answers, Form
 from fabriek.access.states import ApplicationState
 from fabriek.allocations import actions, queries
 from fabriek.allocations.models import Allocation, Grant, Line
@@ -155,6 +156,62 @@ def test_aid_of_more_than_three_years_ago_no_longer_counts():
     actions.grant(a_decision(case=case, gpu_hours=1000), share=share, by=staff())
 
     assert Grant.objects.count() == 2
+
+
+@pytest.mark.parametrize(("declared_eur", "fits"), [("900", True), ("901", False)])
+def test_aid_that_was_declared_counts_too(declared_eur, fits):
+    share = a_share(tariff_eur_cents=100, aid_ceiling_eur_cents=1000_00)
+    decision = a_decision(gpu_hours=100)
+    declares_aid(decision.application, declared_eur)
+
+    if fits:
+        actions.grant(decision, share=share, by=staff())
+    else:
+        with pytest.raises(NotEnough):
+            actions.grant(decision, share=share, by=staff())
+
+    assert Grant.objects.count() == fits
+
+
+def test_aid_that_is_known_here_is_not_counted_again_when_it_is_declared():
+    case = a_case()
+    share = a_share(tariff_eur_cents=100, aid_ceiling_eur_cents=1000_00)
+    actions.grant(a_decision(case=case, gpu_hours=600), share=share, by=staff())
+    more = a_decision(case=case, gpu_hours=400)
+    declares_aid(more.application, "600")
+
+    actions.grant(more, share=share, by=staff())
+
+    assert sum(grant.aid_eur_cents for grant in Grant.objects.all()) == 1000_00
+
+
+def declares_aid(application, eur):
+    form = {
+        "code": "aid",
+        "version": 1,
+        "sections": [
+            {
+                "key": "aid",
+                "title": {"nl": "Steun", "en": "Aid"},
+                "fields": [
+                    {
+                        "key": "aid_received",
+                        "kind": "number",
+                        "label": {"nl": "Hoeveel?", "en": "How much?"},
+                        "unit": "eur",
+                    }
+                ],
+            }
+        ],
+    }
+    application.form = Form.objects.create(code="aid", version=1, definition=form)
+    application.save(update_fields=["form"])
+    Answers.objects.create(
+        application=application,
+        section="aid",
+        values={"aid_received": eur},
+        saved_by=application.created_by,
+    )
 
 
 def test_aid_counts_from_the_day_in_amsterdam(time_machine):

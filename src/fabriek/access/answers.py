@@ -170,6 +170,15 @@ def value_of(form: FormRules, answered: Answered, key: str) -> str | None:
     return None
 
 
+def amount(form: FormRules, answered: Answered, key: str, rules: ModeRules) -> Decimal:
+    """Give an answer that is a number; nothing typed, wrong or not asked counts as 0."""
+    for section, question in form.questions():
+        if question.key == key:
+            value = understood(question, answered.get(section.key, {}), rules)
+            return value if isinstance(value, Decimal) else Decimal(0)
+    return Decimal(0)
+
+
 def in_words(question: Question, typed: str, rules: ModeRules) -> str:
     """Show an answer to a reader; what cannot be understood is shown as it was typed."""
     if question.kind == QuestionKind.YESNO:

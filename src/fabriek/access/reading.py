@@ -16,6 +16,7 @@ from fabriek.people.models import Organisation, Person
 
 Step = Assessment.Step
 MOST_ENTRIES = 100
+AID_RECEIVED = "aid_received"  # the question's key in every form that asks it
 
 
 def typed_in(kept: Iterable[Answers]) -> dict[str, dict[str, str]]:
@@ -124,6 +125,13 @@ def eligibility(application: Application, typed: answers.Answered) -> list[Check
         is_eu_funded=_is_eu_funded(application, typed),
     )
     return check(facts)
+
+
+def aid_declared_eur_cents(application: Application) -> int:
+    """Read how much de minimis aid the undertaking says it had in the three years before."""
+    typed = typed_in(application.answers.all())
+    form, mode = application.form.rules, application.mode.rules
+    return int(100 * answers.amount(form, typed, AID_RECEIVED, mode))
 
 
 def _is_eu_funded(application: Application, typed: answers.Answered) -> bool:

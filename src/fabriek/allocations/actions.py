@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fabriek.access.models import Decision
+from fabriek.access.models import Application, Decision
 from fabriek.allocations import ledger, queries, refusals, rules
 from fabriek.allocations.booking import Lines, book
 from fabriek.allocations.models import Allocation, Grant, Share
@@ -242,7 +242,7 @@ def _add_grant(allocation: Allocation, *, share: Share, gpu_hours: int, by: Pers
     if worth:
         # Grants to linked companies stand in a line, or two at once would both fit.
         Organisation.objects.select_for_update().get(pk=organisation.undertaking_id)
-        _require_headroom(organisation, share, worth)
+        _require_headroom(allocation.decision.application, share, worth)
     made = Grant.objects.create(
         allocation=allocation,
         share=share,
@@ -265,8 +265,8 @@ def _add_grant(allocation: Allocation, *, share: Share, gpu_hours: int, by: Pers
     book(allocation, booking)
 
 
-def _require_headroom(organisation: Organisation, share: Share, worth: int) -> None:
-    room = queries.headroom(share, queries.aid_given(organisation))
+def _require_headroom(application: Application, share: Share, worth: int) -> None:
+    room = queries.headroom(share, queries.aid_counted(application))
     if room is not None and worth > room:
         raise NotEnough(
             _(
@@ -275,7 +275,7 @@ def _require_headroom(organisation: Organisation, share: Share, worth: int) -> N
                 "use a share that is not state aid."
             )
             % {
-                "organisation": organisation,
+                "organisation": application.case.organisation,
                 "room": words.euro(room),
                 "worth": words.euro(worth),
             },

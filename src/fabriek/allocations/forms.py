@@ -69,7 +69,7 @@ class GrantForm(forms.Form):
         super().__init__(typed)
         self.fields["starts_on"].initial = timezone.localdate()
         self.fields["share"].initial = decision.application.mode.rules.share or None
-        given = queries.aid_given(decision.application.case.organisation)
+        given = queries.aid_counted(decision.application)
         asked = gpu_seconds(decision.gpu_hours)
         choice = self.fields["share"]
         if isinstance(choice, ShareChoice):

@@ -7,7 +7,8 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from fabriek.access.models import Decision
+from fabriek.access import reading
+from fabriek.access.models import Application, Decision
 from fabriek.access.states import ApplicationState
 from fabriek.allocations import aid
 from fabriek.allocations.lines import LineKind
@@ -162,6 +163,20 @@ def aid_given(organisation: Organisation) -> list[aid.Aid]:
         aid.Aid(granted_on=timezone.localdate(at), eur_cents=cents)
         for at, cents in rows.values_list("granted_at", "aid_eur_cents")
     ]
+
+
+def aid_counted(application: Application) -> list[aid.Aid]:
+    """All that counts against the ceiling: aid known here, and what was declared beyond it.
+
+    An applicant is asked for all aid of the past three years, ours included; so of what was
+    known here on the day of submitting and what was declared then, the larger counts.
+    """
+    given = aid_given(application.case.organisation)
+    if application.submitted_at is None:
+        return given
+    on = timezone.localdate(application.submitted_at)
+    beyond = reading.aid_declared_eur_cents(application) - aid.aid_in_window(given, on)
+    return [*given, aid.Aid(granted_on=on, eur_cents=beyond)] if beyond > 0 else given
 
 
 def untold() -> QuerySet[Allocation]:
