@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from fabriek.cli import main, server, show
+from tests.factories import a_person
 
 LOADS_ALL = """
 import sys
@@ -49,6 +50,12 @@ def test_every_command_explains_itself(name):
 
     assert result.exit_code == 0
     assert f" {name}" in result.stdout
+
+
+def test_completion_is_offered_by_the_whole_and_not_by_each_part():
+    result = CliRunner().invoke(main.app, ["runs", "--help"])
+
+    assert "completion" not in result.stdout
 
 
 def test_an_unknown_command_is_refused():
@@ -104,3 +111,17 @@ def test_sizes_are_said_in_fitting_units(size_bytes, said):
 )
 def test_gpu_hours_show_the_decimals_they_need(gpu_seconds, said):
     assert show.hours(gpu_seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "listing"),
+    [("cases", "list"), ("data", "ls"), ("runs", "list"), ("models", "list")],
+)
+@pytest.mark.django_db
+def test_a_group_alone_lists_what_there_is(fabriek, name, listing):
+    person = a_person()
+
+    alone, asked = fabriek(person, name), fabriek(person, name, listing)
+
+    assert (alone.exit_code, alone.stdout) == (0, asked.stdout)
+    assert "yet" in alone.stdout

@@ -6,7 +6,7 @@ import typer
 
 from fabriek.cli import config, http, show
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 
 @app.command()

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from fabriek.cli import http, show
+from fabriek.cli.groups import group, lists_alone
 
-app = typer.Typer(no_args_is_help=True, help="Propose a case and follow it.")
+app = group("Propose a case and follow it.")
 
 Code = Annotated[str, typer.Argument(help="The code of the case, such as C26-0001.")]
 
@@ -25,6 +26,9 @@ def list_cases(
         ),
         empty="There are no cases yet. Begin with: fabriek cases new",
     )
+
+
+lists_alone(app, list_cases)
 
 
 @app.command("show")

@@ -17,8 +17,9 @@ from rich.progress import (
 )
 
 from fabriek.cli import http, show
+from fabriek.cli.groups import group, lists_alone
 
-app = typer.Typer(no_args_is_help=True, help="Make datasets and push files.")
+app = group("Make datasets and push files.")
 
 ASKED_AT_ONCE = 5000
 
@@ -42,6 +43,9 @@ def list_data(
         ),
         empty="There are no datasets yet. Begin with: fabriek data new",
     )
+
+
+lists_alone(app, list_data)
 
 
 @app.command()

@@ -8,8 +8,9 @@ from urllib.parse import quote
 import typer
 
 from fabriek.cli import http, show
+from fabriek.cli.groups import group, lists_alone
 
-app = typer.Typer(no_args_is_help=True, help="See models and fetch them.")
+app = group("See models and fetch them.")
 
 Code = Annotated[str, typer.Argument(help="The code of the model, such as M26-0001.")]
 
@@ -25,6 +26,9 @@ def list_models(q: Annotated[str, typer.Option(help="Words to search for.")] = "
         ),
         empty="There are no models yet. Make one with: fabriek run",
     )
+
+
+lists_alone(app, list_models)
 
 
 @app.command("show")

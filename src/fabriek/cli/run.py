@@ -7,7 +7,7 @@ import typer
 
 from fabriek.cli import http, runs, show
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 # What a recipe's settings are called in its schema is what they are called here, with dashes.
 OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from fabriek.cli import http, show
+from fabriek.cli.groups import group, lists_alone
 
-app = typer.Typer(no_args_is_help=True, help="Follow runs.")
+app = group("Follow runs.")
 
 Code = Annotated[str, typer.Argument(help="The code of the run, such as R26-0001.")]
 UNFINISHED = {"waiting", "queued", "running"}
@@ -35,6 +36,9 @@ def list_runs(
         ),
         empty="There are no runs yet. Begin with: fabriek run",
     )
+
+
+lists_alone(app, list_runs)
 
 
 @app.command("show")
