@@ -294,7 +294,15 @@ def test_a_year_ends_on_its_last_day(last, first):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(None, "–"), (0, "0"), (12, "12"), (2.5, "2.5"), (1234.5, "1,234"), (33.333, "33.3")],
+    [
+        (None, "–"),
+        (0, "0"),
+        (12, "12"),
+        (2.5, "2.5"),
+        (0.0472, "0.047"),
+        (1234.5, "1,234"),
+        (33.333, "33.3"),
+    ],
 )
 def test_figures_are_shown_as_precisely_as_they_deserve(value, shown):
     with override("en"):

@@ -68,8 +68,13 @@ class Figure:
     def shown(self) -> str:
         if self.value is None:
             return "–"
-        whole = self.value == round(self.value) or abs(self.value) >= 100  # noqa: PLR2004
-        return words.number(self.value, 0 if whole else 1)
+        if self.value == round(self.value) or abs(self.value) >= 100:  # noqa: PLR2004
+            return words.number(self.value)
+        # Less than one needs more: 0.047 of an hour was used, and 0.0 would say that none was.
+        small = abs(self.value) < 1
+        return words.number(
+            self.value, words.decimals_worth_showing(self.value) if small else 1
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
