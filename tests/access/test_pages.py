@@ -508,7 +508,7 @@ def test_the_list_costs_the_same_queries_for_any_number(
         )
     visitor = browser(staff())
 
-    with django_assert_num_queries(7 + counting):
+    with django_assert_num_queries(6 + counting):
         visitor.get("/applications/")
 
 

@@ -14,9 +14,12 @@ from django.utils import translation
 
 import fabriek
 from fabriek.kernel import words
+from fabriek.kernel.charts import Row
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import Paged
 from fabriek.kernel.steps import NextStep
+from fabriek.kernel.timeline import Happening
+from fabriek.pages.context import MenuItem
 
 PACKAGE = Path(fabriek.__file__).parent
 TEMPLATES = sorted((PACKAGE / "templates").rglob("*.html"))
@@ -255,6 +258,56 @@ def test_a_short_list_has_no_pages():
     shown = show("{% pages page %}", page=Paged(items=[], count=50, page=1, size=50))
 
     assert shown == ""
+
+
+def test_an_address_is_kept_only_where_it_is_always_the_same():
+    fixed = Template('{% url "cases:list" as there %}{{ there }} {% url "cases:new" %}')
+    varying = Template('{% url "cases:detail" code %}')
+
+    assert [fixed.render(Context()) for _ in range(2)] == ["/cases/ /cases/new"] * 2
+    assert varying.render(Context({"code": "C26-0001"})) == "/cases/C26-0001/"
+    assert varying.render(Context({"code": "C26-0002"})) == "/cases/C26-0002/"
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("main", "Cases"), ("all", "Cases Tokens")])
+def test_the_menu_keeps_what_is_personal_out_of_the_bar(kind, shown):
+    menu = [MenuItem("Cases", "/cases/", True), MenuItem("Tokens", "/tokens/", False, True)]
+
+    assert visible(show(f'{{% menu_items menu "{kind}" %}}', menu=menu)) == shown
+
+
+# --- what is drawn without a template ------------------------------------------------------
+def test_a_line_of_a_story_escapes_what_people_wrote():
+    line = Happening(at=NOW, sentence="<b>won</b>", by="A & B", note="<i>", tone="good")
+
+    with translation.override("en"):
+        shown = show("{{ entries|happened }}", entries=[line])
+
+    assert shown == (
+        '<li class="tone-good"><p class="timeline__sentence">&lt;b&gt;won&lt;/b&gt;</p>'
+        '<p class="timeline__note">&lt;i&gt;</p><p class="timeline__at">'
+        '<time datetime="2026-11-23T13:00:00+00:00">23 November 2026, 14:00</time>'
+        " · A &amp; B</p></li>"
+    )
+
+
+@pytest.mark.parametrize(("happened", "folded"), [(0, 0), (8, 0), (9, 1), (30, 22)])
+def test_what_happened_long_ago_is_folded_away(happened, folded):
+    entries = [Happening(at=NOW, sentence=str(n)) for n in range(happened)]
+
+    shown = render_to_string("parts/_timeline.html", {"entries": entries})
+
+    _newest, _fold, older = shown.partition("<details")
+    assert (shown.count("<li>"), older.count("<li>")) == (happened, folded)
+
+
+def test_a_row_beside_a_chart_is_escaped():
+    shown = show("{{ rows|figures }}", rows=[Row(at="1", values=("< 0.001", ""))])
+
+    assert shown == (
+        '<tr><th scope="row" class="num">1</th><td class="num">&lt; 0.001</td>'
+        '<td class="num"></td></tr>'
+    )
 
 
 # --- next steps ----------------------------------------------------------------------------

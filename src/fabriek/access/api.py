@@ -119,7 +119,7 @@ def _row(application: Application, person: Person, said: dict[str, StepOut]) -> 
         organisation=application.case.organisation.name,
         mode=application.mode.code,
         state=application.state,
-        state_label=str(application.state_label),
+        state_label=application.get_state_display(),
         gpu_hours_asked=application.gpu_hours_asked,
         months=application.months,
         submitted_at=application.submitted_at,

@@ -78,7 +78,7 @@ class ApplicationOut(Schema):
 
     @staticmethod
     def resolve_state_label(application: Application) -> str:
-        return str(application.state_label)
+        return application.get_state_display()
 
     @staticmethod
     def resolve_clock(application: Application) -> str:

@@ -34,6 +34,28 @@ SORTS = {
     "due": "due",
 }
 WAITING = ("code", "state", "due_at", "case__title", "case__state", "case__organisation")
+PARTNER = ("case", "state", "part", "organisation__name", "organisation__country")
+FINDING = (
+    "application",
+    "step",
+    "is_positive",
+    "remarks",
+    "scores",
+    "at",
+    "by__name",
+    "by__email",
+)
+# What a page shows of each in a list, beside the mode.
+SHOWN = (
+    "code",
+    "state",
+    "gpu_hours_asked",
+    "submitted_at",
+    "due_at",
+    "mode",
+    "case__title",
+    "case__organisation__name",
+)
 # What the API tells of each in a list; the long texts of cases stay in the database.
 LISTED = (
     "code",
@@ -56,11 +78,24 @@ def with_facts(applications: QuerySet[Application]) -> QuerySet[Application]:
     return applications.select_related("case__organisation").prefetch_related("mode")
 
 
+def for_pages(applications: QuerySet[Application]) -> QuerySet[Application]:
+    """Bring along no more than what a page shows of each; its modes come from `modes`."""
+    rows = applications.prefetch_related(None)
+    return rows.only(*SHOWN)
+
+
+def modes() -> list[Mode]:
+    """List all modes by name; their rules, which take long to read, stay where they are."""
+    return list(Mode.objects.only("code", "name_nl", "name_en"))
+
+
 def with_findings(applications: QuerySet[Application]) -> QuerySet[Application]:
     """Bring along what permissions and next steps look at as well."""
+    partners = Partner.objects.select_related("organisation")
+    findings = Assessment.objects.select_related("by")
     return with_facts(applications).prefetch_related(
-        Prefetch("case__partners", Partner.objects.select_related("organisation")),
-        Prefetch("assessments", Assessment.objects.select_related("by").order_by("at", "pk")),
+        Prefetch("case__partners", partners.only(*PARTNER)),
+        Prefetch("assessments", findings.only(*FINDING).order_by("at", "pk")),
     )
 
 

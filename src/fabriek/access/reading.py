@@ -10,12 +10,13 @@ from fabriek.access import answers, rules
 from fabriek.access.definitions import ModeRules, Question, Section
 from fabriek.access.eligibility import CONSENTS, Check, Facts, Member, check
 from fabriek.access.models import Answers, Application, Assessment
+from fabriek.cases.queries import story
 from fabriek.cases.states import PartnerState
 from fabriek.kernel.models import Entry
+from fabriek.kernel.timeline import Happening
 from fabriek.people.models import Organisation, Person
 
 Step = Assessment.Step
-MOST_ENTRIES = 100
 AID_RECEIVED = "aid_received"  # the question's key in every form that asks it
 
 
@@ -55,29 +56,9 @@ def progress(application: Application, kept: list[Answers]) -> list[Progress]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Happening:
-    """One line of the timeline of an application."""
-
-    at: datetime
-    sentence: str
-    by: str
-    note: str
-
-
 def timeline(application: Application) -> list[Happening]:
-    rows = Entry.objects.filter(
-        subject_kind=Application._meta.label_lower, subject_id=application.pk
-    )
-    return [
-        Happening(
-            at=entry.at,
-            sentence=entry.sentence[:1].upper() + entry.sentence[1:],
-            by=str(entry.by or ""),
-            note=str(entry.details.get("note", "")),
-        )
-        for entry in rows.select_related("by").order_by("-at", "-pk")[:MOST_ENTRIES]
-    ]
+    kind = Application._meta.label_lower
+    return story(Entry.objects.filter(subject_kind=kind, subject_id=application.pk))
 
 
 def findings_for(person: Person, application: Application) -> list[Assessment]:
@@ -146,7 +127,6 @@ class ReadAnswer:
 
     question: Question
     text: str
-    problem: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -175,7 +155,6 @@ def _read(section: Section, typed: answers.Typed, mode: ModeRules) -> list[ReadA
         ReadAnswer(
             question=question,
             text=answers.in_words(question, typed.get(question.key, ""), mode),
-            problem=answers.problem(question, typed, mode),
         )
         for question in section.fields
         if answers.applies(question, typed)

@@ -54,13 +54,15 @@ class OpenForm:
 @login_required
 def list_(request: SignedIn) -> HttpResponse:
     asked = {name: request.GET.get(name, "") for name in ("q", "state", "mode", "sort")}
-    page = paginate(queries.listing(request.user, **asked), request.GET.get("page", 1))
+    rows = queries.for_pages(queries.listing(request.user, **asked))
+    page = paginate(rows, request.GET.get("page", 1))
+    modes = {mode.pk: mode for mode in queries.modes()}
     now = timezone.now()
     context = asked | {
         "page": page,
-        "rows": [(row, queries.clock(row, now)) for row in page.items],
+        "rows": [(row, modes[row.mode_id], queries.clock(row, now)) for row in page.items],
         "states": ApplicationState.choices,
-        "modes": Mode.objects.all(),
+        "modes": modes.values(),
         "is_filtered": any(asked[name] for name in ("q", "state", "mode")),
     }
     return render(request, "access/list.html", context)
@@ -184,7 +186,7 @@ def _show(
     wrong: StepForm | None = None,
     status: int = 200,
 ) -> HttpResponse:
-    person, kept = request.user, list(application.answers.select_related("saved_by"))
+    person, kept = request.user, list(application.answers.all())
     typed = reading.typed_in(kept)
     is_writing = timing.is_open("edit", application) and rules.may("edit", person, application)
     steps = rules.next_steps(person, application)

@@ -6,14 +6,14 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.models import Decision
 from fabriek.allocations.lines import LineKind, Term
-from fabriek.cases.models import Case
+from fabriek.cases.models import Case, cases_of
+from fabriek.kernel.paging import addresses
 from fabriek.people.models import Organisation, Person
 
 
@@ -55,7 +55,7 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
         """Keep those of the cases a person sees; all for staff and assessors."""
         if person.sees_all_cases:
             return self
-        return self.filter(case__in=Case.objects.visible_to(person).values("pk"))
+        return self.filter(case__in=cases_of(person))
 
 
 class Allocation(models.Model):
@@ -102,7 +102,7 @@ class Allocation(models.Model):
         return self.account
 
     def get_absolute_url(self) -> str:
-        return reverse("allocations:detail", args=[self.account])
+        return addresses("allocations:detail")(self.account)
 
     @property
     def thread(self) -> str:

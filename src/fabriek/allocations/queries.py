@@ -36,6 +36,27 @@ LISTED = (
     "case__organisation__name",
     "decision__application__code",
 )
+LINE = (
+    "allocation",
+    "kind",
+    "gpu_seconds",
+    "run_key",
+    "at",
+    "note",
+    "share__code",
+    "share__name_nl",
+    "share__name_en",
+)
+GRANT = (
+    "allocation",
+    "gpu_seconds",
+    "aid_eur_cents",
+    "legal_basis",
+    "granted_at",
+    "share__name_nl",
+    "share__name_en",
+    "organisation__name",
+)
 TAKEN = F("gpu_seconds_held") + F("gpu_seconds_spent") + F("gpu_seconds_expired")
 # Each total with the lines it repeats: those that add, and those that take away.
 TOTALS: dict[str, tuple[tuple[LineKind, ...], tuple[LineKind, ...]]] = {
@@ -78,6 +99,11 @@ def with_facts(rows: QuerySet[Allocation]) -> QuerySet[Allocation]:
     return rows.select_related("case__organisation", "decision__application")
 
 
+def for_page(rows: QuerySet[Allocation]) -> QuerySet[Allocation]:
+    """Bring along no more than what the page of an allocation shows."""
+    return with_facts(rows).only(*LISTED, "case__state")
+
+
 def _order(sort: str) -> list[str]:
     column = SORTS.get(sort.removeprefix("-"))
     if column is None:
@@ -104,7 +130,13 @@ def with_time_left() -> QuerySet[Allocation]:
 
 def lines_of(allocation: Allocation) -> QuerySet[Line]:
     """Tell the ledger of one allocation, newest line first."""
-    return allocation.lines.select_related("share").order_by("-pk")
+    return allocation.lines.select_related("share").only(*LINE).order_by("-pk")
+
+
+def grants_of(allocation: Allocation) -> QuerySet[Grant]:
+    """Tell from which shares it was granted, the first grant first."""
+    rows = allocation.grants.select_related("share", "organisation").only(*GRANT)
+    return rows.order_by("pk")
 
 
 def drift() -> QuerySet[Allocation]:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.allocations import actions, outlook, queries, rules
 from fabriek.allocations.forms import ExtendForm, GrantForm
 from fabriek.allocations.models import Allocation
-from fabriek.allocations.words import LINE_WORDS, change_in_left, signed_hours
+from fabriek.allocations.words import change_in_left, line_said, signed_hours
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
 
@@ -35,16 +35,17 @@ def list_(request: SignedIn) -> HttpResponse:
 
 @login_required
 def detail(request: SignedIn, account: str) -> HttpResponse:
-    allocation = _allocation(request, account)
+    rows = queries.for_page(Allocation.objects.visible_to(request.user))
+    allocation = get_object_or_404(rows, account=account)
     page = paginate(queries.lines_of(allocation), request.GET.get("page", 1))
     context = {
         "allocation": allocation,
         "next_steps": rules.next_steps(request.user, allocation),
         "notices": outlook.notices(allocation, timezone.localdate()),
-        "grants": allocation.grants.select_related("share", "organisation").order_by("pk"),
+        "grants": queries.grants_of(allocation),
         "page": page,
         "lines": [
-            (line, LINE_WORDS[line.kind], signed_hours(change_in_left(line)))
+            (line, line_said(line.kind), signed_hours(change_in_left(line)))
             for line in page.items
         ],
         "has_ended": allocation.ends_on < timezone.localdate(),

@@ -35,6 +35,11 @@ SIGNS: dict[str, int] = {
 }
 
 
+@words.kept
+def line_said(kind: str) -> str:
+    return str(LINE_WORDS[kind])
+
+
 def change_in_left(line: Line) -> int:
     """Say by how many GPU-seconds this line changed what is left."""
     return SIGNS[line.kind] * line.gpu_seconds

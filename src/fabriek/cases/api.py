@@ -9,7 +9,6 @@ from ninja import Router, Schema, Status
 
 from fabriek.cases import actions, queries, rules
 from fabriek.cases.models import Case, Intake, Partner
-from fabriek.cases.states import CaseState
 from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
@@ -52,8 +51,7 @@ class CaseOut(Schema):
 
     @staticmethod
     def resolve_state_label(case: Case) -> str:
-        # As `get_state_display` does, at a tenth of its cost in long lists.
-        return str(CaseState(case.state).label)
+        return case.get_state_display()
 
     @staticmethod
     def resolve_sector(case: Case) -> str:
@@ -171,8 +169,8 @@ def list_(
     page: int = 1,
     size: int = PAGE_SIZE,
 ) -> Listing[CaseOut]:
-    rows = queries.listing(request.user, q=q, state=state, sort=sort).only(*queries.LISTED)
-    found = paginate(rows, page, size)
+    rows = queries.listing(request.user, q=q, state=state, sort=sort)
+    found = paginate(queries.for_programs(rows), page, size)
     return Listing[CaseOut].of(found, (_row(case, request.user) for case in found.items))
 
 

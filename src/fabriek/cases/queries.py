@@ -1,16 +1,18 @@
 """Questions about cases, each answered with one query."""
 
-from dataclasses import dataclass
-from datetime import datetime
+from functools import cache
 
 from django.db.models import Q, QuerySet
+from django.db.models.fields.json import KT
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case, Partner, Sector
 from fabriek.cases.rules import LIVE
 from fabriek.cases.states import CaseState, PartnerState
+from fabriek.kernel import journal
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
+from fabriek.kernel.timeline import Happening
 from fabriek.people.models import Person
 
 SORTS = {
@@ -35,27 +37,29 @@ LISTED = (
     "proposed_at",
     "intake__case",
 )
+# What a page shows of each in a list.
+SHOWN = (
+    "code",
+    "title",
+    "state",
+    "is_confidential",
+    "proposed_at",
+    "organisation__name",
+    "sector__name_nl",
+    "sector__name_en",
+)
 MOST_ENTRIES = 100
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Happening:
-    """One line of a timeline."""
-
-    at: datetime
-    sentence: str
-    by: str
-    note: str
-
-
 def with_facts(cases: QuerySet[Case]) -> QuerySet[Case]:
-    """Bring along all that a list or a page of cases shows."""
+    """Bring along all that the page of a case shows."""
     return cases.select_related("organisation", "sector", "intake")
 
 
 def listing(person: Person, *, q: str = "", state: str = "", sort: str = "") -> QuerySet[Case]:
     """List the cases this person may see; an unknown state or order is left aside."""
-    cases = with_facts(Case.objects.visible_to(person))
+    seen = Case.objects.visible_to(person)
+    cases = seen.select_related("organisation", "sector").only(*SHOWN)
     if q := q.strip().replace("\x00", ""):
         named = Q(title__icontains=q) | Q(organisation__name__icontains=q)
         cases = cases.filter(named | Q(code__iexact=q))
@@ -64,11 +68,23 @@ def listing(person: Person, *, q: str = "", state: str = "", sort: str = "") -> 
     return cases.order_by(*_order(sort))
 
 
+def for_programs(cases: QuerySet[Case]) -> QuerySet[Case]:
+    """Bring along no more than what the API tells, and what steps rest on."""
+    return cases.select_related("intake").only(*LISTED)
+
+
 def _order(sort: str) -> list[str]:
     column = SORTS.get(sort.removeprefix("-"))
     if column is None:
         return ["-created_at", "-pk"]
     return [f"-{column}" if sort.startswith("-") else column, "-pk"]
+
+
+def invitations_shown(person: Person) -> QuerySet[Partner]:
+    """Bring along no more than what a page shows of each invitation."""
+    rows = invitations_for(person).select_related(None)
+    rows = rows.select_related("case__organisation", "organisation")
+    return rows.only("case__title", "case__organisation__name", "organisation__name")
 
 
 def invitations_for(person: Person) -> QuerySet[Partner]:
@@ -106,17 +122,22 @@ def partners_of(case: Case) -> list[Partner]:
 
 def timeline(thread: str) -> list[Happening]:
     """Tell what happened under a case's code, in all stages, newest first."""
-    entries = Entry.objects.filter(thread=thread).select_related("by").order_by("-at", "-pk")
+    return story(Entry.objects.filter(thread=thread))
+
+
+def story(entries: QuerySet[Entry]) -> list[Happening]:
+    """Tell these lines of the journal in words, newest first; of a long story the end."""
+    # Read as plain values: a case may have a hundred lines, said with some twenty sentences.
+    rows = entries.order_by("-at", "-pk").values_list(
+        "at", "verb", KT("details__note"), "by__name", "by__email"
+    )[:MOST_ENTRIES]
+    said = cache(_said)
     return [
-        Happening(
-            at=entry.at,
-            sentence=_with_capital(entry.sentence),
-            by=str(entry.by or ""),
-            note=str(entry.details.get("note", "")),
-        )
-        for entry in entries[:MOST_ENTRIES]
+        Happening(at=at, sentence=said(verb), by=name or email or "", note=note or "")
+        for at, verb, note, name, email in rows
     ]
 
 
-def _with_capital(sentence: str) -> str:
+def _said(verb: str) -> str:
+    sentence = journal.sentence(verb)
     return sentence[:1].upper() + sentence[1:]

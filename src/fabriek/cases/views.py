@@ -36,7 +36,7 @@ def list_(request: SignedIn) -> HttpResponse:
     context = asked | {
         "page": page,
         "states": CaseState.choices,
-        "invitations": queries.invitations_for(request.user),
+        "invitations": queries.invitations_shown(request.user),
         "may_draft": bool(request.user.organisation_ids),
     }
     return render(request, "cases/list.html", context)

@@ -5,12 +5,12 @@ from typing import ClassVar
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.db import models
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.cases.models import Case
+from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.paging import addresses
 from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
@@ -29,7 +29,7 @@ class Licence(models.TextChoices):
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def visible_to(self, person: Person) -> "DatasetQuerySet":
         """Show the consortium's own people everything; staff see no data of companies."""
-        return self.filter(case__in=Case.objects.taken_part_in_by(person).values("pk"))
+        return self.filter(case__in=cases_of(person))
 
 
 class Dataset(models.Model):
@@ -54,7 +54,7 @@ class Dataset(models.Model):
         return f"{self.code} {self.title}"
 
     def get_absolute_url(self) -> str:
-        return reverse("datasets:detail", args=[self.code])
+        return addresses("datasets:detail")(self.code)
 
     @property
     def thread(self) -> str:

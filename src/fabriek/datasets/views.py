@@ -13,7 +13,7 @@ from fabriek.datasets.attachment import attachment
 from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
 from fabriek.datasets.models import Dataset
 from fabriek.datasets.uploads import StoreUploadHandler
-from fabriek.kernel.paging import Paged, paginate
+from fabriek.kernel.paging import PAGE_SIZE, Paged, paginate
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store.models import File, Revision
@@ -147,7 +147,9 @@ def _file(chosen: Revision, path: str) -> File:
 
 
 def _files(request: SignedIn, chosen: Revision | None) -> Paged[File]:
-    rows = chosen.files.select_related("blob") if chosen else File.objects.none()
+    if chosen is None:
+        return Paged(items=[], count=0, page=1, size=PAGE_SIZE)
+    rows = chosen.files.select_related("blob")
     return paginate(rows, request.GET.get("page", "1"))
 
 

@@ -15,6 +15,7 @@ from fabriek.kernel import charts
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import Paged
 from fabriek.kernel.steps import NextStep
+from fabriek.kernel.timeline import Happening
 
 HOUR = 3600
 
@@ -149,22 +150,22 @@ def _facts() -> list[dict[str, str]]:
     ]
 
 
-def _entries() -> list[dict[str, object]]:
+def _entries() -> list[Happening]:
     now = timezone.now()
     return [
-        {"at": now, "sentence": "The run started on 2 GPUs.", "by": "the engine"},
-        {
-            "at": now - timedelta(hours=3),
-            "sentence": "Dataset “messages to the care desk” got revision 3.",
-            "by": "Anke de Boer",
-        },
-        {
-            "at": now - timedelta(days=4),
-            "sentence": "The application was awarded 5,000 GPU-hours.",
-            "by": "Wim Postma",
-            "note": "“Clear aim, right size, data at hand.”",
-            "tone": "good",
-        },
+        Happening(at=now, sentence="The run started on 2 GPUs.", by="the engine"),
+        Happening(
+            at=now - timedelta(hours=3),
+            sentence="Dataset “messages to the care desk” got revision 3.",
+            by="Anke de Boer",
+        ),
+        Happening(
+            at=now - timedelta(days=4),
+            sentence="The application was awarded 5,000 GPU-hours.",
+            by="Wim Postma",
+            note="“Clear aim, right size, data at hand.”",
+            tone="good",
+        ),
     ]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Generic, TypeVar
 
 from django.db.models import QuerySet
@@ -59,25 +60,31 @@ class Paged(Generic[Row]):
 
 
 def paginate(
-    rows: QuerySet[Any, Row], page: int | str = 1, size: int = PAGE_SIZE
+    rows: QuerySet[Any, Row],
+    page: int | str = 1,
+    size: int = PAGE_SIZE,
+    *,
+    counted: QuerySet[Any, Any] | None = None,
 ) -> Paged[Row]:
     """Cut one page out of `rows`; a page that is no number is the first.
 
     It takes two queries, and one where the first page holds all rows: they need no counting.
+    `counted`: the same rows without columns of other tables, which would be joined in vain.
     """
     size = min(max(1, size), LARGEST_PAGE)
     number = max(1, _number(page))
     first = list(rows[:size]) if number == 1 else []
     if number == 1 and len(first) < size:
         return Paged(items=first, count=len(first), page=1, size=size)
-    count = rows.count()
+    count = (rows if counted is None else counted).count()
     number = min(number, max(1, -(-count // size)))
     items = first or list(rows[(number - 1) * size : number * size])
     return Paged(items=items, count=count, page=number, size=size)
 
 
+@cache
 def addresses(view: str) -> Callable[[str], str]:
-    """Give the address of each code in a list, with one `reverse` for all of them."""
+    """Give the address of each code, with one `reverse` for all of them."""
     pattern = reverse(view, args=[ANY_CODE])
     return lambda code: pattern.replace(ANY_CODE, code)
 

@@ -1,10 +1,12 @@
 """Amounts, times and sizes in the words of the reader's language."""
 
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from functools import lru_cache, wraps
+from typing import TypeVarTuple
 
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format, get_format
 from django.utils.translation import get_language, gettext, ngettext
 
 from fabriek import figures
@@ -19,13 +21,40 @@ MINUTE_S = 60
 HOUR_S = 3600
 SIZE_STEP = 1000
 SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+MOST_KEPT = 2048
+
+Args = TypeVarTuple("Args")
+
+
+def kept(say: Callable[[*Args], str]) -> Callable[[*Args], str]:
+    """Remember what was said, for each language: lists say the same few things all day.
+
+    Looking up one sentence costs Django more than all else it takes to show a cell.
+    """
+
+    @lru_cache(maxsize=MOST_KEPT)
+    def said(_language: str | None, *args: *Args) -> str:
+        return say(*args)
+
+    @wraps(say)
+    def in_the_readers_language(*args: *Args) -> str:
+        return said(get_language(), *args)
+
+    return in_the_readers_language
 
 
 def number(value: float, decimals: int = 0) -> str:
     """Write 1234.5 as `1.234,5` for a Dutch reader and as `1,234.5` for an English one."""
-    # Django cuts surplus decimals off; people expect them rounded.
-    exact = Decimal(f"{value:.{decimals}f}")
-    return number_format(exact, decimal_pos=decimals, use_l10n=True, force_grouping=True)
+    # Not by Django, which cuts surplus decimals off where people expect them rounded.
+    return f"{value:,.{decimals}f}".translate(_signs(get_language()))
+
+
+@lru_cache
+def _signs(language: str | None) -> dict[int, int]:
+    """Map the signs of an English number to those of this language."""
+    thousands = get_format("THOUSAND_SEPARATOR", language, use_l10n=True)
+    decimals = get_format("DECIMAL_SEPARATOR", language, use_l10n=True)
+    return str.maketrans(",.", thousands + decimals)
 
 
 def gpu_hours_number(gpu_seconds: int, decimals: int | None = None) -> str:
@@ -33,7 +62,7 @@ def gpu_hours_number(gpu_seconds: int, decimals: int | None = None) -> str:
     hours = gpu_seconds / SECONDS_PER_HOUR
     if decimals is not None:
         return number(hours, decimals)
-    return number(hours, _decimals_worth_showing(hours))
+    return number(hours, decimals_worth_showing(hours))
 
 
 def gpu_hours(gpu_seconds: int) -> str:
@@ -74,12 +103,18 @@ def percent_sign() -> str:
 
 def day(value: date | datetime) -> str:
     """Write a day as `5 December 2026`."""
-    return date_format(_local(value), "j F Y")
+    return _day(_as_day(_local(value)))
+
+
+@kept
+def _day(value: date) -> str:
+    return date_format(value, "j F Y")
 
 
 def moment(value: datetime) -> str:
     """Write a moment as `5 December 2026, 14:05`."""
-    return date_format(_local(value), "j F Y, H:i")
+    local = _local(value)
+    return f"{_day(_as_day(local))}, {local:%H:%M}"
 
 
 def when(value: date | datetime, *, now: datetime | None = None) -> str:
@@ -89,9 +124,14 @@ def when(value: date | datetime, *, now: datetime | None = None) -> str:
     days = (_as_day(local) - timezone.localtime(now).date()).days
     if days == 0:
         return _today(local, now)
+    return _far(days, _as_day(local))
+
+
+@kept
+def _far(days: int, value: date) -> str:
     return gettext("%(distance)s, on %(day)s") % {
         "distance": _distance(days),
-        "day": day(local),
+        "day": _day(value),
     }
 
 
@@ -110,7 +150,12 @@ def _today(local: date | datetime, now: datetime) -> str:
         return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {
             "count": minutes
         }
-    return gettext("today at %(time)s") % {"time": date_format(local, "H:i")}
+    return _today_at(f"{local:%H:%M}")
+
+
+@kept
+def _today_at(time: str) -> str:
+    return gettext("today at %(time)s") % {"time": time}
 
 
 def _distance(days: int) -> str:
@@ -132,7 +177,7 @@ def _distance(days: int) -> str:
     return gettext("%(time)s ago") % {"time": text}
 
 
-def _decimals_worth_showing(hours: float) -> int:
+def decimals_worth_showing(hours: float) -> int:
     if hours == round(hours):
         return 0
     for floor, decimals in ((9.995, 1), (0.0995, 2)):

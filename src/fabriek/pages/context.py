@@ -14,7 +14,7 @@ from fabriek.people.models import Person
 
 @dataclass(frozen=True, slots=True)
 class MenuItem:
-    label: Text
+    label: str
     url: str
     current: bool
     personal: bool = False
@@ -32,14 +32,14 @@ def menu(request: HttpRequest) -> list[MenuItem]:
     shown = [(label, name, False) for label, name in _entries(person)]
     shown += [(label, name, True) for label, name in PERSONAL]
     return [
-        MenuItem(label, address(name), request.path.startswith(address(name)), personal)
+        MenuItem(str(label), address(name), request.path.startswith(address(name)), personal)
         for label, name, personal in shown
     ]
 
 
 @cache
 def address(name: str) -> str:
-    """Give the address of a page without arguments; looked up once, for it stands everywhere."""
+    """Give the address of a page without arguments; looked up once, as it stands everywhere."""
     return reverse(name)
 
 

@@ -6,6 +6,7 @@ A rule of thumb for the card, not legal advice, and it says so there.
 from collections.abc import Sequence
 
 from fabriek.datasets.models import Licence
+from fabriek.kernel.words import kept
 
 # From free to bound; of several the most bound one counts.
 BOUND = (Licence.CC0, Licence.CC_BY, Licence.EUPL, Licence.CC_BY_SA, Licence.OTHER)
@@ -31,6 +32,7 @@ def inherited(*, base: str, datasets: Sequence[str]) -> str:
     return base
 
 
+@kept
 def label(licence: str) -> str:
     """Say a licence in words where we know it, else by its name."""
     return str(Licence(licence).label) if licence in Licence.values else licence

@@ -4,12 +4,12 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.cases.models import Case
+from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.paging import addresses
 from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Person
 from fabriek.registry import licences, reasons
@@ -20,8 +20,7 @@ from fabriek.store.models import Revision
 class ModelQuerySet(models.QuerySet["Model"]):
     def visible_to(self, person: Person) -> "ModelQuerySet":
         """Open models, and those of the consortia this person is in."""
-        ours = Case.objects.taken_part_in_by(person).values("pk")
-        return self.filter(Q(revision__repository__is_open=True) | Q(case__in=ours))
+        return self.filter(Q(revision__repository__is_open=True) | Q(case__in=cases_of(person)))
 
 
 class Model(models.Model):
@@ -46,7 +45,7 @@ class Model(models.Model):
         return f"{self.code} {self.title}"
 
     def get_absolute_url(self) -> str:
-        return reverse("registry:detail", args=[self.code])
+        return addresses("registry:detail")(self.code)
 
     @property
     def thread(self) -> str:

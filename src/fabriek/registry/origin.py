@@ -54,7 +54,7 @@ def chains(model: Model, person: Person) -> list[Chain]:
     line = [model]
     while len(line) < DEPTH and _is_told(line[-1]) and (base := line[-1].base_id):
         rows = queries.with_origin(Model.objects.filter(pk=base), person)
-        line.append(rows.get())
+        line.append(queries.told(rows).get())
     told = [one.run_id for one in line if one.run_id and _is_told(one)]
     inputs = queries.inputs_of(told) if told else {}
     return [_chain(one, inputs) for one in line if one is model or _is_told(one)]

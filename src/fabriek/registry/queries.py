@@ -2,12 +2,58 @@
 
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
-from fabriek.cases.models import Case
+from fabriek.cases.models import Case, cases_of
 from fabriek.people.models import Person
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs.models import Run, RunInput
 from fabriek.runs.states import RunState
 from fabriek_recipes.recipe import catalogue
+
+# What a page shows of each in a list; cards and facts stay in the database.
+SHOWN = (
+    "code",
+    "title",
+    "licence",
+    "scores",
+    "registered_at",
+    "case__code",
+    "case__title",
+    "revision__size_bytes",
+)
+# What the page of one model shows: all of the model, and what its origin tells.
+MODEL = tuple(field.name for field in Model._meta.concrete_fields)
+ORIGIN = (
+    "case__code",
+    "case__title",
+    "case__state",
+    "case__organisation__name",
+    "revision__number",
+    "revision__size_bytes",
+    "revision__repository__code",
+    "revision__repository__is_open",
+    "revision__repository__organisation__name",
+    "run__code",
+    "run__recipe",
+    "run__knobs",
+    "run__gpu_seconds_used",
+    "run__allocation__account",
+    "run__allocation__gpu_seconds_granted",
+    "run__allocation__decision__application__code",
+    "base__code",
+    "base__title",
+)
+INPUT = (
+    "run",
+    "revision__number",
+    "revision__size_bytes",
+    "revision__digest",
+    "revision__repository__code",
+    "revision__repository__kind",
+    "revision__repository__title",
+    "revision__repository__dataset__code",
+    "revision__model__code",
+    "revision__model__title",
+)
 
 
 def awaiting_registration() -> QuerySet[Run]:
@@ -38,11 +84,14 @@ def with_origin(models: QuerySet[Model], person: Person) -> QuerySet[Model]:
     ).annotate(is_ours=Exists(ours))
 
 
+def told(models: QuerySet[Model]) -> QuerySet[Model]:
+    """Bring along no more than what a page tells of a model and of its origin."""
+    return models.only(*MODEL, *ORIGIN)
+
+
 def listing(person: Person, words: str = "") -> QuerySet[Model]:
     """Find by code, title, licence or case; newest first."""
-    rows = Model.objects.visible_to(person).select_related(
-        "case", "run", "base", "revision__repository"
-    )
+    rows = Model.objects.visible_to(person).select_related("case", "revision").only(*SHOWN)
     for word in _words(words):
         rows = rows.filter(
             Q(code__iexact=word)
@@ -56,8 +105,12 @@ def listing(person: Person, words: str = "") -> QuerySet[Model]:
 
 def rejections(person: Person, words: str = "") -> QuerySet[Rejection]:
     """Find runs of one's cases that left no model, and why; newest first."""
-    ours = Case.objects.taken_part_in_by(person).values("pk")
-    rows = Rejection.objects.filter(run__case__in=ours).select_related("run__case")
+    ours = cases_of(person)
+    rows = (
+        Rejection.objects.filter(run__case__in=ours)
+        .select_related("run__case")
+        .only("code", "name", "reason", "at", "run__code", "run__case__title")
+    )
     for word in _words(words):
         rows = rows.filter(
             Q(run__code__iexact=word)
@@ -75,7 +128,8 @@ def inputs_of(runs: list[int]) -> dict[int, list[RunInput]]:
     """Give what these runs worked on, by the key of the run: one query for all."""
     rows = RunInput.objects.filter(run__in=runs).order_by("name")
     found: dict[int, list[RunInput]] = {run: [] for run in runs}
-    for row in rows.select_related("revision__repository__dataset", "revision__model"):
+    rows = rows.select_related("revision__repository__dataset", "revision__model")
+    for row in rows.only(*INPUT):
         found[row.run_id].append(row)
     return found
 

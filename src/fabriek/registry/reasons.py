@@ -3,6 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel.errors import Invalid, Text
+from fabriek.kernel.words import kept
 from fabriek.store.paths import shortened
 
 SENTENCES: dict[str, Text] = {
@@ -40,6 +41,7 @@ class NoModel(Invalid):
         super().__init__(said(code, self.name), code=code)
 
 
+@kept
 def said(code: str, name: str) -> str:
     """Say it in the reader's language; nothing for a code that is not of this list."""
     template = SENTENCES.get(code)

@@ -28,7 +28,7 @@ class Score:
 
     @property
     def short_label(self) -> Text:
-        return SHORT_NAMES.get(self.name, self.label)
+        return SHORT_NAMES.get(self.name) or self.label
 
     @property
     def before_said(self) -> str:

@@ -12,6 +12,7 @@ from fabriek.registry import actions, origin, queries, reading, rules, scores, s
 from fabriek.registry.models import Model
 
 REJECTIONS_SHOWN = 10
+FILE = ("revision", "path", "blob__sha256", "blob__size_bytes")
 
 
 @require_safe
@@ -32,8 +33,9 @@ def index(request: SignedIn) -> HttpResponse:
 @require_safe
 @login_required
 def detail(request: SignedIn, code: str) -> HttpResponse:
-    model = _model(request, code)
-    files = model.revision.files.select_related("blob")
+    rows = queries.told(queries.shown(request.user))
+    model = get_object_or_404(rows, code=code)
+    files = model.revision.files.select_related("blob").only(*FILE)
     context = {
         "model": model,
         "is_ours": model.is_ours,  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
 from fabriek.runs import folders, offers, rules
-from fabriek.runs.models import Run, RunInput
+from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
 from fabriek.store.models import Repository, Revision
 
@@ -164,7 +164,7 @@ def _write_down(run: Run, wish: Wish) -> None:
         held = run.gpu_seconds_held
         allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
         run.save()
-        give_code(run, "R")
+        give_code(run, CODE_LETTER)
         RunInput.objects.bulk_create(
             RunInput(run=run, name=name, revision=revision)
             for name, revision in wish.inputs.items()

@@ -7,16 +7,18 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.allocations.models import Allocation
-from fabriek.cases.models import Case
+from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.paging import addresses
 from fabriek.people.models import Person
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek.store.models import Revision
+
+CODE_LETTER = "R"
 
 
 def new_key() -> str:
@@ -28,7 +30,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Keep runs of the consortium; staff see them from outside (`rules.may_see_inside`)."""
         if person.sees_all_cases:
             return self
-        return self.filter(case__in=Case.objects.visible_to(person).values("pk"))
+        return self.filter(case__in=cases_of(person))
 
 
 class Run(models.Model):
@@ -97,7 +99,11 @@ class Run(models.Model):
         return self.code
 
     def get_absolute_url(self) -> str:
-        return reverse("runs:detail", args=[self.code])
+        return addresses("runs:detail")(self.code)
+
+    def get_state_display(self) -> str:  # type: ignore[no-redef]  # stubs know Django's own
+        # Django's own makes a dictionary of all choices each time: ten times the work.
+        return str(RunState(self.state).label)
 
     @property
     def thread(self) -> str:

@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from math import ceil
 from pathlib import Path
 from typing import Any
 
-from django.core.cache import cache
+from django.core.cache import cache as memory
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
@@ -85,17 +86,30 @@ class Knob:
 
 def knob_schema(recipe: Recipe) -> dict[str, Any]:
     """Give the JSON schema of a recipe's knobs, its titles and helps translated."""
-    schema = recipe.knobs.model_json_schema()
+    schema = _schema(recipe.knobs)
+    fields = {name: _translated(field) for name, field in schema["properties"].items()}
+    return schema | {"properties": fields}
+
+
+# Kept: pydantic takes longer over it than the page of a run over all else.
+@cache
+def _schema(knobs: type[BaseModel]) -> dict[str, Any]:
+    schema = knobs.model_json_schema()
     schema.pop("description", None)
-    for field in schema["properties"].values():
-        for name in ("title", "description"):
-            if name in field:
-                field[name] = _(field[name])
-        if "unit" in field:
-            field["unit"] = words.unit(field["unit"])
-        if "labels" in field:
-            field["labels"] = {word: _(label) for word, label in field["labels"].items()}
     return schema
+
+
+def _translated(kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a copy in the reader's language: what is kept serves the others."""
+    field = dict(kept)
+    for name in ("title", "description"):
+        if name in field:
+            field[name] = _(field[name])
+    if "unit" in field:
+        field["unit"] = words.unit(field["unit"])
+    if "labels" in field:
+        field["labels"] = {word: _(label) for word, label in field["labels"].items()}
+    return field
 
 
 def knobs_of(recipe: Recipe) -> list[Knob]:
@@ -198,11 +212,11 @@ def _patience(estimated_s: float) -> int:
 
 def _problems(recipe: Recipe, inputs: Mapping[str, Revision]) -> tuple[Sentence, ...]:
     key = f"problems:{recipe.name}:{_named(inputs)}"
-    kept: list[tuple[str, dict[str, Value]]] | None = cache.get(key)
+    kept: list[tuple[str, dict[str, Value]]] | None = memory.get(key)
     if kept is None:
         with folders.laid_out(dict(inputs)) as paths:
             kept = [(one.msgid, dict(one.values)) for one in recipe.checks(paths)]
-        cache.set(key, kept)
+        memory.set(key, kept)
     return tuple(Sentence(msgid, **values) for msgid, values in kept)
 
 
@@ -215,11 +229,11 @@ def _facts(inputs: Mapping[str, Revision], *, gpus: int) -> Facts:
         cores=os.cpu_count() or 1,
     )
     key = f"facts:{gpus}:{base.device}:{_named(inputs)}"
-    found: Facts | None = cache.get(key)
+    found: Facts | None = memory.get(key)
     if found is None:
         with folders.laid_out(dict(inputs)) as paths:
             found = _looked_at(paths, base)
-        cache.set(key, found)
+        memory.set(key, found)
     return found
 
 

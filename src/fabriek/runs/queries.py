@@ -1,8 +1,8 @@
 """Questions about runs: lists, curves, how long still, and what a recipe could work on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from math import ceil
 
 from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery, Window
@@ -14,8 +14,9 @@ from fabriek.allocations import queries as allocation_queries
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
+from fabriek.kernel.paging import Paged, addresses, paginate
 from fabriek.people.models import Person
-from fabriek.runs.models import Metric, Run
+from fabriek.runs.models import CODE_LETTER, Metric, Run, RunInput
 from fabriek.runs.states import RunState
 from fabriek.store.models import Repository, Revision
 from fabriek.store.references import written
@@ -28,6 +29,29 @@ SORTS = {
     "asked": "asked_at",
     "used": "gpu_seconds_used",
 }
+# What a page shows of each in a list, in the order of `RunLine`.
+SHOWN = (
+    "code",
+    "recipe",
+    "case__code",
+    "case__organisation__name",
+    "state",
+    "asked_at",
+    "gpu_seconds_used",
+)
+# What the page of one run shows: all of the run, and names of what stands around it.
+RUN = tuple(field.name for field in Run._meta.concrete_fields)
+AROUND = ("case", "allocation", "asked_by", "continues")
+NAMES = (
+    "case__code",
+    "case__title",
+    "case__state",
+    "case__organisation",
+    "allocation__account",
+    "asked_by__name",
+    "asked_by__email",
+    "continues__code",
+)
 CURVE_POINTS = 300
 CHOICES_MAX = 200
 # Below this the pace says more about the start than about the work.
@@ -46,6 +70,27 @@ class Choice:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RunLine:
+    """A run as a list shows it."""
+
+    code: str
+    recipe: str
+    case_code: str
+    organisation: str
+    state: RunState
+    asked_at: datetime
+    gpu_seconds_used: int | None
+
+    @property
+    def url(self) -> str:
+        return addresses("runs:detail")(self.code)
+
+    @property
+    def case_url(self) -> str:
+        return addresses("cases:detail")(self.case_code)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
     """One figure before and after, either of which may be unknown."""
 
@@ -59,6 +104,11 @@ def with_facts(runs: QuerySet[Run]) -> QuerySet[Run]:
     return runs.select_related("case__organisation", "allocation", "asked_by", "continues")
 
 
+def for_page(runs: QuerySet[Run]) -> QuerySet[Run]:
+    """Bring along what looking at a run takes: of what stands around it, no more than names."""
+    return runs.select_related(*AROUND).only(*RUN, *NAMES)
+
+
 def listing(
     person: Person, *, q: str = "", state: str = "", case: str = "", sort: str = ""
 ) -> QuerySet[Run]:
@@ -66,16 +116,41 @@ def listing(
 
     `q` is the beginning of a run's or a case's code, or the key by which the ledger knows it.
     """
-    runs = _visible(person).select_related("case__organisation", "allocation")
+    runs = _visible(person)
     if q := q.strip().replace("\x00", "").upper()[:60]:
-        cases = Case.objects.filter(code__startswith=q).values("pk")
-        named = Q(code__startswith=q) | Q(case__in=cases)
-        runs = runs.filter(Q(key=q.lower()) if q.startswith("FABRIEK-") else named)
+        runs = runs.filter(_named(q))
     if case:
         runs = runs.filter(case__code=case)
     if state in RunState.values:
         runs = runs.filter(state=state)
     return runs.order_by(*_order(sort))
+
+
+def _named(q: str) -> Q:
+    """Ask for one thing only: of two, an index is no help among 100,000 runs."""
+    if q.startswith("FABRIEK-"):
+        return Q(key=q.lower())
+    if q.startswith(CODE_LETTER):
+        return Q(code__startswith=q)
+    return Q(case__in=Case.objects.filter(code__startswith=q).values("pk"))
+
+
+def page_of(runs: QuerySet[Run], page: str) -> Paged[RunLine]:
+    """Cut one page out of a list; a run has thirty more columns, which stay where they are."""
+    found = paginate(runs.values_list(*SHOWN), page, counted=runs)
+    lines = [
+        RunLine(
+            code=code,
+            recipe=recipe,
+            case_code=case_code,
+            organisation=organisation,
+            state=RunState(state),
+            asked_at=asked_at,
+            gpu_seconds_used=used,
+        )
+        for code, recipe, case_code, organisation, state, asked_at, used in found.items
+    ]
+    return Paged(items=lines, count=found.count, page=found.page, size=found.size)
 
 
 def _visible(person: Person) -> QuerySet[Run]:
@@ -105,18 +180,23 @@ def _plain(sort: str, column: str) -> str:
 
 def curves(run: Run, *names: str) -> dict[str, list[Point]]:
     """Give at most some 300 points of each figure, evenly chosen, with the last one."""
-    rows = Metric.objects.filter(run=run)
+    rows = Metric.objects.filter(run=run).order_by("name", "step")
     rows = rows.filter(name__in=names) if names else rows.filter(name__contains="loss")
+    # Most runs have so few in all that there is nothing to choose, and are read at once.
+    few = list(rows.values_list("name", "step", "value")[: CURVE_POINTS + 1])
+    chosen = few if len(few) <= CURVE_POINTS else _evenly_chosen(rows)
+    found: dict[str, list[Point]] = {}
+    for name, step, value in chosen:
+        found.setdefault(name, []).append((step, value))
+    return found
+
+
+def _evenly_chosen(rows: QuerySet[Metric]) -> Iterable[tuple[str, int, float]]:
     place = Window(RowNumber(), partition_by=["name"], order_by="step")
     rows = rows.annotate(place=place, of=Window(Count("pk"), partition_by=["name"]))
     every = (F("of") + CURVE_POINTS - 1) / CURVE_POINTS
     chosen = rows.annotate(rest=F("place") % every).filter(Q(rest=0) | Q(place=F("of")))
-    found: dict[str, list[Point]] = {}
-    for name, step, value in chosen.order_by("name", "step").values_list(
-        "name", "step", "value"
-    ):
-        found.setdefault(name, []).append((step, value))
-    return found
+    return chosen.values_list("name", "step", "value")
 
 
 def metric_names(run: Run) -> list[str]:
@@ -155,6 +235,19 @@ def scores(run: Run) -> list[Score]:
         )
         for name in dict.fromkeys(names)
     ]
+
+
+def inputs_of(run: Run) -> QuerySet[RunInput]:
+    """Name what the run works on, and no more of it, in the order in which it was given."""
+    rows = run.inputs.select_related("revision__repository").order_by("pk")
+    return rows.only(
+        "run",
+        "name",
+        "revision__number",
+        "revision__repository__code",
+        "revision__repository__kind",
+        "revision__repository__title",
+    )
 
 
 def inputs_for(case: Case, recipe: Recipe, person: Person) -> Mapping[str, list[Choice]]:

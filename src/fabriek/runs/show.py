@@ -172,7 +172,7 @@ def inputs(run: Run) -> list[Fact]:
     recipe = catalogue().get(run.recipe)
     titles = {need.name: need.title for need in recipe.inputs} if recipe else {}
     rows = []
-    for row in run.inputs.select_related("revision__repository").order_by("pk"):
+    for row in queries.inputs_of(run):
         repository = row.revision.repository
         is_dataset = repository.kind == Repository.Kind.DATASET
         rows.append(

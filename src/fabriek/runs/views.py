@@ -24,7 +24,7 @@ TO_MEND = 422
 def index(request: SignedIn) -> HttpResponse:
     asked = {name: request.GET.get(name, "") for name in ("q", "state", "sort")}
     rows = queries.listing(request.user, **asked)
-    page = paginate(rows, request.GET.get("page", 1))
+    page = queries.page_of(rows, request.GET.get("page", "1"))
     titles = {recipe.name: _(recipe.title) for recipe in offers.recipes()}
     lines = [(run, titles.get(run.recipe, run.recipe)) for run in page.items]
     return render(
@@ -79,7 +79,7 @@ def price(request: SignedIn) -> HttpResponse:
 @login_required
 @require_safe
 def detail(request: SignedIn, code: str) -> HttpResponse:
-    run = _run(request, code)
+    run = _looked_at(request, code)
     inside = rules.may_see_inside(request.user, run)
     context = {
         "run": run,
@@ -104,7 +104,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
 @require_GET
 def live(request: SignedIn, code: str) -> HttpResponse:
     """Show the part of the page that changes; a run that ended reloads the whole page."""
-    run = _run(request, code)
+    run = _looked_at(request, code)
     if not run.is_unfinished:
         return HttpResponse(headers={"HX-Refresh": "true"})
     if request.GET.get("seen") == show.seen(run):
@@ -134,6 +134,11 @@ def go_on(request: SignedIn, code: str) -> HttpResponse:
 
 def _run(request: SignedIn, code: str) -> Run:
     rows = queries.with_facts(Run.objects.visible_to(request.user))
+    return get_object_or_404(rows, code=code)
+
+
+def _looked_at(request: SignedIn, code: str) -> Run:
+    rows = queries.for_page(Run.objects.visible_to(request.user))
     return get_object_or_404(rows, code=code)
 
 

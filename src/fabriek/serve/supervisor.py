@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 LOOK_EVERY_S = 0.5
 REST_BEFORE_RESTART_S = 2.0
 GRACE_S = 10.0
-# Clients keep a connection for some seconds (httpx: 5); one closed sooner breaks their next call.
+# Clients keep a connection some seconds (httpx: 5); one closed sooner breaks their next call.
 KEEP_ALIVE_S = 75
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None)

@@ -1,21 +1,23 @@
 """Filters and tags every page uses: amounts, times, states, tables and meters in words."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from html import escape
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
-from django.http import QueryDict
 from django.template import Context
 from django.template.loader import render_to_string
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from fabriek.kernel import words
+from fabriek.kernel.charts import Row
 from fabriek.kernel.paging import Paged
 from fabriek.kernel.steps import NextStep
+from fabriek.kernel.timeline import Happening
 from fabriek.kernel.tones import tone_of
 
 register = template.Library()
@@ -67,7 +69,29 @@ def moment(value: datetime | None) -> SafeString | str:
 
 
 def _time_element(value: date | datetime, text: str) -> SafeString:
-    return format_html('<time datetime="{}">{}</time>', value.isoformat(), text)
+    # Not by `format_html`, which takes four times as long: a page tells dozens of times.
+    return mark_safe(f'<time datetime="{value.isoformat()}">{escape(text)}</time>')  # noqa: S308
+
+
+# --- what happened -----------------------------------------------------------------------
+@register.filter
+def happened(entries: Iterable[Happening]) -> SafeString:
+    """Draw these lines; here, because a long story has a hundred, most of them folded away.
+
+    In a template each would cost ten times as much.
+    """
+    # All that people wrote is escaped.
+    return mark_safe("\n".join(map(_line, entries)))  # noqa: S308
+
+
+def _line(entry: Happening) -> str:
+    tone = f' class="tone-{escape(entry.tone)}"' if entry.tone else ""
+    note = f'<p class="timeline__note">{escape(entry.note)}</p>' if entry.note else ""
+    by = f" · {escape(entry.by)}" if entry.by else ""
+    return (
+        f'<li{tone}><p class="timeline__sentence">{escape(entry.sentence)}</p>{note}'
+        f'<p class="timeline__at">{moment(entry.at)}{by}</p></li>'
+    )
 
 
 # --- states ------------------------------------------------------------------------------
@@ -94,29 +118,28 @@ def query(context: Context, **changes: str | int | None) -> str:
     A change of anything but the page starts at the first page again.
     """
     request = context.get("request")
-    asked: QueryDict = request.GET.copy() if request else QueryDict(mutable=True)
-    if "page" not in changes:
-        asked.pop("page", None)
-    for key, value in changes.items():
-        asked.pop(key, None)
-        if value not in (None, ""):
-            asked[key] = str(value)
-    return f"?{asked.urlencode()}"
+    asked = request.GET.lists() if request else ()
+    replaced = changes.keys() | {"page"}
+    pairs = [(key, value) for key, values in asked if key not in replaced for value in values]
+    pairs += [(key, str(value)) for key, value in changes.items() if value not in (None, "")]
+    return f"?{urlencode(pairs)}"
 
 
-@register.inclusion_tag("parts/_sort_heading.html", takes_context=True)
-def sort_heading(context: Context, key: str, label: str, kind: str = "") -> dict[str, str]:
+@register.simple_tag(takes_context=True)
+def sort_heading(context: Context, key: str, label: str, kind: str = "") -> SafeString:
     """Head a column that sorts by `?sort=key`, and back by `?sort=-key`."""
     request = context.get("request")
     now = request.GET.get("sort", "") if request else ""
     direction = {key: "ascending", f"-{key}": "descending"}.get(now, "")
     wanted = f"-{key}" if direction == "ascending" else key
-    return {
-        "label": label,
-        "kind": kind,
-        "direction": direction,
-        "href": query(context, sort=wanted),
-    }
+    return _heading(str(label), kind, direction, query(context, sort=wanted))
+
+
+@lru_cache(maxsize=512)
+def _heading(label: str, kind: str, direction: str, href: str) -> SafeString:
+    """Draw each heading once: nearly always the list is looked at as it is."""
+    shown = {"label": label, "kind": kind, "direction": direction, "href": href}
+    return render_to_string("parts/_sort_heading.html", shown)
 
 
 @register.inclusion_tag("parts/_pages.html", takes_context=True)
@@ -147,6 +170,31 @@ def _page_numbers(here: int, last: int) -> list[int]:
             numbers.append(0)
         numbers.append(number)
     return numbers
+
+
+# --- the menu ----------------------------------------------------------------------------
+@register.simple_tag
+def menu_items(menu: Sequence[Hashable], kind: str) -> SafeString:
+    """Draw the entries of the menu; `kind`: main, for the bar, or all, for a person's own."""
+    return _menu_items(tuple(menu), kind)
+
+
+@lru_cache(maxsize=512)
+def _menu_items(menu: tuple[Hashable, ...], kind: str) -> SafeString:
+    """Draw each menu once: it stands twice on every page, and there are few."""
+    return render_to_string(f"parts/_menu_{kind}.html", {"menu": menu})
+
+
+# --- the table beside a chart ------------------------------------------------------------
+@register.filter
+def figures(rows: Iterable[Row]) -> SafeString:
+    """Draw its rows; in a template forty of them would cost more than the page around them."""
+    return mark_safe("".join(map(_row, rows)))  # noqa: S308  escaped, and made of figures
+
+
+def _row(row: Row) -> str:
+    cells = "".join(f'<td class="num">{escape(value)}</td>' for value in row.values)
+    return f'<tr><th scope="row" class="num">{escape(row.at)}</th>{cells}</tr>'
 
 
 # --- next steps --------------------------------------------------------------------------
