@@ -45,17 +45,28 @@ class Work:
     """Tokens read or written one by one while scoring, before and after together."""
     parameters: int
     memory_bytes: int
+    rows_per_step: int
+    """Several GPUs share these; more GPUs than rows have nothing to do."""
+
+    def faster(self, gpus: int) -> float:
+        """Give how many times as fast several GPUs learn: a plain division of the rows.
+
+        What their talk costs is not in it: not measured yet with this code.
+        """
+        return self.rows_per_step / ceil(self.rows_per_step / gpus)
 
 
 def price(work: Work, facts: Facts) -> Estimate:
     """Turn work into seconds on the device of `facts`, with the reasons in words."""
     pace = PACES[facts.device]
+    gpus = max(1, facts.gpus)
     units = facts.cores if facts.device == "cpu" else 1
     flops = pace.flops_per_core * units
     train_s = work.tokens * max(work.flop_per_token / flops, 1 / pace.tokens_per_s_max)
+    if facts.device == "cuda":  # processes without GPUs share the same cores
+        train_s /= work.faster(gpus)
     score_s = work.scored_tokens * max(4 * work.parameters / flops, 2 / pace.tokens_per_s_max)
     wall_s = pace.start_s + train_s + score_s
-    gpus = max(1, facts.gpus)
     return Estimate(
         gpu_seconds=ceil(wall_s * gpus),
         memory_bytes=work.memory_bytes,
@@ -92,7 +103,18 @@ def _reasons(
         )
     reasons.append(speed)
     if facts.gpus > 1:
-        reasons.append(
-            Sentence(_("This recipe uses one GPU; the others you ask for would stand idle."))
-        )
+        reasons.append(_shared(work, facts))
     return tuple(reasons)
+
+
+def _shared(work: Work, facts: Facts) -> Sentence:
+    if facts.device == "cpu":
+        return Sentence(_("There is no GPU here, so asking for more makes nothing faster."))
+    if facts.gpus > work.rows_per_step:
+        text = _(
+            "A step is enough for %(enough)s of these GPUs and the others would stand idle; "
+            "raise “Tokens per step” to use more."
+        )
+        return Sentence(text, enough=work.rows_per_step)
+    text = _("The GPUs share the rows of each step: learning becomes %(times)s times as fast.")
+    return Sentence(text, times=round(work.faster(facts.gpus), 1))

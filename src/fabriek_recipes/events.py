@@ -127,6 +127,24 @@ class Events:
         os.write(self._file, line + b"\n")
 
 
+class Silent(Events):
+    """Says nothing: for the processes of a run that only follow the first."""
+
+    def __init__(self) -> None:
+        """Open nothing."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close nothing."""
+
+    def _write(self, kind: str, **fields: Json) -> None:
+        """Leave it unsaid."""
+
+
 def finite(value: Json) -> Json:
     """Replace every number that JSON cannot say by null."""
     if isinstance(value, float) and not math.isfinite(value):

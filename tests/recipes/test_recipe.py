@@ -120,13 +120,28 @@ def test_more_passes_cost_more_and_the_reasons_are_told(recipe, facts):
 
 
 @RECIPES
-def test_idle_gpus_are_paid_for_and_warned_about(recipe):
-    one = recipe.estimate(recipe.knobs(), GPU)
+def test_several_gpus_share_the_learning_and_start_and_score_together(recipe):
+    knobs = recipe.knobs(epochs=10)
+    one = recipe.estimate(knobs, GPU)
 
-    four = recipe.estimate(recipe.knobs(), replace(GPU, gpus=4))
+    four = recipe.estimate(knobs, replace(GPU, gpus=4))
+
+    assert one.gpu_seconds < four.gpu_seconds < 1.2 * 4 * one.gpu_seconds
+    assert four.gpu_seconds / 4 < one.gpu_seconds
+    assert four.why[-1].endswith("learning becomes 4.0 times as fast.")
+
+
+@RECIPES
+def test_idle_gpus_are_paid_for_and_warned_about(recipe):
+    knobs = recipe.knobs(tokens_per_step=256)
+    one = recipe.estimate(knobs, GPU)
+
+    four = recipe.estimate(knobs, replace(GPU, gpus=4))
+    without = recipe.estimate(knobs, replace(FACTS, gpus=4))
 
     assert four.gpu_seconds == pytest.approx(4 * one.gpu_seconds, abs=4)
     assert "stand idle" in four.why[-1]
+    assert without.why[-1].endswith("asking for more makes nothing faster.")
 
 
 def test_lora_costs_less_than_training_every_weight():

@@ -95,6 +95,32 @@ def test_sigterm_saves_and_the_next_start_goes_on_from_there(tmp_path, corpus):
     assert weights(stopped) == weights(whole)
 
 
+@pytest.mark.parametrize(("then_stop", "code"), [("0", 0), ("1", 143)])
+def test_sigusr1_saves_and_goes_on_or_stops(tmp_path, corpus, monkeypatch, then_stop, code):
+    monkeypatch.setenv("FABRIEK_STOP_AFTER_SIGNAL", then_stop)
+    knobs = {**TINY, "epochs": 20, "checkpoint_every_steps": 100_000}
+    run = prepare(tmp_path / "run", "pretrain_lm", knobs, {"dataset": corpus})
+    saved = []
+
+    def ask() -> None:
+        pause = threading.Event()
+        while not steps(run):
+            pause.wait(0.01)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        wait_for_checkpoint(run, threading.main_thread().is_alive)
+        saved.extend((run.folder / "checkpoints").glob("step-*"))
+
+    watcher = threading.Thread(target=ask)
+    watcher.start()
+
+    assert run.start() == code
+
+    watcher.join()
+    assert len(saved) == 1
+    assert run.start() == 0
+    assert steps(run)[-1] > int(saved[0].stem[5:])
+
+
 def test_a_checkpoint_of_other_settings_is_not_resumed_from(tmp_path, corpus):
     knobs = {**TINY, "epochs": 1}
     run = prepare(tmp_path / "run", "pretrain_lm", knobs, {"dataset": corpus})

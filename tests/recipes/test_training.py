@@ -1,5 +1,7 @@
 """Packing, LoRA and answering: the parts of training that are easy to get subtly wrong."""
 
+import socket
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,6 +14,9 @@ from fabriek_recipes.finetune_lm.data import encode
 from fabriek_recipes.rows import Message, Row
 from fabriek_recipes.training import lora
 from fabriek_recipes.training.base import load
+from fabriek_recipes.training.device import choose, remark
+from fabriek_recipes.training.group import Seat
+from fabriek_recipes.training.network import interface_to
 from fabriek_recipes.training.packing import IGNORED, Example, batch, order, pack
 from fabriek_recipes.training.prediction import answers, loss_sum
 
@@ -54,6 +59,43 @@ def test_the_order_of_rows_depends_on_seed_and_pass_alone():
     assert order(100, seed=1, epoch=0) == order(100, seed=1, epoch=0)
     assert order(100, seed=1, epoch=0) != order(100, seed=1, epoch=1)
     assert sorted(order(100, seed=2, epoch=0)) == list(range(100))
+
+
+def test_what_a_step_learns_is_counted_without_making_it():
+    rows = [[example(5, 6, 7, 8, learn_from=2), example(9, learn_from=0)], [example(3, 4)]]
+
+    learned = sum(each.learned for row in rows for each in row)
+
+    assert learned == int((batch(rows, fill=0).labels_BT >= 0).sum()) == 3
+
+
+@pytest.mark.parametrize(
+    ("gpus", "size", "said"),
+    [
+        (0, 1, None),
+        (1, 1, "There is no GPU here; the run uses the processor."),
+        (2, 2, "There is no GPU here; the run uses the processor."),
+        (4, 2, "The run asked for 4 GPUs and was started on 2 of them."),
+    ],
+)
+def test_a_run_on_less_than_it_asked_for_says_so(gpus, size, said):
+    assert remark(gpus, CPU, Seat(size=size)) == said
+
+
+def test_the_threads_of_a_machine_are_shared_by_its_processes(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")
+    before = torch.get_num_threads()
+
+    choose(0, Seat(rank=1, size=1000, local_size=1000))
+
+    assert torch.get_num_threads() == 1
+    torch.set_num_threads(before)
+
+
+def test_the_interface_to_others_is_one_of_ours_or_not_known():
+    names = {name for _number, name in socket.if_nameindex()}
+
+    assert interface_to("127.0.0.1") in names | {""}
 
 
 def test_packed_texts_do_not_see_each_other(base):

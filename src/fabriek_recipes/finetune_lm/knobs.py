@@ -26,6 +26,8 @@ from fabriek_recipes.words import Sentence, _
 BYTES_PER_TOKEN = 4.0
 ANSWER_SHARE = 0.25
 TEMPLATE_TOKENS = 4
+# Short rows share a width of their own: attention costs its square.
+WIDTH_MIN = 256
 
 
 Method = Literal["lora", "full"]
@@ -158,8 +160,15 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
         scored_tokens=ceil(2 * apart * (row_tokens + answer)),
         parameters=parameters,
         memory_bytes=_memory_bytes(knobs, facts),
+        rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts)),
     )
     return price(work, facts)
+
+
+def _width(knobs: Knobs, facts: Facts) -> int:
+    """Guess how wide rows are packed: as the longest that is not left out, or the least."""
+    longest = ceil(facts.longest_row_bytes / BYTES_PER_TOKEN)
+    return max(WIDTH_MIN, min(longest, knobs.tokens_per_row_max))
 
 
 def _memory_bytes(knobs: Knobs, facts: Facts) -> int:

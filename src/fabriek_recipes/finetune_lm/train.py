@@ -10,21 +10,20 @@ import torch
 
 from fabriek_recipes.events import Json
 from fabriek_recipes.finetune_lm.data import Encoded, encode, split
-from fabriek_recipes.finetune_lm.knobs import Knobs
+from fabriek_recipes.finetune_lm.knobs import WIDTH_MIN, Knobs
 from fabriek_recipes.finetune_lm.scoring import Scores, is_right, score
 from fabriek_recipes.rows import Row
-from fabriek_recipes.training import checkpoints, lora, saving
+from fabriek_recipes.training import lora, saving
 from fabriek_recipes.training.base import Base, load
 from fabriek_recipes.training.loop import Loop, Plan
 from fabriek_recipes.training.packing import pack
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.training.run import Clock, choose_device, fingerprint
+from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
 from fabriek_recipes.words import Failed, Sentence, _
 
 SAMPLES_SHOWN = 5
 WRONG_KEPT = 20
-# Short rows share a width of their own: attention costs its square.
-WIDTH_MIN, WIDTH_STEP = 256, 64
+WIDTH_STEP = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +47,7 @@ def train(job: Job[Knobs]) -> None:
     job.events.stage(_("Loading the model"))
     base = load(job.input("model"), device, frozen=job.knobs.method == "lora")
     rows = _rows(job, base, (dataset.train, dataset.held_out))
-    found = checkpoints.latest(job.checkpoints, {"run": fingerprint(job)})
+    found = last_checkpoint(job)
     kept = found.state if found else {}
     before = _scores_of(kept) if found else _scored(job, base, rows, "before")
     addition = _addition(job.knobs)
@@ -62,8 +61,9 @@ def train(job: Job[Knobs]) -> None:
     loop.run()
     after = _scored(job, base, rows, "after")
     facts = _facts(job, base, loop)
-    _save(job, base, addition)
-    _report(job, rows, (before, after), {**facts, "seconds": clock.seconds()})
+    job.group.once(lambda: _save(job, base, addition))
+    facts["seconds"] = clock.seconds()
+    job.group.once(lambda: _report(job, rows, (before, after), facts))
 
 
 def _addition(knobs: Knobs) -> lora.Lora | None:
@@ -108,6 +108,7 @@ def _scored(
         answer_tokens_max=job.knobs.answer_tokens_max,
         width=rows.width,
         stop=job.stop,
+        group=job.group,
     )
     for each, answer in list(zip(rows.held_out, scores.answers, strict=True))[:SAMPLES_SHOWN]:
         job.events.sample(each.row.prompt, each.row.completion, answer, when)

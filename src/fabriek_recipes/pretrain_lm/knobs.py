@@ -136,8 +136,14 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
         scored_tokens=0,
         parameters=parameters,
         memory_bytes=_memory_bytes(knobs, facts, parameters),
+        rows_per_step=rows_per_step(knobs),
     )
     return price(work, facts)
+
+
+def rows_per_step(knobs: Knobs) -> int:
+    """Count the rows of a step, each as long as the longest text."""
+    return max(1, knobs.tokens_per_step // knobs.context_tokens)
 
 
 def _memory_bytes(knobs: Knobs, facts: Facts, parameters: int) -> int:

@@ -34,13 +34,12 @@ def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
     return tokenizer
 
 
-def kept(path: Path, texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Give the tokenizer at `path`, made first when missing: a resumed run needs the same."""
+def make(path: Path, texts: Iterable[str], vocabulary: int) -> None:
+    """Make the tokenizer at `path` unless it is there: a resumed run needs the same."""
     if not path.is_file():
         temporary = path.with_suffix(".part")
         train(texts, vocabulary).save(str(temporary))
         temporary.replace(path)
-    return Tokenizer.from_file(str(path))
 
 
 def dressed(tokenizer: Tokenizer, context_tokens: int) -> PreTrainedTokenizerFast:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from tokenizers import Tokenizer
 from transformers import (
     GenerationConfig,
     LlamaConfig,
@@ -18,15 +19,21 @@ from transformers import (
 
 from fabriek_recipes.events import Json
 from fabriek_recipes.pretrain_lm import tokenizer as pieces
-from fabriek_recipes.pretrain_lm.knobs import SHAPES, Knobs
+from fabriek_recipes.pretrain_lm.knobs import SHAPES, Knobs, rows_per_step
 from fabriek_recipes.rows import RowProblem, files_of, read_texts
-from fabriek_recipes.training import checkpoints, saving
+from fabriek_recipes.training import saving
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.loop import Loop, Plan
-from fabriek_recipes.training.packing import Example, batch, pack
-from fabriek_recipes.training.prediction import answers, loss_sum
+from fabriek_recipes.training.packing import Example, pack
+from fabriek_recipes.training.prediction import answers, mean_loss
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.training.run import Clock, choose_device, fingerprint, refuse
+from fabriek_recipes.training.run import (
+    Clock,
+    choose_device,
+    fingerprint,
+    last_checkpoint,
+    refuse,
+)
 from fabriek_recipes.words import Failed, Sentence, _
 
 # With fewer texts than this, each line counts as one: the file has hardly any blank lines.
@@ -52,13 +59,14 @@ def train(job: Job[Knobs]) -> None:
     corpus = _corpus(job.input("dataset"), job.knobs)
     job.stop.check()
     job.events.stage(_("Making the tokenizer"))
-    kept = pieces.kept(job.checkpoints / "tokenizer.json", corpus.train, job.knobs.vocabulary)
-    tokenizer = pieces.dressed(kept, job.knobs.context_tokens)
+    path = job.checkpoints / "tokenizer.json"
+    job.group.once(lambda: pieces.make(path, corpus.train, job.knobs.vocabulary))
+    tokenizer = pieces.dressed(Tokenizer.from_file(str(path)), job.knobs.context_tokens)
     job.stop.check()
     model = _model(job.knobs, tokenizer).to(device)
     base = Base(model=model, tokenizer=tokenizer, dtype=torch.float32)
     held_out = _examples(corpus.held_out, tokenizer, job.knobs.context_tokens)
-    found = checkpoints.latest(job.checkpoints, {"run": fingerprint(job)})
+    found = last_checkpoint(job)
     before = found.state["before"] if found else _loss(base, held_out, job)
     plan = _plan(job, base, _examples(corpus.train, tokenizer, job.knobs.context_tokens))
     loop = Loop(job, model, plan, {"run": fingerprint(job), "before": before})
@@ -70,8 +78,9 @@ def train(job: Job[Knobs]) -> None:
     after = _loss(base, held_out, job)
     _show(job, base, held_out)
     job.events.stage(_("Saving"))
-    saving.model(job.outputs / "model", model, tokenizer, torch.float32)
-    _report(job, corpus, loop, {"before": before, "after": after, "s": clock.seconds()})
+    job.group.once(lambda: saving.model(job.outputs / "model", model, tokenizer, torch.float32))
+    facts: dict[str, Json] = {"before": before, "after": after, "s": clock.seconds()}
+    job.group.once(lambda: _report(job, corpus, loop, facts))
 
 
 def _corpus(dataset: Path, knobs: Knobs) -> Corpus:
@@ -152,7 +161,7 @@ def _plan(job: Job[Knobs], base: Base, examples: list[Example]) -> Plan:
     knobs = job.knobs
     return Plan(
         rows=pack(examples, knobs.context_tokens),
-        rows_per_step=max(1, knobs.tokens_per_step // knobs.context_tokens),
+        rows_per_step=rows_per_step(knobs),
         epochs=knobs.epochs,
         fill=base.fill,
         seed=job.manifest.seed,
@@ -164,7 +173,6 @@ def _plan(job: Job[Knobs], base: Base, examples: list[Example]) -> Plan:
     )
 
 
-@torch.no_grad()
 def _loss(base: Base, held_out: list[Example], job: Job[Knobs]) -> float | None:
     if not held_out:
         text = _(
@@ -172,13 +180,8 @@ def _loss(base: Base, held_out: list[Example], job: Job[Knobs]) -> float | None:
         )
         job.events.warning("no_held_out", Sentence(text))
         return None
-    total, tokens = 0.0, 0
-    for row in pack(held_out, job.knobs.context_tokens):
-        job.stop.check()
-        part = batch([row], base.fill).to(base.model.device)
-        total += loss_sum(base.model, part).item()
-        tokens += int((part.labels_BT >= 0).sum())
-    return total / max(1, tokens)
+    rows = pack(held_out, job.knobs.context_tokens)
+    return mean_loss(base, rows, size=1, stop=job.stop, group=job.group)
 
 
 def _show(job: Job[Knobs], base: Base, held_out: list[Example]) -> None:
@@ -193,6 +196,7 @@ def _show(job: Job[Knobs], base: Base, held_out: list[Example]) -> None:
         stops=base.stops,
         tokens_max=SAMPLE_ANSWER_TOKENS,
         check=job.stop.check,
+        group=job.group,
     )
     for each, prompt, answer in zip(chosen, prompts, found, strict=True):
         rest = each.ids[SAMPLE_PROMPT_TOKENS:][:SAMPLE_ANSWER_TOKENS].tolist()

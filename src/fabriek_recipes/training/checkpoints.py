@@ -1,7 +1,8 @@
 """Saves and finds the point a run resumes from: one whole file each, the last two kept.
 
-A file holds the trained weights, the optimizer's moments and the random state as safetensors
-(no pickle), and the rest as JSON in its header.
+A file holds the trained weights and the optimizer's moments as safetensors (no pickle), and
+the rest as JSON in its header. Order and dropout follow from seed and step: no need to keep
+them.
 """
 
 from __future__ import annotations

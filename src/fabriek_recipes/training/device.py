@@ -7,14 +7,21 @@ from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
+from fabriek_recipes.training.group import Seat
 from fabriek_recipes.words import Sentence, _
 
 
-def choose(gpus: int) -> torch.device:
-    """Take a GPU when the run asked for one and there is one, else the processor."""
+def choose(gpus: int, seat: Seat) -> torch.device:
+    """Take this process's GPU if the run asked for one and it is there, else the processor."""
     threads = os.environ.get("OMP_NUM_THREADS", "")
-    torch.set_num_threads(int(threads) if threads.isdigit() else len(os.sched_getaffinity(0)))
-    return torch.device("cuda" if gpus > 0 and torch.cuda.is_available() else "cpu")
+    asked = int(threads) if threads.isdigit() else len(os.sched_getaffinity(0))
+    # What is asked is meant for the machine, the processes on it share that.
+    shared = max(1, len(os.sched_getaffinity(0)) // seat.local_size)
+    torch.set_num_threads(min(asked, shared) if seat.local_size > 1 else asked)
+    if gpus < 1 or not torch.cuda.is_available():
+        return torch.device("cpu")
+    # Where each process is shown one GPU only, that one has number 0.
+    return torch.device("cuda", seat.local % torch.cuda.device_count())
 
 
 def precision(device: torch.device) -> AbstractContextManager[object]:
@@ -24,10 +31,11 @@ def precision(device: torch.device) -> AbstractContextManager[object]:
     return nullcontext()
 
 
-def remark(gpus: int, device: torch.device) -> Sentence | None:
-    """Say when the run gets another device than it asked for."""
-    if gpus > 1:
-        return Sentence(_("This recipe uses one GPU; ask for one next time."))
-    if gpus == 1 and device.type == "cpu":
+def remark(gpus: int, device: torch.device, seat: Seat) -> Sentence | None:
+    """Say when the run gets another device than it asked for, or fewer."""
+    if gpus > seat.size:
+        text = _("The run asked for %(gpus)s GPUs and was started on %(used)s of them.")
+        return Sentence(text, gpus=gpus, used=seat.size)
+    if gpus > 0 and device.type == "cpu":
         return Sentence(_("There is no GPU here; the run uses the processor."))
     return None

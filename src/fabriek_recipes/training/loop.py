@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import torch
 from pydantic import BaseModel
@@ -19,7 +20,8 @@ from fabriek_recipes.training import checkpoints
 from fabriek_recipes.training.checkpoints import Checkpoint
 from fabriek_recipes.training.packing import Example, batch, order
 from fabriek_recipes.training.prediction import loss_sum
-from fabriek_recipes.training.process import Job, Stopped
+from fabriek_recipes.training.process import Job
+from fabriek_recipes.training.stopping import Stopped
 from fabriek_recipes.words import Failed, Sentence, _
 
 # As many points as a curve on a page can show.
@@ -69,6 +71,19 @@ class Plan:
         start = place * self.rows_per_step
         return [self.rows[index] for index in shuffled[start : start + self.rows_per_step]]
 
+    def random_state(self, step: int, rank: int) -> int:
+        """Give what a step's dropout starts from; after a resume it is the same again."""
+        name = f"{self.seed}:{step}:{rank}".encode()
+        return int.from_bytes(hashlib.sha256(name).digest()[:8])
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What any of the processes was asked by a signal; all of them know it at the same step."""
+
+    stop: bool
+    save: bool
+
 
 class Loop(Generic[K]):
     """One run of the loop: the weights that learn, their optimizer, and how far it is."""
@@ -86,25 +101,28 @@ class Loop(Generic[K]):
         self.tokens = 0
         self.seconds = 0.0
         self._told_at = 0.0
-        torch.manual_seed(plan.seed)
+        # Other machines may differ in a bit; from here on all must be equal.
+        job.group.spread(list(self.trained.values()))
 
     def resume(self, found: Checkpoint) -> None:
-        """Go back to where a checkpoint was made: weights, optimizer, random state, place."""
-        with torch.no_grad():
-            for name, weight in self.trained.items():
-                weight.copy_(found.tensors[f"weight.{name}"])
+        """Go back to where a checkpoint was made: weights, optimizer, place.
+
+        Only the first process needs its tensors, and gives them to the others.
+        """
         for name, weight in self.trained.items():
+            mean, square = torch.zeros_like(weight), torch.zeros_like(weight)
+            if self.job.group.seat.leads:
+                weight.detach().copy_(found.tensors[f"weight.{name}"])
+                mean.copy_(found.tensors[f"mean.{name}"])
+                square.copy_(found.tensors[f"square.{name}"])
+            self.job.group.spread([weight, mean, square])
+            step = torch.tensor(float(found.step))
             self.optimizer.state[weight] = {
-                "step": torch.tensor(float(found.step)),
-                "exp_avg": found.tensors[f"mean.{name}"].to(weight.device),
-                "exp_avg_sq": found.tensors[f"square.{name}"].to(weight.device),
+                # The fused optimizer wants its count where the weights are.
+                "step": step.to(weight.device) if weight.is_cuda else step,
+                "exp_avg": mean,
+                "exp_avg_sq": square,
             }
-        if self.model.device.type == "cuda":
-            for weight in self.trained.values():
-                state = self.optimizer.state[weight]
-                state["step"] = state["step"].to(weight.device)
-            torch.cuda.set_rng_state(found.tensors["random.cuda"])
-        torch.set_rng_state(found.tensors["random.cpu"])
         self.step = found.step
         self.tokens = int(str(found.state["tokens"]))
         self.seconds = float(str(found.state["seconds"]))
@@ -117,10 +135,11 @@ class Loop(Generic[K]):
             Stopped: after saving, when the engine asked to stop.
         """
         self.model.train()
+        self._tell_idle()
         every = max(1, self.plan.steps // CURVE_POINTS)
         while self.step < self.plan.steps:
             started = time.monotonic()
-            loss, norm, tokens = self._advance()
+            loss, norm, tokens, asked = self._advance()
             took = time.monotonic() - started
             self.seconds += took
             self.tokens += tokens
@@ -135,19 +154,18 @@ class Loop(Generic[K]):
                     tokens_per_s=round(speed),
                 )
             self._tell()
-            self._save_if_due()
+            self._save_if_due(asked)
         self.model.eval()
 
-    def _advance(self) -> tuple[float, float, int]:
+    def _advance(self) -> tuple[float, float, int, Asked]:
         for group in self.optimizer.param_groups:
             group["lr"] = self.plan.rate(self.step)
-        step = batch(self.plan.rows_of(self.step), self.plan.fill).to(self.model.device)
-        learned = int((step.labels_BT >= 0).sum())
-        loss = loss_sum(self.model, step) / max(1, learned)
-        loss.backward()  # type: ignore[no-untyped-call]
-        norm = nn.utils.clip_grad_norm_(self.trained.values(), self.plan.gradient_norm_max)
-        value = loss.item()
-        if not math.isfinite(value) or not math.isfinite(norm.item()):
+        rows = self.plan.rows_of(self.step)
+        loss, asked = self._agree(self._learn(rows))
+        norm = nn.utils.clip_grad_norm_(
+            self.trained.values(), self.plan.gradient_norm_max
+        ).item()
+        if not math.isfinite(loss) or not math.isfinite(norm):
             raise Failed(
                 "nan_loss",
                 _("The loss stopped being a number at step %(step)s; lower the learning rate."),
@@ -156,7 +174,53 @@ class Loop(Generic[K]):
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
-        return value, norm.item(), step.tokens
+        return loss, norm, sum(len(example.ids) for row in rows for example in row), asked
+
+    def _learn(self, rows: list[Sequence[Example]]) -> torch.Tensor:
+        """Make the gradients of a step from this process's share of its rows.
+
+        Each divides by what all learn from, so that the sum over the processes is the step of
+        one process that has all rows. Gives this share of the step's loss.
+        """
+        seat = self.job.group.seat
+        torch.manual_seed(self.plan.random_state(self.step, seat.rank))
+        learned = sum(example.learned for row in rows for example in row)
+        share = rows[seat.rank :: seat.size]
+        if not share:  # fewer rows than processes
+            return torch.zeros((), device=self.model.device)
+        step = batch(share, self.plan.fill).to(self.model.device)
+        loss = loss_sum(self.model, step) / max(1, learned)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def _agree(self, loss: torch.Tensor) -> tuple[float, Asked]:
+        """Add up gradients and loss over the processes, and what signals asked of any of them.
+
+        DistributedDataParallel would send while it still computes. It needs one `forward` that
+        makes the loss, which ours (logits for the labelled tokens only) is not, takes a mean
+        where we need a sum, and waits for a process without rows. See docs/adr/0013.
+        """
+        group, stop = self.job.group, self.job.stop
+        if group.seat.size > 1:
+            for weight in self.trained.values():
+                if weight.grad is None:
+                    weight.grad = torch.zeros_like(weight)
+            group.add_up([cast("torch.Tensor", each.grad) for each in self.trained.values()])
+        asked = torch.tensor([float(stop.asked), float(stop.take_save())])
+        told = torch.cat([loss.reshape(1), asked.to(loss.device)]).double()
+        group.add_up([told])
+        total, stops, saves = told.tolist()
+        return total, Asked(stop=stops > 0, save=saves > 0)
+
+    def _tell_idle(self) -> None:
+        size = self.job.group.seat.size
+        if size > self.plan.rows_per_step:
+            text = _(
+                "A step is enough for %(enough)s of the %(size)s processes and the others "
+                "stand idle; raise “Tokens per step” to use all."
+            )
+            sentence = Sentence(text, enough=self.plan.rows_per_step, size=size)
+            self.job.events.warning("idle_processes", sentence)
 
     def _tell(self) -> None:
         now = time.monotonic()
@@ -164,11 +228,12 @@ class Loop(Generic[K]):
             self._told_at = now
             self.job.events.progress(self.step, self.plan.steps, "steps")
 
-    def _save_if_due(self) -> None:
+    def _save_if_due(self, asked: Asked) -> None:
         last = self.step == self.plan.steps
-        if self.job.stop.asked or last or self.step % self.plan.checkpoint_every_steps == 0:
-            self._save()
-        if self.job.stop.asked:
+        due = self.step % self.plan.checkpoint_every_steps == 0
+        if asked.stop or asked.save or last or due:
+            self.job.group.once(self._save)
+        if asked.stop:
             raise Stopped
 
     def _save(self) -> None:
@@ -180,9 +245,7 @@ class Loop(Generic[K]):
             self.job.events.warning("no_checkpoint", Sentence(text, step=self.step))
 
     def _checkpoint(self) -> Checkpoint:
-        tensors = {"random.cpu": torch.get_rng_state()}
-        if self.model.device.type == "cuda":
-            tensors["random.cuda"] = torch.cuda.get_rng_state()
+        tensors = {}
         for name, weight in self.trained.items():
             moments = self.optimizer.state[weight]
             tensors[f"weight.{name}"] = weight.detach().contiguous()

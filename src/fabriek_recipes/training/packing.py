@@ -22,6 +22,11 @@ class Example:
     ids: torch.Tensor
     learn_from: int
 
+    @property
+    def learned(self) -> int:
+        """How many of its tokens are predicted; the first has nothing before it."""
+        return max(0, len(self.ids) - max(1, self.learn_from))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

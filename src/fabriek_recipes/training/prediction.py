@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import ceil
 from typing import cast
 
 import torch
@@ -11,8 +12,11 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache, PreTrainedModel
 
+from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.device import precision
-from fabriek_recipes.training.packing import IGNORED, Batch
+from fabriek_recipes.training.group import ALONE, Group
+from fabriek_recipes.training.packing import IGNORED, Batch, Example, batch
+from fabriek_recipes.training.stopping import Stop
 
 # Above this many logits at once (1 GB in fp32) they are made piece by piece.
 LOGITS_MAX = 2**28
@@ -25,16 +29,33 @@ OWN_LOGITS = (
 )
 
 
-def loss_sum(model: PreTrainedModel, batch: Batch) -> torch.Tensor:
+def loss_sum(model: PreTrainedModel, step: Batch) -> torch.Tensor:
     """Give the summed cross-entropy of the labelled tokens, making logits for those only."""
-    with precision(batch.ids_BT.device):
-        wanted_BT = batch.labels_BT != IGNORED
-        labels_N = batch.labels_BT[wanted_BT]
+    with precision(step.ids_BT.device):
+        wanted_BT = step.labels_BT != IGNORED
+        labels_N = step.labels_BT[wanted_BT]
         if any(getattr(model.config, name, None) for name in OWN_LOGITS):
-            logits_NV = _call(model, batch).logits[wanted_BT]
+            logits_NV = _call(model, step).logits[wanted_BT]
             return functional.cross_entropy(logits_NV.float(), labels_N, reduction="sum")
-        hidden_ND = _call(model.base_model, batch).last_hidden_state[wanted_BT]
+        hidden_ND = _call(model.base_model, step).last_hidden_state[wanted_BT]
         return _head_loss(model.get_output_embeddings(), hidden_ND, labels_N)
+
+
+@torch.no_grad()
+def mean_loss(
+    base: Base, rows: Sequence[Sequence[Example]], *, size: int, stop: Stop, group: Group
+) -> float:
+    """Give the loss per labelled token, `size` rows at a time, shared over the group."""
+
+    def part(number: int) -> tuple[float, int]:
+        stop.check()
+        chosen = batch(rows[number * size : (number + 1) * size], base.fill)
+        total = loss_sum(base.model, chosen.to(base.model.device)).item()
+        return total, int((chosen.labels_BT >= 0).sum())
+
+    parts = group.share(ceil(len(rows) / size), part)
+    total, tokens = (sum(each[place] for each in parts) for place in (0, 1))
+    return total / max(1, tokens)
 
 
 def answers(
@@ -44,17 +65,23 @@ def answers(
     stops: set[int],
     tokens_max: int,
     check: Callable[[], None],
+    group: Group = ALONE,
 ) -> list[list[int]]:
     """Continue each prompt greedily up to a stop token or `tokens_max`, like lengths together.
 
-    `check` is called between steps, and may raise to end it.
+    `check` is called between steps, and may raise to end it. The processes of `group` share the
+    work in the batches that one alone would make, so that each answer is the same to the bit.
     """
     by_length = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     found: list[list[int]] = [[] for _prompt in prompts]
     size = 64
-    for start in range(0, len(by_length), size):
-        chosen = by_length[start : start + size]
-        texts = _greedy(model, [prompts[index] for index in chosen], stops, tokens_max, check)
+    batches = [by_length[start : start + size] for start in range(0, len(by_length), size)]
+
+    def continued(number: int) -> list[list[int]]:
+        chosen = [prompts[index] for index in batches[number]]
+        return _greedy(model, chosen, stops, tokens_max, check)
+
+    for chosen, texts in zip(batches, group.share(len(batches), continued), strict=True):
         for index, text in zip(chosen, texts, strict=True):
             found[index] = text
     return found
@@ -121,13 +148,13 @@ def _until(text: list[int], stops: set[int]) -> list[int]:
     return text[:end]
 
 
-def _call(module: nn.Module, batch: Batch) -> _Output:
+def _call(module: nn.Module, step: Batch) -> _Output:
     return cast(
         "_Output",
         module(
-            input_ids=batch.ids_BT,
-            attention_mask=batch.mask_B1TT,
-            position_ids=batch.positions_BT,
+            input_ids=step.ids_BT,
+            attention_mask=step.mask_B1TT,
+            position_ids=step.positions_BT,
             use_cache=False,
         ),
     )

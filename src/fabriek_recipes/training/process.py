@@ -7,19 +7,18 @@ import fcntl
 import importlib
 import os
 import shutil
-import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from fabriek_recipes.events import Events
+from fabriek_recipes.events import Events, Silent
 from fabriek_recipes.run_folder import (
     CHECKPOINTS,
     EVENTS,
@@ -28,9 +27,22 @@ from fabriek_recipes.run_folder import (
     Manifest,
     read_manifest,
 )
+from fabriek_recipes.training.group import (
+    ALONE,
+    BROKEN,
+    BUSY,
+    FAILED,
+    GOOD,
+    STOPPED,
+    Alone,
+    End,
+    Ended,
+    Group,
+    Seat,
+    seat_given,
+)
+from fabriek_recipes.training.stopping import Stop, Stopped, listening
 from fabriek_recipes.words import Failed, _
-
-GOOD, BROKEN, FAILED, BUSY, STOPPED = 0, 1, 2, 3, 128 + signal.SIGTERM
 
 # A run never speaks to the network: what it needs lies in its folder.
 QUIET = {
@@ -50,22 +62,6 @@ DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 K = TypeVar("K", bound=BaseModel)
 
 
-class Stopped(BaseException):
-    """The engine asked us to stop, and what was learned is saved; nothing may catch this."""
-
-
-@dataclass(slots=True)
-class Stop:
-    """Whether SIGTERM came."""
-
-    asked: bool = False
-
-    def check(self) -> None:
-        """Stop here if asked to; for work that has nothing to save."""
-        if self.asked:
-            raise Stopped
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Generic[K]):
     """Everything a recipe is given."""
@@ -75,6 +71,7 @@ class Job(Generic[K]):
     knobs: K
     events: Events
     stop: Stop = field(default_factory=Stop)
+    group: Group = ALONE
 
     def input(self, name: str) -> Path:
         """Give the path of an input, or say that it is missing."""
@@ -99,23 +96,57 @@ def main(recipe: str, knobs: type[K], arguments: list[str]) -> int:
     """Run the recipe on the folder named in `arguments`; give the exit code.
 
     0 good, 2 an expected failure (told in the events), 1 a fault of ours, 143 stopped by
-    SIGTERM, 3 when another process is at work in the folder.
+    SIGTERM, 3 when another process is at work in the folder. Started by torchrun, the processes
+    do one run together: all end with the same code, and the first alone writes in the folder.
     """
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         sys.stderr.write(f"usage: python -m fabriek_recipes.{recipe} RUN_FOLDER\n")
         return FAILED
     os.environ.update(QUIET)
     os.environ.update({name: os.environ.get(name, value) for name, value in THREADS.items()})
-    folder = Path(arguments[0]).resolve()
-    with Events(folder / EVENTS) as events, _stoppable() as stop:
-        if not _alone(events):
+    folder, seat = Path(arguments[0]).resolve(), seat_given()
+    with listening() as stop, Events(folder / EVENTS) if seat.leads else Silent() as events:
+        group = _group(seat, stop, lambda end: _tell(events, end))
+        work = partial(_work, recipe, knobs, folder, Ears(events, stop, group))
+        code = group.part(_ended(work))
+        if seat.size > 1:
+            # Not the long way out: torchrun sends SIGTERM as soon as one has ended, and what
+            # waits for a lost process inside torch would wait on.
+            sys.stderr.flush()
+            os._exit(code)
+    return code
+
+
+def _group(seat: Seat, stop: Stop, tell: Callable[[End], None]) -> Group:
+    if seat.size == 1:
+        return Alone(tell)
+    try:
+        # Imports torch, which a process alone does only once its settings are found good.
+        together = importlib.import_module("fabriek_recipes.training.together")
+        return cast("Group", together.join(seat, stop, tell))
+    except RuntimeError:
+        traceback.print_exc()
+        text = _("The processes of this run did not find each other; start the run again.")
+        if seat.leads:
+            tell(End(FAILED, Failed("not_together", text)))
+        sys.exit(FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Ears:
+    """Who a process speaks and listens to."""
+
+    events: Events
+    stop: Stop
+    group: Group
+
+
+def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears) -> int:
+    group, events = ears.group, ears.events
+    if not group.once(lambda: _alone(events)):
+        if group.seat.leads:
             sys.stderr.write("another process is at work in this run folder\n")
-            return BUSY
-        return _guarded(lambda: _work(recipe, knobs, folder, (events, stop)), events)
-
-
-def _work(recipe: str, knobs: type[K], folder: Path, ears: tuple[Events, Stop]) -> None:
-    events, stop = ears
+        return BUSY
     events.stage(_("Starting"))
     manifest = read_manifest(folder)
     if manifest.recipe != recipe:
@@ -125,16 +156,22 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: tuple[Events, Stop]) 
         manifest=manifest,
         knobs=_checked(knobs, manifest),
         events=events,
-        stop=stop,
+        stop=ears.stop,
+        group=group,
     )
-    if (folder / REPORT).is_file():
-        return  # the report is written last: all is done, and starting twice changes nothing
-    job.outputs.mkdir(exist_ok=True)
-    job.checkpoints.mkdir(exist_ok=True)
+    if group.once((folder / REPORT).is_file):
+        return GOOD  # the report is written last: all is done, starting twice changes nothing
+    group.once(lambda: _make_folders(job))
     # Only now the heavy packages: a wrong setting must be told in a blink.
     importlib.import_module(f"fabriek_recipes.{recipe}.train").train(job)
     # Three times the weights: too much to leave on a shared disk for nothing.
-    shutil.rmtree(job.checkpoints, ignore_errors=True)
+    group.once(lambda: shutil.rmtree(job.checkpoints, ignore_errors=True))
+    return GOOD
+
+
+def _make_folders(job: Job[K]) -> None:
+    job.outputs.mkdir(exist_ok=True)
+    job.checkpoints.mkdir(exist_ok=True)
 
 
 def _checked(knobs: type[K], manifest: Manifest) -> K:
@@ -150,23 +187,24 @@ def _checked(knobs: type[K], manifest: Manifest) -> K:
         ) from why
 
 
-def _guarded(work: Callable[[], None], events: Events) -> int:
+def _ended(work: Callable[[], int]) -> End:
     """Do the work and turn whatever happens into an exit code and, if need be, one sentence."""
     try:
-        work()
+        return End(work())
     except Stopped:
-        return STOPPED
+        return End(STOPPED)
+    except Ended as elsewhere:
+        return elsewhere.end
     except Failed as why:
-        return _told(events, why, FAILED)
+        return End(FAILED, why)
     # The last guard of the process: a bug must end in a sentence and a trace, not in silence.
     except Exception as why:  # noqa: BLE001
         if (known := _known(why)) is not None:
-            return _told(events, known, FAILED)
+            return End(FAILED, known)
         traceback.print_exc()
         name = type(why).__name__
         text = _("The recipe itself broke (%(name)s); send the log to the helpdesk.")
-        return _told(events, Failed("bug", text, name=name), BROKEN)
-    return GOOD
+        return End(BROKEN, Failed("bug", text, name=name))
 
 
 def _known(why: Exception) -> Failed | None:
@@ -188,11 +226,12 @@ def _known(why: Exception) -> Failed | None:
     return None
 
 
-def _told(events: Events, why: Failed, code: int) -> int:
-    sys.stderr.write(f"{why.code}: {why.sentence}\n")
+def _tell(events: Events, end: End) -> None:
+    if end.why is None:
+        return
+    sys.stderr.write(f"{end.why.code}: {end.why.sentence}\n")
     with suppress(OSError):  # the disk may be full: then the log has said it
-        events.failure(why.code, why.sentence)
-    return code
+        events.failure(end.why.code, end.why.sentence)
 
 
 def _alone(events: Events) -> bool:
@@ -203,17 +242,3 @@ def _alone(events: Events) -> bool:
     except OSError:
         return True  # a file system without locks: the engine's own name check must do
     return True
-
-
-@contextmanager
-def _stoppable() -> Iterator[Stop]:
-    stop = Stop()
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        stop.asked = True
-
-    before = signal.signal(signal.SIGTERM, ask)
-    try:
-        yield stop
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -6,11 +6,14 @@ import hashlib
 import json
 import time
 from dataclasses import asdict
+from typing import cast
 
 import torch
 
+from fabriek_recipes.events import Json
 from fabriek_recipes.rows import RowProblem
-from fabriek_recipes.training import device
+from fabriek_recipes.training import checkpoints, device
+from fabriek_recipes.training.checkpoints import Checkpoint
 from fabriek_recipes.training.process import Job, K
 from fabriek_recipes.words import Failed, _
 
@@ -26,10 +29,28 @@ def fingerprint(job: Job[K]) -> str:
 def choose_device(job: Job[K]) -> torch.device:
     """Take the device, telling in the events when it is not what was asked for."""
     gpus = job.manifest.limits.gpus
-    chosen = device.choose(gpus)
-    if (remark := device.remark(gpus, chosen)) is not None:
+    chosen = device.choose(gpus, job.group.seat)
+    if (remark := device.remark(gpus, chosen, job.group.seat)) is not None:
         job.events.warning("device", remark)
     return chosen
+
+
+def last_checkpoint(job: Job[K]) -> Checkpoint | None:
+    """Give the point to resume from, if there is one; the tensors to the first process only.
+
+    A shared disk may show the newest file to one machine before another: the first one decides.
+    """
+    mine: list[Checkpoint] = []
+
+    def find() -> dict[str, Json] | None:
+        found = checkpoints.latest(job.checkpoints, {"run": fingerprint(job)})
+        mine.extend([found] if found else [])
+        return {"step": found.step, "state": found.state} if found else None
+
+    told = job.group.once(find)
+    if told is None or mine:
+        return mine[0] if mine else None
+    return Checkpoint(cast("int", told["step"]), {}, cast("dict[str, Json]", told["state"]))
 
 
 def refuse(problem: RowProblem, file: str) -> Failed:

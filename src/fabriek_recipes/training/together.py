@@ -1,0 +1,279 @@
+"""A group of several processes, started by torchrun: what they tell and add up.
+
+Tensors go by gloo or NCCL. Everything else (waiting, the wish to stop, how the run ends) goes
+by the store that torchrun keeps: a process that waits there sleeps, and can be told to leave.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import torch
+from torch import distributed
+from torch.distributed.distributed_c10d import PrefixStore, Store
+from torch.distributed.rendezvous import rendezvous
+
+from fabriek_recipes.training.group import FAILED, End, Ended, Seat
+from fabriek_recipes.training.network import interface_to
+from fabriek_recipes.training.stopping import Stop
+from fabriek_recipes.words import Failed, _
+
+# Reading torch from a cold shared disk takes minutes.
+JOIN_WITHIN = timedelta(minutes=10)
+# No step takes this long: who has waited so long for another's part of it waits for nothing.
+STEP_WITHIN = timedelta(minutes=30)
+FOR_EVER = timedelta(days=365)
+LOOK_EVERY_S = 0.5
+PAUSE_S_MIN, PAUSE_S_MAX = 0.005, 0.25
+# How long a process may go on after the run has ended elsewhere, before it is cut off: it may
+# be stuck for good in a sum that waits for one who left.
+GRACE_S = 3.0
+# How long one who ends the run stays for the others to hear of it.
+LINGER_S = 5.0
+# Gradients are summed in pieces: few calls, and little memory beside the gradients themselves.
+PIECE_BYTES = 64 * 2**20
+END, STOP, NOTED = "end", "stop", "noted"
+LOST = "process_lost"
+
+T = TypeVar("T")
+
+
+def join(seat: Seat, stop: Stop, tell: Callable[[End], None]) -> Together:
+    """Find the others; returns when all are there.
+
+    Raises:
+        RuntimeError: they did not come in time.
+    """
+    if seat.size > seat.local_size and (name := interface_to(os.environ["MASTER_ADDR"])):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+    # torchrun's --nnodes and --nproc-per-node are in the environment that this reads.
+    store = next(iter(rendezvous("env://", timeout=JOIN_WITHIN)))[0]
+    if torch.cuda.is_available():
+        torch.cuda.set_device(seat.local % torch.cuda.device_count())
+    distributed.init_process_group(
+        "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+        store=PrefixStore("tensors", store),
+        rank=seat.rank,
+        world_size=seat.size,
+        timeout=STEP_WITHIN,
+    )
+    return Together(seat, stop, tell, PrefixStore("fabriek", store))
+
+
+class Together:
+    """One process's view of the group; threads beside the work hear what the others say."""
+
+    def __init__(
+        self,
+        seat: Seat,
+        stop: Stop,
+        tell: Callable[[End], None],
+        store: Store,
+    ) -> None:
+        """Begin to listen."""
+        self.seat = seat
+        self._stop, self._tell, self._store = stop, tell, store
+        self._turn = 0
+        self._end: End | None = None
+        self._leaving = threading.Event()
+        self._noted, self._told = threading.Lock(), threading.Lock()
+        self._wire = distributed.new_group(backend="gloo", timeout=FOR_EVER)
+        for listen in (self._follow, self._feel):
+            threading.Thread(target=listen, daemon=True).start()
+
+    def once(self, work: Callable[[], T]) -> T:
+        """Let the first work, and the others wait."""
+        self._turn += 1
+        key = f"once/{self._turn}"
+        if self.seat.leads:
+            given = work()
+            with self._reaching():
+                self._store.set(key, json.dumps(given))
+            return given
+        with self._reaching():
+            self._await(lambda: self._store.check([key]))
+            return cast("T", json.loads(self._store.get(key)))
+
+    def share(self, count: int, work: Callable[[int], T]) -> list[T]:
+        """Deal out the numbers in turn."""
+        mine = [work(number) for number in range(self.seat.rank, count, self.seat.size)]
+        parts: list[list[T]] = [[] for _seat in range(self.seat.size)]
+        with self._reaching():
+            self._meet()
+            distributed.all_gather_object(parts, mine)
+        size = self.seat.size
+        return [parts[number % size][number // size] for number in range(count)]
+
+    def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Sum in pieces; all processes end with the same bits."""
+        with self._reaching(), torch.no_grad():
+            for piece in _pieces(tensors):
+                flat = torch.cat([tensor.reshape(-1) for tensor in piece])
+                distributed.all_reduce(flat)
+                parts = torch.split(flat, [tensor.numel() for tensor in piece])
+                for tensor, part in zip(piece, parts, strict=True):
+                    tensor.copy_(part.view_as(tensor))
+
+    def spread(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Send what the first has."""
+        with self._reaching():
+            for tensor in tensors:
+                distributed.broadcast(tensor.detach(), src=0)
+
+    def part(self, end: End) -> int:
+        """Agree on the end, tell it, and stay until the others know."""
+        mine = self._agreed(end)
+        self._leaving.set()
+        self._note()
+        self._tell_once(mine)
+        if self.seat.leads or mine is end:
+            self._linger(mine)
+        return mine.code
+
+    def _agreed(self, end: End) -> End:
+        if end.code or self.seat.leads:
+            return self._claim(end)
+        try:
+            with self._reaching():
+                self._await(lambda: False)
+        except Ended as ended:
+            return ended.end
+        raise AssertionError  # the wait above ends only so
+
+    def _meet(self) -> None:
+        """Wait asleep until all are here: a sum would wait too, but with a limit of time."""
+        self._turn += 1
+        key = f"meet/{self._turn}"
+        self._store.add(key, 1)
+        self._await(lambda: self._store.add(key, 0) == self.seat.size)
+
+    def _await(self, come: Callable[[], bool]) -> None:
+        pause = PAUSE_S_MIN
+        while not come():
+            if (end := self._look()) is not None:
+                raise Ended(end)
+            time.sleep(pause)
+            pause = min(pause * 1.5, PAUSE_S_MAX)
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Turn what torch says when a process is gone into the end of the run."""
+        try:
+            yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as why:
+            raise Ended(self._why_gone()) from why
+
+    def _why_gone(self) -> End:
+        # One that fails says so before it closes its connections; one that died is noticed by
+        # its neighbour.
+        until = time.monotonic() + GRACE_S
+        while time.monotonic() < until:
+            with suppress(RuntimeError):
+                if (end := self._look()) is not None:
+                    return end
+            time.sleep(PAUSE_S_MIN)
+        return self._claim(_lost())
+
+    def _look(self) -> End | None:
+        """See whether the run has ended; remembered, since the store may go first."""
+        if self._end is None and self._store.check([END]):
+            self._end = _read(self._store.get(END))
+        return self._end
+
+    def _claim(self, end: End) -> End:
+        """Say how the run ends; gives the end of who said it first."""
+        if self._end is not None:
+            return self._end
+        text = _written(end)
+        try:
+            first = self._store.compare_set(END, "", text).decode()
+        except RuntimeError:  # the store is gone, with it the machine of the first
+            first = text
+        self._end = end if first == text else _read(first.encode())
+        return self._end
+
+    def _note(self) -> None:
+        if self._noted.acquire(blocking=False):
+            with suppress(RuntimeError):
+                self._store.add(NOTED, 1)
+
+    def _linger(self, end: End) -> None:
+        until = time.monotonic() + LINGER_S
+        left = self.seat.size - (end.why is not None and end.why.code == LOST)
+        with suppress(RuntimeError):
+            while self._store.add(NOTED, 0) < left and time.monotonic() < until:
+                time.sleep(PAUSE_S_MIN)
+
+    def _tell_once(self, end: End) -> None:
+        if self.seat.leads and self._told.acquire(blocking=False):
+            self._tell(end)
+
+    def _follow(self) -> None:
+        """Pass on the wish to stop, and leave when the run has ended, even if work is stuck."""
+        with suppress(RuntimeError):
+            while self._look() is None and not self._leaving.wait(LOOK_EVERY_S):
+                if self._stop.asked:
+                    self._store.set(STOP, "1")
+                elif self._store.check([STOP]):
+                    self._stop.asked = True
+        if self._end is not None:
+            self._note()
+        if not self._leaving.wait(GRACE_S):
+            end = self._claim(_lost())
+            self._tell_once(end)
+            os._exit(end.code)
+
+    def _feel(self) -> None:
+        """Wait for a word of the neighbour that never comes; its death ends the wait."""
+        with suppress(RuntimeError):
+            word = torch.zeros(1)
+            distributed.recv(word, src=(self.seat.rank + 1) % self.seat.size, group=self._wire)
+        with suppress(RuntimeError):
+            if not self._leaving.is_set() and self._look() is None:
+                self._claim(_lost())
+
+
+def _pieces(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
+    piece: list[torch.Tensor] = []
+    size = 0
+    for tensor in tensors:
+        if piece and (size + tensor.nbytes > PIECE_BYTES or tensor.dtype != piece[0].dtype):
+            yield piece
+            piece, size = [], 0
+        piece.append(tensor)
+        size += tensor.nbytes
+    if piece:
+        yield piece
+
+
+def _lost() -> End:
+    text = _(
+        "A process of this run was lost, perhaps for lack of memory; start the run again, it "
+        "goes on from where it was last saved."
+    )
+    return End(FAILED, Failed(LOST, text))
+
+
+def _written(end: End) -> str:
+    why = end.why
+    told = why and {
+        "code": why.code,
+        "msgid": why.sentence.msgid,
+        "values": dict(why.sentence.values),
+    }
+    return json.dumps({"code": end.code, "why": told})
+
+
+def _read(text: bytes) -> End:
+    raw = json.loads(text)
+    why = raw["why"] and Failed(raw["why"]["code"], raw["why"]["msgid"], **raw["why"]["values"])
+    return End(raw["code"], why)

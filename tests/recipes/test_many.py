@@ -1,0 +1,235 @@
+"""Several processes do one run as one process would; all of them end together."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.conftest import TINY, Run, prepare, rows, write_rows
+
+pytestmark = pytest.mark.slow
+
+SRC = Path(__file__).parents[2] / "src"
+CLOSE = 1e-4
+TWO = ("--standalone", "--nproc-per-node=2")
+FULL = {
+    "method": "full",
+    "epochs": 40,
+    "learning_rate": 0.003,
+    "tokens_per_step": 512,
+    "checkpoint_every_steps": 100_000,
+}
+
+
+class Started:
+    """Processes that torchrun started, on one machine."""
+
+    def __init__(self, run: Run, *words: str, with_ours: bool = True):
+        torchrun = "fabriek_recipes.torchrun" if with_ours else "torch.distributed.run"
+        recipe = ["-m", f"fabriek_recipes.{run.recipe}", str(run.folder)]
+        self.run = run
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", torchrun, *(words or TWO), *recipe],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(SRC),
+                "OMP_NUM_THREADS": "1",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self) -> "Started":
+        return self
+
+    def __exit__(self, *_error) -> None:
+        if self.process.poll() is None:
+            for process in self._children():
+                os.kill(process, signal.SIGKILL)
+            self.process.kill()
+        self.process.communicate()
+
+    def ended(self) -> int:
+        said, complained = self.process.communicate(timeout=40)
+        assert said == "", complained
+        return self.process.returncode
+
+    def rank(self, number: int) -> int:
+        """Give the process number of a rank."""
+        mark = f"\0RANK={number}\0".encode()
+        return next(
+            pid for pid in self._children() if mark in Path(f"/proc/{pid}/environ").read_bytes()
+        )
+
+    def wait(self, done) -> None:
+        pause = threading.Event()
+        while not done():
+            assert self.process.poll() is None, self.process.stderr.read()
+            pause.wait(0.01)
+
+    def wait_for_step(self, number: int) -> None:
+        self.wait(lambda: any(step >= number for step in losses(self.run)))
+
+    def _children(self) -> list[int]:
+        pid = self.process.pid
+        return [
+            int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        ]
+
+
+def losses(run: Run) -> dict[int, float]:
+    return {
+        int(str(event.fields["step"])): event.fields["values"]["loss"]
+        for event in run.events
+        if event.kind == "metrics"
+    }
+
+
+def saved_steps(run: Run) -> list[int]:
+    return sorted(int(path.stem[5:]) for path in (run.folder / "checkpoints").glob("step-*"))
+
+
+def failures(run: Run) -> list[str]:
+    return [str(event.fields["code"]) for event in run.events if event.kind == "failure"]
+
+
+def assert_equal(many: Run, one: Run) -> None:
+    assert losses(many).keys() == losses(one).keys()
+    assert losses(many) == pytest.approx(losses(one), abs=CLOSE)
+    assert many.report["scores"] == pytest.approx(one.report["scores"], abs=CLOSE)
+    assert many.report["tokens_seen"] == one.report["tokens_seen"]
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, base) -> dict[str, Path]:
+    data = write_rows(tmp_path_factory.mktemp("data"), rows(60))
+    return {"dataset": data, "model": base}
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory, inputs) -> Run:
+    """Do a fine-tuning run by one process, to hold others against."""
+    run = prepare(tmp_path_factory.mktemp("whole") / "run", "finetune_lm", FULL, inputs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        assert run.start() == 0
+    return run
+
+
+@pytest.fixture
+def port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_pretraining_by_two_is_that_of_one_also_in_steps_of_one_row(tmp_path, corpus):
+    knobs = {**TINY, "tokens_per_step": 64, "epochs": 2}
+    one, many = (
+        prepare(tmp_path / name, "pretrain_lm", knobs, {"dataset": corpus})
+        for name in ("one", "many")
+    )
+
+    with Started(many, with_ours=False) as started:
+        assert started.ended() == 0
+    assert one.start() == 0
+
+    assert_equal(many, one)
+    stages = [event.fields["name"] for event in many.events if event.kind == "stage"]
+    assert stages == [event.fields["name"] for event in one.events if event.kind == "stage"]
+    assert not (many.folder / "checkpoints").exists()
+
+
+def test_two_machines_learn_a_small_addition_as_one_does(tmp_path, inputs, port):
+    knobs = {"epochs": 4, "learning_rate": 0.01, "tokens_per_step": 768}
+    one, many = (
+        prepare(tmp_path / name, "finetune_lm", knobs, inputs) for name in ("one", "many")
+    )
+    words = (
+        "--nnodes=2",
+        "--nproc-per-node=1",
+        "--rdzv-backend=c10d",
+        f"--rdzv-endpoint=127.0.0.1:{port}",
+        "--rdzv-id=run",
+    )
+
+    with Started(many, *words) as first, Started(many, *words) as second:
+        assert (first.ended(), second.ended()) == (0, 0)
+    assert one.start() == 0
+
+    assert_equal(many, one)
+    assert (many.folder / "outputs/adapter/adapter_model.safetensors").is_file()
+
+
+def test_one_process_finishes_what_two_began(tmp_path, inputs, uninterrupted):
+    run = prepare(tmp_path / "run", "finetune_lm", FULL, inputs)
+
+    with Started(run) as started:
+        started.wait_for_step(3)
+        started.process.send_signal(signal.SIGUSR1)
+        started.wait(lambda: saved_steps(run))
+        (saved,) = saved_steps(run)
+        started.wait_for_step(saved + 2)
+        os.kill(started.rank(1), signal.SIGTERM)
+        code = started.ended()
+    stopped_at = max(losses(run))
+
+    assert code == 143
+    assert saved_steps(run)[-1] == stopped_at > saved
+    assert failures(run) == []
+    assert run.start() == 0
+    assert_equal(run, uninterrupted)
+
+
+def test_a_killed_process_ends_the_others_and_leaves_a_folder_that_resumes(
+    tmp_path, inputs, uninterrupted
+):
+    run = prepare(tmp_path / "run", "finetune_lm", FULL, inputs)
+
+    with Started(run) as started:
+        started.wait_for_step(3)
+        os.kill(started.rank(1), signal.SIGUSR1)
+        started.wait(lambda: saved_steps(run))
+        killed_at = time.monotonic()
+        os.kill(started.rank(1), signal.SIGKILL)
+        code = started.ended()
+        took_s = time.monotonic() - killed_at
+
+    assert code != 0
+    assert took_s < 10
+    assert failures(run) == ["process_lost"]
+    assert run.start() == 0
+    assert_equal(run, uninterrupted)
+
+
+def test_a_failure_of_one_process_is_that_of_all_and_told_once(tmp_path, inputs, port):
+    run = prepare(tmp_path / "run", "finetune_lm", FULL, inputs)
+    spoilt = {**inputs, "dataset": write_rows(tmp_path / "data", [*rows(3), {"prompt": "a"}])}
+    elsewhere = prepare(tmp_path / "elsewhere", "finetune_lm", FULL, spoilt)
+    words = ("--nnodes=2", "--master-addr=127.0.0.1", f"--master-port={port}")
+
+    with (
+        Started(run, *words, "--node-rank=0") as first,
+        Started(elsewhere, *words, "--node-rank=1") as second,
+    ):
+        assert (first.ended(), second.ended()) == (2, 2)
+
+    assert run.failure == "rows.jsonl: Line 4 has no completion; add it."
+    assert failures(run) == ["bad_row"]
+    assert not (elsewhere.folder / "events.jsonl").exists()
+
+
+def test_a_failure_of_all_processes_is_told_once(tmp_path, inputs):
+    run = prepare(tmp_path / "run", "finetune_lm", {"epochs": 0}, inputs)
+
+    with Started(run) as started:
+        assert started.ended() == 2
+
+    assert failures(run) == ["bad_knob"]
