@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`.
-# Others: check (no tests), fast (tests of the everyday kind), bench, up, clean.
+# Others: test-slurm (a real Slurm on this machine), check (no tests), fast (tests of the everyday kind), bench, up, clean.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +8,7 @@ ARGS ?=
 # processes that a demo or a test starts would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test check fast bench up clean format
+.PHONY: demo test test-slurm check fast bench up clean format
 
 demo: .venv/ready
 	$(BIN)/fabriek demo $(ARGS)
@@ -18,6 +18,11 @@ up: .venv/ready
 
 test: .venv/ready-dev
 	$(BIN)/python dev/test $(ARGS)
+
+# Needs root, as a cluster's jobs run as other users; the cluster is removed afterwards.
+test-slurm: .venv/ready-dev
+	@dev/slurm up && $(BIN)/pytest -m slurm tests/engines tests/slurm $(ARGS); \
+	  code=$$?; dev/slurm down; exit $$code
 
 check: .venv/ready-dev
 	$(BIN)/ruff check .

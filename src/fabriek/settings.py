@@ -80,6 +80,12 @@ RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()
 ENGINE = os.environ.get("FABRIEK_ENGINE", "local")
 ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
 ENGINE_GPUS = int(os.environ.get("FABRIEK_ENGINE_GPUS", "0"))  # 0: what the machine has
+# Only for FABRIEK_ENGINE=slurm.
+SLURM_SSH = os.environ.get("FABRIEK_SLURM_SSH", "")  # user@login; else the commands are here
+SLURM_CONF = os.environ.get("FABRIEK_SLURM_CONF", "")  # where it is not the usual one
+SLURM_ACCOUNT = os.environ.get("FABRIEK_SLURM_ACCOUNT", "fabriek")  # above all of ours
+SLURM_PARTITION = os.environ.get("FABRIEK_SLURM_PARTITION", "")
+SLURM_DEVICE = os.environ.get("FABRIEK_SLURM_DEVICE", "cuda")  # cpu on an emulated cluster
 LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
 COUNTRIES = Path(
     os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")

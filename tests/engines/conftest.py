@@ -6,7 +6,12 @@ import pytest
 
 from fabriek.engines.base import Job
 from fabriek.engines.local import Local
+from tests.engines.cluster import skip_unless_asked_for
 from tests.engines.waiting import ended, eventually
+
+
+def pytest_collection_modifyitems(config, items):
+    skip_unless_asked_for(config, items)
 
 
 class Machine:

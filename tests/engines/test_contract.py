@@ -8,12 +8,14 @@ import pytest
 from fabriek.engines.base import EngineDown, Job, JobRejected, Phase, Reason, Sighting
 from fabriek.engines.fake import Fake
 from fabriek.engines.local import Local
+from tests.engines.cluster import Cluster
 from tests.engines.waiting import ended, eventually
 
 
 class FakeBench:
     def __init__(self, tmp_path):
         self.engine = Fake()
+        self.account = "eu-1"
 
     def finish(self, job):
         now = time.time()
@@ -27,11 +29,15 @@ class FakeBench:
     def silence(self):
         self.engine.down = True
 
+    def clear(self):
+        pass
+
 
 class LocalBench:
     def __init__(self, tmp_path):
         self.home = tmp_path / "home"
         self.engine = Local(self.home, gpus=1, grace_s=0.2, beat_s=0.1)
+        self.account = "eu-1"
 
     def finish(self, job):
         (job.folder / "go").touch()
@@ -43,12 +49,46 @@ class LocalBench:
     def silence(self):
         self.home.write_text("a file where the home should be")
 
+    def clear(self):
+        pass
 
-@pytest.fixture(params=[FakeBench, LocalBench], ids=["fake", "local"])
+
+class SlurmBench:
+    """A real cluster, which knows what other tests did: nothing here has their names."""
+
+    def __init__(self, tmp_path):
+        cluster = Cluster(tmp_path, partition="narrow")
+        # usage(0) tells of all accounts below ours: they must be those of this test.
+        self.cluster = cluster.below_its_own_root().open()
+        self.engine = self.cluster.engine
+        self.account = self.cluster.account
+
+    def finish(self, job):
+        (job.folder / "go").touch()
+        ended(self.engine, job.key)
+        # Its accounting may be a moment behind its queue.
+        eventually(lambda: job.key in [record.key for record in self.engine.usage(0)])
+
+    def start(self, job):
+        eventually(lambda: self.engine.look([job.key])[job.key].phase == Phase.RUNNING)
+
+    def silence(self):
+        self.cluster.silence()
+
+    def clear(self):
+        self.cluster.clear()
+
+
+@pytest.fixture(
+    params=[FakeBench, LocalBench, pytest.param(SlurmBench, marks=pytest.mark.slurm)],
+    ids=["fake", "local", "slurm"],
+)
 def bench(request, tmp_path):
     (tmp_path / "run").mkdir()
-    yield request.param(tmp_path)
+    bench = request.param(tmp_path)
+    yield bench
     (tmp_path / "run" / "go").touch()  # lets go of the job that a test left running
+    bench.clear()
 
 
 @pytest.fixture
@@ -57,17 +97,22 @@ def engine(bench):
 
 
 @pytest.fixture
-def job(tmp_path):
+def job(bench, tmp_path):
     """Make a job that lasts until there is a file `go` in its folder."""
     wait = "while [ ! -e go ]; do sleep 0.02; done"
     return Job(
-        key="fabriek-1",
-        account="eu-1",
+        key=f"{bench.account}-1",
+        account=bench.account,
         folder=tmp_path / "run",
         command=("/bin/sh", "-c", wait),
         gpus=1,
         timeout_s=20,
     )
+
+
+@pytest.fixture
+def second(job):
+    return replace(job, key=f"{job.account}-2")
 
 
 def test_a_submitted_job_is_seen(engine, job):
@@ -76,11 +121,11 @@ def test_a_submitted_job_is_seen(engine, job):
     assert engine.look([job.key, "fabriek-never"]).keys() == {job.key}
 
 
-def test_a_job_that_waits_has_held_nothing(engine, job):
+def test_a_job_that_waits_has_held_nothing(engine, job, second):
     engine.submit(job)
-    engine.submit(replace(job, key="fabriek-2"))
+    engine.submit(second)
 
-    seen = engine.look(["fabriek-2"])["fabriek-2"]
+    seen = engine.look([second.key])[second.key]
 
     assert (seen.phase, seen.elapsed_s, seen.started_at) == (Phase.QUEUED, 0, None)
 
@@ -122,15 +167,15 @@ def test_cancelling_stops_a_running_job_and_may_be_repeated(bench, engine, job):
     assert (seen.phase, seen.reason) == (Phase.CANCELLED, Reason.CANCELLED)
 
 
-def test_cancelling_a_waiting_job_means_it_never_held_anything(engine, job):
+def test_cancelling_a_waiting_job_means_it_never_held_anything(engine, job, second):
     engine.submit(job)
-    engine.submit(replace(job, key="fabriek-2"))
+    engine.submit(second)
 
-    engine.cancel("fabriek-2")
+    engine.cancel(second.key)
 
-    seen = ended(engine, "fabriek-2")
+    seen = ended(engine, second.key)
     assert (seen.phase, seen.elapsed_s, seen.started_at) == (Phase.CANCELLED, 0, None)
-    assert "fabriek-2" not in [record.key for record in engine.usage(0)]
+    assert second.key not in [record.key for record in engine.usage(0)]
 
 
 def test_cancelling_what_is_unknown_or_ended_changes_nothing(bench, engine, job):
@@ -144,30 +189,30 @@ def test_cancelling_what_is_unknown_or_ended_changes_nothing(bench, engine, job)
     assert engine.look([job.key, "fabriek-never"]) == before
 
 
-def test_a_closed_budget_lets_no_new_job_in_but_the_old_one_goes_on(bench, engine, job):
-    engine.open_budget("eu-1", 3600)
+def test_a_closed_budget_lets_no_new_job_in_but_the_old_one_goes_on(bench, engine, job, second):
+    engine.open_budget(job.account, 3600)
     engine.submit(job)
 
-    engine.close_budget("eu-1")
-    engine.close_budget("eu-1")
+    engine.close_budget(job.account)
+    engine.close_budget(job.account)
 
     with pytest.raises(JobRejected) as refused:
-        engine.submit(replace(job, key="fabriek-2"))
+        engine.submit(second)
     assert refused.value.code == "account_closed"
-    assert engine.look(["fabriek-2"]) == {}
+    assert engine.look([second.key]) == {}
     engine.submit(job)
     bench.finish(job)
     assert engine.look([job.key])[job.key].phase == Phase.SUCCEEDED
 
 
 def test_setting_a_closed_budget_keeps_it_closed_and_opening_opens_it(engine, job):
-    engine.close_budget("eu-1")
-    engine.set_budget("eu-1", 7200)
+    engine.close_budget(job.account)
+    engine.set_budget(job.account, 7200)
     with pytest.raises(JobRejected):
         engine.submit(job)
 
-    engine.open_budget("eu-1", 7200)
-    engine.open_budget("eu-1", 7200)
+    engine.open_budget(job.account, 7200)
+    engine.open_budget(job.account, 7200)
     engine.submit(job)
 
     assert engine.look([job.key]).keys() == {job.key}
@@ -181,7 +226,7 @@ def test_usage_tells_of_ended_jobs_since_a_moment(bench, engine, job):
     [record] = engine.usage(before - 1)
 
     seen = engine.look([job.key])[job.key]
-    assert (record.key, record.account, record.gpus) == ("fabriek-1", "eu-1", 1)
+    assert (record.key, record.account, record.gpus) == (job.key, job.account, 1)
     assert (record.started_at, record.ended_at) == (seen.started_at, seen.ended_at)
     assert (record.elapsed_s, record.phase) == (seen.elapsed_s, Phase.SUCCEEDED)
     assert list(engine.usage(record.ended_at + 1)) == []
@@ -200,9 +245,9 @@ def test_usage_is_silent_about_jobs_that_still_run(bench, engine, job):
         lambda engine, job: engine.submit(job),
         lambda engine, job: engine.look([job.key]),
         lambda engine, job: engine.cancel(job.key),
-        lambda engine, job: engine.open_budget("eu-1", 1),
-        lambda engine, job: engine.set_budget("eu-1", 1),
-        lambda engine, job: engine.close_budget("eu-1"),
+        lambda engine, job: engine.open_budget(job.account, 1),
+        lambda engine, job: engine.set_budget(job.account, 1),
+        lambda engine, job: engine.close_budget(job.account),
         lambda engine, job: engine.usage(0),
     ],
     ids=["submit", "look", "cancel", "open", "set", "close", "usage"],

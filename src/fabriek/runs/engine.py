@@ -9,16 +9,21 @@ from django.core.exceptions import ImproperlyConfigured
 from fabriek.engines.base import Engine
 from fabriek.engines.fake import Fake
 from fabriek.engines.local import Local
+from fabriek.engines.slurm import Site, Slurm
 from fabriek_recipes.kinds import Device
 
 
 def engine() -> Engine:
+    if settings.ENGINE == "slurm":
+        return _slurm(settings.ENGINE_HOME, _site())
     return _made(settings.ENGINE, settings.ENGINE_HOME, settings.ENGINE_GPUS)
 
 
 def device() -> Device:
     """Tell what a run on this engine computes with, for its estimate."""
     if settings.ENGINE == "local" and not Path("/dev/nvidia0").exists():
+        return "cpu"
+    if settings.ENGINE == "slurm" and settings.SLURM_DEVICE == "cpu":
         return "cpu"
     return "cuda"
 
@@ -29,4 +34,21 @@ def _made(name: str, home: Path, gpus: int) -> Engine:
         return Local(home, gpus=gpus or None)
     if name == "fake":
         return Fake()
-    raise ImproperlyConfigured(f"FABRIEK_ENGINE={name}: choose local or fake.")
+    raise ImproperlyConfigured(f"FABRIEK_ENGINE={name}: choose local, slurm or fake.")
+
+
+@cache
+def _slurm(home: Path, site: Site) -> Slurm:
+    return Slurm(home, site)
+
+
+def _site() -> Site:
+    try:
+        return Site(
+            ssh=settings.SLURM_SSH,
+            conf=settings.SLURM_CONF,
+            root=settings.SLURM_ACCOUNT,
+            partition=settings.SLURM_PARTITION,
+        )
+    except ValueError as error:
+        raise ImproperlyConfigured(f"FABRIEK_SLURM_…: {error}") from error

@@ -1,0 +1,184 @@
+"""Slurm's answers: its queue and its accounting, as rows."""
+
+import re
+import secrets
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from fabriek.engines.base import EngineDown
+from fabriek.engines.slurm_shell import Shell
+from fabriek.engines.slurm_words import (
+    duration_s,
+    gpus,
+    moment,
+    parted_status,
+    state_word,
+    waited_status,
+)
+
+IN_QUEUE = (
+    "JobID", "UserName", "State", "Reason", "Account", "Partition", "PriorityLong", "StartTime",
+    "EndTime", "TimeUsed", "RestartCnt", "exit_code", "NodeList", "Name",
+)  # fmt: skip
+IN_ACCOUNTING = (
+    "JobIDRaw", "User", "State", "Account", "Start", "End", "ElapsedRaw", "ExitCode",
+    "AllocTRES", "JobName",
+)  # fmt: skip
+# sacct takes no times before this one, in 2001.
+BEGINNING = 1_000_000_000
+# More names than this are not worth a filter: all jobs of the time are read.
+NAMES_MAX = 500
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """A job in the queue, or one stretch of a job in the accounting.
+
+    `started_at`: when it got its GPUs; None if it never had them.
+    """
+
+    number: str
+    user: str
+    key: str
+    account: str
+    state: str
+    reason: str = ""
+    started_at: float | None = None
+    ended_at: float | None = None
+    elapsed_s: int = 0
+    restarts: int = 0
+    exit_code: int | None = None
+    gpus: int = 0
+    position: int | None = None
+
+
+class Slurm:
+    """The questions."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def queue(self) -> list[Row]:
+        """Our jobs that wait, run, or have ended a few minutes ago."""
+        mark = _mark()
+        fields = ",".join(f"{field}:{mark}" for field in IN_QUEUE)
+        told = self._shell.ask(
+            "squeue", "--all", "--states=all", "--noheader", f"--Format={fields}"
+        )
+        if told.code:
+            raise EngineDown(f"squeue: {told.err.strip()[:300]}")
+        rows = [row for row in queue_rows(told.out, mark) if row.user == self._shell.user]
+        return [row for row in rows if not _was_refused(row)]
+
+    def accounting(
+        self, *, since: float, keys: Collection[str] = (), accounts: Collection[str] = ()
+    ) -> list[Row] | None:
+        """Stretches of jobs that lasted after `since`, oldest first; None: there is none kept.
+
+        With `accounts` of those accounts, whoever's they are; else our own.
+        """
+        mark = _mark()
+        words = ["--allocations", "--duplicates", "--noheader", "--parsable2"]
+        words += [f"--delimiter={mark}", f"--format={','.join(IN_ACCOUNTING)}"]
+        words += [f"--starttime=uts{max(int(since), BEGINNING)}"]
+        if accounts:
+            words += ["--allusers", f"--accounts={','.join(sorted(accounts))}"]
+        else:
+            words += [f"--user={self._shell.user}"]
+        if keys and len(keys) <= NAMES_MAX:
+            words += [f"--name={','.join(sorted(keys))}"]
+        told = self._shell.ask("sacct", *words)
+        if told.code and "accounting storage is disabled" in told.err:
+            return None
+        if told.code:
+            raise EngineDown(f"sacct: {told.err.strip()[:300]}")
+        return [row for row in accounting_rows(told.out, mark) if not _was_refused(row)]
+
+
+def queue_rows(said: str, mark: str) -> list[Row]:
+    """Read what squeue printed, each field with `mark` behind it."""
+    waiting: dict[str, list[tuple[int, int, int]]] = {}
+    rows: list[tuple[dict[str, str], str, bool]] = []
+    for field in _fields(said, mark, IN_QUEUE):
+        state = state_word(field["State"])
+        held = bool(field["NodeList"])
+        if state == "PENDING":
+            waiting.setdefault(field["Partition"], []).append((*_turn(field), len(rows)))
+        rows.append((field, state, held))
+    places = {
+        index: position
+        for queue in waiting.values()
+        for position, (_, _, index) in enumerate(sorted(queue), 1)
+    }
+    return [
+        Row(
+            number=field["JobID"],
+            user=field["UserName"],
+            key=field["Name"],
+            account=field["Account"],
+            state=state,
+            reason="" if field["Reason"] == "None" else field["Reason"],
+            started_at=moment(field["StartTime"]) if held else None,
+            ended_at=moment(field["EndTime"]),
+            elapsed_s=duration_s(field["TimeUsed"]) if held else 0,
+            restarts=int(field["RestartCnt"] or 0),
+            exit_code=waited_status(field["exit_code"]),
+            position=places.get(index),
+        )
+        for index, (field, state, held) in enumerate(rows)
+    ]
+
+
+def _turn(field: dict[str, str]) -> tuple[int, int]:
+    """Order as Slurm does: by priority, and by age where that is the same."""
+    number = re.match(r"\d+", field["JobID"])
+    return -int(field["PriorityLong"] or 0), int(number[0]) if number else 0
+
+
+def accounting_rows(said: str, mark: str) -> list[Row]:
+    """Read what sacct printed with `mark` between fields."""
+    rows = []
+    for field in _fields(said, mark, IN_ACCOUNTING, closed=False):
+        held = bool(field["AllocTRES"])
+        rows.append(
+            Row(
+                number=field["JobIDRaw"],
+                user=field["User"],
+                key=field["JobName"],
+                account=field["Account"],
+                state=state_word(field["State"]),
+                started_at=moment(field["Start"]) if held else None,
+                ended_at=moment(field["End"]),
+                elapsed_s=int(field["ElapsedRaw"] or 0) if held else 0,
+                exit_code=parted_status(field["ExitCode"]),
+                gpus=gpus(field["AllocTRES"]),
+            )
+        )
+    return sorted(rows, key=lambda row: row.started_at or row.ended_at or 0)
+
+
+def _fields(
+    said: str, mark: str, names: tuple[str, ...], *, closed: bool = True
+) -> Iterator[dict[str, str]]:
+    """Cut lines into fields. What others named so that it looks like a line lacks the mark."""
+    for line in said.split("\n"):
+        parts = line.removesuffix(mark).split(mark) if closed else line.split(mark)
+        if len(parts) == len(names) and line.endswith(mark) >= closed:
+            yield dict(zip(names, parts, strict=True))
+
+
+def by_key(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    grouped: dict[str, list[Row]] = {}
+    for row in rows:
+        grouped.setdefault(row.key, []).append(row)
+    return grouped
+
+
+def _was_refused(row: Row) -> bool:
+    # Slurm writes down as FAILED what it did not take; a job that waits cannot fail.
+    return row.state == "FAILED" and row.started_at is None
+
+
+def _mark() -> str:
+    """Make a sign between fields that nobody can have put into the name of a job."""
+    return f"~{secrets.token_hex(6)}~"

@@ -1,0 +1,165 @@
+"""What the Slurm engine remembers of its own: which jobs it asked for, and where they run.
+
+    jobs/<key>/lock       locked by whoever submits it, and by the sbatch they started
+    jobs/<key>/job.json   written before sbatch is called: it may have been submitted
+    jobs/<key>/number     written after: it was
+    jobs/<key>/cancel     its end was asked for
+    jobs/<key>/unclear    sbatch gave no answer
+
+Locks are flocks: the kernel lets go of them when the last holder dies, however it dies.
+"""
+
+import fcntl
+import json
+import os
+import re
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabriek.engines.base import Job
+from fabriek.engines.local_home import write_whole
+from fabriek.engines.slurm_script import TIMED_OUT, TIMES
+
+LOCK_PATIENCE_S = 10.0
+TRAIL_BYTES_MAX = 65_536
+TIME = re.compile(r"^(start|end) (\d{1,12}) ", re.ASCII | re.MULTILINE)
+EXIT = re.compile(r"\d{1,3}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Trail:
+    """What a job left in its run folder, where it may write what it likes.
+
+    `held_s`: all of its stretches that had an end.
+    """
+
+    exit_code: int | None = None
+    timed_out: bool = False
+    started_at: float | None = None
+    ended_at: float | None = None
+    held_s: int = 0
+
+
+class Home:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def make(self) -> None:
+        (self.root / "jobs").mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    @contextmanager
+    def locked(self, key: str) -> Iterator[int]:
+        """Be the only one to submit `key`; gives the open lock, for sbatch to hold too."""
+        folder = self._folder(key)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            until = time.monotonic() + LOCK_PATIENCE_S
+            while not _try_lock(handle):
+                if time.monotonic() > until:
+                    raise TimeoutError(f"somebody else submits {key}")
+                time.sleep(0.005)
+            yield handle
+        finally:
+            os.close(handle)
+
+    def knows(self, key: str) -> bool:
+        return (self._folder(key) / "job.json").exists()
+
+    def intend(self, job: Job) -> None:
+        """Write down, durably, that `job` will be submitted now."""
+        folder = self._folder(job.key)
+        said = {"folder": str(job.folder), "account": job.account, "asked_at": time.time()}
+        write_whole(folder / "job.json", said)
+
+    def sent(self, key: str, number: str) -> None:
+        (self._folder(key) / "number").write_text(number)
+        (self._folder(key) / "unclear").unlink(missing_ok=True)
+
+    def forget(self, key: str) -> None:
+        """Nothing was made of it."""
+        (self._folder(key) / "job.json").unlink(missing_ok=True)
+
+    def number(self, key: str) -> str:
+        return _read(self._folder(key) / "number")
+
+    def unclear(self, key: str) -> None:
+        (self._folder(key) / "unclear").touch()
+
+    def unclear_for_s(self, key: str) -> float | None:
+        """How long ago sbatch gave no answer, if it did not."""
+        with suppress(FileNotFoundError):
+            return time.time() - (self._folder(key) / "unclear").stat().st_mtime
+        return None
+
+    def asked_at(self, key: str) -> float | None:
+        said = _read(self._folder(key) / "job.json")
+        return float(json.loads(said)["asked_at"]) if said else None
+
+    def wish_cancelled(self, key: str) -> None:
+        if self.knows(key):
+            (self._folder(key) / "cancel").touch()
+
+    def is_cancel_wished(self, key: str) -> bool:
+        return (self._folder(key) / "cancel").exists()
+
+    def trail(self, key: str) -> Trail:
+        """Read what the job left in its folder; nothing if we never heard of it."""
+        said = _read(self._folder(key) / "job.json")
+        return trail_in(Path(json.loads(said)["folder"])) if said else Trail()
+
+    def _folder(self, key: str) -> Path:
+        return self.root / "jobs" / key
+
+
+def trail_in(folder: Path) -> Trail:
+    code = _read_strange(folder / "exit").strip()
+    stretches: list[tuple[int, int | None]] = []
+    for word, at in TIME.findall(_read_strange(folder / TIMES)):
+        if word == "start":
+            stretches.append((int(at), None))
+        elif stretches:
+            stretches[-1] = (stretches[-1][0], int(at))
+    ends = [end for _, end in stretches if end]
+    return Trail(
+        exit_code=int(code) if EXIT.fullmatch(code) else None,
+        timed_out=(folder / TIMED_OUT).exists(),
+        started_at=float(stretches[0][0]) if stretches else None,
+        ended_at=float(ends[-1]) if ends else None,
+        held_s=sum(max(end - start, 0) for start, end in stretches if end),
+    )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _read_strange(path: Path) -> str:
+    """Read a little of a file that a job may have made into a pipe, a link, a flood."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    except OSError:
+        return ""
+    try:
+        is_file = stat.S_ISREG(os.fstat(handle).st_mode)
+        said = os.read(handle, TRAIL_BYTES_MAX) if is_file else b""
+    except OSError:
+        return ""
+    finally:
+        os.close(handle)
+    return said.decode("utf-8", "replace")
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

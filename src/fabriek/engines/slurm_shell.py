@@ -1,0 +1,111 @@
+"""How Slurm's commands are run: on this host, or on a login node over SSH."""
+
+import os
+import pwd
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabriek.engines.base import EngineDown
+
+READ_S = 60.0
+# Longer than sbatch itself goes on trying a controller that is busy.
+WRITE_S = 120.0
+# ssh's own status when it, and not the command, failed.
+SSH_FAILED = 255
+CANNOT_RUN = {126, 127}
+SAID = {"SLURM_TIME_FORMAT": "%s", "LC_ALL": "C.UTF-8"}
+SSH_READS = ("HOME", "SSH_AUTH_SOCK", "USER", "LOGNAME")
+# A socket's name may not be longer; ssh adds 40 signs for %C and 17 of its own.
+CONTROL_PATH_MAX = 100 - 40 - 17
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    code: int
+    out: str
+    err: str
+
+
+class Shell:
+    """Runs one command at a time; `conf` is SLURM_CONF where that is not the usual one."""
+
+    def __init__(self, home: Path, *, ssh: str = "", conf: str = "") -> None:
+        self._home = home
+        self._ssh = ssh
+        self._conf = conf
+        self._user = ""
+
+    @property
+    def user(self) -> str:
+        """The Unix user whose jobs ours are."""
+        if not self._user:
+            self._user = self._asked_user() if self._ssh else _own_user()
+        return self._user
+
+    def _asked_user(self) -> str:
+        told = self.ask("id", "-un")
+        if told.code or not told.out.strip():
+            raise EngineDown(f"The login node does not say who we are: {told.err[:200]}")
+        return told.out.strip()
+
+    def ask(
+        self,
+        *words: str,
+        given: str = "",
+        timeout_s: float = READ_S,
+        held: int | None = None,
+    ) -> Answer:
+        """Run the command with nothing of our environment, and with `given` to read.
+
+        `held`: an open lock that stays held until the command is over, also when we die first.
+
+        Raises: EngineDown, when it cannot be run or is not over in time.
+        """
+        try:
+            done = subprocess.run(
+                self._over_ssh(words) if self._ssh else words,
+                input=given.encode("utf-8", "surrogateescape"),
+                capture_output=True,
+                timeout=timeout_s,
+                env=self._environment(),
+                cwd="/",
+                pass_fds=[] if held is None else [held],
+                check=False,
+            )
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            raise EngineDown(f"{words[0]} cannot be run: {error}") from error
+        out, err = (told.decode("utf-8", "replace") for told in (done.stdout, done.stderr))
+        if done.returncode in CANNOT_RUN or (self._ssh and done.returncode == SSH_FAILED):
+            raise EngineDown(f"{words[0]} cannot be run: {err.strip()[:300]}")
+        return Answer(done.returncode, out, err)
+
+    def _environment(self) -> dict[str, str]:
+        path = {"PATH": os.environ.get("PATH", os.defpath)}
+        if self._ssh:  # it reads its own settings and keys
+            told = {name: os.environ[name] for name in SSH_READS if name in os.environ}
+            return path | told
+        # sbatch takes options from its environment too: there must be no others in it.
+        conf = self._conf or os.environ.get("SLURM_CONF", "")
+        return path | SAID | ({"SLURM_CONF": conf} if conf else {})
+
+    def _over_ssh(self, words: tuple[str, ...]) -> list[str]:
+        said = SAID | ({"SLURM_CONF": self._conf} if self._conf else {})
+        theirs = "" if self._conf else '${SLURM_CONF:+"SLURM_CONF=$SLURM_CONF"} '
+        ours = shlex.join([*(f"{name}={value}" for name, value in said.items()), *words])
+        remote = f'exec env -i "PATH=$PATH" {theirs}{ours}'
+        options = ["BatchMode=yes", "ConnectTimeout=10", "ServerAliveInterval=15"]
+        if len(str(self._home)) <= CONTROL_PATH_MAX:
+            options += ["ControlMaster=auto", "ControlPersist=120"]
+            options += [f"ControlPath={self._home}/ssh-%C"]
+        ssh = ["ssh", "-T", *(word for one in options for word in ("-o", one))]
+        # ssh closes a lock that it inherits; the shell around it keeps it.
+        return ["/bin/sh", "-c", '"$@"; exit $?', "sh", *ssh, "--", self._ssh, remote]
+
+
+def _own_user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError as error:
+        raise EngineDown("This process runs as a user without a name.") from error

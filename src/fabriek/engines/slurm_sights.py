@@ -1,0 +1,95 @@
+"""From Slurm's rows about one job to what the factory is told."""
+
+from fabriek.engines.base import Phase, Reason, Sighting
+from fabriek.engines.slurm_ask import Row
+from fabriek.engines.slurm_home import Home, Trail
+from fabriek.engines.slurm_script import STOPPED
+from fabriek.engines.slurm_words import phase, reason
+
+ACCOUNTING_SILENT = "accounting_silent"
+
+
+class Sights:
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def chosen(self, key: str, rows: list[Row]) -> Row:
+        """Give the last word on the job that is ours, should others have its name."""
+        number = self._home.number(key) or rows[0].number
+        ours = [row for row in rows if row.number == number]
+        return (ours or rows)[-1]
+
+    def sighting(
+        self, key: str, standing: Row | None, stretches: list[Row] | None
+    ) -> Sighting | None:
+        """Say what is known. `stretches` None: the accounting is there, but does not answer."""
+        known = standing or (self.chosen(key, stretches) if stretches else None)
+        if stretches is None and self._needs_past(key, standing):
+            return Sighting(Phase.UNKNOWN, reason=ACCOUNTING_SILENT)
+        if standing is None and (known is None or not _concludes(known)):
+            return self._told_by_folder(key)
+        if known is None:
+            return None
+        earlier = [row for row in stretches or () if _is_earlier(row, known)]
+        return self._told(key, known, earlier)
+
+    def _needs_past(self, key: str, standing: Row | None) -> bool:
+        if standing is None:
+            return self._home.knows(key)
+        return bool(standing.restarts) and phase(standing.state).is_final
+
+    def _told(self, key: str, row: Row, earlier: list[Row]) -> Sighting:
+        now = phase(row.state)
+        starts = [one.started_at for one in (*earlier, row) if one.started_at is not None]
+        started_at = min(starts, default=None)
+        held_s = row.elapsed_s + sum(one.elapsed_s for one in earlier)
+        if not now.is_final:
+            why = row.state if now is Phase.UNKNOWN else row.reason
+            return Sighting(
+                now, held_s, why, started_at=started_at, queue_position=row.position
+            )
+        trail = self._home.trail(key) if row.started_at else Trail()
+        code = row.exit_code if trail.exit_code is None else trail.exit_code
+        code = 0 if now is Phase.SUCCEEDED else code
+        timed_out = trail.timed_out and row.exit_code == STOPPED
+        return Sighting(
+            now,
+            held_s,
+            Reason.TIMEOUT if timed_out else reason(row.state, code),
+            exit_code=code,
+            started_at=started_at,
+            ended_at=row.ended_at,
+        )
+
+    def _told_by_folder(self, key: str) -> Sighting | None:
+        """For a cluster without accounting, or one that has forgotten."""
+        trail = self._home.trail(key)
+        if trail.exit_code is None:
+            return None
+        cancelled = self._home.is_cancel_wished(key) and trail.exit_code
+        state = "COMPLETED" if not trail.exit_code else "CANCELLED" if cancelled else "FAILED"
+        return Sighting(
+            phase(state),
+            trail.held_s,
+            Reason.TIMEOUT if trail.timed_out else reason(state, trail.exit_code),
+            exit_code=trail.exit_code,
+            started_at=trail.started_at,
+            ended_at=trail.ended_at,
+        )
+
+
+def _concludes(row: Row) -> bool:
+    """Whether a job that is not in the queue ended as its last stretch says.
+
+    The accounting may call a job running for ever when its end was never told.
+    """
+    return phase(row.state).is_final or phase(row.state) is Phase.UNKNOWN
+
+
+def _is_earlier(row: Row, last: Row) -> bool:
+    return (
+        row.number == last.number
+        and row.ended_at is not None
+        and row.started_at is not None
+        and row.started_at != last.started_at
+    )
