@@ -185,6 +185,18 @@ def test_aid_that_is_known_here_is_not_counted_again_when_it_is_declared():
     assert sum(grant.aid_eur_cents for grant in Grant.objects.all()) == 1000_00
 
 
+def test_aid_that_is_granted_after_it_was_declared_counts_beside_it():
+    """Also on the same day: what was declared in the morning knows nothing of the afternoon."""
+    case = a_case()
+    share = a_share(tariff_eur_cents=100, aid_ceiling_eur_cents=1000_00)
+    more = a_decision(case=case, gpu_hours=400)
+    declares_aid(more.application, "600")
+    actions.grant(a_decision(case=case, gpu_hours=300), share=share, by=staff())
+
+    with pytest.raises(NotEnough):
+        actions.grant(more, share=share, by=staff())
+
+
 def declares_aid(application, eur):
     form = {
         "code": "aid",

@@ -95,15 +95,19 @@ def test_sectors_count_an_organisation_once_each():
     assert rows("sector") == [("care", 1, 1)]
 
 
-def test_a_supported_organisation_counts_in_all_sectors_of_its_cases():
+def test_an_organisation_is_supported_in_the_sectors_of_the_cases_that_got_something():
     national, _ = two_funders()
     firm = an_organisation_of("2025-01-01 10:00")
-    safety = Sector.objects.create(code="safety", name_nl="veiligheid", name_en="safety")
+    safety, mobility, other = (
+        Sector.objects.create(code=code, name_nl=code, name_en=code)
+        for code in ("safety", "mobility", "other")
+    )
     for sector in (safety, a_sector("care"), a_sector("care")):
-        case = a_case(organisation=firm, sector=sector, proposed_at=None, state="draft")
-    an_award(national, case=case)
+        an_award(national, case=a_case(organisation=firm, sector=sector))
+    a_case(organisation=firm, sector=mobility)
+    a_case(organisation=firm, sector=other, proposed_at=None, state="draft")
 
-    assert rows("sector") == [("care", 1, 1), ("safety", 1, 1)]
+    assert rows("sector") == [("care", 1, 1), ("mobility", 1, 0), ("safety", 1, 1)]
 
 
 def test_access_counts_what_was_submitted_and_decided_in_the_period():

@@ -110,6 +110,17 @@ def test_a_factory_mends_its_loop_and_ends_cleanly(factory):
     assert not answers(url)
 
 
+def test_a_visitor_cannot_say_below_which_path_we_stand(factory):
+    """Gunicorn would believe it of whoever comes from this machine, as a proxy does."""
+    _, url = factory
+
+    httpx.get(f"{url}x/accounts/login/", headers={"SCRIPT_NAME": "/x"})
+    page = httpx.get(f"{url}accounts/login/").text
+
+    assert 'action="/accounts/login/"' in page
+    assert "/x/" not in page
+
+
 def test_nothing_outlives_a_supervisor_that_was_killed(factory):
     process, url = factory
     loop = loop_of(process.pid)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
@@ -185,11 +186,13 @@ def headroom(share: Share, given: Iterable[aid.Aid]) -> int | None:
     return aid.headroom_eur_cents(given, timezone.localdate(), ceiling_eur_cents=ceiling)
 
 
-def aid_given(organisation: Organisation) -> list[aid.Aid]:
+def aid_given(organisation: Organisation, *, before: datetime | None = None) -> list[aid.Aid]:
     """All state aid to the undertaking: the organisation with those it is linked to."""
     head = organisation.undertaking_id
     group = Organisation.objects.filter(Q(pk=head) | Q(group_head=head))
     rows = Grant.objects.filter(organisation__in=group, aid_eur_cents__gt=0)
+    if before is not None:
+        rows = rows.filter(granted_at__lt=before)
     return [
         # The day in the factory's own time zone: aid counts from the day, not the moment.
         aid.Aid(granted_on=timezone.localdate(at), eur_cents=cents)
@@ -201,13 +204,15 @@ def aid_counted(application: Application) -> list[aid.Aid]:
     """All that counts against the ceiling: aid known here, and what was declared beyond it.
 
     An applicant is asked for all aid of the past three years, ours included; so of what was
-    known here on the day of submitting and what was declared then, the larger counts.
+    known here at the moment of submitting and what was declared then, the larger counts.
     """
-    given = aid_given(application.case.organisation)
-    if application.submitted_at is None:
+    organisation, submitted_at = application.case.organisation, application.submitted_at
+    given = aid_given(organisation)
+    if submitted_at is None:
         return given
-    on = timezone.localdate(application.submitted_at)
-    beyond = reading.aid_declared_eur_cents(application) - aid.aid_in_window(given, on)
+    on = timezone.localdate(submitted_at)
+    known = aid.aid_in_window(aid_given(organisation, before=submitted_at), on)
+    beyond = reading.aid_declared_eur_cents(application) - known
     return [*given, aid.Aid(granted_on=on, eur_cents=beyond)] if beyond > 0 else given
 
 

@@ -30,7 +30,7 @@ def go(request: HttpRequest, provider_id: str) -> HttpResponse:
     """
     try:
         answer: HttpResponse = allauth_views.login(request, provider_id)
-    except requests.RequestException as error:
+    except (requests.RequestException, KeyError) as error:  # KeyError: it leaves an address out
         log.warning("The sign-in provider %s gives no answer: %s", provider_id, error)
         raise NoAnswer(
             _(

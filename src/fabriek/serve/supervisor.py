@@ -50,6 +50,8 @@ def _web(host: str, port: int, threads: int) -> list[str]:
     command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--worker-class", "gthread", "--workers", "1"]
     command += ["--threads", str(threads), "--keep-alive", str(KEEP_ALIVE_S)]
+    # Nobody may say below which path we stand: addresses that were looked up once are kept.
+    command += ["--forwarder-headers", ""]
     return [*command, "--timeout", "60", "--log-level", "warning"]
 
 

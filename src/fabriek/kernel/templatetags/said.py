@@ -69,8 +69,7 @@ class Said(Node):
         self._kept: dict[str | None, str] = {}
 
     def render(self, context: Context) -> str:
-        # What the page was asked in is at hand; Django's own answer takes ten times as long.
-        language = context.get("LANGUAGE_CODE") or get_language()
+        language = get_language()
         if language not in self._kept:
             self._kept[language] = self._looked_up(context)
         if self._node.asvar:
