@@ -176,6 +176,19 @@ def test_show_tells_state_scores_and_next_steps(fabriek, world):
     assert "(Run again with other settings)" in result.stdout
 
 
+def test_show_tells_where_a_run_stands_in_the_queue(fabriek, world):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(
+        state="queued", queue_position=12, waiting_reason="Resources"
+    )
+
+    result = fabriek(world.person, "runs", "show", run.code)
+
+    assert result.stdout.splitlines()[3] == (
+        "Your run is number 12 in the queue. The run starts as soon as what it needs is free."
+    )
+
+
 def test_logs_print_all_there_is(fabriek, world):
     run = world.ask()
     log(run, "step 1\nstep 2\n")

@@ -255,6 +255,43 @@ def test_a_run_that_failed_says_why(world, program):
     assert found["reason_sentence"].startswith("There was too little memory.")
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "Your run is second in the queue."),
+        ("nl", "Uw run is de tweede in de rij."),
+    ],
+)
+def test_a_run_that_waits_says_where_and_why(world, program, engine, language, said):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, Sighting(Phase.QUEUED, 0, "Priority", queue_position=2))
+    passes(engine)
+
+    found = program(world.person, language=language).get(f"/api/runs/{run.code}").json()
+
+    assert (found["queue_position"], found["waiting_reason"], found["waiting"]) == (
+        2,
+        "Priority",
+        said,
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("Priority", "The run goes on by itself. You can stop it."),
+        ("JobHeldUser", "The run does not start by itself. You can stop it."),
+    ],
+)
+def test_the_next_step_is_true_of_a_run_that_waits(world, program, reason, said):
+    run = a_run(allocation=world.allocation, state="queued", waiting_reason=reason)
+
+    found = program(world.person).get(f"/api/runs/{run.code}").json()
+
+    assert [step["sentence"] for step in found["next_steps"]] == [said]
+
+
 def test_runs_of_others_do_not_exist(program):
     other = a_world().ask()
     client = program(a_person())

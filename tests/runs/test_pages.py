@@ -354,6 +354,64 @@ def test_stopping_a_run_is_a_wish(running, world, browser):
     assert seen_again(running).cancel_asked_at is not None
 
 
+@pytest.mark.parametrize(
+    ("language", "third", "budget"),
+    [
+        (
+            "en",
+            "Your run is third in the queue.",
+            "The budget of this case on the cluster is used up, or too small for this run. "
+            "Ask the factory for an extension.",
+        ),
+        (
+            "nl",
+            "Uw run is de derde in de rij.",
+            "Het budget van deze casus op het cluster is op, of te klein voor deze run. "
+            "Vraag de fabriek om verlenging.",
+        ),
+    ],
+)
+def test_a_run_that_waits_says_where_and_why_without_a_reload(
+    world, engine, browser, language, third, budget
+):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, Sighting(Phase.QUEUED, queue_position=3))
+    passes(engine)
+    client = browser(world.person, language)
+    page = client.get(f"/runs/{run.code}/")
+    seen = re.search(r"live\?seen=([^\"]+)", page.content.decode()).group(1)
+    live = f"/runs/{run.code}/live?seen={seen}"
+    assert third in text_of(page)
+    assert client.get(live).status_code == 204
+
+    engine.move(run.key, Sighting(Phase.QUEUED, 0, "QOSGrpGRESMinutes", queue_position=3))
+    passes(engine)
+
+    words = text_of(client.get(live))
+    assert budget in words
+    assert third not in words
+    assert f'title="{budget}"' in client.get("/runs/").content.decode()
+
+
+def test_staff_see_why_a_run_waits(world, browser):
+    run = a_run(allocation=world.allocation, state="queued", waiting_reason="JobHeldAdmin")
+
+    assert "The run is held on the cluster" in text_of(
+        browser(staff()).get(f"/runs/{run.code}/")
+    )
+
+
+def test_a_run_that_is_being_stopped_no_longer_says_why_it_waits(world, engine, browser):
+    run = world.ask()
+    passes(engine)
+    Run.objects.update(queue_position=3, waiting_reason="JobHeldAdmin")
+
+    answer = browser(world.person).post(f"/runs/{run.code}/cancel", follow=True)
+
+    assert "The run is held" not in text_of(answer)
+
+
 # --- lists -----------------------------------------------------------------------------------
 def test_the_list_filters_by_code_and_state(world, browser):
     run = a_run(allocation=world.allocation, state="failed")

@@ -17,6 +17,8 @@ from fabriek.store import actions as store
 from tests.factories import a_run, an_allocation
 from tests.runs.world import a_world, events, passes, seen_again
 
+pytestmark = pytest.mark.django_db
+
 RUNNING_40 = Sighting(Phase.RUNNING, 40, started_at=1_800_000_000.0)
 GOOD_100 = Sighting(
     Phase.SUCCEEDED, 100, exit_code=0, started_at=1_800_000_000.0, ended_at=1_800_000_100.0
@@ -220,6 +222,135 @@ def test_a_run_that_another_process_makes_ready_is_left_to_it(world, engine):
     assert engine.jobs == {}
 
 
+# --- waiting ---------------------------------------------------------------------------------
+def waits(run):
+    seen = seen_again(run)
+    return seen.queue_position, seen.waiting_reason
+
+
+def queued(position, reason=""):
+    return Sighting(Phase.QUEUED, reason=reason, queue_position=position)
+
+
+def test_a_run_that_waits_keeps_its_place_and_why_until_it_starts(world, engine):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, queued(3, "Priority"))
+    passes(engine)
+    assert waits(run) == (3, "Priority")
+    engine.move(run.key, queued(1, "Resources"))
+    passes(engine)
+    assert waits(run) == (1, "Resources")
+
+    engine.move(run.key, RUNNING_40)
+    passes(engine)
+
+    assert (seen_again(run).state, waits(run)) == (RunState.RUNNING, (None, ""))
+
+
+@pytest.mark.parametrize(
+    "end",
+    [GOOD_100, Sighting(Phase.CANCELLED, reason="cancelled")],
+    ids=["succeeded", "cancelled"],
+)
+def test_a_run_that_ends_in_the_queue_waits_for_nothing(world, engine, end):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, queued(2, "QOSGrpGRESMinutes"))
+    passes(engine)
+    assert waits(run) == (2, "QOSGrpGRESMinutes")
+
+    engine.move(run.key, end)
+    passes(engine)
+
+    assert waits(run) == (None, "")
+
+
+def test_a_run_that_is_lost_waits_for_nothing(world, engine):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, queued(2, "Priority"))
+    passes(engine)
+    engine.lose(run.key)
+    Run.objects.update(last_seen_at=timezone.now() - timedelta(hours=1))
+
+    passes(engine)
+
+    assert (seen_again(run).state, waits(run)) == (RunState.LOST, (None, ""))
+
+
+def test_a_silent_engine_and_an_unknown_word_leave_the_place_as_it_was(world, engine):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, queued(2, "Priority"))
+    passes(engine)
+
+    engine.move(run.key, Sighting(Phase.UNKNOWN, reason="accounting_silent"))
+    passes(engine)
+    assert waits(run) == (2, "Priority")
+    engine.down = True
+    passes(engine)
+
+    assert waits(run) == (2, "Priority")
+
+
+def test_a_run_that_the_cluster_starts_again_waits_again(world, engine):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, RUNNING_40)
+    passes(engine)
+
+    engine.move(run.key, Sighting(Phase.QUEUED, 40, "BeginTime", queue_position=1))
+    passes(engine)
+    assert waits(run) == (1, "BeginTime")
+    engine.move(run.key, Sighting(Phase.RUNNING, 41))
+    passes(engine)
+
+    assert waits(run) == (None, "")
+
+
+def test_what_the_engine_adds_to_its_word_is_not_kept(world, engine):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, queued(1, "ReqNodeNotAvail, UnavailableNodes:gpu[01-99]\x00"))
+
+    passes(engine)
+
+    assert waits(run) == (1, "ReqNodeNotAvail")
+
+
+def test_more_places_than_one_statement_takes_are_all_kept(engine, db, monkeypatch):
+    monkeypatch.setattr("fabriek.runs.reconcile.ROWS_A_STATEMENT", 2)
+    allocation = an_allocation()
+    runs = [a_run(allocation=allocation, state=RunState.QUEUED) for _ in range(5)]
+    for place, run in enumerate(runs, 1):
+        engine.move(run.key, queued(place))
+
+    passes(engine)
+
+    assert [waits(run) for run in runs] == [(place, "") for place in range(1, 6)]
+
+
+def test_a_place_is_not_written_on_a_run_that_another_pass_started(world, engine):
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, queued(1, "Resources"))
+    look = engine.look
+
+    def while_another_pass_sees_it_start(keys):
+        seen = look(keys)
+        engine.look = look
+        engine.move(run.key, RUNNING_40)
+        passes(engine)
+        return seen
+
+    engine.look = while_another_pass_sees_it_start
+
+    passes(engine)
+
+    assert (seen_again(run).state, waits(run)) == (RunState.RUNNING, (None, ""))
+
+
 # --- wishes ----------------------------------------------------------------------------------
 def test_a_run_cancelled_before_it_was_sent_never_reaches_the_engine(world, engine):
     run = world.ask()
@@ -407,6 +538,30 @@ def test_a_pass_costs_the_same_for_any_number_of_living_runs(
 
     assert counting.calls == ["look"]
     assert set(Run.objects.values_list("elapsed_s", flat=True)) == {40}
+
+
+# Ended budgets, untold budgets, waiting runs, living runs, who was seen; and where they stand,
+# when that changed.
+@pytest.mark.parametrize("number", [1, 30])
+@pytest.mark.parametrize(("moved_up", "queries"), [(0, 5), (1, 6)])
+def test_a_pass_costs_the_same_for_any_number_of_waiting_runs(
+    engine, db, number, moved_up, queries, django_assert_num_queries
+):
+    allocation = an_allocation()
+    runs = [a_run(allocation=allocation, state=RunState.QUEUED) for _ in range(number)]
+    for place, run in enumerate(runs, 2):
+        engine.move(run.key, queued(place, "Priority"))
+    passes(engine)
+    for place, run in enumerate(runs, 2):
+        engine.move(run.key, queued(place - moved_up, "Priority"))
+    counting = Counting(engine)
+
+    with django_assert_num_queries(queries):
+        passes(counting)
+
+    assert counting.calls == ["look"]
+    places = Run.objects.order_by("pk").values_list("queue_position", flat=True)
+    assert list(places) == [place - moved_up for place in range(2, number + 2)]
 
 
 def test_an_engine_that_goes_silent_halfway_ends_the_pass(world, engine):

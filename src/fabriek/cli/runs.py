@@ -98,7 +98,7 @@ def print_run(run: http.Json) -> None:
         ]
     )  # fmt: skip
     show.scores(run["scores"])
-    for sentence in (run["reason_sentence"], *run["warnings"]):
+    for sentence in (run["waiting"], run["reason_sentence"], *run["warnings"]):
         if sentence:
             show.note(sentence)
     show.steps(run)
@@ -106,7 +106,7 @@ def print_run(run: http.Json) -> None:
 
 def _doing(run: http.Json) -> str:
     far = "" if run["percent"] is None else f" {run['percent']:.0f}%"
-    return f"{run['code']} · {run['state']} · {run['stage']}{far}"
+    return f"{run['code']} · {run['state']} · {run['waiting'] or run['stage']}{far}"
 
 
 def _print_log(code: str, offset: int) -> tuple[int, bool]:

@@ -47,6 +47,9 @@ class Run(models.Model):
     gpu_seconds_used = models.PositiveBigIntegerField(null=True)
     state = models.CharField(max_length=10, choices=RunState, default=RunState.WAITING)
     reason = models.CharField(max_length=40, blank=True, help_text="The engine's word.")
+    # While it waits: what the engine last said of that.
+    queue_position = models.PositiveIntegerField(null=True, editable=False)
+    waiting_reason = models.CharField(max_length=60, blank=True, editable=False)
     exit_code = models.SmallIntegerField(null=True)
     failure = models.JSONField(default=dict, help_text="Why the recipe stopped, in its words.")
     elapsed_s = models.PositiveBigIntegerField(default=0)

@@ -36,6 +36,8 @@ SHOWN = (
     "case__code",
     "case__organisation__name",
     "state",
+    "queue_position",
+    "waiting_reason",
     "asked_at",
     "gpu_seconds_used",
 )
@@ -78,6 +80,8 @@ class RunLine:
     case_code: str
     organisation: str
     state: RunState
+    queue_position: int | None
+    waiting_reason: str
     asked_at: datetime
     gpu_seconds_used: int | None
 
@@ -142,13 +146,15 @@ def page_of(runs: QuerySet[Run], page: str) -> Paged[RunLine]:
         RunLine(
             code=code,
             recipe=recipe,
-            case_code=case_code,
-            organisation=organisation,
+            case_code=case,
+            organisation=firm,
             state=RunState(state),
+            queue_position=place,
+            waiting_reason=why,
             asked_at=asked_at,
             gpu_seconds_used=used,
         )
-        for code, recipe, case_code, organisation, state, asked_at, used in found.items
+        for code, recipe, case, firm, state, place, why, asked_at, used in found.items
     ]
     return Paged(items=lines, count=found.count, page=found.page, size=found.size)
 
@@ -170,12 +176,10 @@ def _order(sort: str) -> list[str | OrderBy]:
         return ["-asked_at", "-pk"]
     by = F(column)
     # Databases differ on where a run without a bill goes: here it goes last.
-    order = by.desc(nulls_last=True) if sort.startswith("-") else by.asc(nulls_last=True)
-    return [order if column == "gpu_seconds_used" else _plain(sort, column), "-pk"]
-
-
-def _plain(sort: str, column: str) -> str:
-    return f"-{column}" if sort.startswith("-") else column
+    down = sort.startswith("-")
+    order = by.desc(nulls_last=True) if down else by.asc(nulls_last=True)
+    plain = f"-{column}" if down else column
+    return [order if column == "gpu_seconds_used" else plain, "-pk"]
 
 
 def curves(run: Run, *names: str) -> dict[str, list[Point]]:

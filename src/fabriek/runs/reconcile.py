@@ -9,8 +9,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -18,7 +19,7 @@ from fabriek.allocations import actions as allocations
 from fabriek.allocations import queries as allocation_queries
 from fabriek.engines.base import Engine, EngineDown, JobRejected, Phase, Sighting
 from fabriek.kernel.errors import StorageFull, WrongState
-from fabriek.runs import folders, jobs, tail
+from fabriek.runs import folders, jobs, reasons, tail
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE, RUN, RunState
 
@@ -28,6 +29,15 @@ CLAIM = timedelta(minutes=1)
 SILENCE_BEFORE_LOST = timedelta(minutes=30)
 # How long after it was lost a run may still turn up in the accounting.
 LOST_AND_FOUND = timedelta(days=30)
+# Every start moves all places. To write down 5,000 takes `bulk_update` 2.4 s on SQLite, this
+# 0.1 s (0.5 s on PostgreSQL). A run that another pass moved meanwhile is left alone.
+KEEP_WAITING = """
+    UPDATE runs_run
+    SET queue_position = CAST(told.column3 AS integer), waiting_reason = told.column4
+    FROM (VALUES {rows}) AS told
+    WHERE told.column1 = runs_run.id AND told.column2 = runs_run.state
+"""
+ROWS_A_STATEMENT = 5_000  # SQLite takes 32,766 values
 STEP_FOR = {
     Phase.RUNNING: "start",
     Phase.SUCCEEDED: "succeed",
@@ -83,6 +93,7 @@ def follow_living(engine: Engine) -> None:
             engine.cancel(run.key)
     sightings = engine.look(followed.keys())
     _remember(followed, sightings)
+    _remember_waiting(followed, sightings)
     for key, run in followed.items():
         with _contained(run):
             _follow(run, sightings.get(key))
@@ -131,6 +142,34 @@ def _remember(followed: dict[str, Run], sightings: dict[str, Sighting]) -> None:
             grown.append(run)
     if grown:
         Run.objects.filter(state__in=ALIVE).bulk_update(grown, ["elapsed_s"])
+
+
+def _remember_waiting(followed: dict[str, Run], sightings: dict[str, Sighting]) -> None:
+    """Keep what the engine says of runs that wait: one statement, if any of it changed.
+
+    A job that the engine starts again waits although its run has started.
+    """
+    changed = []
+    for key, seen in sightings.items():
+        run = followed[key]
+        told = _waits(run, seen)
+        if told is not None and told != (run.queue_position, run.waiting_reason):
+            run.queue_position, run.waiting_reason = told
+            changed.append((run.pk, run.state, *told))
+    for start in range(0, len(changed), ROWS_A_STATEMENT):
+        rows = changed[start : start + ROWS_A_STATEMENT]
+        places = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
+        with connection.cursor() as cursor:
+            cursor.execute(KEEP_WAITING.format(rows=places), [*chain.from_iterable(rows)])
+
+
+def _waits(run: Run, seen: Sighting) -> tuple[int | None, str] | None:
+    """Tell its place and why it waits, (None, "") when it does not; None: nothing to keep."""
+    if run.state in ALIVE and seen.phase is Phase.QUEUED:
+        return seen.queue_position, reasons.plain(seen.reason)
+    if run.state == RunState.RUNNING and seen.phase is Phase.RUNNING:
+        return None, ""
+    return None  # a step that is about to be taken empties it, or nothing may be concluded
 
 
 def _follow(run: Run, seen: Sighting | None) -> None:
@@ -190,6 +229,7 @@ def _advance(run: Run, step: str, seen: Sighting) -> None:
 def _columns(run: Run, step: str, seen: Sighting) -> dict[str, object]:
     now = timezone.now()
     columns: dict[str, object] = {"elapsed_s": max(seen.elapsed_s, 0)}
+    columns |= {"queue_position": None, "waiting_reason": ""}
     if step == "start":
         columns["started_at"] = run.started_at or _moment(seen.started_at) or now
         columns |= {"ended_at": None, "reason": ""}  # it may have been lost meanwhile

@@ -10,7 +10,7 @@ from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
-from fabriek.runs import folders
+from fabriek.runs import folders, reasons
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 
@@ -70,7 +70,9 @@ def _cancel(run: Run) -> NextStep:
     return NextStep(
         name="cancel",
         label=gettext_lazy("Stop this run"),
-        sentence=gettext_lazy("The run goes on by itself. You can stop it."),
+        sentence=gettext_lazy("The run does not start by itself. You can stop it.")
+        if reasons.needs_you(run.waiting_reason)
+        else gettext_lazy("The run goes on by itself. You can stop it."),
         url=reverse("runs:cancel", args=[run.code]),
         tone="danger",
     )

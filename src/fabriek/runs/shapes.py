@@ -89,11 +89,18 @@ class RunOut(_Outside):
 
 
 class RunDetailOut(_Outside):
-    """From `knobs` on, but for `next_steps`: the consortium's; empty for others."""
+    """From `knobs` on, but for `next_steps`: the consortium's; empty for others.
+
+    `queue_position` 1 starts next; `waiting_reason` is the engine's word, and `waiting` says
+    both in the reader's language. They are empty when the engine does not tell.
+    """
 
     continues: str | None
     asked_by: str
     cancel_asked_at: datetime | None
+    queue_position: int | None
+    waiting_reason: str
+    waiting: str
     exit_code: int | None
     reason: str
     reason_sentence: str

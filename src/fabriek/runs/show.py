@@ -10,7 +10,7 @@ from fabriek.kernel import words as amounts
 from fabriek.kernel.charts import LineChart, Series, line_chart
 from fabriek.kernel.errors import Text
 from fabriek.people.models import Person
-from fabriek.runs import folders, offers, queries, rules, words
+from fabriek.runs import folders, offers, queries, reasons, rules, words
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store.models import Repository
@@ -50,13 +50,17 @@ class Button:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Live:
-    """What changes while a run is on its way; who may not look in gets no log or chart."""
+    """What changes while a run is on its way; who may not look in gets no log or chart.
+
+    `attention`: why it does not go on by itself, instead of how far it is.
+    """
 
     doing: str
     percent: float | None
     detail: str
     remaining: str
     seen: str
+    attention: str = ""
     log: str = ""
     chart: LineChart | None = None
     warnings: tuple[str, ...] = ()
@@ -77,6 +81,7 @@ def live(run: Run, *, inside: bool) -> Live:
         detail=_detail(run) if inside else "",
         remaining=remaining if left_s else "",
         seen=seen(run),
+        attention=waiting(run) if reasons.needs_you(run.waiting_reason) else "",
         log=log,
         chart=loss_chart(run) if inside else None,
         warnings=warnings(run) if inside else (),
@@ -85,7 +90,8 @@ def live(run: Run, *, inside: bool) -> Live:
 
 def seen(run: Run) -> str:
     """Name what a page shows now, so that a page that asks again is told “nothing new”."""
-    return f"{run.state}-{run.events_offset}-{folders.log_bytes(run)}"
+    waits = f"{run.queue_position or 0}-{run.waiting_reason}"
+    return f"{run.state}-{run.events_offset}-{folders.log_bytes(run)}-{waits}"
 
 
 def warnings(run: Run) -> tuple[str, ...]:
@@ -95,7 +101,14 @@ def warnings(run: Run) -> tuple[str, ...]:
 def failure(run: Run, *, inside: bool) -> str:
     """Say why a run ended badly: in the recipe's words, or else by the engine's reason."""
     told = words.event_told(run.failure) if inside and run.failure else ""
-    return told or words.reason(run.reason)
+    return told or reasons.ending(run.reason)
+
+
+def waiting(run: Run) -> str:
+    """Say what the engine says of a run that waits; of one that is being stopped no more."""
+    if run.cancel_asked_at:
+        return ""
+    return reasons.waiting(run.queue_position, run.waiting_reason)
 
 
 def loss_chart(run: Run) -> LineChart:
@@ -205,6 +218,8 @@ def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
 def _doing(run: Run, *, inside: bool) -> str:
     if run.cancel_asked_at:
         return _("The run is being stopped")
+    if said := waiting(run):
+        return said
     if inside and run.stage and run.state == RunState.RUNNING:
         return words.stage(run.stage)
     return str(WAITING.get(run.state, ""))

@@ -1,4 +1,4 @@
-"""Sentences about runs in the reader's language: of recipes, of the engine, of pydantic."""
+"""Sentences about runs in the reader's language: of recipes, of pydantic."""
 
 import re
 from collections.abc import Mapping
@@ -13,57 +13,6 @@ from fabriek_recipes.words import Sentence
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-# What the engine says about an end, and what to do about it.
-REASONS: dict[str, Text] = {
-    "exit": gettext_lazy(
-        "The program stopped with a mistake. Read the end of the log, mend what it says and "
-        "start again."
-    ),
-    "timeout": gettext_lazy(
-        "The run took longer than the time it was given and was stopped. Continue it from its "
-        "last checkpoint, or give it more time."
-    ),
-    "killed": gettext_lazy(
-        "The machine ended the program from outside. Continue it from its last checkpoint; ask "
-        "the factory when it happens again."
-    ),
-    "cancelled": gettext_lazy(
-        "Somebody stopped the run. Go on with it below, or choose other settings."
-    ),
-    "vanished": gettext_lazy(
-        "The program disappeared, for instance because the machine was restarted. Continue it "
-        "from its last checkpoint."
-    ),
-    "out_of_memory": gettext_lazy(
-        "There was too little memory. Choose fewer tokens per step or a smaller model, and "
-        "start again."
-    ),
-    "no_room": gettext_lazy(
-        "The machine no longer has as many GPUs as this run asked for. Start it again with "
-        "fewer GPUs."
-    ),
-    "rejected": gettext_lazy(
-        "The machine refused this run. Ask the factory what to change, and start again."
-    ),
-    "account_closed": gettext_lazy(
-        "The GPU-hours of this case are closed on the machine. Ask the factory to open them."
-    ),
-    "too_many_gpus": gettext_lazy(
-        "This run asked for more GPUs than the machine has. Start it again with fewer GPUs."
-    ),
-    "unknown_recipe": gettext_lazy(
-        "The factory no longer has this recipe. Choose another one."
-    ),
-    "not_ready": gettext_lazy(
-        "The factory could not get the run ready: its disk may be full. Nothing was billed. "
-        "Start it again later."
-    ),
-    "silent": gettext_lazy(
-        "The machine has not mentioned this run for half an hour. If it still turns up, its "
-        "state and bill are corrected by themselves."
-    ),
-}
 
 SCORES: dict[str, Text] = {
     "exact_match": gettext_lazy("Answers right to the letter"),
@@ -85,11 +34,6 @@ UNITS: dict[str, Text] = {
 PLAIN_PLACES = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*")
 MINUTE_S = 60
 HOUR_S = 3600
-
-
-def reason(code: str) -> str:
-    """Say why a run ended and what to do, by the engine's word; nothing for a word unknown."""
-    return str(REASONS.get(code, ""))
 
 
 def stage(name: str) -> str:

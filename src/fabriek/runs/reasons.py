@@ -1,0 +1,273 @@
+"""What engines say of a run, in words with what to do: why it waits, and why it ended."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from fabriek.kernel.errors import Text
+from fabriek.kernel.words import number
+
+WORD_MAX = 60
+
+# Why a run ended, by the word of an engine or of `reconcile`.
+ENDINGS: Mapping[str, Text] = {
+    "exit": gettext_lazy(
+        "The program stopped with a mistake. Read the end of the log, mend what it says and "
+        "start again."
+    ),
+    "timeout": gettext_lazy(
+        "The run took longer than the time it was given and was stopped. Continue it from its "
+        "last checkpoint, or give it more time."
+    ),
+    "killed": gettext_lazy(
+        "The machine ended the program from outside. Continue it from its last checkpoint; ask "
+        "the factory when it happens again."
+    ),
+    "cancelled": gettext_lazy(
+        "Somebody stopped the run. Go on with it below, or choose other settings."
+    ),
+    "vanished": gettext_lazy(
+        "The program disappeared, for instance because the machine failed or was restarted. "
+        "Continue it from its last checkpoint."
+    ),
+    "preempted": gettext_lazy(
+        "The run had to make room for work that goes first. Continue it from its last "
+        "checkpoint."
+    ),
+    "out_of_memory": gettext_lazy(
+        "There was too little memory. Choose fewer tokens per step or a smaller model, and "
+        "start again."
+    ),
+    "no_room": gettext_lazy(
+        "The machine no longer has as many GPUs as this run asked for. Start it again with "
+        "fewer GPUs."
+    ),
+    "silent": gettext_lazy(
+        "The machine has not mentioned this run for half an hour. If it still turns up, its "
+        "state and bill are corrected by themselves."
+    ),
+    # It was never taken: nothing was billed.
+    "rejected": gettext_lazy(
+        "The machine refused this run. Ask the factory what to change, and start again."
+    ),
+    "account_closed": gettext_lazy(
+        "The GPU-hours of this case are closed on the machine. Ask the factory to open them."
+    ),
+    "account_unknown": gettext_lazy(
+        "The machine does not know the account of this case. Ask the factory to open it, and "
+        "start again."
+    ),
+    "over_budget": gettext_lazy(
+        "The run could need more GPU-hours than this case has left on the machine. Give it "
+        "less time, or ask for more GPU-hours."
+    ),
+    "over_limit": gettext_lazy(
+        "The run asked for more than this case may use at once on the machine. Start it again "
+        "with fewer GPUs or less time."
+    ),
+    "too_many_gpus": gettext_lazy(
+        "This run asked for more GPUs than the machine has. Start it again with fewer GPUs."
+    ),
+    "too_many_nodes": gettext_lazy(
+        "This run does not fit on the nodes of the machine. Start it again with fewer GPUs."
+    ),
+    "bad_timeout": gettext_lazy(
+        "The machine does not take runs of this length. Start it again with another time."
+    ),
+    "unknown_recipe": gettext_lazy(
+        "The factory no longer has this recipe. Choose another one."
+    ),
+    "not_ready": gettext_lazy(
+        "The factory could not get the run ready: its disk may be full. Nothing was billed. "
+        "Start it again later."
+    ),
+} | dict.fromkeys(
+    # Nothing a reader did: the factory made a job that cannot be.
+    ("bad_key", "bad_command", "no_folder"),
+    gettext_lazy(
+        "The factory made a mistake in sending this run. Nothing was billed. Tell the factory, "
+        "and name the code of the run."
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wait:
+    """A kind of waiting.
+
+    `needs_you`: it does not end by itself. `in_turn`: the place in the queue says how long.
+    """
+
+    sentence: Text
+    needs_you: bool = False
+    in_turn: bool = False
+
+
+TURN = Wait(sentence=gettext_lazy("The run waits for its turn."), in_turn=True)
+ROOM = Wait(
+    sentence=gettext_lazy("The run starts as soon as what it needs is free."), in_turn=True
+)
+LATER = Wait(
+    sentence=gettext_lazy(
+        "The cluster starts this run later, at a time that is set. You need to do nothing."
+    )
+)
+OTHER_RUN = Wait(
+    sentence=gettext_lazy("The run waits until another run has ended. You need to do nothing.")
+)
+LIMIT = Wait(
+    sentence=gettext_lazy(
+        "No more may run at the same time now: a limit of the cluster is reached. The run "
+        "starts when other runs end. If none is running, stop this run and start it again "
+        "with fewer GPUs."
+    )
+)
+OUT_OF_SERVICE = Wait(
+    sentence=gettext_lazy(
+        "The machines that this run needs are out of service or set aside for other work. The "
+        "run waits for them. Ask the factory how long that takes."
+    )
+)
+BUDGET = Wait(
+    sentence=gettext_lazy(
+        "The budget of this case on the cluster is used up, or too small for this run. Ask the "
+        "factory for an extension."
+    ),
+    needs_you=True,
+)
+TOO_LONG = Wait(
+    sentence=gettext_lazy(
+        "The run asks for more time than the cluster allows, so it does not start. Stop it, "
+        "and start it again with less time."
+    ),
+    needs_you=True,
+)
+MISFIT = Wait(
+    sentence=gettext_lazy(
+        "The run asks for something that this cluster does not have or does not allow, so it "
+        "does not start. Stop it, and start it again with fewer GPUs, or ask the factory what "
+        "fits."
+    ),
+    needs_you=True,
+)
+NEVER = Wait(
+    sentence=gettext_lazy(
+        "The run waits for another run that did not succeed, so it will never start. Stop it, "
+        "and start it again."
+    ),
+    needs_you=True,
+)
+HELD = Wait(
+    sentence=gettext_lazy(
+        "The run is held on the cluster and does not start by itself. Ask the factory to "
+        "release it, and name the code of the run."
+    ),
+    needs_you=True,
+)
+BROKEN = Wait(
+    sentence=gettext_lazy(
+        "Starting the run went wrong on the cluster, and it may not start by itself. Ask the "
+        "factory to look at it, and name the code of the run."
+    ),
+    needs_you=True,
+)
+NOT_LET_IN = Wait(
+    sentence=gettext_lazy(
+        "The cluster does not let the account of this case in. Ask the factory to put that "
+        "right, and name the code of the run."
+    ),
+    needs_you=True,
+)
+
+# By Slurm's words, the first that fits: job_reason_string() in src/common/slurm_protocol_defs.c
+# of 22.05, and sentences of slurmctld as `plain` writes them. <slurm.schedmd.com/
+# job_reason_codes.html> has newer ones, named in the same manner.
+WAITS: tuple[tuple[Wait, re.Pattern[str]], ...] = tuple(
+    (wait, re.compile(pattern))
+    for wait, pattern in (
+        (TURN, r"None|Priority|WaitingForScheduling|SchedDefer|Prolog|Cleaning|FedJobLock"),
+        (ROOM, r"Resources|Licenses|BurstBuffer(Resources|StageIn|Operation)"),
+        (LATER, r"BeginTime|Reservation"),
+        (OTHER_RUN, r"Dependency"),
+        (NEVER, r"DependencyNeverSatisfied"),
+        (OUT_OF_SERVICE, r"Partition(Down|Inactive)|(FrontEnd|Node)Down|ReqNodeNotAvail"),
+        (OUT_OF_SERVICE, r"Nodes_required_for_job_are_\w+|Power(NotAvail|Reserved)|Block\w+"),
+        (LIMIT, r"(Assoc|QOS)Grp\w+RunMinutes(Limit)?"),
+        (BUDGET, r"(Assoc|QOS)Grp(\w+Minutes|\w+MinutesLimit|WallLimit)"),
+        (TOO_LONG, r"(Assoc|QOS)MaxWallDurationPerJobLimit|PartitionTimeLimit"),
+        (MISFIT, r"(Assoc|QOS)Max\w+Per(Job|Node)(Limit)?|QOSMin\w+|MaxMemPerLimit"),
+        (MISFIT, r"Partition(NodeLimit|Config)|BadConstraints|DeadLine"),
+        (NOT_LET_IN, r"Invalid(Account|QOS)|(Account|QOS)NotAllowed"),
+        (LIMIT, r"(Assoc|QOS)(Grp|Max)\w+|Max\w+PerAccount|JobArrayTaskLimit"),
+        (LIMIT, r"(Association|QOS)(Job|Resource|Time)Limit|AccountingPolicy"),
+        (LIMIT, r"QOSUsageThreshold"),
+        (BROKEN, r"JobHoldMaxRequeue|JobLaunchFailure|SystemFailure|\w+_requeued_held"),
+        (BROKEN, r"NonZeroExitCode|OutOfMemory|TimeLimit|InactiveLimit"),
+        (HELD, r"JobHeld(Admin|User)|ReservationDeleted|\w*held_state"),
+    )
+)
+PLACES: tuple[Text, ...] = (
+    pgettext_lazy("place in the queue", "first"),
+    pgettext_lazy("place in the queue", "second"),
+    pgettext_lazy("place in the queue", "third"),
+    pgettext_lazy("place in the queue", "fourth"),
+    pgettext_lazy("place in the queue", "fifth"),
+    pgettext_lazy("place in the queue", "sixth"),
+    pgettext_lazy("place in the queue", "seventh"),
+    pgettext_lazy("place in the queue", "eighth"),
+    pgettext_lazy("place in the queue", "ninth"),
+    pgettext_lazy("place in the queue", "tenth"),
+)
+
+
+def plain(said: str) -> str:
+    """Make one word of what an engine said, so that it stays the same while the run waits.
+
+    Slurm adds which nodes it misses, and puts spaces or underscores in its sentences.
+    """
+    word = re.split(r"[,(:]", said, maxsplit=1)[0]
+    return re.sub(r"\W+", "_", word, flags=re.ASCII).strip("_")[:WORD_MAX]
+
+
+def waiting(position: int | None, word: str) -> str:
+    """Say where a run stands and why it waits; nothing when the engine did not tell."""
+    wait = _wait(word)
+    said = []
+    if position and (wait is None or wait.in_turn):
+        said.append(_place(position))
+    if wait is None:
+        said += [_unknown(word)] if word else []
+    elif wait is not TURN or not said:
+        said.append(str(wait.sentence))
+    return " ".join(said)
+
+
+def needs_you(word: str) -> bool:
+    """Whether a run that waits for this does not go on by itself."""
+    wait = _wait(word)
+    return wait is not None and wait.needs_you
+
+
+def ending(word: str) -> str:
+    """Say why a run ended and what to do."""
+    return str(ENDINGS[word]) if word in ENDINGS else _unknown(word) if word else ""
+
+
+@lru_cache(maxsize=512)
+def _wait(word: str) -> Wait | None:
+    return next((wait for wait, pattern in WAITS if pattern.fullmatch(word)), None)
+
+
+def _place(position: int) -> str:
+    if position <= len(PLACES):
+        place = PLACES[position - 1]
+        return _("Your run is %(place)s in the queue.") % {"place": place}
+    return _("Your run is number %(place)s in the queue.") % {"place": number(position)}
+
+
+def _unknown(word: str) -> str:
+    return _("The cluster says: %(word)s") % {"word": word}

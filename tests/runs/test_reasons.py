@@ -1,0 +1,171 @@
+"""Every word that an engine can say has a sentence, in both languages, with what to do."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+import fabriek
+from fabriek.engines.base import Reason
+from fabriek.engines.slurm_words import REASONS, REFUSALS
+from fabriek.runs import reasons
+from fabriek.runs.models import Run
+
+SOURCE = Path(fabriek.__file__).parent
+
+# All that job_reason_string() of Slurm 22.05.8 can give: asked of libslurmfull.so, number by
+# number, on 2026-11-26.
+SLURM_22_05 = (Path(__file__).parent / "slurm_reasons.txt").read_text().split()
+
+
+def ending_words():
+    """Collect from the code every word with which a run can end."""
+    words = {word.value for word in Reason} | {str(word) for word in REASONS.values()} - {""}
+    words |= {code for _, code in REFUSALS} | {"rejected"}  # JobRejected without a code
+    files = [*SOURCE.glob("engines/*.py"), SOURCE / "runs/jobs.py"]
+    for path in files:
+        words |= set(re.findall(r'code="(\w+)"', path.read_text()))
+    text = (SOURCE / "runs/reconcile.py").read_text()
+    return words | set(re.findall(r'reason="(\w+)"', text))
+
+
+def test_the_words_for_an_ending_are_those_that_the_code_knows():
+    assert ending_words() == reasons.ENDINGS.keys()
+
+
+def in_words(language):
+    with translation.override(language):
+        return {word: reasons.ending(word) for word in reasons.ENDINGS}
+
+
+def test_every_ending_has_a_sentence_in_each_language():
+    english, dutch = in_words("en"), in_words("nl")
+
+    assert [word for word in english if not english[word].endswith(".")] == []
+    assert [word for word in english if english[word] == dutch[word]] == []
+
+
+def test_slurm_knows_no_reason_for_which_we_have_no_sentence():
+    assert [word for word in SLURM_22_05 if "cluster says" in reasons.waiting(1, word)] == []
+
+
+@pytest.mark.parametrize(
+    ("wait", "words"),
+    [
+        (reasons.TURN, "None Priority SchedDefer Cleaning WaitingForScheduling"),
+        (reasons.ROOM, "Resources Licenses BurstBufferResources"),
+        (reasons.LATER, "BeginTime Reservation"),
+        (reasons.OTHER_RUN, "Dependency"),
+        (reasons.NEVER, "DependencyNeverSatisfied"),
+        (
+            reasons.LIMIT,
+            "AssocGrpGRES QOSGrpGRES QOSMaxGRESPerUser AssocMaxSubmitJobLimit "
+            "QOSMaxSubmitJobPerUserLimit AssocGrpGRESRunMinutes QOSGrpCPURunMinutesLimit "
+            "MaxJobsPerAccount AssocMaxJobsLimit",
+        ),
+        (
+            reasons.BUDGET,
+            "AssocGrpGRESMinutes QOSGrpGRESMinutes QOSGrpCPUMinutesLimit "
+            "AssocGrpBillingMinutes QOSGrpWallLimit",
+        ),
+        (
+            reasons.OUT_OF_SERVICE,
+            "PartitionDown PartitionInactive NodeDown ReqNodeNotAvail FrontEndDown "
+            "Nodes_required_for_job_are_DOWN",
+        ),
+        (
+            reasons.TOO_LONG,
+            "PartitionTimeLimit QOSMaxWallDurationPerJobLimit AssocMaxWallDurationPerJobLimit",
+        ),
+        (
+            reasons.MISFIT,
+            "BadConstraints PartitionNodeLimit PartitionConfig QOSMaxGRESPerJob "
+            "AssocMaxCpuPerNode QOSMaxGRESMinutesPerJob QOSMinGRES",
+        ),
+        (
+            reasons.HELD,
+            "JobHeldUser JobHeldAdmin ReservationDeleted job_requeued_in_held_state",
+        ),
+        (reasons.BROKEN, "JobLaunchFailure JobHoldMaxRequeue launch_failed_requeued_held"),
+        (reasons.NOT_LET_IN, "InvalidAccount InvalidQOS AccountNotAllowed QOSNotAllowed"),
+    ],
+)
+def test_each_reason_of_slurm_is_said_as_what_it_means(wait, words):
+    said = {word: reasons.waiting(None, word) for word in words.split()}
+
+    assert said == dict.fromkeys(words.split(), str(wait.sentence))
+
+
+@pytest.mark.parametrize(
+    ("told", "word"),
+    [
+        ("Priority", "Priority"),
+        ("", ""),
+        ("(null)", ""),
+        ("ReqNodeNotAvail(Unavailable:gpu1)", "ReqNodeNotAvail"),
+        ("ReqNodeNotAvail, UnavailableNodes:gpu[1-9]", "ReqNodeNotAvail"),
+        ("ReqNodeNotAvail,_May_be_reserved_for_other_job", "ReqNodeNotAvail"),
+        ("launch failed requeued held", "launch_failed_requeued_held"),
+        (
+            "Nodes required for job are DOWN, DRAINED or reserved for jobs in higher priority",
+            "Nodes_required_for_job_are_DOWN",
+        ),
+        ("<b>\x00\x1b[31m é", "b_31m"),
+    ],
+)
+def test_of_what_an_engine_says_one_plain_word_is_kept(told, word):
+    assert reasons.plain(told) == word
+
+
+def test_a_word_fits_its_column():
+    most = Run._meta.get_field("waiting_reason").max_length
+
+    assert most == reasons.WORD_MAX == len(reasons.plain("x" * 500))
+    assert max(map(len, SLURM_22_05)) <= most
+
+
+@pytest.mark.parametrize(
+    ("language", "position", "word", "said"),
+    [
+        ("en", 1, "", "Your run is first in the queue."),
+        ("nl", 1, "", "Uw run is de eerste in de rij."),
+        ("en", 10, "Priority", "Your run is tenth in the queue."),
+        ("en", 11, "Priority", "Your run is number 11 in the queue."),
+        ("nl", 1234, "Priority", "Uw run is nummer 1.234 in de rij."),
+        (
+            "nl",
+            3,
+            "Resources",
+            "Uw run is de derde in de rij. De run begint zodra er genoeg vrij is.",
+        ),
+        ("en", None, "Priority", "The run waits for its turn."),
+        ("en", None, "", ""),
+        ("en", 2, "Moon", "Your run is second in the queue. The cluster says: Moon"),
+        ("nl", None, "Moon", "Het cluster meldt: Moon"),
+    ],
+)
+def test_a_run_that_waits_is_told_where_it_stands_and_why(language, position, word, said):
+    with translation.override(language):
+        assert reasons.waiting(position, word) == said
+
+
+@pytest.mark.parametrize("language", ["en", "nl"])
+def test_an_ending_of_which_we_know_nothing_is_shown_as_it_is(language):
+    said = {"en": "The cluster says: moonlight", "nl": "Het cluster meldt: moonlight"}
+
+    with translation.override(language):
+        assert (reasons.ending("moonlight"), reasons.ending("")) == (said[language], "")
+
+
+@pytest.mark.parametrize(
+    ("word", "needed"),
+    [
+        ("JobHeldUser", True),
+        ("AssocGrpGRESMinutes", True),
+        ("Priority", False),
+        ("Moon", False),
+    ],
+)
+def test_who_must_do_something_is_told_so(word, needed):
+    assert reasons.needs_you(word) is needed
