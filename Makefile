@@ -1,5 +1,6 @@
 # Two commands do all the set-up: `make demo` and `make test`.
-# Others: test-slurm (a real Slurm on this machine), check (no tests), fast (tests of the everyday kind), bench, up, clean.
+# Others: test-slurm (a real Slurm on this machine), check (no tests), fast (tests of the everyday kind), bench,
+# bench-slurm (the same of a Slurm), up, clean.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -8,7 +9,7 @@ ARGS ?=
 # processes that a demo or a test starts would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-slurm check fast bench up clean format
+.PHONY: demo test test-slurm check fast bench bench-slurm up clean format
 
 demo: .venv/ready
 	$(BIN)/fabriek demo $(ARGS)
@@ -41,6 +42,10 @@ format: .venv/ready-dev
 
 bench: .venv/ready-dev
 	$(BIN)/python -m bench $(ARGS)
+
+# Needs root, as test-slurm; a cluster that it brought up is removed afterwards.
+bench-slurm: .venv/ready-dev
+	$(BIN)/python -m bench.slurm $(ARGS)
 
 clean:
 	rm -rf .venv var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache

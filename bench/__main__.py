@@ -29,7 +29,7 @@ def main() -> int:
         print("PostgreSQL is not on this machine. On Debian: apt-get install postgresql")
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may start us deaf to Ctrl-C
-        signal.signal(number, _interrupt)
+        signal.signal(number, interrupt)
     try:
         with _temporary() as home, cluster(binaries) as address:
             _make_database(address)
@@ -50,7 +50,7 @@ def _asked() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+def interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
@@ -76,10 +76,10 @@ def _measure(asked: argparse.Namespace, environment: dict[str, str]) -> int:
     for command in (["migrate", "--verbosity=0"], ["seed"]):
         subprocess.run([sys.executable, "-m", "fabriek", *command], env=environment, check=True)
     words = [sys.executable, "-m", "bench.inside", "--only", asked.only]
-    return _watched([*words, "--small"] if asked.small else words, environment)
+    return watched([*words, "--small"] if asked.small else words, environment)
 
 
-def _watched(command: list[str], environment: dict[str, str]) -> int:
+def watched(command: list[str], environment: dict[str, str]) -> int:
     """Run it in a session of its own: Ctrl-C reaches us, and we end the rest in order."""
     with subprocess.Popen(command, env=environment, start_new_session=True) as child:
         try:

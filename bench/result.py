@@ -4,6 +4,7 @@ import os
 import platform
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,19 +19,39 @@ RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("gunicorn", "django-ninja", "psycopg", "typer", "httpx")
 
 
-def keep(
-    tables: Sequence[Table], *, load: Sequence[float], paces: Sequence[float], took_s: float
-) -> Path:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Moment:
+    """How it was on the machine while it was measured."""
+
+    load: Sequence[float]
+    paces: Sequence[float]
+    took_s: float
+
+
+def keep(tables: Sequence[Table], moment: Moment, *, conditions: str, kind: str = "") -> Path:
+    """Write the file of this day, machine and kind of bench anew."""
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{timezone.localdate()}-{_slug(_processor())}-{os.cpu_count()}-cores.md"
-    head = [f"# Measured on {timezone.localdate()}", "", *_machine(load, paces, took_s), ""]
+    name = f"{timezone.localdate()}-{_slug(_processor())}-{os.cpu_count()}-cores"
+    path = RESULTS / f"{name}{kind and '-'}{kind}.md"
+    head = [f"# Measured on {timezone.localdate()}", "", *_machine(moment, conditions), ""]
     path.write_text("\n".join([*head, *(table.markdown() for table in tables)]))
     return path
 
 
-def _machine(load: Sequence[float], paces: Sequence[float], took_s: float) -> list[str]:
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+def portal() -> str:
+    """Say how the portal was served and with what."""
+    number = connection.pg_version
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return (
+        f"{packages}, PostgreSQL {number // 10_000}.{number % 10_000} without fsync\n"
+        "- One gunicorn worker (gthread, 8 threads) as `fabriek up` starts it, on loopback, "
+        "asked one request at a time"
+    )
+
+
+def _machine(moment: Moment, conditions: str) -> list[str]:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load, paces = moment.load, moment.paces
     return [
         f"- Machine: {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB memory, "
         f"{platform.system()} {platform.release().partition('-')[0]}",
@@ -39,16 +60,9 @@ def _machine(load: Sequence[float], paces: Sequence[float], took_s: float) -> li
         f"- Pace: a million additions in Python took {min(paces):.0f} to {max(paces):.0f} ms "
         "of CPU between the rounds; on such a core alone it is the lowest of these or less",
         f"- Fabriek {VERSION}, Python {platform.python_version()}, Django "
-        f"{django.get_version()}, {packages}, PostgreSQL {_postgres()} without fsync",
-        "- One gunicorn worker (gthread, 8 threads) as `fabriek up` starts it, on loopback, "
-        "asked one request at a time",
-        f"- The whole took {took_s:.0f} seconds",
+        f"{django.get_version()}, {conditions}",
+        f"- The whole took {moment.took_s:.0f} seconds",
     ]
-
-
-def _postgres() -> str:
-    number = connection.pg_version
-    return f"{number // 10_000}.{number % 10_000}"
 
 
 def _processor() -> str:

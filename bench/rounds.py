@@ -40,7 +40,8 @@ def _all(wanted: list[str], *, small: bool) -> int:
     told = f"load before the start {load[0]:.1f}, pace {min(paces):.0f} to {max(paces):.0f} ms"
     print(f"All of it took {took_s:.0f} seconds; {told}.")
     if not small:
-        print(f"Kept in {result.keep(tables, load=load, paces=paces, took_s=took_s).name}.")
+        moment = result.Moment(load=load, paces=paces, took_s=took_s)
+        print(f"Kept in {result.keep(tables, moment, conditions=result.portal()).name}.")
     return 0 if all(table.ok for table in tables) else 1
 
 

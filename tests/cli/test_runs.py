@@ -247,6 +247,8 @@ def test_continue_makes_a_new_run(fabriek, world):
     (run.folder / "checkpoints" / "step-2").mkdir(parents=True)
 
     result = fabriek(world.person, "runs", "continue", run.code)
+    again = fabriek(world.person, "runs", "continue", run.code)
 
     assert result.exit_code == 0, result.stderr
     assert Run.objects.get(continues=run).code in result.stdout
+    assert again.stdout == result.stdout

@@ -244,3 +244,38 @@ def test_an_empty_file_is_said_and_trains_nothing(tmp_path):
         demo("--data", str(path))
 
     assert not Run.objects.exists()
+
+
+# --- on which engine ---------------------------------------------------------------------
+def test_an_engine_that_the_settings_do_not_have_is_refused():
+    with pytest.raises(CommandError) as refusal:
+        demo("--engine", "slurm")
+
+    assert str(refusal.value) == (
+        "The engine here is local: say `fabriek demo --engine slurm`, "
+        "or set FABRIEK_ENGINE=slurm."
+    )
+    assert not Case.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("engine", "traces"), [("slurm", "jobs/key"), ("local", "slurm/jobs/key")]
+)
+def test_a_home_whose_runs_another_engine_knows_is_refused(settings, engine, traces):
+    settings.ENGINE = engine
+    (settings.ENGINE_HOME / traces).mkdir(parents=True)
+
+    with pytest.raises(CommandError, match="was made with another engine"):
+        demo("--engine", engine)
+
+    assert not Case.objects.exists()
+
+
+def test_a_slurm_that_does_not_answer_is_said_before_anything_is_done(settings, tmp_path):
+    settings.ENGINE = "slurm"
+    settings.SLURM_CONF = str(tmp_path / "nowhere.conf")
+
+    with pytest.raises(CommandError, match=r"^No Slurm answers \("):
+        demo("--engine", "slurm")
+
+    assert not Case.objects.exists()

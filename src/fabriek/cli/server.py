@@ -3,11 +3,19 @@
 import importlib.util
 import os
 import sys
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from fabriek.cli import cluster
+
 app = typer.Typer(no_args_is_help=True, add_completion=False)
+
+
+class EngineChoice(StrEnum):
+    LOCAL = "local"
+    SLURM = "slurm"
 
 
 def hand_over(command: str, *words: str) -> None:
@@ -37,13 +45,23 @@ def demo(
         bool, typer.Option("--exit", help="Stop after the summary; do not serve.")
     ] = False,
     port: Annotated[int, typer.Option(help="Where the portal is served after.")] = 8000,
+    engine: Annotated[
+        EngineChoice | None,
+        typer.Option(help="What runs it: this machine, or a Slurm (in `var/slurm`)."),
+    ] = None,
 ) -> None:
     """Walk a whole case from idea to model, for real, in the folder `var`."""
+    try:
+        cluster.choose(engine or "")
+    except cluster.NoCluster as none:
+        typer.echo(str(none), err=True)
+        raise typer.Exit(1) from none
     # Letters would run through the progress display; they lie in var/mail instead.
     os.environ.setdefault("FABRIEK_MAIL", "filebased")
     words = ["--port", str(port)]
     words += ["--data", data] if data else []
     words += ["--exit"] if exit_after else []
+    words += ["--engine", engine] if engine else []
     hand_over("demo", *words)
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
-from fabriek.demo import cast, following, journey, story, summary
+from fabriek.demo import cast, following, ground, journey, story, summary
 from fabriek.kernel.errors import Refused
 from fabriek.registry.models import Model
 from fabriek.runs.actions import Wish
@@ -32,13 +32,23 @@ class Command(BaseCommand):
         parser.add_argument("--exit", action="store_true", dest="leave")
         parser.add_argument("--data", type=Path, help="your own .jsonl rows to fine-tune on")
         parser.add_argument("--port", type=int, default=8000)
+        parser.add_argument(
+            "--engine", choices=("local", "slurm"), help="as `fabriek demo` set"
+        )
 
     def handle(
-        self, *_args: object, leave: bool, data: Path | None, port: int, **_options: object
+        self,
+        *_args: object,
+        leave: bool,
+        data: Path | None,
+        port: int,
+        engine: str | None,
+        **_options: object,
     ) -> None:
         console = Console()
         if data is not None and not data.is_file():
             raise CommandError(f"There is no file {data}. Give the path of a .jsonl file.")
+        ground.refuse_unfit(engine or settings.ENGINE)
         call_command("migrate", verbosity=0)
         call_command("seed")
         with translation.override("nl"):
