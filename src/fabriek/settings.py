@@ -74,6 +74,7 @@ def _database(url: str, home: Path) -> dict[str, object]:
 HOME = Path(os.environ.get("FABRIEK_HOME", "var")).resolve()
 FACTORY_NAME = os.environ.get("FABRIEK_NAME", "Fabriek")
 FACTORY_CODE = os.environ.get("FABRIEK_CODE", "FAB")  # the start of application codes
+TERMS_URL = os.environ.get("FABRIEK_TERMS_URL", "")  # a link at the foot of every page
 FACTORY_URL = os.environ.get("FABRIEK_URL", "http://localhost:8000").rstrip("/")
 STORE_HOME = Path(os.environ.get("FABRIEK_STORE", HOME / "store")).resolve()
 RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()

@@ -5,7 +5,14 @@ import pytest
 from fabriek.access.models import Application
 from fabriek.access.states import ApplicationState
 from fabriek.cases.models import Intake
-from tests.access.worlds import PLAYGROUND, a_draft, a_feasible, a_seeded_mode, a_submitted
+from tests.access.worlds import (
+    PLAYGROUND,
+    a_draft,
+    a_feasible,
+    a_seeded_mode,
+    a_submitted,
+    an_eligible,
+)
 from tests.factories import (
     a_case,
     a_partner,
@@ -43,7 +50,7 @@ def test_an_application_from_start_to_acceptance_by_programs_only(program):
     steps = [
         (applicant, "submit", {}, "submitted"),
         (factory, "find_eligible", {}, "eligible"),
-        (assessor, "technical", {"remarks": "It will run."}, "feasible"),
+        (assessor, "technical", {"remarks": "It will run.", "is_positive": True}, "feasible"),
         (factory, "award", {"gpu_hours": 5000, "months": 3, "reasons": "Good."}, "awarded"),
         (applicant, "accept", {}, "accepted"),
     ]
@@ -123,6 +130,16 @@ def test_refusals_have_a_status_and_a_code(program, step, body, status, code):
     assert (refused.status_code, refused.json()["code"]) == (status, code)
     application.refresh_from_db()
     assert application.state == S.SUBMITTED
+
+
+def test_nobody_judges_by_leaving_something_out(program):
+    application, _ = an_eligible()
+
+    refused = post(program(an_assessor()), f"{API}{application.code}/technical", {})
+
+    assert (refused.status_code, list(refused.json()["fields"])) == (422, ["is_positive"])
+    application.refresh_from_db()
+    assert application.state == S.ELIGIBLE
 
 
 def test_others_find_nothing(program):

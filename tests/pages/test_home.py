@@ -247,3 +247,13 @@ def test_first_things_are_none_when_nothing_can_be_done():
     person = staff()
 
     assert list(views.first_things(person, queries.tasks(person), [])) == []
+
+
+def test_terms_are_at_the_foot_of_every_page(client, settings):
+    """The forms say so, and ask to accept them."""
+    assert 'href="/terms"' in client.get("/").content.decode()
+    assert client.get("/terms").status_code == 200
+
+    settings.TERMS_URL = "https://factory.example/terms"
+
+    assert 'href="https://factory.example/terms"' in client.get("/").content.decode()

@@ -129,6 +129,14 @@ def _row(application: Application, person: Person, said: dict[str, StepOut]) -> 
     )
 
 
+def _verdict(given: StepIn) -> bool:
+    """Nobody judges by leaving something out."""
+    if given.is_positive is None:
+        said = _("Say whether your finding is positive: true or false.")
+        raise Invalid(said, fields={"is_positive": said})
+    return given.is_positive
+
+
 def _take(application: Application, step: str, given: StepIn, *, by: SignedIn) -> None:
     person = by.user
     match step:
@@ -141,7 +149,7 @@ def _take(application: Application, step: str, given: StepIn, *, by: SignedIn) -
                 application,
                 step=step,
                 by=person,
-                is_positive=given.is_positive,
+                is_positive=_verdict(given),
                 remarks=given.remarks,
                 scores=given.scores,
             )

@@ -189,7 +189,7 @@ class StepIn(Schema):
 
     reasons: str = ""
     remarks: str = ""
-    is_positive: bool = True
+    is_positive: bool | None = None
     scores: dict[str, int] = {}
     gpu_hours: int = 0
     months: int = 0

@@ -13,6 +13,7 @@ from fabriek.access.definitions import ModeRules, Question, QuestionKind, Sectio
 from fabriek.access.models import MOST_CHARACTERS, Application
 from fabriek.access.readers import NO, YES
 from fabriek.kernel.errors import Text
+from fabriek.kernel.numbers import WholeNumberField
 from fabriek.kernel.text import PLAIN
 
 
@@ -210,7 +211,7 @@ class ReviewForm(StepForm):
 class AwardForm(StepForm):
     step = "award"
     button = _("Award GPU-hours")
-    gpu_hours = forms.IntegerField(label=_("GPU-hours"), min_value=1, localize=True)
+    gpu_hours = WholeNumberField(label=_("GPU-hours"), min_value=1, localize=True)
     months = forms.TypedChoiceField(label=_("Months"), coerce=int)
     reasons = Prose(label=_("Reasons"), help_text=_("The applicant reads this."))
 

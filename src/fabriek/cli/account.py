@@ -20,7 +20,7 @@ def login(
     """
     address = (url or config.read().url).rstrip("/")
     if not token:
-        typer.echo(f"Make a token at {address}/people/tokens/ and paste it here.")
+        typer.echo(f"Make a token at {address}/people/tokens and paste it here.")
         token = typer.prompt("Token", hide_input=True)
     account = config.Account(url=address, token=token.strip())
     if not (account.token.isascii() and account.token.isprintable()):

@@ -21,7 +21,11 @@ class MenuItem:
 
 
 def factory(request: HttpRequest) -> dict[str, object]:
-    return {"factory_name": settings.FACTORY_NAME, "menu": menu(request)}
+    return {
+        "factory_name": settings.FACTORY_NAME,
+        "terms_url": settings.TERMS_URL or address("pages:terms"),
+        "menu": menu(request),
+    }
 
 
 def menu(request: HttpRequest) -> list[MenuItem]:

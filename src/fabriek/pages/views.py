@@ -40,6 +40,11 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/home.html", context)
 
 
+def terms(request: HttpRequest) -> HttpResponse:
+    """Stand in for terms that the factory has not published (FABRIEK_TERMS_URL)."""
+    return render(request, "pages/terms.html")
+
+
 def first_things(
     person: Person, tasks: list[queries.Task], lines: list[queries.CaseLine]
 ) -> Iterator[First]:

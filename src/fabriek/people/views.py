@@ -1,5 +1,6 @@
 """Pages of persons and organisations: parse, call one action, show."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -150,6 +151,7 @@ def tokens(request: SignedIn) -> HttpResponse:
         "made": made,
         "key": key,
         "tokens": queries.tokens_of(request.user),
+        "login_command": f"fabriek login --url {settings.FACTORY_URL}",
     }
     return render(request, "people/tokens.html", context)
 

@@ -204,12 +204,19 @@ def next_steps(
 ) -> dict[str, object]:
     """Show the first step as sentence and button, the others beside it.
 
-    `waiting` is the sentence when nothing is to be done by this person.
+    `waiting` is the sentence when nothing is to be done by this person. What only takes
+    something back is no next step: it stands beside that sentence.
     """
     csrf_token = context.get("csrf_token")
-    if not steps:
-        return {"sentence": waiting, "done": True, "note": note, "csrf_token": csrf_token}
-    first, *others = steps
+    first, *others = steps or [None]
+    if first is None or (waiting and all(step.tone == "danger" for step in steps)):
+        return {
+            "sentence": waiting,
+            "done": True,
+            "note": note,
+            "others": steps,
+            "csrf_token": csrf_token,
+        }
     return {
         "sentence": first.sentence,
         "label": first.label,
