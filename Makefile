@@ -11,21 +11,21 @@ export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test test-slurm check fast bench bench-slurm up clean format
 
-demo: .venv/ready
+demo: .venv/ready .venv/words
 	$(BIN)/fabriek demo $(ARGS)
 
-up: .venv/ready
+up: .venv/ready .venv/words
 	$(BIN)/fabriek up $(ARGS)
 
-test: .venv/ready-dev
+test: .venv/ready-dev .venv/words
 	$(BIN)/python dev/test $(ARGS)
 
 # Needs root, as a cluster's jobs run as other users; the cluster is removed afterwards.
-test-slurm: .venv/ready-dev
+test-slurm: .venv/ready-dev .venv/words
 	@dev/slurm up && $(BIN)/pytest -m slurm tests/engines tests/slurm $(ARGS); \
 	  code=$$?; dev/slurm down; exit $$code
 
-check: .venv/ready-dev
+check: .venv/ready-dev .venv/words
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -33,23 +33,28 @@ check: .venv/ready-dev
 	$(BIN)/python -m fabriek makemigrations --check --dry-run
 	$(BIN)/python dev/messages --check
 
-fast: .venv/ready-dev
-	$(BIN)/pytest -m "not slow and not browser" $(ARGS)
+fast: .venv/ready-dev .venv/words
+	$(BIN)/pytest -m "not slow and not browser and not slurm" $(ARGS)
 
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: .venv/ready-dev
+bench: .venv/ready-dev .venv/words
 	$(BIN)/python -m bench $(ARGS)
 
 # Needs root, as test-slurm; a cluster that it brought up is removed afterwards.
-bench-slurm: .venv/ready-dev
+bench-slurm: .venv/ready-dev .venv/words
 	$(BIN)/python -m bench.slurm $(ARGS)
 
 clean:
 	rm -rf .venv var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
+
+# The catalogues that the server reads, made again when the words change.
+.venv/words: $(shell find src -name '*.po')
+	@$(BIN)/python dev/messages --compile
+	@touch $@
 
 .venv/bin/python:
 	@$(PYTHON) -m venv .venv || { echo; echo "Python cannot make a virtual environment here."; \
@@ -57,10 +62,8 @@ clean:
 
 .venv/ready: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train]'
-	$(BIN)/python dev/messages --compile
 	@touch $@
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,train,dev]'
-	$(BIN)/python dev/messages --compile
 	@touch $@ .venv/ready

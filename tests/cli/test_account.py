@@ -32,9 +32,7 @@ def test_login_asks_for_the_token_and_does_not_show_it(typed):
     result = typed("login", input=f"{key}\n")
 
     assert result.exit_code == 0
-    assert result.stdout.startswith(
-        f"Make a token at {URL}/people/tokens and paste it here.\n"
-    )
+    assert result.stdout.startswith(f"Make a token at {URL}/people/tokens and paste it here.\n")
     assert key not in result.output
 
 
