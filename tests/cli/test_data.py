@@ -121,6 +121,19 @@ def test_bytes_that_are_there_already_are_not_sent_again(
     assert contents(dataset) == {"a.txt": 3, "b.txt": 3, "same-as-b.txt": 3}
 
 
+def test_pushing_the_same_again_says_that_nothing_was_new(fabriek, lead, dataset, tmp_path):
+    path = file(tmp_path, "a.txt")
+    fabriek(lead, "data", "push", dataset.code, path)
+
+    result = fabriek(lead, "data", "push", dataset.code, path)
+
+    assert result.stdout.splitlines()[-2:] == [
+        "Nothing was new. This revision holds these files already:",
+        f"{dataset.code}@1 · 1 file(s)",
+    ]
+    assert dataset.repository.revisions.count() == 1
+
+
 def test_many_files_are_asked_for_in_parts(fabriek, lead, dataset, tmp_path, monkeypatch):
     monkeypatch.setattr("fabriek.cli.data.ASKED_AT_ONCE", 2)
     for number in range(5):

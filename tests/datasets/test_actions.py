@@ -177,7 +177,7 @@ def test_a_case_that_closes_between_sending_and_saving_refuses_the_saving(datase
         ({"x" * 300: b"1"}, "is too long: each part may be 255 bytes"),
         ({"a.txt": b"1", "leeg.txt": b""}, "“leeg.txt” is empty (0 bytes)"),
         ({"a.txt": b"1", "A.txt": b"2"}, "differ in capitals only"),
-        ({}, "needs at least one file"),
+        ({}, "Choose one or more files, then send them."),
     ],
 )
 def test_a_push_that_breaks_a_rule_says_what_to_do_and_saves_nothing(dataset, files, said):

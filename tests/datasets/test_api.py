@@ -166,6 +166,14 @@ def test_a_name_given_twice_is_refused(client, dataset):
     assert (answer.status_code, answer.json()["code"]) == (422, "path")
 
 
+def test_saving_the_same_again_says_that_nothing_is_new(client, dataset):
+    put(client, dataset, "a", b"1")
+
+    told = [commit(client, dataset, {"a": b"1"}).json() for _ in range(2)]
+
+    assert [(one["number"], one["is_new"]) for one in told] == [(1, True), (1, False)]
+
+
 def test_a_stale_parent_is_refused(client, dataset):
     push(dataset, {"a": b"1"})
     push(dataset, {"a": b"2"})

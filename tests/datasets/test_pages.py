@@ -184,6 +184,29 @@ def test_several_files_are_sent_at_once(browser, dataset, lead):
     assert (saved.message, saved.author) == ("first", lead)
 
 
+def test_a_form_without_files_is_refused_where_files_are_already(browser, dataset, lead):
+    push(dataset, {"a.txt": b"1"})
+
+    answer = send(browser(lead), dataset)
+
+    assert answer.status_code == 422
+    assert "No file was sent. Choose one or more files, then send them." in answer.text
+    assert "saved as revision" not in answer.text
+
+
+def test_files_that_are_there_already_are_said_to_be_nothing_new(browser, dataset, lead):
+    client = browser(lead)
+    pages = [
+        client.get(send(client, dataset, a_file("a.txt"), message=message).url).text
+        for message in ("first", "again")
+    ]
+
+    assert "Your files are saved as revision 1." in pages[0]
+    assert "Nothing was new: revision 1 holds these files already." in pages[1]
+    assert "saved as revision" not in pages[1]
+    assert Revision.objects.get().message == "first"
+
+
 def test_what_was_sent_leaves_nothing_beside_the_store(browser, dataset, lead, settings):
     send(browser(lead), dataset, a_file("a.txt"))
 
@@ -197,7 +220,7 @@ def test_what_was_sent_leaves_nothing_beside_the_store(browser, dataset, lead, s
         ([("leeg.txt", b"")], 422, "“leeg.txt” is empty (0 bytes)"),
         ([("x" * 300 + ".txt", b"1")], 422, "is too long: each part may be 255 bytes"),
         ([("a.txt", b"1"), ("a.txt", b"2")], 422, "“a.txt” is named twice"),
-        ([], 422, "needs at least one file"),
+        ([], 422, "No file was sent. Choose one or more files, then send them."),
     ],
 )
 def test_wrong_files_get_a_sentence_and_nothing_is_saved(

@@ -226,6 +226,38 @@ def test_a_run_goes_on_from_its_checkpoint_as_a_new_run(stopped, world, engine):
     assert seen_again(onward).state == RunState.QUEUED
 
 
+@pytest.mark.parametrize("state", [RunState.WAITING, RunState.QUEUED, RunState.RUNNING])
+def test_continuing_twice_is_one_run_and_one_bill(stopped, world, state):
+    onward = actions.go_on(stopped, by=world.person)
+    Run.objects.filter(pk=onward.pk).update(state=state)
+
+    again = actions.go_on(stopped, by=world.person)
+
+    assert again == onward
+    assert Run.objects.filter(continues=stopped).count() == 1
+    assert world.held() == onward.gpu_seconds_held
+
+
+def test_a_continuation_that_takes_all_that_is_left_is_still_found_again(stopped, world):
+    onward = actions.go_on(stopped, by=world.person)
+    actions.ask(
+        world.wish(timeout_s=world.left()), allocation=world.allocation, by=world.person
+    )
+
+    assert world.left() == 0
+    assert actions.go_on(stopped, by=world.person) == onward
+
+
+def test_a_continuation_that_is_over_makes_room_for_another(stopped, world):
+    onward = actions.go_on(stopped, by=world.person)
+    Run.objects.filter(pk=onward.pk).update(state=RunState.FAILED)
+
+    again = actions.go_on(stopped, by=world.person)
+
+    assert again != onward
+    assert again.continues == stopped
+
+
 def test_a_stranger_continues_nothing(stopped, world):
     for person in (a_person(), staff()):
         with pytest.raises(NotAllowed):

@@ -243,6 +243,8 @@ def test_a_run_is_stopped_and_continued(world, program, engine):
     onward = sent(client, f"/api/runs/{run.code}/continue")
 
     assert (onward.status_code, onward.json()["continues"]) == (201, run.code)
+    again = sent(client, f"/api/runs/{run.code}/continue")
+    assert (again.status_code, again.json()["code"]) == (201, onward.json()["code"])
     assert seen_again(run).state == "cancelled"
 
 

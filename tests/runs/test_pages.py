@@ -7,8 +7,8 @@ import pytest
 from fabriek.engines.base import Phase, Sighting
 from fabriek.runs.models import Metric, Run
 from fabriek.runs.states import RunState
-from tests.factories import a_case, a_person, a_run, an_allocation, staff
-from tests.runs.world import a_text, events, passes, seen_again
+from tests.factories import a_case, a_person, a_repository, a_run, an_allocation, staff
+from tests.runs.world import a_text, events, passes, pushed, seen_again
 
 pytestmark = pytest.mark.django_db
 
@@ -74,6 +74,26 @@ def test_the_form_shows_the_price_before_anything_starts(world, browser):
     )
     assert "tokens are learned from" in page
     assert Run.objects.count() == 0
+
+
+def test_data_that_a_link_asks_for_is_chosen_and_priced_on_the_first_page(world, browser):
+    asked = world.revision.repository.code
+    a_text(world.case, world.person, text="kort\n")
+
+    answer = browser(world.person).get(f"{FORM.format(world.case.code)}&dataset={asked}")
+
+    assert f'<option value="{asked}@1" selected>' in answer.content.decode()
+    assert "This run will use about" in text_of(answer)
+
+
+def test_the_first_page_says_why_what_it_proposes_has_no_price(world, browser):
+    photos = a_repository(case=world.case, code="D26-7777", title="Photos")
+    pushed(photos, {"photo.bin": "not a word"}, world.person)
+
+    page = text_of(browser(world.person).get(FORM.format(world.case.code)))
+
+    assert "The price cannot be worked out yet:" in page
+    assert "Choose what the run works on to see what it costs." not in page
 
 
 def test_the_form_speaks_dutch(world, browser):
@@ -352,6 +372,18 @@ def test_stopping_a_run_is_a_wish(running, world, browser):
 
     assert "The run is being stopped" in text_of(answer)
     assert seen_again(running).cancel_asked_at is not None
+
+
+def test_continuing_twice_shows_the_same_run(world, browser):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(state="failed")
+    (run.folder / "checkpoints" / "step-1").mkdir(parents=True)
+    client = browser(world.person)
+
+    answers = [client.post(f"/runs/{run.code}/continue") for _ in range(2)]
+
+    onward = Run.objects.get(continues=run)
+    assert [answer.url for answer in answers] == [f"/runs/{onward.code}/"] * 2
 
 
 @pytest.mark.parametrize(

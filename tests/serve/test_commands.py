@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 
 from fabriek.access.models import Form, Mode
-from fabriek.allocations.models import Share
+from fabriek.allocations.models import Funder, Share
 from fabriek.cases.models import Sector
 from fabriek.engines.base import EngineDown
 from fabriek.kernel.models import Entry
@@ -156,6 +156,7 @@ def test_somebody_with_an_account_is_appointed_once():
 
 
 def test_a_funder_is_appointed_for_a_funder_and_can_move():
+    seed_all()
     a_person(email="hilde@example.org")
 
     appoint("hilde@example.org", "funder", "--funder", "state")
@@ -166,10 +167,32 @@ def test_a_funder_is_appointed_for_a_funder_and_can_move():
 
 @pytest.mark.parametrize("words", [["funder"], ["staff", "--funder", "state"]])
 def test_a_funder_code_belongs_to_funders_only(words):
+    seed_all()
     a_person(email="hilde@example.org")
 
     with pytest.raises(CommandError, match="A funder needs the code"):
         appoint("hilde@example.org", *words)
+
+    assert not Duty.objects.exists()
+
+
+def test_a_funder_that_is_not_there_is_refused_and_the_codes_are_told():
+    seed_all()
+    a_person(email="hilde@example.org")
+    codes = ", ".join(sorted(Funder.objects.values_list("code", flat=True)))
+
+    with pytest.raises(CommandError) as refused:
+        appoint("hilde@example.org", "funder", "--funder", "NOPE")
+
+    assert str(refused.value) == f"There is no funder “NOPE”. Choose one of: {codes}."
+    assert not Duty.objects.exists()
+
+
+def test_without_any_funder_the_way_to_make_them_is_told():
+    a_person(email="hilde@example.org")
+
+    with pytest.raises(CommandError, match="python -m fabriek seed"):
+        appoint("hilde@example.org", "funder", "--funder", "state")
 
     assert not Duty.objects.exists()
 

@@ -96,6 +96,8 @@ def push(
             "files": [{"path": name, "sha256": digest} for name, digest in hashes.items()],
         },
     )
+    if not revision["is_new"]:
+        typer.echo("Nothing was new. This revision holds these files already:")
     typer.echo(f"{code}@{revision['number']} · {revision['file_count']} file(s)")
 
 

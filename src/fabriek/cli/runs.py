@@ -97,6 +97,8 @@ def print_run(run: http.Json) -> None:
                           f"about {show.hours(run['gpu_seconds_estimated'])} estimated"),
         ]
     )  # fmt: skip
+    if run["cancel_asked_at"] and run["state"] in UNFINISHED:
+        show.note("The run is being stopped. This takes a few seconds.")
     show.scores(run["scores"])
     for sentence in (run["waiting"], run["reason_sentence"], *run["warnings"]):
         if sentence:

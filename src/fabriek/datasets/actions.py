@@ -169,11 +169,16 @@ def push_files(
 ) -> Revision:
     """Send several files and save them as one revision, or none of them.
 
-    All names are looked at before the first byte is read.
+    All names are looked at before the first byte is read. When all is there already, the
+    newest revision is given as it is.
 
     Raises:
         NotAllowed, WrongState, Invalid, TooLarge, StorageFull: see `add_file` and `commit`.
     """
+    if not files:
+        raise Invalid(
+            _("No file was sent. Choose one or more files, then send them."), code="no_files"
+        )
     there = queries.listing(queries.latest(dataset.repository))
     paths.check_together(there.keys() | set(paths.clean_all(files).values()))
     blobs = {path: add_file(dataset, path, source, by=by) for path, source in files.items()}

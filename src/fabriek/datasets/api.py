@@ -19,6 +19,7 @@ from fabriek.kernel.paging import Listing, Paged, addresses, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
+from fabriek.store import queries as store
 from fabriek.store.models import Blob, File, Revision
 from fabriek.store.shapes import FileOut
 
@@ -95,6 +96,12 @@ class RevisionOut(Schema):
         return str(revision.author or "")
 
 
+class SavedOut(RevisionOut):
+    """`is_new` is false when nothing changed: this revision stood already."""
+
+    is_new: bool = True
+
+
 class RevisionIn(Schema):
     """`parent` is the number this builds on: when somebody saved a newer one, it is refused."""
 
@@ -154,10 +161,11 @@ def missing(request: SignedIn, code: str, body: MissingIn) -> dict[str, list[str
     return {"sha256": actions.missing(dataset, body.sha256, by=request.user)}
 
 
-@router.post("/{code}/revisions", response={201: RevisionOut})
-def commit(request: SignedIn, code: str, body: RevisionIn) -> Status[Revision]:
+@router.post("/{code}/revisions", response={201: SavedOut})
+def commit(request: SignedIn, code: str, body: RevisionIn) -> Status[SavedOut]:
     """Save a revision: the newest one with `files` put in and `delete` left out."""
     dataset = _dataset(request, code)
+    before = store.latest(dataset.repository)
     paths.clean_all(file.path for file in body.files)
     saved = actions.commit(
         dataset,
@@ -167,7 +175,7 @@ def commit(request: SignedIn, code: str, body: RevisionIn) -> Status[Revision]:
         parent=_revision(dataset, body.parent) if body.parent is not None else None,
         delete=body.delete,
     )
-    return Status(201, saved)
+    return Status(201, SavedOut.from_orm(saved).model_copy(update={"is_new": saved != before}))
 
 
 @router.get("/{code}/revisions", response=Listing[RevisionOut])

@@ -16,6 +16,7 @@ from fabriek.datasets.uploads import StoreUploadHandler
 from fabriek.kernel.paging import PAGE_SIZE, Paged, paginate
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
+from fabriek.store import queries as store
 from fabriek.store.models import File, Revision
 
 REVISIONS_SHOWN = 20
@@ -123,12 +124,16 @@ def _push(request: SignedIn, dataset: Dataset, handler: StoreUploadHandler) -> H
     named = [(f"{folder}/{name}" if folder else name, path) for name, path in handler.files]
     paths.clean_all(name for name, _path in named)
     sent = dict(named)
+    before = store.latest(dataset.repository)
     saved = actions.push_files(
         dataset, sent, message=request.POST.get("message", ""), by=request.user
     )
-    messages.success(
-        request, _("Your files are saved as revision %(number)d.") % {"number": saved.number}
-    )
+    number = {"number": saved.number}
+    if saved == before:
+        said = _("Nothing was new: revision %(number)d holds these files already.")
+        messages.info(request, said % number)
+    else:
+        messages.success(request, _("Your files are saved as revision %(number)d.") % number)
     return redirect(dataset)
 
 

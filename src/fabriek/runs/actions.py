@@ -83,6 +83,8 @@ def ask(wish: Wish, *, allocation: Allocation, by: Person) -> Run:
 def go_on(run: Run, *, by: Person) -> Run:
     """Continue a run that ended early, from its last checkpoint, as a new run.
 
+    While that new run is unfinished, asking again gives the same one.
+
     Raises:
         WrongState: the run is not over, ended well, or left no checkpoint.
     """
@@ -153,14 +155,15 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         asked_by=by,
     )
     try:
-        _write_down(run, wish)
+        return _write_down(run, wish)
     except IntegrityError:
         return Run.objects.get(key=key, case=case)  # sent twice at once
-    return run
 
 
-def _write_down(run: Run, wish: Wish) -> None:
+def _write_down(run: Run, wish: Wish) -> Run:
     with transaction.atomic():
+        if run.continues and (onward := _onward(run.continues)):
+            return onward
         held = run.gpu_seconds_held
         allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
         run.save()
@@ -171,6 +174,16 @@ def _write_down(run: Run, wish: Wish) -> None:
         )
         details = {"recipe": run.recipe, "gpu_seconds_held": held}
         journal.record("runs.ask", run, by=run.asked_by, **details)
+    return run
+
+
+def _onward(run: Run) -> Run | None:
+    """Find the run that goes on with this one already, inside the caller's transaction."""
+    # Two who continue it at once wait for each other here: else both find nothing and two
+    # runs are billed.
+    Run.objects.select_for_update(no_key=True).get(pk=run.pk)
+    going_on = run.continued_by.select_related("case__organisation", "allocation", "asked_by")
+    return going_on.filter(state__in=UNFINISHED).order_by("-pk").first()
 
 
 def _check_belonging(wish: Wish, case: Case) -> None:

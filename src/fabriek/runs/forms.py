@@ -1,7 +1,6 @@
 """The form of a run, made from the recipe: what it works on, its knobs, what it may cost."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
 
@@ -14,6 +13,7 @@ from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid, Refused
+from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
 from fabriek.runs import actions, offers, queries
 from fabriek.runs.models import Run
@@ -29,21 +29,21 @@ class RunForm(forms.Form):
     # A button that is pressed twice starts one run.
     wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
     allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
-    gpus = forms.IntegerField(
+    gpus = WholeNumberField(
         label=gettext_lazy("GPUs"),
         initial=1,
         min_value=1,
         max_value=actions.GPUS_MAX,
         help_text=gettext_lazy("How many GPUs the run holds at the same time."),
     )
-    seed = forms.IntegerField(
+    seed = WholeNumberField(
         label=gettext_lazy("Seed"),
         initial=1,
         min_value=0,
         max_value=actions.SEED_MAX,
         help_text=gettext_lazy("The same seed and settings give the same result again."),
     )
-    minutes = forms.IntegerField(
+    minutes = WholeNumberField(
         label=gettext_lazy("Stop after at most"),
         required=False,
         min_value=1,
@@ -59,18 +59,22 @@ class RunForm(forms.Form):
         case: Case,
         by: Person,
         like: Run | None = None,
+        named: Mapping[str, str] | None = None,
     ) -> None:
+        """`named`: the codes of inputs that a link to this form asks for, by their name."""
         super().__init__(data)
         self.recipe = recipe
         self.knobs = offers.knobs_of(recipe)
         self.choices = queries.inputs_for(case, recipe, by)
         self.allocations = {one.account: one for one in queries.allocations_of(case)}
         self.price: offers.Price | None = None
+        self.why_no_price = ""
         self._add_inputs()
         self._add_allocations()
         self._add_knobs()
         if like:
             self._fill_in(like)
+        self._propose(named or {})
 
     # --- what the page shows --------------------------------------------------------------
     @property
@@ -103,12 +107,16 @@ class RunForm(forms.Form):
         return self.price.gpu_seconds_held <= chosen.gpu_seconds_left
 
     def look(self) -> None:
-        """Work out the price of what the empty form proposes; none when an input lacks."""
+        """Work out the price of what the empty form proposes, or say why that cannot be."""
         proposed = {
             name: self.get_initial_for_field(field, name) for name, field in self.fields.items()
         }
-        with suppress(Refused):
+        try:
             self.price = actions.price(self._wish(proposed))
+        except Refused as refusal:
+            # What still has to be chosen is no mistake: the page asks for it in other words.
+            if refusal.code != "input_missing":
+                self.why_no_price = str(refusal)
 
     # --- what was asked -------------------------------------------------------------------
     def wish(self) -> actions.Wish:
@@ -202,10 +210,13 @@ class RunForm(forms.Form):
             if KNOB + name in self.fields:
                 self.fields[KNOB + name].initial = _shown(value)
         self.fields["gpus"].initial, self.fields["seed"].initial = like.gpus, like.seed
-        used = {row.name: row.revision.repository.code for row in like.inputs.all()}
+        self._propose({row.name: row.revision.repository.code for row in like.inputs.all()})
+
+    def _propose(self, codes: Mapping[str, str | None]) -> None:
+        """Choose these inputs beforehand, where they are offered at all."""
         for name, offered in self.choices.items():
             for choice in offered:
-                if choice.revision.repository.code == used.get(name):
+                if choice.revision.repository.code == codes.get(name):
                     self.fields[INPUT + name].initial = choice.reference
 
 
@@ -233,19 +244,17 @@ def _field(knob: offers.Knob) -> forms.Field:
             choices=knob.choices,
             initial=knob.default,
         )
+    help_text = f"{knob.help} {_bounds(knob)}".strip()
+    shown = _shown(knob.default)
+    if knob.kind == "integer":
+        return WholeNumberField(label=knob.title, help_text=help_text, initial=shown)
     widget = forms.TextInput() if knob.kind == "string" else forms.NumberInput()
     if knob.kind != "string":
-        step = "1" if knob.kind == "integer" else "any"
-        bounds = {"min": knob.minimum, "max": knob.maximum, "step": step}
+        bounds = {"min": knob.minimum, "max": knob.maximum, "step": "any"}
         widget.attrs |= {
             name: str(bound) for name, bound in bounds.items() if bound is not None
         }
-    return forms.CharField(
-        label=knob.title,
-        help_text=f"{knob.help} {_bounds(knob)}".strip(),
-        widget=widget,
-        initial=_shown(knob.default),
-    )
+    return forms.CharField(label=knob.title, help_text=help_text, widget=widget, initial=shown)
 
 
 def _bounds(knob: offers.Knob) -> str:

@@ -59,6 +59,7 @@ def new(request: SignedIn) -> HttpResponse:
         case=case,
         by=request.user,
         like=like,
+        named=request.GET.dict(),
     )
     if not form.is_bound:
         form.look()

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand, CommandError
 
+from fabriek.allocations.models import Funder
 from fabriek.kernel.errors import Refused
 from fabriek.people import appointments
 from fabriek.people.models import Duty, Person
@@ -34,8 +35,20 @@ class Command(BaseCommand):
             if dismiss:
                 appointments.dismiss(person, duty=duty)
             else:
+                _require_known(funder)
                 appointments.appoint(person, duty=duty, funder_code=funder)
         except Refused as refusal:
             raise CommandError(str(refusal)) from refusal
         duties = Person.objects.get(pk=person.pk).duties
         self.stdout.write(f"{person}: {', '.join(duties) or '-'}")
+
+
+def _require_known(funder: str) -> None:
+    """Refuse a code that no funder has: who got it would see nothing and not know why."""
+    if not funder:
+        return
+    codes = list(Funder.objects.order_by("code").values_list("code", flat=True))
+    if not codes:
+        raise CommandError("There are no funders yet. Make them first: python -m fabriek seed")
+    if funder not in codes:
+        raise CommandError(f"There is no funder “{funder}”. Choose one of: {', '.join(codes)}.")
