@@ -208,8 +208,7 @@ def next_steps(
     something back is no next step: it stands beside that sentence.
     """
     csrf_token = context.get("csrf_token")
-    first, *others = steps or [None]
-    if first is None or (waiting and all(step.tone == "danger" for step in steps)):
+    if not steps or (waiting and all(step.tone == "danger" for step in steps)):
         return {
             "sentence": waiting,
             "done": True,
@@ -217,6 +216,7 @@ def next_steps(
             "others": steps,
             "csrf_token": csrf_token,
         }
+    first, *others = steps
     return {
         "sentence": first.sentence,
         "label": first.label,
