@@ -449,6 +449,23 @@ def test_staff_award(browser):
     assert (application.state, application.decision.gpu_hours) == (S.AWARDED, 1)
 
 
+@pytest.mark.parametrize(("typed", "language"), [("5.000", "en"), ("5,000", "nl")])
+def test_an_award_typed_in_one_language_and_sent_in_the_other_is_the_same(
+    browser, typed, language
+):
+    application, _ = a_feasible()
+    application.gpu_hours_asked = 6000
+    application.save()
+
+    browser(staff(), language=language).post(
+        url(application, "award"),
+        {"award-gpu_hours": typed, "award-months": "3", "award-reasons": "A fine plan."},
+    )
+
+    application.refresh_from_db()
+    assert (application.state, application.decision.gpu_hours) == (S.AWARDED, 5000)
+
+
 def test_a_colleague_who_decided_first_is_a_sentence(browser):
     application, _ = a_feasible()
     actions.refuse(application, by=staff(), reasons="Vague.")

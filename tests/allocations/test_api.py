@@ -137,6 +137,20 @@ def test_an_unknown_share_is_refused_with_those_there_are(program):
     assert answer.json()["fields"] == {"share": "There is no share “none”. Choose one of: nl."}
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_a_day_far_away_is_refused_with_where(program, day):
+    a_share()
+    allocation, code = an_allocation(), a_decision().application.code
+    seen = program(staff())
+
+    granted = post(seen, LIST, application=code, share="nl", starts_on=day)
+    extended = post(seen, f"{LIST}{allocation.account}/extend", ends_on=day)
+
+    assert (granted.status_code, extended.status_code) == (422, 422)
+    assert list(granted.json()["fields"]) == ["starts_on"]
+    assert list(extended.json()["fields"]) == ["ends_on"]
+
+
 def test_staff_give_more_time(program):
     allocation = an_allocation(gpu_seconds=HOUR)
     day = str(timezone.localdate() + timedelta(days=200))

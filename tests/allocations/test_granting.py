@@ -9,6 +9,8 @@ from fabriek.access.models import Answers, Form
 from fabriek.access.states import ApplicationState
 from fabriek.allocations import actions, queries
 from fabriek.allocations.models import Allocation, Grant, Line
+from fabriek.allocations.terms import months_later
+from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid, NotAllowed, NotEnough, WrongState
 from fabriek.kernel.models import Entry
 from tests.allocations.making import (
@@ -35,11 +37,12 @@ def soon(days=200):
 
 def test_an_accepted_award_becomes_gpu_time_on_an_account_of_its_own():
     decision, granter = a_decision(gpu_hours=5000, months=3), staff()
+    first = soon(40)
 
-    made = actions.grant(decision, share=a_share(), starts_on=date(2030, 1, 15), by=granter)
+    made = actions.grant(decision, share=a_share(), starts_on=first, by=granter)
 
     assert made.account == decision.application.code.lower()
-    assert (made.starts_on, made.ends_on) == (date(2030, 1, 15), date(2030, 4, 14))
+    assert (made.starts_on, made.ends_on) == (first, months_later(first, 3))
     assert (made.gpu_seconds_granted, made.gpu_seconds_left) == (5000 * HOUR, 5000 * HOUR)
     assert kinds(made) == ["grant"]
     entry = Entry.objects.get()
@@ -118,6 +121,34 @@ def test_a_first_day_so_long_ago_that_the_term_is_over_is_refused():
 
     assert list(refused.value.fields) == ["starts_on"]
     assert not Allocation.objects.exists()
+
+
+@pytest.mark.parametrize("days", [-31, 366])
+def test_a_first_day_may_lie_a_month_back_or_a_year_ahead(days):
+    made = actions.grant(
+        a_decision(months=3), share=a_share(), starts_on=soon(days), by=staff()
+    )
+
+    assert made.starts_on == soon(days)
+
+
+@pytest.mark.parametrize("day", [date.min, -32, 367, date.max])
+def test_a_first_day_far_from_today_is_refused_with_the_days_there_are(day):
+    day = soon(day) if isinstance(day, int) else day
+
+    with pytest.raises(Invalid) as refused:
+        actions.grant(a_decision(months=3), share=a_share(), starts_on=day, by=staff())
+
+    assert refused.value.code == "first_day_far"
+    assert str(refused.value) == (
+        f"Choose a first day from {words.day(soon(-31))} to {words.day(soon(366))}."
+    )
+    assert not Allocation.objects.exists()
+
+
+def test_a_term_ends_on_the_day_before_the_one_that_it_began_on():
+    assert months_later(date(2030, 1, 15), 3) == date(2030, 4, 14)
+    assert months_later(date(2030, 11, 30), 3) == date(2031, 2, 27)
 
 
 def test_granting_twice_returns_what_there_is():
@@ -299,6 +330,30 @@ def test_a_last_day_that_is_not_later_is_refused_so_extending_twice_happens_once
 
     assert Grant.objects.count() == 2
     assert Entry.objects.count() == 1
+
+
+@pytest.mark.parametrize("ended", [-1, 100])
+def test_a_last_day_moves_two_years_on_and_no_further(ended):
+    allocation = an_allocation(starts_on=soon(-60), ends_on=soon(ended))
+    farthest = soon(max(ended, 0) + 731)
+
+    for day in (farthest + timedelta(days=1), date.max):
+        with pytest.raises(Invalid) as refused:
+            actions.extend(allocation, ends_on=day, by=staff())
+        assert refused.value.fields == {
+            "ends_on": f"This is too far away. Choose a last day up to {words.day(farthest)}."
+        }
+    allocation.refresh_from_db()
+    assert allocation.ends_on == soon(ended)
+
+    assert actions.extend(allocation, ends_on=farthest, by=staff()).ends_on == farthest
+
+
+def test_a_last_day_at_the_end_of_the_calendar_is_still_a_sentence():
+    allocation = an_allocation(ends_on=date.max)
+
+    with pytest.raises(WrongState):
+        actions.extend(allocation, ends_on=date.max, by=staff())
 
 
 @pytest.mark.parametrize(

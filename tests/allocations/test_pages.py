@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from fabriek.allocations import actions
 from fabriek.allocations.models import Allocation, Grant
+from fabriek.kernel import words
 from tests.allocations.making import (
     HOUR,
     a_case,
@@ -22,6 +23,7 @@ from tests.allocations.making import (
 
 pytestmark = pytest.mark.django_db
 LIST = "/allocations/"
+FAR_DAYS = ["0001-01-01", "2020-01-01", "9998-12-31", "9999-12-31"]
 
 
 def url(allocation):
@@ -198,6 +200,56 @@ def test_staff_give_more_time(browser):
     allocation.refresh_from_db()
     assert allocation.ends_on == day
     assert Grant.objects.filter(share__code="eu").get().gpu_seconds == 5 * HOUR
+
+
+@pytest.mark.parametrize(("typed", "language"), [("5.000", "en"), ("5,000", "nl")])
+def test_gpu_hours_to_add_are_read_alike_in_both_languages(browser, typed, language):
+    allocation = an_allocation()
+    a_share("eu", is_state_aid=False, aid_ceiling_eur_cents=None)
+    day = str(timezone.localdate() + timedelta(days=200))
+
+    browser(staff(), language=language).post(
+        url(allocation) + "extend", {"ends_on": day, "share": "eu", "gpu_hours": typed}
+    )
+
+    assert Grant.objects.filter(share__code="eu").get().gpu_seconds == 5000 * HOUR
+
+
+@pytest.mark.parametrize("day", FAR_DAYS)
+def test_a_day_far_away_is_refused_on_the_page(browser, day):
+    a_share()
+    decision, allocation = a_decision(), an_allocation()
+    seen = browser(staff())
+
+    granted = seen.post(
+        f"/allocations/awards/{decision.application.code}/", {"share": "nl", "starts_on": day}
+    )
+    extended = seen.post(url(allocation) + "extend", {"ends_on": day})
+
+    assert (granted.status_code, extended.status_code) == (422, 422)
+    assert list(Allocation.objects.all()) == [allocation]
+
+
+def test_gpu_hours_that_start_later_are_said_to_be_used_from_that_day_on(browser):
+    a_share()
+    lead, granter = a_person(), staff()
+    decision = a_decision(case=a_case(lead=lead))
+    day = timezone.localdate() + timedelta(days=40)
+    said = f"can be used from {words.day(day)} on."
+
+    opened = browser(granter).post(
+        f"/allocations/awards/{decision.application.code}/",
+        {"share": "nl", "starts_on": str(day)},
+        follow=True,
+    )
+    page = text(browser(lead).get(url(Allocation.objects.get())))
+    listed = text(browser(lead).get(LIST))
+
+    assert f"The GPU-hours {said} The organisation is told." in text(opened)
+    assert f"These GPU-hours {said.replace(' on.', '')}" in page
+    assert "Until then no run can start." in page
+    assert "not yet" in page
+    assert f"Your newest GPU-hours {said.replace(' on.', '')}" in listed
 
 
 def test_giving_more_time_shows_the_form_and_refuses_strangers(browser):

@@ -335,8 +335,25 @@ def test_the_intake_is_answered_by_page_and_filled_in_the_second_time(browser, l
     assert again.context["form"].initial["months"] == 3
 
 
+@pytest.mark.parametrize("language", ["nl", "en"])
+@pytest.mark.parametrize("typed", ["5.000", "5,000"])
+def test_a_guess_is_read_alike_in_both_languages(browser, lead, case, typed, language):
+    browser(lead, language=language).post(
+        f"/cases/{case.code}/intake", ANSWERS | {"gpu_hours_guess": typed}
+    )
+
+    assert Intake.objects.get().gpu_hours_guess == 5000
+
+
 @pytest.mark.parametrize(
-    "wrong", [{"months": "0"}, {"purpose": "x"}, {"gpu_hours_guess": "-5"}]
+    "wrong",
+    [
+        {"months": "0"},
+        {"months": "1,5"},
+        {"purpose": "x"},
+        {"gpu_hours_guess": "-5"},
+        {"gpu_hours_guess": "4999,5"},
+    ],
 )
 def test_wrong_intake_answers_come_back(browser, lead, case, wrong):
     page = browser(lead).post(f"/cases/{case.code}/intake", ANSWERS | wrong)

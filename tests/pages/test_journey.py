@@ -1,10 +1,14 @@
 """Where a case stands on its way, and what its people do next."""
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from fabriek.access.states import ApplicationState
 from fabriek.cases.models import Intake
+from fabriek.kernel import words
 from fabriek.pages import journey
 from tests.factories import (
     a_case,
@@ -131,6 +135,34 @@ def test_with_gpu_hours_come_data_runs_and_the_model(case, lead):
     said.append(step(case, lead)[0])
 
     assert said == ["data", "run", "look", ("look", run.get_absolute_url()), "model"]
+
+
+def test_before_the_first_day_no_run_is_proposed(case, lead):
+    first = timezone.localdate() + timedelta(days=40)
+    allocation = an_allocation(case=case, starts_on=first)
+    said = f"Your GPU-hours can be used from {words.day(first)} on."
+
+    def shown():
+        found = journey.next_steps(case, journey.way(case, lead), lead)[0]
+        return found.name, found.url, str(found.sentence)
+
+    assert shown() == (
+        "data",
+        f"/data/new/?case={case.code}",
+        f"{said} Add the data before.",
+    )
+
+    a_dataset(case=case)
+
+    assert shown() == ("wait", allocation.get_absolute_url(), f"{said} Your data is here.")
+
+
+def test_gpu_hours_that_start_later_do_not_hide_those_of_now(case, lead):
+    an_allocation(case=case)
+    an_allocation(case=case, starts_on=timezone.localdate() + timedelta(days=40))
+    a_dataset(case=case)
+
+    assert step(case, lead) == ("run", f"/runs/new?case={case.code}")
 
 
 def test_a_partner_has_no_part_in_the_application_but_in_the_work(case):

@@ -111,6 +111,7 @@ def test_a_public_body_has_no_size_class(browser, lead):
         ("name", "x" * 300, "at most 200 characters"),
         ("name", "Zorg\x07taal", "cannot be shown"),
         ("staff_count", "-1", "greater than or equal to 0"),
+        ("staff_count", "12,5", "without decimals"),
         ("country", "XX", "Select a valid choice"),
     ],
 )
@@ -151,6 +152,17 @@ def test_the_details_are_changed_by_page(browser, lead, organisation):
     assert "The details are saved." in page.text
     organisation.refresh_from_db()
     assert (organisation.staff_count, organisation.balance_eur) == (12, None)
+
+
+@pytest.mark.parametrize("language", ["nl", "en"])
+def test_figures_are_read_alike_in_both_languages(browser, lead, language):
+    figures = {"staff_count": "5.000", "turnover_eur": "1,200,000", "balance_eur": "1 200 000"}
+
+    browser(lead, language=language).post("/people/organisations/new", FORM | figures)
+
+    made = Organisation.objects.get()
+    assert (made.staff_count, made.turnover_eur) == (5000, 1_200_000)
+    assert made.balance_eur == 1_200_000
 
 
 def test_a_member_who_opens_the_edit_page_is_told_why_not(browser, organisation):

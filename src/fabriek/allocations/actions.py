@@ -11,7 +11,6 @@ from fabriek.access.models import Application, Decision
 from fabriek.allocations import ledger, queries, refusals, rules
 from fabriek.allocations.booking import Lines, book
 from fabriek.allocations.models import Allocation, Grant, Share
-from fabriek.allocations.terms import months_later
 from fabriek.kernel import journal, words
 from fabriek.kernel.errors import Invalid, NotEnough, WrongState
 from fabriek.kernel.units import gpu_hours as hours_of
@@ -39,7 +38,7 @@ def grant(
     Raises:
         NotAllowed: `by` is not staff, or takes part in the case.
         WrongState: the award was not accepted, or the share is closed.
-        Invalid: with this first day the term would be over already.
+        Invalid: the first day is too far away, or the term would be over already.
         NotEnough: the undertaking may not be given this much aid.
     """
     rules.require_grant(by, decision)
@@ -55,7 +54,7 @@ def grant(
         decision=decision,
         case=decision.application.case,
         starts_on=starts_on,
-        ends_on=_last_day(starts_on, decision.months),
+        ends_on=rules.last_day(starts_on, decision.months),
     )
     _add_grant(allocation, share=share, gpu_hours=decision.gpu_hours, by=by)
     journal.record(
@@ -83,7 +82,8 @@ def extend(
     Raises:
         NotAllowed: `by` is not staff, or takes part in the case.
         WrongState: the new last day is not later, or the share is closed.
-        Invalid: the new last day has passed, or only one of share and hours is given.
+        Invalid: the new last day has passed or is too far away, or only one of share and hours
+            is given.
         NotEnough: the undertaking may not be given this much aid.
     """
     rules.require_grant(by, allocation.decision)
@@ -95,6 +95,7 @@ def extend(
                 _("The new last day must be later than %(day)s. Choose a later day.")
                 % {"day": words.day(locked.ends_on)}
             )
+        rules.require_near(ends_on, after=locked.ends_on)
         new = ledger.extend(lines, term=locked.term, ends_on=ends_on, at=timezone.now())[1]
         Allocation.objects.filter(pk=locked.pk).update(ends_on=ends_on)
         return new
@@ -204,19 +205,6 @@ def _expire(allocation: Allocation) -> bool:
         expired = sum(line.gpu_seconds for line in new)
         journal.record("allocations.expire", allocation, by=None, gpu_hours=hours_of(expired))
     return bool(new)
-
-
-def _last_day(starts_on: date, months: int) -> date:
-    ends_on = months_later(starts_on, months)
-    if ends_on < timezone.localdate():
-        raise Invalid(
-            _(
-                "With this first day the GPU-hours would have ended already. "
-                "Choose a later day."
-            ),
-            fields={"starts_on": _("Choose a later day.")},
-        )
-    return ends_on
 
 
 def _check_extension(ends_on: date, share: Share | None, gpu_hours: int) -> None:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.access.models import Decision
 from fabriek.allocations import queries, words
 from fabriek.allocations.models import Allocation, Share
+from fabriek.kernel.numbers import WholeNumberField
 from fabriek.kernel.units import gpu_seconds
 from fabriek.kernel.words import day
 
@@ -78,7 +79,7 @@ class GrantForm(forms.Form):
 
 class ExtendForm(forms.Form):
     ends_on = forms.DateField(label=_("New last day"), widget=DayInput())
-    gpu_hours = forms.IntegerField(
+    gpu_hours = WholeNumberField(
         label=_("GPU-hours to add"),
         required=False,
         min_value=0,

@@ -1,4 +1,6 @@
-"""Who may grant GPU time, and when; and what can be done with it next."""
+"""Who may grant GPU time, when and for how long; and what can be done with it next."""
+
+from datetime import date, timedelta
 
 from django.urls import reverse
 from django.utils import timezone
@@ -7,12 +9,23 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.access.models import Decision
 from fabriek.access.states import ApplicationState
 from fabriek.allocations.models import Allocation, Share
+from fabriek.allocations.terms import months_later
 from fabriek.cases.models import Case
 from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
-from fabriek.kernel.errors import NotAllowed, WrongState
+from fabriek.kernel import words
+from fabriek.kernel.errors import Invalid, NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
+
+# Staff who come a month late can still count from the day that was agreed; longer ago, nobody
+# could use that time.
+MOST_BACK = timedelta(days=31)
+# Farther ahead is a slip in the year: an award answers a need of now.
+MOST_AHEAD = timedelta(days=366)
+# A slip in the year again, and it cannot be undone: a last day only moves on. Who needs more
+# than two years (a leap day included) applies anew, or is extended again by then.
+MOST_LONGER = timedelta(days=731)
 
 
 def may_grant(person: Person, case: Case, *, part: bool | None = None) -> bool:
@@ -57,6 +70,39 @@ def require_open(share: Share) -> None:
             % {"share": share},
             code="share_closed",
         )
+
+
+def last_day(starts_on: date, months: int) -> date:
+    """Name the last day of a term, of which the first day must be near today."""
+    today = timezone.localdate()
+    if not today - MOST_BACK <= starts_on <= today + MOST_AHEAD:
+        said = _("Choose a first day from %(first)s to %(last)s.") % {
+            "first": words.day(today - MOST_BACK),
+            "last": words.day(today + MOST_AHEAD),
+        }
+        raise Invalid(said, code="first_day_far", fields={"starts_on": said})
+    ends_on = months_later(starts_on, months)
+    if ends_on < today:
+        raise Invalid(
+            _(
+                "With this first day the GPU-hours would have ended already. "
+                "Choose a later day."
+            ),
+            fields={"starts_on": _("Choose a later day.")},
+        )
+    return ends_on
+
+
+def require_near(ends_on: date, *, after: date) -> None:
+    """Hold a new last day near the present one, or near today when that has passed."""
+    base = max(after, timezone.localdate())
+    # Not by adding first: a last day far in the future, of long ago, cannot be added to.
+    if ends_on - base <= MOST_LONGER:
+        return
+    said = _("This is too far away. Choose a last day up to %(last)s.") % {
+        "last": words.day(base + MOST_LONGER)
+    }
+    raise Invalid(said, code="last_day_far", fields={"ends_on": said})
 
 
 def next_steps(

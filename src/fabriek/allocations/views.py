@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.allocations import actions, outlook, queries, rules
@@ -12,6 +13,7 @@ from fabriek.allocations.forms import ExtendForm, GrantForm
 from fabriek.allocations.models import Allocation
 from fabriek.allocations.words import change_in_left, line_said, signed_hours
 from fabriek.kernel.paging import paginate
+from fabriek.kernel.words import day
 from fabriek.people.http import SignedIn
 
 STATES = [("open", _("can be used now")), ("ended", _("ended"))]
@@ -49,6 +51,7 @@ def detail(request: SignedIn, account: str) -> HttpResponse:
             for line in page.items
         ],
         "has_ended": allocation.ends_on < timezone.localdate(),
+        "starts_later": allocation.starts_on > timezone.localdate(),
     }
     return render(request, "allocations/detail.html", context)
 
@@ -63,7 +66,7 @@ def grant(request: SignedIn, code: str) -> HttpResponse:
     form = GrantForm(decision, request.POST or None)
     if request.method == "POST" and form.is_valid():
         allocation = actions.grant(decision, by=request.user, **form.cleaned_data)
-        messages.success(request, _("The GPU-hours are open. The organisation is told."))
+        messages.success(request, _opened(allocation))
         return redirect(allocation)
     return render(request, "allocations/grant.html", {"decision": decision, "form": form})
 
@@ -84,6 +87,14 @@ def extend(request: SignedIn, account: str) -> HttpResponse:
         messages.success(request, _("There is more time now. The organisation is told."))
         return redirect(allocation)
     return render(request, "allocations/extend.html", {"allocation": allocation, "form": form})
+
+
+def _opened(allocation: Allocation) -> str:
+    if allocation.starts_on <= timezone.localdate():
+        return gettext("The GPU-hours are open. The organisation is told.")
+    return gettext("The GPU-hours can be used from %(day)s on. The organisation is told.") % {
+        "day": day(allocation.starts_on)
+    }
 
 
 def _allocation(request: SignedIn, account: str) -> Allocation:

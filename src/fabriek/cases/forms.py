@@ -7,6 +7,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case, Intake, Partner, Sector
+from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people import queries
 from fabriek.people.models import Organisation, Person
 
@@ -162,6 +163,7 @@ class IntakeForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Intake
         fields = ["purpose", "experience", "gpu_hours_guess", "months", "is_eu_funded"]
+        field_classes = {"gpu_hours_guess": WholeNumberField, "months": WholeNumberField}
         labels = {
             "gpu_hours_guess": _("How many GPU-hours do you think you need?"),
             "months": _("For how many months?"),

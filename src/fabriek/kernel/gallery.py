@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from fabriek.kernel import charts
 from fabriek.kernel.errors import Invalid
+from fabriek.kernel.numbers import WholeNumberField
 from fabriek.kernel.paging import Paged
 from fabriek.kernel.steps import NextStep
 from fabriek.kernel.timeline import Happening
@@ -32,7 +33,7 @@ class SampleForm(forms.Form):
         label="Sector",
         choices=[("mobility", "Mobility"), ("safety", "Safety"), ("care", "Care")],
     )
-    hours = forms.IntegerField(
+    hours = WholeNumberField(
         label="How much computing?", min_value=1, help_text="At most 5,000."
     )
     personal = forms.ChoiceField(

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import cache
 from typing import Any, Literal
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.models import Application
@@ -16,6 +18,7 @@ from fabriek.cases.models import Case, CaseQuerySet, Intake
 from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
 from fabriek.datasets.models import Dataset
+from fabriek.kernel import words
 from fabriek.kernel.errors import Text
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
@@ -34,6 +37,7 @@ class Standing:
     application: str | None
     application_state: str | None
     account: str | None
+    opens_on: date | None  # the first day on which any of its GPU-hours can be used
     has_data: bool
     run: str | None
     run_state: str | None
@@ -92,6 +96,7 @@ def _with_standing() -> CaseQuerySet:
         application=Subquery(applications.values("code")[:1]),
         application_state=Subquery(applications.values("state")[:1]),
         account=Subquery(allocations.values("account")[:1]),
+        opens_on=Subquery(allocations.order_by("starts_on").values("starts_on")[:1]),
         has_data=Exists(Dataset.objects.filter(case=OuterRef("pk"))),
         run=Subquery(runs.values("code")[:1]),
         run_state=Subquery(runs.values("state")[:1]),
@@ -180,6 +185,8 @@ def _through_assessment(found: Standing) -> Iterator[NextStep]:
 
 def _with_gpu_hours(case: Case, found: Standing) -> Iterator[NextStep]:
     query = f"?case={case.code}"
+    if found.opens_on and found.opens_on > timezone.localdate():
+        yield _before_the_first_day(found, found.opens_on, reverse("datasets:new") + query)
     if not found.has_data:
         yield _go("data", _("Add data"), _("Your GPU-hours are open. Add the data."),
                   reverse("datasets:new") + query)  # fmt: skip
@@ -195,6 +202,15 @@ def _with_gpu_hours(case: Case, found: Standing) -> Iterator[NextStep]:
     if found.run:
         yield _go("look", _("Look at the run"), _("The last run has ended."),
                   reverse("runs:detail", args=[found.run]))  # fmt: skip
+
+
+def _before_the_first_day(found: Standing, first: date, data_url: str) -> NextStep:
+    said = {"day": words.day(first)}
+    if not found.has_data:
+        sentence = _("Your GPU-hours can be used from %(day)s on. Add the data before.") % said
+        return _go("data", _("Add data"), sentence, data_url)
+    sentence = _("Your GPU-hours can be used from %(day)s on. Your data is here.") % said
+    return _go("wait", _("Look at the GPU-hours"), sentence, _allocation_url(found))
 
 
 def _go(name: str, label: Text, sentence: Text, url: str) -> NextStep:

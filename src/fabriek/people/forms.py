@@ -3,6 +3,7 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people import numbers, queries, rules
 from fabriek.people.countries import COUNTRIES
 from fabriek.people.models import Invitation, Organisation, Role, Scope, Token
@@ -23,6 +24,7 @@ class OrganisationEditForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Organisation
         fields = ["name", "kind", "country", "region", *FIGURES]
+        field_classes = dict.fromkeys(FIGURES, WholeNumberField)
         labels = {
             "name": _("Name of the organisation"),
             "region": _("Province or region"),
