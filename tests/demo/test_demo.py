@@ -271,9 +271,11 @@ def test_a_home_whose_runs_another_engine_knows_is_refused(settings, engine, tra
     assert not Case.objects.exists()
 
 
-def test_a_slurm_that_does_not_answer_is_said_before_anything_is_done(settings, tmp_path):
+def test_a_slurm_that_does_not_answer_is_said_before_anything_is_done(
+    settings, tmp_path, monkeypatch
+):
     settings.ENGINE = "slurm"
-    settings.SLURM_CONF = str(tmp_path / "nowhere.conf")
+    monkeypatch.setenv("PATH", str(tmp_path))  # no squeue here: a wrong address takes a minute
 
     with pytest.raises(CommandError, match=r"^No Slurm answers \("):
         demo("--engine", "slurm")

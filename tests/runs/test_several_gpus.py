@@ -1,0 +1,31 @@
+"""A run on several GPUs: the real recipe in as many processes, on the engine for one machine."""
+
+import pytest
+
+from fabriek.engines.local import Local
+from fabriek.runs import folders
+from fabriek.runs.states import UNFINISHED, RunState
+from tests.engines.waiting import eventually
+from tests.runs.world import a_text, passes, seen_again
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+WITHIN_S = 120
+
+
+def test_a_run_on_two_gpus_trains_in_two_processes(world, tmp_path):
+    machine = Local(tmp_path / "engine", gpus=2, grace_s=2, beat_s=0.1)
+    knobs = {"size": "tiny", "vocabulary": 300, "context_tokens": 32, "tokens_per_step": 256}
+    text = "\n\n".join(f"Dit is zin {n} over zorg en verkeer." for n in range(300))
+    learned = a_text(world.case, world.person, text=text)
+    run = world.ask(knobs=knobs, gpus=2, inputs={"dataset": learned})
+
+    def ended():
+        passes(machine)
+        return seen_again(run).state not in UNFINISHED
+
+    eventually(ended, within_s=WITHIN_S)
+
+    run = seen_again(run)
+    assert run.state == RunState.SUCCEEDED, folders.log_tail(run)
+    assert world.bill(run) == 2 * run.elapsed_s
+    assert "gpus" not in str(run.warnings)
