@@ -22,7 +22,7 @@ test: .venv/ready-dev .venv/words
 
 # Needs root, as a cluster's jobs run as other users; the cluster is removed afterwards.
 test-slurm: .venv/ready-dev .venv/words
-	@dev/slurm up && $(BIN)/pytest -m slurm tests/engines tests/slurm $(ARGS); \
+	@dev/slurm up && $(BIN)/pytest -m "slurm or many" tests/engines tests/slurm tests/recipes/test_many.py tests/runs/test_several_gpus.py $(ARGS); \
 	  code=$$?; dev/slurm down; exit $$code
 
 check: .venv/ready-dev .venv/words
@@ -34,7 +34,7 @@ check: .venv/ready-dev .venv/words
 	$(BIN)/python dev/messages --check
 
 fast: .venv/ready-dev .venv/words
-	$(BIN)/pytest -m "not slow and not browser and not slurm" $(ARGS)
+	$(BIN)/pytest -m "not slow and not browser and not slurm and not many" $(ARGS)
 
 format: .venv/ready-dev
 	$(BIN)/ruff check --fix .

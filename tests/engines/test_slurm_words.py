@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -399,7 +400,8 @@ def _to_all_below(pid, number):
     for one in found:
         found += [child for child, parent in parents if parent == one]
     for one in found:
-        os.kill(one, number)
+        with suppress(ProcessLookupError):  # a nap of the script, over since we looked
+            os.kill(one, number)
 
 
 def _is_zombie(pid):

@@ -13,7 +13,7 @@ import pytest
 
 from tests.recipes.conftest import TINY, Run, prepare, rows, write_rows
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.many]
 
 SRC = Path(__file__).parents[2] / "src"
 CLOSE = 1e-4

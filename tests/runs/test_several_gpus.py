@@ -1,4 +1,4 @@
-"""A run on several GPUs: the real recipe in as many processes, on the engine for one machine."""
+"""A run on several GPUs: the real recipe in as many processes, on the local engine."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from fabriek.runs.states import UNFINISHED, RunState
 from tests.engines.waiting import eventually
 from tests.runs.world import a_text, passes, seen_again
 
-pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.many]
 WITHIN_S = 120
 
 
