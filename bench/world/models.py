@@ -96,7 +96,7 @@ def _card_facts(run: Run, revision: Revision, data: Data) -> CardFacts:
         seed=run.seed,
         code_version=VERSION,
         licence="consortium-only",
-        knobs=run.knobs,
+        settings=[],
         datasets=[
             Source(
                 reference=f"{used.repository.code}@{used.number}",
