@@ -3,7 +3,6 @@
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,10 +10,13 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+from fabriek.serve import supervisor
+
 READY_WITHIN_S = 30
 GRACE_S = 10
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 HOST = "127.0.0.1"
+THREADS = 8  # as `fabriek up` has when nothing is said
 BLOCK_BYTES = 2**20  # what is sent at once; the 8 KiB of http.client would measure itself
 
 
@@ -50,19 +52,7 @@ class Server:
 def running() -> Iterator[Server]:
     """Serve as `fabriek up` does, with the environment we have."""
     port = _free_port()
-    command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
-    command += ["--bind", f"{HOST}:{port}", "--worker-class", "gthread", "--workers", "1"]
-    command += [
-        "--threads",
-        "8",
-        "--keep-alive",
-        "75",
-        "--timeout",
-        "60",
-        "--log-level",
-        "warning",
-    ]
-    master = subprocess.Popen(command)
+    master = subprocess.Popen(supervisor.web_command(HOST, port, THREADS))
     try:
         _wait(master, port)
         yield Server(port, _worker_of(master))

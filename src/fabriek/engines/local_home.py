@@ -13,7 +13,6 @@ supervisor of a job holds the job's `lock` and its slots, so "locked" is what "a
 here; no pid is ever trusted.
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -24,6 +23,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from fabriek.engines.base import Job, Phase, Reason, Sighting, UsageRecord
+from fabriek.engines.locks import try_lock
 
 DESK_PATIENCE_S = 10.0
 
@@ -62,7 +62,7 @@ class Home:
         try:
             # Not for ever: one process that is stopped must not stop all the others.
             until = time.monotonic() + DESK_PATIENCE_S
-            while not _try_lock(handle):
+            while not try_lock(handle):
                 if time.monotonic() > until:
                     raise TimeoutError("somebody keeps the desk of the local engine locked")
                 time.sleep(0.002)
@@ -250,17 +250,9 @@ def _open(path: Path) -> int:
     return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _try_open_locked(path: Path) -> int | None:
     handle = _open(path)
-    if _try_lock(handle):
+    if try_lock(handle):
         return handle
     os.close(handle)
     return None

@@ -9,7 +9,6 @@
 Locks are flocks: the kernel lets go of them when the last holder dies, however it dies.
 """
 
-import fcntl
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from pathlib import Path
 
 from fabriek.engines.base import Job
 from fabriek.engines.local_home import write_whole
+from fabriek.engines.locks import try_lock
 from fabriek.engines.slurm_script import TIMED_OUT, TIMES
 
 LOCK_PATIENCE_S = 10.0
@@ -59,7 +59,7 @@ class Home:
         handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             until = time.monotonic() + LOCK_PATIENCE_S
-            while not _try_lock(handle):
+            while not try_lock(handle):
                 if time.monotonic() > until:
                     raise TimeoutError(f"somebody else submits {key}")
                 time.sleep(0.005)
@@ -155,11 +155,3 @@ def _read_strange(path: Path) -> str:
     finally:
         os.close(handle)
     return said.decode("utf-8", "replace")
-
-
-def _try_lock(handle: int) -> bool:
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

@@ -31,8 +31,8 @@ def run(*, host: str, port: int, threads: int) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _setter(stop))
-    web_command = _web(host, port, threads)
-    with _process(web_command, before=_end_with_parent) as web, _kept_alive(_loop(), stop):
+    command = web_command(host, port, threads)
+    with _process(command, before=_end_with_parent) as web, _kept_alive(_loop(), stop):
         while not stop.is_set() and web.poll() is None:
             stop.wait(LOOK_EVERY_S)
         stop.set()
@@ -46,7 +46,8 @@ def _setter(stop: threading.Event) -> "signal._HANDLER":
     return handler
 
 
-def _web(host: str, port: int, threads: int) -> list[str]:
+def web_command(host: str, port: int, threads: int) -> list[str]:
+    """Give the command that serves the portal; the bench measures the same one."""
     command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--worker-class", "gthread", "--workers", "1"]
     command += ["--threads", str(threads), "--keep-alive", str(KEEP_ALIVE_S)]
