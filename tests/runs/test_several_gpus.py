@@ -4,9 +4,8 @@ import pytest
 
 from fabriek.engines.local import Local
 from fabriek.runs import folders
-from fabriek.runs.states import UNFINISHED, RunState
-from tests.engines.waiting import eventually
-from tests.runs.world import a_text, passes, seen_again
+from fabriek.runs.states import RunState
+from tests.runs.world import a_text, over
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow, pytest.mark.many]
 WITHIN_S = 120
@@ -19,13 +18,8 @@ def test_a_run_on_two_gpus_trains_in_two_processes(world, tmp_path):
     learned = a_text(world.case, world.person, text=text)
     run = world.ask(knobs=knobs, gpus=2, inputs={"dataset": learned})
 
-    def ended():
-        passes(machine)
-        return seen_again(run).state not in UNFINISHED
+    run = over(machine, run, within_s=WITHIN_S)
 
-    eventually(ended, within_s=WITHIN_S)
-
-    run = seen_again(run)
     assert run.state == RunState.SUCCEEDED, folders.log_tail(run)
     assert world.bill(run) == 2 * run.elapsed_s
     assert "gpus" not in str(run.warnings)

@@ -6,9 +6,8 @@ import pytest
 
 from fabriek.engines.local import Local
 from fabriek.runs import actions, folders
-from fabriek.runs.states import UNFINISHED, RunState
-from tests.engines.waiting import eventually
-from tests.runs.world import passes, seen_again
+from fabriek.runs.states import RunState
+from tests.runs.world import followed, over, passes
 
 # What a recipe is to the engine: a program that is given its run folder.
 TRAINS = """
@@ -45,24 +44,6 @@ def program(monkeypatch):
         monkeypatch.setattr("fabriek.runs.jobs.command_of", command)
 
     return instead
-
-
-def followed(machine, run, state):
-    def reached():
-        passes(machine)
-        return seen_again(run).state == state
-
-    eventually(reached, within_s=20)
-    return seen_again(run)
-
-
-def over(machine, run):
-    def ended():
-        passes(machine)
-        return seen_again(run).state not in UNFINISHED
-
-    eventually(ended, within_s=20)
-    return seen_again(run)
 
 
 def test_a_run_trains_on_this_machine_and_is_billed(world, machine, program):

@@ -9,8 +9,10 @@ from fabriek.cases.models import Case
 from fabriek.people.models import Person
 from fabriek.runs import actions, reconcile
 from fabriek.runs.models import Run
+from fabriek.runs.states import UNFINISHED, RunState
 from fabriek.store import actions as store
 from fabriek.store.models import Repository, Revision
+from tests.engines.waiting import eventually
 from tests.factories import a_case, a_person, a_repository, an_allocation
 
 _numbers = itertools.count(9001)
@@ -90,3 +92,18 @@ def seen_again(run: Run) -> Run:
 def passes(engine, times: int = 1) -> None:
     for _ in range(times):
         reconcile.tick(engine)
+
+
+def followed(machine, run, *states, within_s=20):
+    """Let the loop pass until the run is in one of `states`; give it as it is then."""
+
+    def reached():
+        passes(machine)
+        return seen_again(run).state in states
+
+    eventually(reached, within_s=within_s)
+    return seen_again(run)
+
+
+def over(machine, run, within_s=20):
+    return followed(machine, run, *set(RunState) - UNFINISHED, within_s=within_s)

@@ -1,6 +1,7 @@
 """The loop with a real Slurm: what tests/runs/test_with_local_engine.py shows, on a cluster."""
 
 import sys
+from functools import partial
 
 import pytest
 
@@ -11,10 +12,14 @@ from fabriek.runs.states import RunState
 from fabriek.serve import doctor
 from tests.engines.cluster import mended, part, said
 from tests.engines.waiting import eventually
+from tests.runs import world as following
 from tests.runs.test_with_local_engine import FAILS, SLEEPS, TRAINS
 from tests.runs.world import passes, seen_again
 
 pytestmark = pytest.mark.slurm
+# A cluster takes longer to begin and to tell than this machine.
+followed = partial(following.followed, within_s=60)
+over = partial(following.over, within_s=60)
 
 
 @pytest.fixture
@@ -28,21 +33,6 @@ def program(monkeypatch):
         monkeypatch.setattr("fabriek.runs.jobs.command_of", command)
 
     return instead
-
-
-def followed(machine, run, *states):
-    def reached():
-        passes(machine)
-        return seen_again(run).state in states
-
-    eventually(reached, within_s=60)
-    return seen_again(run)
-
-
-def over(machine, run):
-    return followed(
-        machine, run, RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED, RunState.LOST
-    )
 
 
 def test_a_run_trains_on_the_cluster_and_is_billed_what_slurm_counted(world, machine, program):
