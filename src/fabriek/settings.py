@@ -126,6 +126,7 @@ INSTALLED_APPS = [
     "fabriek.store",
     "fabriek.datasets",
     "fabriek.runs",
+    "fabriek.machine",
     "fabriek.registry",
     "fabriek.reports",
     "fabriek.notices",

@@ -78,7 +78,8 @@ class Job:
     """One piece of work.
 
     `folder` is seen by the portal and by the machine that runs the job, on the same path.
-    `gpus` counts all of them, over all nodes. `environment` cannot change FABRIEK_JOB,
+    `gpus` counts all of them, over all nodes. `user` is the Unix account it runs as, where the
+    engine can do that; empty: the engine's own. `environment` cannot change FABRIEK_JOB,
     FABRIEK_GPUS or CUDA_VISIBLE_DEVICES.
     """
 
@@ -89,6 +90,7 @@ class Job:
     gpus: int
     timeout_s: int
     nodes: int = 1
+    user: str = ""
     environment: tuple[tuple[str, str], ...] = ()
 
 
@@ -99,7 +101,8 @@ class Sighting:
     `elapsed_s` is how long the job has held its GPUs: 0 while it waits, cut off to whole
     seconds, and up to the engine's grace more than `timeout_s` when it had to be stopped.
     `started_at` and `ended_at` are seconds since 1970. `queue_position` 1 is the next to start;
-    None: being started, or the engine does not tell.
+    None: being started, or the engine does not tell. `starts_at`: when the engine expects a job
+    that waits to start, since 1970.
     """
 
     phase: Phase
@@ -110,6 +113,7 @@ class Sighting:
     started_at: float | None = None
     ended_at: float | None = None
     queue_position: int | None = None
+    starts_at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -41,7 +41,8 @@ class Run(models.Model):
     recipe = models.SlugField()
     knobs = models.JSONField(default=dict)
     seed = models.PositiveIntegerField(default=1)
-    gpus = models.PositiveSmallIntegerField(default=1)
+    gpus = models.PositiveSmallIntegerField(default=1, help_text="Over all nodes.")
+    nodes = models.PositiveSmallIntegerField(default=1)
     timeout_s = models.PositiveIntegerField()
     gpu_seconds_estimated = models.PositiveBigIntegerField()
     gpu_seconds_used = models.PositiveBigIntegerField(null=True)
@@ -50,6 +51,7 @@ class Run(models.Model):
     # While it waits: what the engine last said of that.
     queue_position = models.PositiveIntegerField(null=True, editable=False)
     waiting_reason = models.CharField(max_length=60, blank=True, editable=False)
+    starts_expected_at = models.DateTimeField(null=True, editable=False)
     exit_code = models.SmallIntegerField(null=True)
     failure = models.JSONField(default=dict, help_text="Why the recipe stopped, in its words.")
     elapsed_s = models.PositiveBigIntegerField(default=0)
