@@ -77,6 +77,23 @@ def test_who_is_asked_to_join_an_organisation_gets_a_mail():
     assert "https://factory.example/people/" in letter.body
 
 
+@pytest.mark.parametrize(
+    ("first_day", "subject", "said"),
+    [(-1, "staan open", "gebruiken tot en met"), (7, "zijn toegekend", "gebruiken van")],
+)
+def test_gpu_hours_are_called_open_only_from_their_first_day(first_day, subject, said):
+    today = timezone.localdate()
+    days = {"starts_on": today + timedelta(first_day), "ends_on": today + timedelta(30)}
+    lead = a_person()
+    case = a_case(organisation=an_organisation(lead=lead))
+    written("allocations.grant", an_allocation(case=case, **days))
+
+    (letter,) = deliver()
+
+    assert letter.subject == f"[Fabriek] De GPU-uren van {case.code} {subject}"
+    assert said in letter.body
+
+
 def test_the_leads_of_an_organisation_hear_that_it_is_invited_to_a_case():
     case, lead, second = a_case(title="Kortere wachttijd"), a_person(), a_person()
     asked = an_organisation(lead=lead, member=a_person(), name="Hogeschool Noord")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.access.models import Application
@@ -119,15 +120,30 @@ def _accepted(entry: Entry) -> Letter | None:
 
 def _granted(entry: Entry) -> Letter | None:
     allocation = Allocation.objects.select_related("case").get(pk=entry.subject_id)
-    return Letter(
-        to=_leads(allocation.case.organisation_id),
-        subject=_("The GPU-hours of %(code)s are open") % {"code": allocation.case.code},
-        text=_(
+    later = allocation.starts_on > timezone.localdate()
+    subject = (
+        _("The GPU-hours of %(code)s were granted")
+        if later
+        else _("The GPU-hours of %(code)s are open")
+    )
+    text = (
+        _(
+            "You can use the GPU-hours of the case “%(title)s” from %(first)s to %(day)s. "
+            "See how many there are:\n%(url)s"
+        )
+        if later
+        else _(
             "You can use the GPU-hours of the case “%(title)s” until %(day)s. "
             "See how many there are, and start:\n%(url)s"
         )
+    )
+    return Letter(
+        to=_leads(allocation.case.organisation_id),
+        subject=subject % {"code": allocation.case.code},
+        text=text
         % {
             "title": allocation.case.title,
+            "first": words.day(allocation.starts_on),
             "day": words.day(allocation.ends_on),
             "url": _address(allocation.get_absolute_url()),
         },
