@@ -20,10 +20,9 @@ up: .venv/ready .venv/words
 test: .venv/ready-dev .venv/words
 	$(BIN)/python dev/test $(ARGS)
 
-# Needs root, as a cluster's jobs run as other users; the cluster is removed afterwards.
+# Needs root, as a cluster's jobs run as other users; the clusters are removed afterwards.
 test-slurm: .venv/ready-dev .venv/words
-	@dev/slurm up && $(BIN)/pytest -m "slurm or many" tests/engines tests/slurm tests/recipes/test_many.py tests/runs/test_several_gpus.py $(ARGS); \
-	  code=$$?; dev/slurm down; exit $$code
+	$(BIN)/python dev/test-slurm $(ARGS)
 
 check: .venv/ready-dev .venv/words
 	$(BIN)/ruff check .
@@ -65,5 +64,5 @@ clean:
 	@touch $@
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,train,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,train,lab,dev]'
 	@touch $@ .venv/ready

@@ -8,7 +8,7 @@ from dataclasses import replace
 from django.db import connection
 
 from bench.table import Table
-from fabriek.engines.base import Job, Phase, Reason, Sighting
+from fabriek.engines.base import Budget, Job, Phase, Reason, Sighting
 from fabriek.engines.fake import Fake
 from fabriek.registry import collect
 from fabriek.runs import reconcile
@@ -40,13 +40,9 @@ class Counted(Fake):
         self.asked["cancel"] += 1
         super().cancel(key)
 
-    def open_budget(self, account: str, gpu_seconds: int) -> None:
-        self.asked["budget"] += 1
-        super().open_budget(account, gpu_seconds)
-
-    def close_budget(self, account: str) -> None:
-        self.asked["budget"] += 1
-        super().close_budget(account)
+    def tell_budgets(self, budgets: Collection[Budget]) -> None:
+        self.asked["budgets"] += 1
+        super().tell_budgets(budgets)
 
 
 def measure() -> Table:

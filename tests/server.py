@@ -39,6 +39,7 @@ class Running:
             "DJANGO_SETTINGS_MODULE": "fabriek.settings",
             "FABRIEK_HOME": str(home),
             "FABRIEK_URL": url,
+            "FABRIEK_LAB_URL": f"http://*.localhost:{free_port()}",
             "FABRIEK_EMAIL_VERIFICATION": "none",
             "FABRIEK_LOOP_PAUSE_S": "0.2",
         }

@@ -263,6 +263,8 @@ def test_the_description_names_every_stage(client):
         "allocations",
         "datasets",
         "runs",
+        "lab",
+        "machine",
         "models",
         "reports",
     }

@@ -149,6 +149,9 @@ def test_from_an_account_to_gpu_hours(factory, watched):
     open_hours(staff)
     add_data(applicant, case)
     see_a_price(applicant, case)
+    see_the_machine(applicant)
+    see_the_machine(staff)
+    see_the_books(staff)
 
 
 def make_account(applicant):
@@ -304,6 +307,20 @@ def see_a_price(applicant, case):
     applicant.page.keyboard.press("Tab")
     expect(price).not_to_have_text(before)
     applicant.look()
+
+
+def see_the_machine(watched):
+    watched.go("/machine/", phone=True)
+    heading(watched, "De machine")
+    expect(watched.page.locator("#now .node")).to_have_count(1)
+    watched.page.locator("main summary").first.click()
+    watched.look(phone=True)
+
+
+def see_the_books(staff):
+    staff.page.locator("main a[href='/machine/books/']").click()
+    heading(staff, "De machine en het grootboek")
+    staff.look(phone=True)
 
 
 def test_a_whole_form_by_keyboard_alone(factory, watched):

@@ -29,6 +29,7 @@ def main() -> int:
         if _dev("up"):
             return 1
         with tempfile.TemporaryDirectory(prefix="fabriek-bench-") as home:
+            Path(home).chmod(0o711)  # the case's own account must reach its runs
             return _measure(asked, os.environ | _surroundings(Path(home)))
     except KeyboardInterrupt:
         print("Stopped; everything that was started is gone.")
@@ -54,6 +55,7 @@ def _surroundings(home: Path) -> dict[str, str]:
         "FABRIEK_SLURM_CONF": str(STATE / "slurm.conf"),
         "FABRIEK_SLURM_DEVICE": "cpu",
         "FABRIEK_SLURM_PARTITION": "bench",
+        "FABRIEK_UNIX_PREFIX": f"b{secrets.token_hex(4)}-",
         "FABRIEK_SECRET_KEY": secrets.token_urlsafe(48),
         "FABRIEK_URL": "http://localhost:8000",
         "SLURM_CONF": str(STATE / "slurm.conf"),

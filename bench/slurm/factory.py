@@ -3,6 +3,7 @@
 import secrets
 import time
 from collections import Counter
+from collections.abc import Sequence
 
 from django.test import Client
 from django.utils import translation
@@ -12,7 +13,7 @@ from fabriek.allocations.models import Allocation
 from fabriek.demo import cast, journey, story
 from fabriek.engines.slurm import Slurm
 from fabriek.engines.slurm_shell import Answer, Shell
-from fabriek.runs import actions, reconcile
+from fabriek.runs import accounts, actions, reconcile
 from fabriek.runs.engine import engine
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
@@ -77,6 +78,13 @@ class Factory:
             raise RuntimeError(f"{waiting} runs stand in the queue, not {living}.")
         return missing / took_s
 
+    def adopt(self, keys: Sequence[str]) -> None:
+        """Write runs down for jobs that stand in the queue: to ask for each takes minutes."""
+        like = Run.objects.filter(state=RunState.QUEUED).latest("pk")
+        kept = {field.attname for field in Run._meta.concrete_fields} - {"id", "key", "code"}
+        columns = {name: getattr(like, name) for name in kept}
+        Run.objects.bulk_create(Run(key=key, code=key, **columns) for key in keys)
+
     def forget_runs(self) -> None:
         """Cancel what was asked for, so that the next count begins at none."""
         for run in Run.objects.filter(state__in=UNFINISHED):
@@ -87,6 +95,10 @@ class Factory:
             if time.monotonic() > until:
                 raise RuntimeError("The runs that were cancelled do not end.")
             time.sleep(0.2)
+
+    def remove_account(self) -> None:
+        """Take away the Unix account that its case got."""
+        accounts.call_hook("remove", self._case.unix_account)
 
     def living(self) -> list[str]:
         return list(Run.objects.filter(state__in=UNFINISHED).values_list("key", flat=True))

@@ -21,20 +21,14 @@ def measured(factory: Factory, living: int) -> tuple[object, ...]:
     return (living, *look, whole_s, commands)
 
 
-def looked(factory: Factory, more: Sequence[str]) -> tuple[object, ...]:
-    """For jobs beside those of runs: only the engine is asked."""
-    keys = [*factory.living(), *more]
-    return (len(keys), *_told(factory, lambda: _all_seen(factory, keys)), None, None)
-
-
 def table(rows: Sequence[Sequence[object]]) -> Table:
     return Table(
-        title="One pass over all living jobs, which wait in the queue",
+        title="One pass of the loop over all living runs, which wait in the queue",
         header=HEADER,
         rows=rows,
         note=f"Median of {TIMES}; CPU with that of the commands; commands of Slurm in one "
-        "pass. Jobs beyond the second row are the engine's only, without a run in the "
-        "database. Peers ask for each job or each user: batchspawner runs one squeue a user.",
+        "pass. Runs beyond the second row were written into the database beside their jobs. "
+        "Peers ask for each job or each user: batchspawner runs one squeue a user.",
     )
 
 

@@ -6,10 +6,14 @@ import signal
 import time
 from contextlib import contextmanager
 
+from django.conf import settings
+
 from bench import pace, result
-from bench.slurm import passes, submitting, ways
+from bench.slurm import budgets, imports, passes, submitting, ways
 from bench.slurm.factory import Factory
 from bench.table import Table
+from fabriek.engines.base import Budget
+from fabriek.runs.models import new_key
 
 ACCOUNT = "fabriek-bench-own"
 PARTITION = "bench"
@@ -27,8 +31,12 @@ def main(words: list[str]) -> int:
 
 def _all(*, small: bool) -> int:
     load, began, paces = os.getloadavg(), time.perf_counter(), [pace.milliseconds()]
-    with _partition_where_all_wait():
-        tables = _measured(small=small)
+    factory = Factory()
+    try:
+        with _partition_where_all_wait():
+            tables = _measured(factory, small=small)
+    finally:
+        factory.remove_account()
     paces.append(pace.milliseconds())
     took_s = time.perf_counter() - began
     for table in tables:
@@ -41,10 +49,9 @@ def _all(*, small: bool) -> int:
     return 0
 
 
-def _measured(*, small: bool) -> list[Table]:
+def _measured(factory: Factory, *, small: bool) -> list[Table]:
     few, many, most = (10, 100, 500) if small else (10, 1000, 5000)
-    factory = Factory()
-    factory.engine.open_budget(ACCOUNT, BUDGET_GPU_S)
+    factory.engine.tell_budgets([Budget(account=ACCOUNT, gpu_seconds=BUDGET_GPU_S)])
     submitted = submitting.measure(factory, ACCOUNT, PARTITION)
     factory.forget_runs()
     ways.empty()
@@ -52,10 +59,15 @@ def _measured(*, small: bool) -> list[Table]:
     for living in (few, many):
         rates.append(factory.fill(living))
         rows.append(passes.measured(factory, living))
-    more = [f"bench-more-{number}" for number in range(most - many)]
+    more = [new_key() for _ in range(most - many)]
     rates.append(ways.fill(factory.engine, ACCOUNT, more))
-    rows.append(passes.looked(factory, more))
-    return [submitted, submitting.rates(*rates[1:]), passes.table(rows)]
+    factory.adopt(more)
+    rows.append(passes.measured(factory, most))
+    imported = imports.measure(small=small)
+    ways.empty()  # the controller checks each waiting job against each new limit
+    home, conf = settings.ENGINE_HOME, settings.SLURM_CONF
+    told = budgets.measure(home / "budgets", conf, small=small)
+    return [submitted, submitting.rates(*rates[1:]), passes.table(rows), imported, told]
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The ways in which a job comes to stand in the queue, ours and those of neighbours."""
 
-import getpass
 import json
 import secrets
 import subprocess
@@ -37,7 +36,7 @@ def said(*words: str) -> str:
 
 def empty() -> None:
     """End all that waits, and wait until it is gone."""
-    said("scancel", "--quiet", "--partition=bench", f"--user={getpass.getuser()}")
+    said("scancel", "--quiet", "--partition=bench")
     until = time.monotonic() + 60
     while said("squeue", "--noheader", "--partition=bench") and time.monotonic() < until:
         time.sleep(0.2)

@@ -18,6 +18,8 @@ from fabriek.allocations.api import router as allocations
 from fabriek.cases.api import router as cases
 from fabriek.datasets.api import router as datasets
 from fabriek.kernel.errors import NotAllowed, Refused, Text
+from fabriek.lab.api import router as lab
+from fabriek.machine.api import router as machine
 from fabriek.people import tokens
 from fabriek.people.api import router as people
 from fabriek.people.models import Person, Scope
@@ -93,6 +95,8 @@ for prefix, router in {
     "/allocations": allocations,
     "/datasets": datasets,
     "/runs": runs,
+    "/lab": lab,
+    "/machine": machine,
     "/models": registry,
     "/reports": reports,
 }.items():

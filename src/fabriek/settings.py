@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.kernel.origins import origin_of
+from fabriek.kernel.origins import lab_url, origin_of
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -87,6 +87,27 @@ SLURM_CONF = os.environ.get("FABRIEK_SLURM_CONF", "")  # where it is not the usu
 SLURM_ACCOUNT = os.environ.get("FABRIEK_SLURM_ACCOUNT", "fabriek")  # above all of ours
 SLURM_PARTITION = os.environ.get("FABRIEK_SLURM_PARTITION", "")
 SLURM_DEVICE = os.environ.get("FABRIEK_SLURM_DEVICE", "cuda")  # cpu on an emulated cluster
+SLURM_NODES = int(os.environ.get("FABRIEK_SLURM_NODES", "64"))  # the most that one run may have
+# How long one job may be, if less than the partition says: a longer run is a chain. 0: that.
+SLURM_WALL_S = int(os.environ.get("FABRIEK_SLURM_WALL_S", "0"))
+# By which the nodes of a run speak to each other: `ib0`; empty: the way to the first node.
+SLURM_INTERFACE = os.environ.get("FABRIEK_SLURM_INTERFACE", "")
+# Jobs of a case run as that case's own Unix account; nobody but the operator turns it off.
+UNIX_ACCOUNTS = _flag("FABRIEK_UNIX_ACCOUNTS", ENGINE == "slurm")
+UNIX_PREFIX = os.environ.get("FABRIEK_UNIX_PREFIX", "fab-")  # what their names begin with
+UNIX_HOOK = Path(
+    os.environ.get("FABRIEK_UNIX_HOOK", PACKAGE / "serve" / "hooks" / "unix-account")
+).resolve()
+# What one GPU with its part of a node draws, by the day from which on: 2026-01-01:700,...
+GPU_WATTS = os.environ.get("FABRIEK_GPU_WATTS", "")
+RECONCILE_HOUR = int(os.environ.get("FABRIEK_RECONCILE_HOUR", "3"))  # by night, local time
+# In interactive work people run programs of their own. Where the jobs of all cases run as one
+# account, that account can read everything: there nobody but the operator turns it on.
+LAB = _flag("FABRIEK_LAB", ENGINE == "slurm" and UNIX_ACCOUNTS)
+# Where it is found (* becomes the run, as each has a host of its own), and the port on loopback
+# on which the gateway listens. 0: that of the address, or the one after the portal's.
+LAB_URL = lab_url(os.environ.get("FABRIEK_LAB_URL", ""), FACTORY_URL)
+LAB_PORT = int(os.environ.get("FABRIEK_LAB_PORT", "0"))
 LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
 COUNTRIES = Path(
     os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
@@ -126,6 +147,7 @@ INSTALLED_APPS = [
     "fabriek.store",
     "fabriek.datasets",
     "fabriek.runs",
+    "fabriek.lab",
     "fabriek.machine",
     "fabriek.registry",
     "fabriek.reports",

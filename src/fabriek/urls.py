@@ -19,6 +19,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("allocations/", include("fabriek.allocations.urls")),
     path("data/", include("fabriek.datasets.urls")),
     path("runs/", include("fabriek.runs.urls")),
+    path("lab/", include("fabriek.lab.urls")),
+    path("machine/", include("fabriek.machine.urls")),
     path("models/", include("fabriek.registry.urls")),
     path("reports/", include("fabriek.reports.urls")),
 ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, cast
+from typing import BinaryIO, Literal, cast
 
 from fabriek_recipes.words import Sentence
 
@@ -40,15 +40,25 @@ def read_events(
 ) -> tuple[list[Event], int]:
     """Give the whole lines after `offset` and the offset to continue at.
 
-    Half a line at the end is left for the next call. A missing file is no events yet. At most
-    `max_bytes` are read: call again until the offset stands still.
+    A missing file is no events yet.
     """
     try:
         with path.open("rb") as file:
-            file.seek(offset)
-            chunk = file.read(max_bytes)
+            return events_in(file, offset, max_bytes=max_bytes)
     except FileNotFoundError:
         return [], offset
+
+
+def events_in(
+    file: BinaryIO, offset: int = 0, *, max_bytes: int = READ_BYTES_MAX
+) -> tuple[list[Event], int]:
+    """Give the whole lines after `offset` and the offset to continue at.
+
+    Half a line at the end is left for the next call. At most `max_bytes` are read: call again
+    until the offset stands still.
+    """
+    file.seek(offset)
+    chunk = file.read(max_bytes)
     end = chunk.rfind(b"\n") + 1
     if end == 0 and len(chunk) == max_bytes:
         end = max_bytes  # a line no writer of ours makes: step over it, do not wait for ever

@@ -69,6 +69,8 @@ class Recipe:
     """Problems of the inputs (name to file or folder), at most some twenty; empty is good."""
     makes: str = ""
     """What kind of model comes out, as the end of its title; empty where none does."""
+    is_interactive: bool = False
+    """People work in it themselves; it lasts as long as they ask, and is offered apart."""
 
     @property
     def makes_model(self) -> bool:

@@ -76,6 +76,8 @@ class Manifest:
     seed: int
     limits: Limits
     code_version: str
+    continues: str = ""
+    """Key of the run whose work goes on here; its folder lies beside this one."""
     format: int = field(default=FORMAT)
 
 
@@ -124,6 +126,7 @@ def _manifest(raw: Mapping[str, object]) -> Manifest:
         seed=int(cast("int", raw["seed"])),
         limits=Limits(gpus=int(limits["gpus"]), timeout_s=int(limits["timeout_s"])),
         code_version=str(raw["code_version"]),
+        continues=_key(raw.get("continues", "")),
     )
 
 
@@ -138,6 +141,13 @@ def _input(raw: Mapping[str, str]) -> InputRef:
         revision=str(raw["revision"]),
         path=str(path),
     )
+
+
+def _key(raw: object) -> str:
+    key = str(raw)
+    if PurePosixPath(key).name != key or key == "..":
+        raise ValueError(f"no key of a run: {key}")
+    return key
 
 
 def _bad_manifest(why: str) -> Failed:

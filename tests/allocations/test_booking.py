@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import override
 
-from fabriek.allocations import actions, ledger, queries
+from fabriek.allocations import actions, ledger, queries, words
 from fabriek.allocations.models import Allocation, Line
 from fabriek.kernel.errors import NotEnough, WrongState
 from fabriek.kernel.models import Entry
@@ -142,6 +142,39 @@ def test_a_run_without_a_bill_is_not_corrected(allocation):
         actions.correct(allocation, run_key="a", gpu_seconds_used=1, key="night", note="")
 
     assert kinds(allocation) == ["grant", "hold"]
+
+
+def test_jobs_around_the_portal_are_charged_once_and_the_totals_follow(allocation):
+    uses = [
+        ledger.Use(key="job-1", gpu_seconds=4 * HOUR, note="alice"),
+        ledger.Use(key="job-2", gpu_seconds=7 * HOUR, note="bob"),
+    ]
+
+    for _ in range(2):
+        actions.charge(allocation, uses)
+
+    assert totals(allocation) == (10 * HOUR, 0, 10 * HOUR, 0)
+    assert kinds(allocation) == ["grant", "spend", "spend", "overrun"]
+    assert list(queries.drift()) == []
+    with override("en"):
+        said = [words.line_said(line) for line in queries.lines_of(allocation)]
+    assert said[:2] == [
+        "A job that bob submitted around the portal used more than was left: the factory "
+        "pays this",
+        "Used by a job that bob submitted around the portal",
+    ]
+
+
+def test_a_job_around_the_portal_is_told_on_the_page_and_leads_to_no_run(allocation, client):
+    actions.charge(allocation, [ledger.Use(key="job-1", gpu_seconds=HOUR, note="<b>eve</b>")])
+    client.force_login(allocation.case.created_by)
+
+    page = client.get(allocation.get_absolute_url(), headers={"Accept-Language": "en"})
+
+    assert page.status_code == 200
+    said = "Used by a job that &lt;b&gt;eve&lt;/b&gt; submitted around the portal"
+    assert page.content.decode().count(said) == 1
+    assert "job-1" not in page.content.decode()
 
 
 def test_what_is_left_expires_after_the_last_day_and_held_time_stays(allocation):

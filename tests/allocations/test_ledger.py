@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 
 from fabriek.allocations import ledger
-from fabriek.allocations.ledger import Balance, BeyondBill, Line, LineKind, Short, Term
+from fabriek.allocations.ledger import Balance, BeyondBill, Line, LineKind, Short, Term, Use
 
 TERM = Term(starts_on=date(2026, 3, 1), ends_on=date(2026, 5, 31))
 DURING = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -205,6 +205,79 @@ def test_a_correction_under_one_key_is_made_once_even_where_keys_begin_alike():
 
     assert corrected(lines, "a", -5) == lines
     assert ledger.bill(corrected(lines, "a", -5, key="night"), "a") == 50
+
+
+def charged(lines: tuple[Line, ...], at: datetime = DURING, **jobs: int) -> tuple[Line, ...]:
+    uses = [
+        Use(key=f"job-{name}", gpu_seconds=used, note="alice") for name, used in jobs.items()
+    ]
+    return lines + ledger.charge(lines, uses=uses, at=at)
+
+
+def test_a_job_around_the_portal_is_paid_from_what_is_left_in_the_order_of_grants():
+    lines = charged(granted(nl=100, eu=50), a=120)
+
+    assert ledger.balance_by_share(lines) == {
+        "nl": Balance(granted=100, spent=100),
+        "eu": Balance(granted=50, spent=20),
+    }
+    assert ledger.bill(lines, "job-a") == 120
+    assert [line.note for line in lines[2:]] == ["alice", "alice"]
+
+
+def test_what_jobs_around_the_portal_use_beyond_what_is_left_is_borne_by_the_factory():
+    lines = charged(held(granted(nl=100), run=60), a=30, b=30)
+
+    assert ledger.balance(lines) == Balance(granted=100, held=60, spent=40)
+    assert ledger.overrun(lines) == 20
+    assert ledger.bill(lines, "job-b") == 30
+    assert ledger.open_holds(lines) == {"run": 60}
+
+
+def test_a_charge_is_made_once_among_others_and_within_one_call():
+    lines = charged(granted(nl=100), a=30)
+    twice = [Use(key="job-b", gpu_seconds=10), Use(key="job-b", gpu_seconds=10)]
+
+    again = charged(lines, a=30)
+    both = ledger.charge(again, uses=twice, at=DURING)
+
+    assert again == lines
+    assert [line.gpu_seconds for line in both] == [10]
+
+
+def test_a_job_that_used_nothing_leaves_no_line():
+    assert (
+        ledger.charge(granted(nl=100), uses=[Use(key="job-a", gpu_seconds=0)], at=DURING) == ()
+    )
+
+
+def test_a_charge_after_the_last_day_is_borne_by_the_factory():
+    lines = granted(nl=100)
+    lines += ledger.expire(lines, term=TERM, at=AFTER)
+
+    after = charged(lines, at=AFTER, a=30)
+
+    assert ledger.balance(after) == Balance(granted=100, expired=100)
+    assert ledger.overrun(after) == 30
+
+
+def test_time_that_a_run_frees_pays_a_charge_that_its_hold_kept_from_being_paid():
+    lines = charged(held(granted(nl=100), run=90), a=30)
+
+    lines = settled(lines, run=10)
+
+    assert ledger.overrun(lines) == 0
+    assert ledger.balance(lines) == Balance(granted=100, spent=40)
+    assert {line.note for line in lines if line.run_key == "job-a"} == {"alice"}
+
+
+def test_a_charge_is_corrected_as_a_bill_is():
+    lines = corrected(charged(granted(nl=100), a=30), "job-a", -10)
+
+    assert ledger.bill(lines, "job-a") == 20
+    assert ledger.balance(lines).left == 80
+    with pytest.raises(ledger.NotSettled):
+        corrected(lines, "job-unknown", -10)
 
 
 def test_nothing_expires_on_the_last_day():

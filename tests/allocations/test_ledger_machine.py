@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from fabriek.allocations import ledger
-from fabriek.allocations.ledger import Line, LineKind, Term
+from fabriek.allocations.ledger import Line, LineKind, Term, Use
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 TERM = Term(starts_on=date(2026, 3, 1), ends_on=date(2026, 3, 31))
@@ -115,6 +115,17 @@ class LedgerMachine(RuleBasedStateMachine):
             paid = over - ledger.overrun(self.lines)
             assert paid >= 0
             assert self.left() == room - used - paid
+
+    @rule(used=st.lists(st.integers(1, 40), min_size=1, max_size=3))
+    def charge(self, used: list[int]) -> None:
+        uses = [Use(key=self.name("job-"), gpu_seconds=part) for part in used]
+        left, over = self.left(), ledger.overrun(self.lines)
+
+        self.write(lambda: ledger.charge(self.lines, uses=uses, at=self.now))
+
+        self.bills |= {use.key: use.gpu_seconds for use in uses}
+        assert self.left() == max(left - sum(used), 0)
+        assert ledger.overrun(self.lines) == over + max(sum(used) - left, 0)
 
     @precondition(lambda self: self.bills)
     @rule(which=st.randoms(use_true_random=False), gpu_seconds=st.integers(-60, 30))

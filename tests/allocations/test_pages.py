@@ -90,7 +90,7 @@ def test_a_page_tells_what_is_left_and_how_it_changed(browser):
 
     response = browser(lead).get(url(allocation))
 
-    assert [(str(what), hours) for _line, what, hours in response.context["lines"]] == [
+    assert [(what, hours) for _line, what, _note, hours in response.context["lines"]] == [
         ("Used by a run", "−2"),
         ("Set aside no longer: the run is over", "+6"),
         ("Set aside for a run", "−6"),
@@ -297,4 +297,4 @@ def test_a_long_ledger_comes_in_pages(browser):
 
     last = browser(lead).get(url(allocation) + "?page=2")
 
-    assert [line.kind for line, _, _ in last.context["lines"]] == ["grant"]
+    assert [line.kind for line, _, _, _ in last.context["lines"]] == ["grant"]

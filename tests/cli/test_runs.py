@@ -1,6 +1,9 @@
 """Runs from a terminal: look, price, start, follow, stop, continue."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from fabriek.runs.models import Run
 from tests.factories import a_person
@@ -99,6 +102,18 @@ def test_an_input_that_the_recipe_has_no_use_for_is_refused(fabriek, world):
     assert not Run.objects.exists()
 
 
+def test_a_run_is_spread_over_nodes(fabriek, world, settings):
+    settings.ENGINE = "slurm"
+
+    result = fabriek(world.person, *start(world, "--gpus", "4", "--nodes", "2", "--yes"))
+    uneven = fabriek(world.person, *start(world, "--gpus", "3", "--nodes", "2", "--yes"))
+
+    run = Run.objects.get()
+    assert (result.exit_code, run.gpus, run.nodes) == (0, 4, 2)
+    assert uneven.exit_code == 1
+    assert "cannot be spread evenly" in uneven.stderr
+
+
 def test_a_start_is_asked_for_once_more(fabriek, world):
     refused = fabriek(world.person, *start(world), input="n\n")
     nothing = Run.objects.count()
@@ -188,6 +203,23 @@ def test_show_tells_where_a_run_stands_in_the_queue(fabriek, world):
     assert result.stdout.splitlines()[3] == (
         "Your run is number 12 in the queue. The run starts as soon as what it needs is free."
     )
+
+
+def test_show_and_list_tell_when_a_run_is_expected_to_start(fabriek, world):
+    run = world.ask()
+    at = timezone.now() + timedelta(days=7)
+    Run.objects.filter(pk=run.pk).update(
+        state="queued", queue_position=12, starts_expected_at=at
+    )
+    local = timezone.localtime(at)
+
+    shown = fabriek(world.person, "runs", "show", run.code)
+    listed = fabriek(world.person, "runs", "list")
+
+    assert shown.stdout.splitlines()[4] == (
+        f"The run is expected to start on {local:%-d %B %Y}. It may become earlier or later."
+    )
+    assert listed.stdout.splitlines()[1].rstrip().endswith(f"{local:%Y-%m-%d %H:%M}")
 
 
 def test_logs_print_all_there_is(fabriek, world):

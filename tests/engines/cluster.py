@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from fabriek.engines.base import EngineDown, Job
+from fabriek.engines.base import Budget, EngineDown, Job
 from fabriek.engines.slurm import Site, Slurm
 from tests.engines.waiting import eventually
 
@@ -77,8 +77,13 @@ class Cluster:
         return self
 
     def open(self, *, gpu_seconds=360_000):
-        self.engine.open_budget(self.account, gpu_seconds)
+        self.tell(gpu_seconds=gpu_seconds)
         return self
+
+    def tell(self, *, gpu_seconds=360_000, engine=None, **more):
+        """Tell the budget of this test's account, open unless said otherwise."""
+        wish = {"account": self.account, "gpu_seconds": gpu_seconds} | more
+        (engine or self.engine).tell_budgets([Budget(**wish)])
 
     def key(self, name="a"):
         return f"{self.word}-{name}"
@@ -124,10 +129,14 @@ class Cluster:
 
         In the second in which it was ended its node would refuse it.
         """
-        waiting = ("squeue", "--noheader", "--states=PENDING", f"--name={self.key(name)}")
-        for number in {*said(*waiting, "--format=%i").split()} - self.hurried:
-            said("scontrol", "update", f"jobid={number}", "starttime=now+2")
-            self.hurried.add(number)
+        self.hurry_key(self.key(name))
+
+    def hurry_key(self, key):
+        waiting = ("squeue", "--noheader", "--states=PENDING", f"--name={key}")
+        told = said(*waiting, "--Format=JobID,RestartCnt").splitlines()
+        for start in {tuple(line.split()) for line in told} - self.hurried:
+            said("scontrol", "update", f"jobid={start[0]}", "starttime=now+2", check=False)
+            self.hurried.add(start)
 
     def silence(self):
         """Let every command of this engine, and of no other, find nobody."""

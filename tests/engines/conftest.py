@@ -1,12 +1,17 @@
 """A local engine whose jobs are ended when their test is."""
 
 import json
+import shutil
+import socket
+import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from fabriek.engines.base import Job
 from fabriek.engines.local import Local
-from tests.engines.cluster import skip_unless_asked_for
+from tests.engines.cluster import CONF, skip_unless_asked_for
 from tests.engines.waiting import ended, eventually
 
 
@@ -75,3 +80,48 @@ def machine(tmp_path):
     machine = Machine(tmp_path)
     yield machine
     machine.clear()
+
+
+@pytest.fixture
+def login_node(tmp_path):
+    """Start an SSH server of our own; gives the name under which ssh finds it."""
+    if not shutil.which("sshd", path="/usr/sbin"):
+        pytest.skip("no SSH server is installed")
+    folder = tmp_path / "ssh"
+    folder.mkdir(mode=0o700)
+    for name in ("host", "id"):
+        subprocess.run(
+            ["ssh-keygen", "-qt", "ed25519", "-N", "", "-f", folder / name], check=True
+        )
+    (folder / "keys").write_text((folder / "id.pub").read_text())
+    Path("/run/sshd").mkdir(exist_ok=True)
+    port = _free_port()
+    server = ["/usr/sbin/sshd", "-D", "-f", "/dev/null", "-p", str(port)]
+    for option in ("ListenAddress=127.0.0.1", f"HostKey={folder}/host", "StrictModes=no",
+                   f"AuthorizedKeysFile={folder}/keys", "PermitRootLogin=yes",
+                   f"PidFile={folder}/pid", f"SetEnv=SLURM_CONF={CONF}"):  # fmt: skip
+        server += ["-o", option]
+    process = subprocess.Popen(server, stderr=subprocess.DEVNULL)
+    bin_folder = folder / "bin"
+    bin_folder.mkdir()
+    ssh = bin_folder / "ssh"
+    ssh.write_text(
+        f"#!/bin/sh\nexec /usr/bin/ssh -F /dev/null -p {port} -i {folder}/id "
+        f'-o UserKnownHostsFile={folder}/known -o StrictHostKeyChecking=accept-new "$@"\n'
+    )
+    ssh.chmod(0o700)
+    eventually(lambda: _answers(port))
+    yield bin_folder
+    process.kill()
+    process.wait()
+
+
+def _free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+def _answers(port):
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False

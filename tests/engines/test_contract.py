@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pytest
 
-from fabriek.engines.base import EngineDown, Job, JobRejected, Phase, Reason, Sighting
+from fabriek.engines.base import (
+    Budget,
+    EngineDown,
+    Job,
+    JobRejected,
+    NodeState,
+    Phase,
+    Reason,
+    Sighting,
+)
 from fabriek.engines.fake import Fake
 from fabriek.engines.local import Local
 from tests.engines.cluster import Cluster
@@ -110,6 +119,10 @@ def job(bench, tmp_path):
     )
 
 
+def tell(engine, account, **more):
+    engine.tell_budgets([Budget(account=account, gpu_seconds=7200, **more)])
+
+
 @pytest.fixture
 def second(job):
     return replace(job, key=f"{job.account}-2")
@@ -190,11 +203,11 @@ def test_cancelling_what_is_unknown_or_ended_changes_nothing(bench, engine, job)
 
 
 def test_a_closed_budget_lets_no_new_job_in_but_the_old_one_goes_on(bench, engine, job, second):
-    engine.open_budget(job.account, 3600)
+    tell(engine, job.account)
     engine.submit(job)
 
-    engine.close_budget(job.account)
-    engine.close_budget(job.account)
+    tell(engine, job.account, is_open=False)
+    tell(engine, job.account, is_open=False)
 
     with pytest.raises(JobRejected) as refused:
         engine.submit(second)
@@ -205,16 +218,38 @@ def test_a_closed_budget_lets_no_new_job_in_but_the_old_one_goes_on(bench, engin
     assert engine.look([job.key])[job.key].phase == Phase.SUCCEEDED
 
 
-def test_setting_a_closed_budget_keeps_it_closed_and_opening_opens_it(engine, job):
-    engine.close_budget(job.account)
-    engine.set_budget(job.account, 7200)
+def test_a_closed_budget_opens_when_it_is_told_open(engine, job):
+    tell(engine, job.account, is_open=False)
     with pytest.raises(JobRejected):
         engine.submit(job)
 
-    engine.open_budget(job.account, 7200)
-    engine.open_budget(job.account, 7200)
+    tell(engine, job.account)
+    tell(engine, job.account)
     engine.submit(job)
 
+    assert engine.look([job.key]).keys() == {job.key}
+
+
+def test_budgets_are_told_many_at_once_and_each_counts(engine, job, second):
+    budgets = [
+        Budget(account=job.account, gpu_seconds=7200),
+        Budget(account=f"{job.account}-shut", gpu_seconds=7200, is_open=False),
+    ]
+
+    engine.tell_budgets(budgets)
+
+    engine.submit(job)
+    with pytest.raises(JobRejected):
+        engine.submit(replace(second, account=f"{job.account}-shut"))
+
+
+def test_telling_of_one_budget_says_nothing_of_another(engine, job):
+    tell(engine, job.account)
+
+    tell(engine, f"{job.account}-other", is_open=False)
+    engine.tell_budgets([])
+
+    engine.submit(job)
     assert engine.look([job.key]).keys() == {job.key}
 
 
@@ -232,11 +267,67 @@ def test_usage_tells_of_ended_jobs_since_a_moment(bench, engine, job):
     assert list(engine.usage(record.ended_at + 1)) == []
 
 
+def test_usage_has_an_end_so_that_no_job_is_in_two_windows(bench, engine, job):
+    engine.submit(job)
+    bench.finish(job)
+    [record] = engine.usage(0)
+
+    assert list(engine.usage(0, record.ended_at)) == []
+    assert list(engine.usage(record.ended_at, record.ended_at + 1)) == [record]
+
+
+def test_usage_tells_who_asked_and_how_long_it_waited(bench, engine, job, second):
+    engine.submit(job)
+    bench.finish(job)
+
+    [record] = engine.usage(0)
+
+    assert record.submitted_at is None or record.submitted_at <= record.started_at + 1
+    assert (record.nodes, record.gpu_seconds) == (1, record.elapsed_s)
+    assert record.state
+    assert (record.energy_j, record.energy_method) == (None, "")  # nothing here measures it
+    assert record.identity not in {"", job.key}
+
+
 def test_usage_is_silent_about_jobs_that_still_run(bench, engine, job):
     engine.submit(job)
     bench.start(job)
 
     assert list(engine.usage(0)) == []
+
+
+def test_the_machine_tells_of_its_gpus_and_of_who_uses_them(bench, engine, job):
+    before = engine.machine()
+
+    engine.submit(job)
+    bench.start(job)
+
+    now = eventually(lambda: moved_on(engine, before, "gpus_used"))
+    assert before.gpus == now.gpus == sum(node.gpus for node in now.nodes)
+    assert (now.gpus_used, now.gpus_free) == (before.gpus_used + 1, before.gpus_free - 1)
+    assert now.jobs_running == before.jobs_running + 1
+    assert {node.state for node in now.nodes if node.gpus_used} == {NodeState.BUSY}
+    bench.finish(job)
+    assert eventually(lambda: moved_on(engine, now, "gpus_used")) == before
+
+
+def test_the_machine_counts_who_waits_and_what_they_ask(bench, engine, job, second):
+    engine.submit(job)
+    bench.start(job)
+    before = engine.machine()
+
+    engine.submit(second)
+
+    now = eventually(lambda: moved_on(engine, before, "jobs_waiting"))
+    assert now.jobs_waiting == before.jobs_waiting + 1
+    assert now.gpus_waited_for == before.gpus_waited_for + second.gpus
+    assert now.nodes == before.nodes
+
+
+def moved_on(engine, before, count):
+    """Give how the machine stands as soon as this count of it is another one."""
+    now = engine.machine()
+    return now if getattr(now, count) != getattr(before, count) else None
 
 
 @pytest.mark.parametrize(
@@ -245,12 +336,11 @@ def test_usage_is_silent_about_jobs_that_still_run(bench, engine, job):
         lambda engine, job: engine.submit(job),
         lambda engine, job: engine.look([job.key]),
         lambda engine, job: engine.cancel(job.key),
-        lambda engine, job: engine.open_budget(job.account, 1),
-        lambda engine, job: engine.set_budget(job.account, 1),
-        lambda engine, job: engine.close_budget(job.account),
+        lambda engine, job: tell(engine, job.account),
         lambda engine, job: engine.usage(0),
+        lambda engine, job: engine.machine(),
     ],
-    ids=["submit", "look", "cancel", "open", "set", "close", "usage"],
+    ids=["submit", "look", "cancel", "tell", "usage", "machine"],
 )
 def test_an_engine_that_cannot_answer_says_so(bench, engine, job, ask):
     bench.silence()

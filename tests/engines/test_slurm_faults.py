@@ -98,7 +98,7 @@ def test_without_accounting_jobs_in_the_queue_are_still_seen(cluster):
     with pytest.raises(EngineDown):
         cluster.engine.usage(0)
     with pytest.raises(EngineDown):
-        cluster.engine.close_budget(cluster.account)
+        cluster.tell(is_open=False)
     (runs.folder / "go").touch()
     assert cluster.ended("runs").phase == Phase.SUCCEEDED
 

@@ -125,6 +125,22 @@ def test_a_job_that_waits_has_no_start_even_if_slurm_expects_one():
     assert (row.started_at, row.elapsed_s, row.position) == (None, 0, 1)
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"start": "1795695307"}, 1795695307.0),
+        ({"start": "N/A"}, None),
+        ({"start": "1795695307", "state": "RUNNING", "nodes": "gpu1"}, None),
+        ({"start": "1795695307", "state": "CANCELLED"}, None),
+    ],
+    ids=["waits", "not planned yet", "runs", "over"],
+)
+def test_only_of_a_job_that_waits_the_start_is_an_expectation(told, expected):
+    [row] = queue_rows(a_line(**told), "~x~")
+
+    assert row.starts_at == expected
+
+
 def test_positions_follow_priority_within_a_partition_and_skip_what_runs():
     lines = [
         a_line("1", priority="5", name="a"),
@@ -304,7 +320,7 @@ def test_the_log_is_added_to_and_the_exit_is_of_this_attempt(tmp_path):
     assert said.endswith("wrong\n")
     assert (tmp_path / "exit").read_text() == "3\n"
     trail = trail_in(tmp_path)
-    assert (trail.exit_code, trail.timed_out) == (3, False)
+    assert (trail.exit_code, trail.stopped_for) == (3, "")
     assert 0 <= trail.ended_at - trail.started_at == trail.held_s <= 2
 
 
@@ -324,7 +340,7 @@ def test_a_job_that_takes_too_long_may_write_a_checkpoint_first(tmp_path):
 
     assert (code, (tmp_path / "exit").read_text()) == (124, "0\n")
     assert (tmp_path / "checkpoint").exists()
-    assert trail_in(tmp_path).timed_out
+    assert trail_in(tmp_path).stopped_for == "timeout"
 
 
 def test_a_job_that_does_not_listen_is_killed_after_the_grace(tmp_path):

@@ -35,6 +35,50 @@ def test_ticks_are_round_and_enclose_the_line():
     assert [tick.at for tick in chart.y_ticks] == ["100.00", "75.00", "50.00", "25.00", "0.00"]
 
 
+def test_places_may_have_names_and_the_table_tells_them():
+    names = ["Dec", "Jan", "Feb", "Mar"]
+    series = [Series(name="used", points=[(1, 40.0), (3, 60.0)])]
+
+    chart = line_chart(series, x_label="month", y_label="%", title="Used.", x_names=names)
+
+    assert [(tick.label, tick.at) for tick in chart.x_ticks] == [
+        ("Dec", "0.00"),
+        ("Jan", "33.33"),
+        ("Feb", "66.67"),
+        ("Mar", "100.00"),
+    ]
+    assert [(row.at, row.values) for row in chart.rows] == [
+        ("Jan", ("40.00",)),
+        ("Mar", ("60.00",)),
+    ]
+    # The line starts where its first place is, not at the edge.
+    assert chart.lines[0].path.startswith("M333.3 ")
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"), [(["Dec"], ["Dec"]), (list("abcdefghijkl"), list("acegik"))]
+)
+def test_one_name_or_a_dozen_have_room(names, labels):
+    series = [Series(name="used", points=[(0, 40.0)])]
+
+    chart = line_chart(series, x_label="month", y_label="%", title="Used.", x_names=names)
+
+    assert [tick.label for tick in chart.x_ticks if tick.label] == labels
+
+
+def test_heights_that_must_be_seen_are_seen():
+    with translation.override("en"):
+        chart = line_chart(
+            [Series(name="used", points=[(0, 41.0), (1, 42.0)])],
+            x_label="month",
+            y_label="%",
+            title="Used.",
+            y_shows=(0, 100),
+        )
+
+    assert [tick.label for tick in chart.y_ticks] == ["0", "20", "40", "60", "80", "100"]
+
+
 def test_a_long_line_is_thinned_and_keeps_its_ends_and_its_peak():
     points = [(float(x), 0.0) for x in range(100_000)]
     points[54_321] = (54_321.0, 9.0)

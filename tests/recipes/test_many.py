@@ -202,7 +202,8 @@ def test_a_killed_process_ends_the_others_and_leaves_a_folder_that_resumes(
         code = started.ended()
         took_s = time.monotonic() - killed_at
 
-    assert code != 0
+    # The killed one or its neighbour: whichever torchrun sees first.
+    assert code in {128 + signal.SIGKILL, os.EX_TEMPFAIL}
     assert took_s < 10
     assert failures(run) == ["process_lost"]
     assert run.start() == 0

@@ -7,8 +7,9 @@ from django.utils.translation import override
 
 from fabriek.allocations.models import Funder, Line
 from fabriek.cases.models import Sector
+from fabriek.kernel.periods import Period
 from fabriek.reports import queries
-from fabriek.reports.figures import Figure, Period
+from fabriek.reports.figures import Figure
 from tests.factories import a_case, a_dataset, a_model, a_run, a_sector
 from tests.reports.making import (
     a_decided,

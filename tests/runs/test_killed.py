@@ -146,12 +146,12 @@ def test_a_lost_run_is_corrected_once_when_the_loop_dies_while_correcting(
 def test_a_budget_is_told_again_when_the_loop_dies_before_it_was_noted(
     world, engine, monkeypatch
 ):
-    dies_after(monkeypatch, engine, "open_budget")
+    dies_after(monkeypatch, engine, "tell_budgets")
     with pytest.raises(Killed):
         passes(engine)
 
     passes(engine)
 
     world.allocation.refresh_from_db()
-    assert engine.budgets == {world.allocation.account: 36_000}
+    assert engine.budgets[world.allocation.account].gpu_seconds == 36_000
     assert world.allocation.told_gpu_seconds == 36_000

@@ -11,7 +11,7 @@ from fabriek.engines.base import EngineDown, Phase, Sighting
 from fabriek.kernel.models import Entry
 from fabriek.runs import actions, folders
 from fabriek.runs.models import Metric, Run
-from fabriek.runs.reconcile import SILENCE_BEFORE_LOST
+from fabriek.runs.silence import BEFORE_LOST
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
 from tests.factories import a_run, an_allocation
@@ -115,7 +115,7 @@ def unmentioned(world, engine, silent_for):
 
 
 def test_a_run_nobody_mentions_is_not_lost_at_once(world, engine):
-    run = unmentioned(world, engine, SILENCE_BEFORE_LOST - timedelta(minutes=1))
+    run = unmentioned(world, engine, BEFORE_LOST - timedelta(minutes=1))
 
     passes(engine)
 
@@ -123,7 +123,7 @@ def test_a_run_nobody_mentions_is_not_lost_at_once(world, engine):
 
 
 def test_a_run_nobody_mentions_is_lost_and_billed_for_what_was_seen(world, engine):
-    run = unmentioned(world, engine, SILENCE_BEFORE_LOST + timedelta(minutes=1))
+    run = unmentioned(world, engine, BEFORE_LOST + timedelta(minutes=1))
 
     passes(engine)
 
@@ -320,7 +320,7 @@ def test_what_the_engine_adds_to_its_word_is_not_kept(world, engine):
 
 
 def test_more_places_than_one_statement_takes_are_all_kept(engine, db, monkeypatch):
-    monkeypatch.setattr("fabriek.runs.reconcile.ROWS_A_STATEMENT", 2)
+    monkeypatch.setattr("fabriek.runs.many_rows.ROWS_A_STATEMENT", 2)
     allocation = an_allocation()
     runs = [a_run(allocation=allocation, state=RunState.QUEUED) for _ in range(5)]
     for place, run in enumerate(runs, 1):
@@ -469,13 +469,13 @@ def test_all_events_are_read_before_a_run_is_called_over(world, engine, monkeypa
 def test_a_budget_is_told_once_and_again_when_it_changes(engine, db):
     allocation = an_allocation(gpu_seconds=36_000)
     told = []
-    open_budget = engine.open_budget
+    tell_budgets = engine.tell_budgets
 
-    def counted(account, gpu_seconds):
-        told.append((account, gpu_seconds))
-        open_budget(account, gpu_seconds)
+    def counted(budgets):
+        told.extend((budget.account, budget.gpu_seconds) for budget in budgets)
+        tell_budgets(budgets)
 
-    engine.open_budget = counted
+    engine.tell_budgets = counted
 
     passes(engine, 2)
     type(allocation).objects.update(gpu_seconds_granted=72_000)
@@ -492,7 +492,7 @@ def test_a_budget_that_could_not_be_told_is_told_later(engine, db):
     engine.down = False
     passes(engine)
 
-    assert engine.budgets == {allocation.account: 36_000}
+    assert engine.budgets[allocation.account].gpu_seconds == 36_000
 
 
 def test_a_budget_is_closed_after_its_last_day(engine, db):
@@ -503,7 +503,7 @@ def test_a_budget_is_closed_after_its_last_day(engine, db):
 
     passes(engine)
 
-    assert engine.closed == {allocation.account}
+    assert not engine.budgets[allocation.account].is_open
     allocation.refresh_from_db()
     assert (allocation.gpu_seconds_left, allocation.gpu_seconds_expired) == (0, 36_000)
 
@@ -532,8 +532,8 @@ def test_a_pass_costs_the_same_for_any_number_of_living_runs(
         engine.move(run.key, RUNNING_40)
     counting = Counting(engine)
 
-    # Ended budgets, untold budgets, waiting runs, living runs, who was seen, for how long.
-    with django_assert_num_queries(6):
+    # Ended budgets, untold budgets, waiting runs, living runs, who was seen and for how long.
+    with django_assert_num_queries(5):
         passes(counting)
 
     assert counting.calls == ["look"]
@@ -564,7 +564,7 @@ def test_a_pass_costs_the_same_for_any_number_of_waiting_runs(
     assert list(places) == [place - moved_up for place in range(2, number + 2)]
 
 
-def test_an_engine_that_goes_silent_halfway_ends_the_pass(world, engine):
+def test_sending_stops_at_an_engine_that_goes_silent_halfway(world, engine):
     first, second = world.ask(), world.ask()
 
     def silent(job):

@@ -3,6 +3,10 @@
 import itertools
 import json
 from dataclasses import dataclass
+from datetime import timedelta
+
+import time_machine
+from django.utils import timezone
 
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
@@ -92,6 +96,15 @@ def seen_again(run: Run) -> Run:
 def passes(engine, times: int = 1) -> None:
     for _ in range(times):
         reconcile.tick(engine)
+
+
+def answered_steadily(engine, minutes: int = 12) -> None:
+    """Let the loop ask for so long, and always get an answer."""
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for _ in range(minutes // 4):
+            passes(engine)
+            clock.shift(timedelta(minutes=4))
+        passes(engine)
 
 
 def followed(machine, run, *states, within_s=20):

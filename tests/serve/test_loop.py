@@ -7,7 +7,10 @@ import sys
 import threading
 
 import pytest
+from django.utils import timezone
 
+from fabriek.machine import nightly
+from fabriek.machine.models import Books
 from fabriek.notices import post
 from fabriek.registry import collect
 from fabriek.serve import loop
@@ -20,6 +23,8 @@ def done(monkeypatch):
     """Replace the parts by ones that say they were there."""
     parts = []
     monkeypatch.setattr(loop, "follow_runs", lambda: parts.append("runs"))
+    monkeypatch.setattr(loop, "look_at_machine", lambda: parts.append("machine"))
+    monkeypatch.setattr(loop, "draw_books", lambda: parts.append("books"))
     monkeypatch.setattr(collect, "tick", lambda: parts.append("models"))
     monkeypatch.setattr(post, "tick", lambda: parts.append("mail"))
     return parts
@@ -35,10 +40,10 @@ def no_signals():
 
 
 @pytest.mark.django_db
-def test_a_pass_follows_runs_registers_models_and_mails(done):
+def test_a_pass_follows_runs_looks_at_the_machine_registers_models_and_mails(done):
     loop.one_pass()
 
-    assert done == ["runs", "models", "mail"]
+    assert done == ["runs", "machine", "books", "models", "mail"]
 
 
 @pytest.mark.django_db
@@ -50,9 +55,20 @@ def test_a_part_that_fails_does_not_stop_the_others(done, monkeypatch, caplog):
 
     loop.one_pass()
 
-    assert done == ["models", "mail"]
+    assert done == ["machine", "books", "models", "mail"]
     assert "A part of the loop failed" in caplog.text
     assert "the disk is on fire" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_pass_draws_the_books_and_the_first_one_is_that_of_the_night(settings):
+    settings.ENGINE = "fake"
+
+    loop.one_pass()
+
+    read = Books.objects.get()
+    assert read.heard_at is not None
+    assert read.reconciled_on == nightly.night_of(timezone.now())
 
 
 @pytest.mark.django_db
@@ -69,7 +85,7 @@ def test_a_signal_ends_the_loop_after_its_pass(done, no_signals, monkeypatch, nu
 
     loop.forever()
 
-    assert done == ["models", "mail"]
+    assert done == ["machine", "books", "models", "mail"]
 
 
 @pytest.mark.django_db

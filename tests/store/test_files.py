@@ -48,7 +48,7 @@ def test_what_is_received_can_be_read_back(store, content):
     assert store.verify(OURS, received.sha256)
     path = store.path(OURS, received.sha256)
     assert path == store.home / "1" / received.sha256[:2] / received.sha256
-    assert path.stat().st_mode & 0o777 == 0o440
+    assert path.stat().st_mode & 0o777 == 0o444
 
 
 def test_chunks_are_as_good_as_a_file(store):
@@ -249,7 +249,7 @@ def test_materialised_files_share_the_bytes_and_are_read_only(store, tmp_path):
     store.materialise(OURS, received.sha256, target)
 
     assert target.read_bytes() == MANY
-    assert target.stat().st_mode & 0o777 == 0o440
+    assert target.stat().st_mode & 0o777 == 0o444
     assert everything_below(tmp_path / "run") == ["inputs/data.jsonl"]
 
 
@@ -261,7 +261,7 @@ def test_materialising_to_another_disk_copies(store, tmp_path):
         store.materialise(OURS, received.sha256, target)
 
         assert target.read_bytes() == b"small"
-        assert target.stat().st_mode & 0o777 == 0o440
+        assert target.stat().st_mode & 0o777 == 0o444
 
 
 def test_bytes_are_lent_under_another_name(store):
@@ -282,7 +282,7 @@ def test_an_output_is_adopted_and_cannot_be_written_any_more(store, tmp_path):
 
     assert received.sha256 == sha256(MANY)
     assert store.verify(OURS, received.sha256)
-    assert store.path(OURS, received.sha256).stat().st_mode & 0o777 == 0o440
+    assert store.path(OURS, received.sha256).stat().st_mode & 0o777 == 0o444
     assert everything_below(store.home) == [f"1/{received.sha256[:2]}/{received.sha256}"]
     assert store.adopt(OURS, output, limit_bytes=LIMIT) == received
 

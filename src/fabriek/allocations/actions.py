@@ -1,5 +1,6 @@
-"""Grant, extend, hold, settle, correct and expire GPU time: the only code that books it."""
+"""Grant, extend, hold, settle, charge, correct and expire GPU time: all code that books it."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from django.db import transaction
@@ -21,6 +22,7 @@ journal.describe(
     {
         "allocations.grant": gettext_lazy("opened the GPU-hours"),
         "allocations.extend": gettext_lazy("gave more time to use the GPU-hours"),
+        "allocations.charge": gettext_lazy("Jobs around the portal were billed."),
         "allocations.correct": gettext_lazy("corrected the bill of a run"),
         "allocations.expire": gettext_lazy("The GPU-hours that were left have ended."),
     }
@@ -151,6 +153,24 @@ def settle(allocation: Allocation, *, run_key: str, gpu_seconds_used: int) -> No
 
 
 @transaction.atomic
+def charge(allocation: Allocation, uses: Sequence[ledger.Use]) -> None:
+    """Bill jobs that went around the portal: their GPU-seconds are as used as any.
+
+    Each is charged once, however often it is told.
+    """
+
+    def booking(_locked: Allocation, lines: Lines) -> Lines:
+        return ledger.charge(lines, uses=uses, at=timezone.now())
+
+    if new := book(allocation, booking):
+        used = sum(line.gpu_seconds for line in new)
+        jobs = len({line.run_key for line in new})
+        journal.record(
+            "allocations.charge", allocation, by=None, jobs=jobs, gpu_hours=hours_of(used)
+        )
+
+
+@transaction.atomic
 def correct(
     allocation: Allocation, *, run_key: str, gpu_seconds_used: int, key: str, note: str
 ) -> None:
@@ -185,13 +205,6 @@ def expire_ended() -> int:
     today = timezone.localdate()
     ended = queries.with_time_left().filter(ends_on__lt=today).select_related("case")
     return sum(_expire(allocation) for allocation in ended)
-
-
-def note_told(allocation: Allocation, today: date) -> None:
-    """Remember what the engine knows of this budget, so that it is told only what changed."""
-    Allocation.objects.filter(pk=allocation.pk).update(
-        told_gpu_seconds=allocation.gpu_seconds_granted, told_open=allocation.is_open_on(today)
-    )
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from ninja import Router, Schema, Status
 from fabriek.access.models import Decision
 from fabriek.allocations import actions, export, outlook, queries, refusals, rules
 from fabriek.allocations.models import Allocation, Grant, Line, Share
-from fabriek.allocations.words import LINE_WORDS, change_in_left
+from fabriek.allocations.words import change_in_left, line_said
 from fabriek.kernel.paging import PAGE_SIZE, Listing, Paged, paginate
 from fabriek.kernel.sheets import csv_file, json_lines_file
 from fabriek.kernel.steps import StepOut
@@ -65,7 +65,7 @@ class LineOut(Schema):
 
     @staticmethod
     def resolve_what(line: Line) -> str:
-        return str(LINE_WORDS[line.kind])
+        return line_said(line)
 
     @staticmethod
     def resolve_share(line: Line) -> str:

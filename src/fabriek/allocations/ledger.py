@@ -10,13 +10,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
+from fabriek.allocations.ledger_refusals import (
+    BeyondBill,
+    LedgerRefusal,
+    NoHold,
+    NotSettled,
+    OutsideTerm,
+    Short,
+)
 from fabriek.allocations.lines import (
+    AROUND,
     BILLED,
     FACTORY,
     Balance,
     Line,
     LineKind,
     Term,
+    Use,
     balance,
     balance_by_share,
     bill,
@@ -37,9 +47,11 @@ __all__ = [
     "OutsideTerm",
     "Short",
     "Term",
+    "Use",
     "balance",
     "balance_by_share",
     "bill",
+    "charge",
     "counter",
     "expire",
     "extend",
@@ -49,39 +61,6 @@ __all__ = [
     "overrun",
     "settle",
 ]
-
-
-class LedgerRefusal(Exception):
-    """What the ledger will not write; actions turn it into a sentence."""
-
-
-class Short(LedgerRefusal):
-    def __init__(self, *, missing: int) -> None:
-        super().__init__(f"{missing} GPU-seconds short")
-        self.missing = missing
-
-
-class OutsideTerm(LedgerRefusal):
-    def __init__(self, *, day: date, term: Term) -> None:
-        super().__init__(f"{day} is not within {term.starts_on} to {term.ends_on}")
-        self.day = day
-        self.term = term
-
-
-class NoHold(LedgerRefusal):
-    """Nothing was ever held for this run, so there is nothing to settle."""
-
-
-class NotSettled(LedgerRefusal):
-    """The run has no bill yet that could be corrected."""
-
-
-class BeyondBill(LedgerRefusal):
-    """A correction would give back more than the run was billed."""
-
-    def __init__(self, *, missing: int) -> None:
-        super().__init__(f"{missing} GPU-seconds more than the bill")
-        self.missing = missing
 
 
 def grant(
@@ -141,23 +120,46 @@ def settle(
     return (*new, *_pay_overruns(lines, freed, freed_by=run_key, at=at))
 
 
+def charge(lines: Sequence[Line], *, uses: Iterable[Use], at: datetime) -> tuple[Line, ...]:
+    """Spend what jobs used for which nothing was held: they went around the portal.
+
+    What is left pays, oldest share first; what that cannot cover is an overrun. Many at once,
+    as somebody may submit ten thousand. A use that was charged before changes nothing.
+    """
+    charged = {line.run_key for line in lines}
+    left = _left(lines)
+    new: list[Line] = []
+    for use in uses:
+        _check(use.gpu_seconds >= 0, "nobody uses less than nothing")
+        if use.key in charged:
+            continue
+        charged.add(use.key)
+        parts = _take(left, use.gpu_seconds)
+        left = {share: part - parts.get(share, 0) for share, part in left.items()}
+        made = _lines(LineKind.SPEND, use.key, parts, at)
+        if uncovered := use.gpu_seconds - sum(parts.values()):
+            made += _lines(LineKind.OVERRUN, use.key, {FACTORY: uncovered}, at)
+        new += [replace(line, note=use.note) for line in made]
+    return tuple(new)
+
+
 def counter(
     lines: Sequence[Line], *, key: str, corrects: str, gpu_seconds: int, at: datetime, note: str
 ) -> tuple[Line, ...]:
-    """Correct the bill of the settled run `corrects`, up (positive) or down (negative).
+    """Correct the bill of the run or use `corrects`, up (positive) or down (negative).
 
     Up takes what is left, and what that cannot cover is an overrun, as in `settle`. Down first
     takes away what the factory bore, then gives back to the shares, the youngest first: the
     reverse of how they were charged.
 
     Raises:
-        NotSettled: the run has no bill yet.
+        NotSettled: it has no bill yet: the run was not settled, the use not charged.
         BeyondBill: more would be given back than was billed.
     """
     name = f"{_word(corrects)}:{_word(key)}"
     if any(line.key.rpartition(":")[0] == f"{LineKind.COUNTER}:{name}" for line in lines):
         return ()
-    if not _has(lines, LineKind.RELEASE, corrects):
+    if not _is_billed(lines, corrects):
         raise NotSettled(corrects)
     if gpu_seconds > 0:
         parts = _take(_left(lines), gpu_seconds)
@@ -225,10 +227,20 @@ def _pay_overruns(
             continue
         pool = {share: part - parts.get(share, 0) for share, part in pool.items()}
         name = f"{run_key}:{freed_by}"
-        new += _lines(LineKind.SPEND, run_key, parts, at, name=name)
         owed_less = {FACTORY: -sum(parts.values())}
-        new += _lines(LineKind.OVERRUN, run_key, owed_less, at, name=name)
+        paid = (
+            *_lines(LineKind.SPEND, run_key, parts, at, name=name),
+            *_lines(LineKind.OVERRUN, run_key, owed_less, at, name=name),
+        )
+        new += [replace(line, note=_whose(lines, run_key)) for line in paid]
     return tuple(new)
+
+
+def _whose(lines: Iterable[Line], key: str) -> str:
+    """Give the user of a job that went around the portal; runs have one of their own."""
+    if not key.startswith(AROUND):
+        return ""
+    return next((line.note for line in lines if line.run_key == key), "")
 
 
 def _overruns_since_hold(lines: Sequence[Line], run_key: str) -> dict[str, int]:
@@ -247,6 +259,12 @@ def _left(lines: Iterable[Line]) -> dict[str, int]:
 
 def _has(lines: Iterable[Line], kind: LineKind, run_key: str) -> bool:
     return any(line.kind == kind and line.run_key == run_key for line in lines)
+
+
+def _is_billed(lines: Iterable[Line], run_key: str) -> bool:
+    kinds = {line.kind for line in lines if line.run_key == run_key}
+    # A settled run has released its hold; a use that was charged never held anything.
+    return LineKind.RELEASE in kinds or (bool(kinds) and LineKind.HOLD not in kinds)
 
 
 def _take(pools: Mapping[str, int], gpu_seconds: int) -> dict[str, int]:

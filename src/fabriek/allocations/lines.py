@@ -7,6 +7,9 @@ Amounts are whole GPU-seconds; only COUNTER and OVERRUN may be negative.
 
 OVERRUN is use that no share could pay: the factory bears it, its share is "", and it stands
 outside the balance, so that the bill of a run (SPEND + COUNTER + OVERRUN) is what it used.
+
+A job that was submitted around the portal is billed like a run that held nothing: under a key
+of its own, which begins with AROUND, and with the name of its user as the note.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -16,6 +19,7 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 FACTORY = ""
+AROUND = "job-"  # keys of runs begin otherwise
 _AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 
@@ -38,6 +42,15 @@ class Line:
     gpu_seconds: int
     at: datetime
     run_key: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Use:
+    """What one job used for which nothing was held."""
+
+    key: str
+    gpu_seconds: int
     note: str = ""
 
 

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.access.models import Decision
-from fabriek.allocations.lines import LineKind, Term
+from fabriek.allocations.lines import AROUND, LineKind, Term
 from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.paging import addresses
 from fabriek.people.models import Organisation, Person
@@ -78,12 +78,20 @@ class Allocation(models.Model):
     # What the engine was last told of this budget; the loop tells it again when this is behind.
     told_gpu_seconds = models.BigIntegerField(null=True, editable=False)
     told_open = models.BooleanField(null=True, editable=False)
+    # All of it in short, the share it stands under and who may use it included.
+    told_as = models.CharField(max_length=32, blank=True, default="", editable=False)
 
     objects: ClassVar[AllocationQuerySet] = AllocationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = _("allocation")
-        indexes = [models.Index(fields=["-ends_on", "-id"])]
+        indexes = [
+            models.Index(fields=["-ends_on", "-id"]),
+            # Few of all that ever were: what each pass of the loop looks for.
+            models.Index(
+                name="allocation_told_open", fields=["ends_on"], condition=Q(told_open=True)
+            ),
+        ]
         constraints = [
             models.CheckConstraint(
                 name="allocation_never_negative",
@@ -114,6 +122,14 @@ class Allocation(models.Model):
 
     def is_open_on(self, day: date) -> bool:
         return self.starts_on <= day <= self.ends_on
+
+    def lets_jobs_in_on(self, day: date) -> bool:
+        """Whether a job may be submitted: it is open, and not all of it is used up.
+
+        What living or waiting runs hold is not used up: they are still to be submitted.
+        """
+        gone = self.gpu_seconds_spent + self.gpu_seconds_expired
+        return self.is_open_on(day) and self.gpu_seconds_granted > gone
 
     @property
     def gpu_seconds_left(self) -> int:
@@ -159,3 +175,8 @@ class Line(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.gpu_seconds} ({self.key})"
+
+    @property
+    def is_around(self) -> bool:
+        """Whether it is about a job that was submitted around the portal: it has no run."""
+        return self.run_key.startswith(AROUND)

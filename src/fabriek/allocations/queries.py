@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -217,11 +217,36 @@ def aid_counted(application: Application) -> list[aid.Aid]:
 
 
 def untold() -> QuerySet[Allocation]:
-    """Allocations of which the engine was last told something else than what is true now."""
+    """Find those of which the engine was last told something else than the books say now.
+
+    One query over those that have not ended, or are open as far as the engine knows. Who may
+    use them is not in here: `runs.budgets` compares that now and then.
+    """
     today = timezone.localdate()
-    is_open = Q(starts_on__lte=today, ends_on__gte=today)
-    is_shut = Q(starts_on__gt=today) | Q(ends_on__lt=today)
+    is_open = letting_jobs_in()
     behind = (
         Q(told_open=None) | Q(told_open=False) | ~Q(told_gpu_seconds=F("gpu_seconds_granted"))
     )
-    return Allocation.objects.filter((is_open & behind) | (is_shut & Q(told_open=True)))
+    changed = (is_open & behind) | (~is_open & Q(told_open=True))
+    return Allocation.objects.filter(Q(ends_on__gte=today) | Q(told_open=True)).filter(changed)
+
+
+def letting_jobs_in() -> Q:
+    """Keep those that let a job in today: open, and not used up."""
+    today = timezone.localdate()
+    gone = F("gpu_seconds_spent") + F("gpu_seconds_expired")
+    return Q(starts_on__lte=today, ends_on__gte=today, gpu_seconds_granted__gt=gone)
+
+
+def main_shares(allocations: QuerySet[Allocation]) -> dict[int, Share]:
+    """Give the share that granted most to each, by its id; of equals the first to grant."""
+    rows = Grant.objects.filter(allocation__in=allocations.values("pk")).order_by()
+    sums = rows.values("allocation_id", "share_id").annotate(
+        granted=Sum("gpu_seconds"), first=Min("pk")
+    )
+    most: dict[int, tuple[int, int, int]] = {}
+    for row in sums:
+        rank = (row["granted"], -row["first"], row["share_id"])
+        most[row["allocation_id"]] = max(most.get(row["allocation_id"], rank), rank)
+    shares = Share.objects.in_bulk()
+    return {allocation: shares[share] for allocation, (_, _, share) in most.items()}

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.allocations import actions, outlook, queries, rules
 from fabriek.allocations.forms import ExtendForm, GrantForm
 from fabriek.allocations.models import Allocation
-from fabriek.allocations.words import change_in_left, line_said, signed_hours
+from fabriek.allocations.words import change_in_left, line_said, note_said, signed_hours
 from fabriek.kernel.paging import paginate
 from fabriek.kernel.words import day
 from fabriek.people.http import SignedIn
@@ -47,7 +47,7 @@ def detail(request: SignedIn, account: str) -> HttpResponse:
         "grants": queries.grants_of(allocation),
         "page": page,
         "lines": [
-            (line, line_said(line.kind), signed_hours(change_in_left(line)))
+            (line, line_said(line), note_said(line), signed_hours(change_in_left(line)))
             for line in page.items
         ],
         "has_ended": allocation.ends_on < timezone.localdate(),

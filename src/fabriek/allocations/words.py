@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from fabriek.allocations import queries
 from fabriek.allocations.aid import Aid
@@ -22,6 +22,11 @@ LINE_WORDS: dict[str, Text] = {
     LineKind.EXTEND: gettext_lazy("Given back: more time to use it"),
     LineKind.OVERRUN: gettext_lazy("Used beyond what was left: the factory pays this"),
 }
+# What is written into the notes of lines, in English; said in the reader's language.
+NOTES = (
+    gettext_noop("The run turned up after it was lost."),
+    gettext_noop("The machine's accounting counted otherwise."),
+)
 # What a line does to what is left: a grant adds, a hold takes away, an overrun does neither.
 SIGNS: dict[str, int] = {
     LineKind.GRANT: 1,
@@ -35,8 +40,29 @@ SIGNS: dict[str, int] = {
 }
 
 
+def line_said(line: Line) -> str:
+    """Say what the line is, and whose job it was when that went around the portal."""
+    if line.is_around and line.kind == LineKind.SPEND:
+        return _("Used by a job that %(user)s submitted around the portal") % {
+            "user": line.note or _("somebody")
+        }
+    if line.is_around and line.kind == LineKind.OVERRUN:
+        return _(
+            "A job that %(user)s submitted around the portal used more than was left: the "
+            "factory pays this"
+        ) % {"user": line.note or _("somebody")}
+    return _kind_said(line.kind)
+
+
+def note_said(line: Line) -> str:
+    """Give the note in the reader's language, unless it is a name that `line_said` told."""
+    if not line.note or (line.is_around and line.kind in {LineKind.SPEND, LineKind.OVERRUN}):
+        return ""
+    return _(line.note)
+
+
 @words.kept
-def line_said(kind: str) -> str:
+def _kind_said(kind: str) -> str:
     return str(LINE_WORDS[kind])
 
 

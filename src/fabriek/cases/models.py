@@ -127,6 +127,14 @@ class Case(models.Model):
     def thread(self) -> str:
         return self.code
 
+    @property
+    def unix_account(self) -> str:
+        """Name the account that this case's jobs run as; empty: the engine's own.
+
+        Made of the code, which is ours, never of words that somebody chose.
+        """
+        return f"{settings.UNIX_PREFIX}{self.code}".lower() if settings.UNIX_ACCOUNTS else ""
+
 
 class PartnerQuerySet(models.QuerySet["Partner"]):
     def visible_to(self, person: Person) -> "PartnerQuerySet":

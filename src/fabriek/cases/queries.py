@@ -13,6 +13,7 @@ from fabriek.kernel import journal
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.kernel.timeline import Happening
+from fabriek.people import queries as people
 from fabriek.people.models import Person
 
 SORTS = {
@@ -141,3 +142,20 @@ def story(entries: QuerySet[Entry]) -> list[Happening]:
 def _said(verb: str) -> str:
     sentence = journal.sentence(verb)
     return sentence[:1].upper() + sentence[1:]
+
+
+def cluster_logins(owners: dict[int, int]) -> dict[int, set[str]]:
+    """Name who of a consortium has a login on the cluster of their own, by the case's id.
+
+    `owners`: which organisation proposes which case, by their ids. Two queries; one where
+    nobody has a login.
+    """
+    logins = people.cluster_logins()
+    if not logins:
+        return {}
+    found = {case: set(logins.get(owner, ())) for case, owner in owners.items()}
+    partners = Partner.objects.filter(state=PartnerState.ACCEPTED, organisation__in=logins)
+    for case, organisation in partners.values_list("case_id", "organisation_id"):
+        if case in found:
+            found[case] |= logins[organisation]
+    return found

@@ -18,10 +18,13 @@ COMMANDS = {
     "data": ("fabriek.cli.data", "Make datasets and push files."),
     "run": ("fabriek.cli.run", "Start a recipe; shows the price first."),
     "runs": ("fabriek.cli.runs", "Follow runs: list, show, logs, cancel, continue."),
+    "machine": ("fabriek.cli.machine", "See free GPUs, the queue and where your runs stand."),
+    "shell": ("fabriek.cli.shell", "Work on the machine in a terminal."),
     "models": ("fabriek.cli.models", "See models and fetch them."),
     "up": ("fabriek.cli.server", "Serve a factory from this machine."),
     "demo": ("fabriek.cli.server", "Walk a whole case from idea to model, for real."),
     "doctor": ("fabriek.cli.server", "Say what this machine lacks, and how to mend it."),
+    "slurm": ("fabriek.cli.slurm", "Compare Slurm with our books, and mend it."),
 }
 HELP = "Work with an AI factory from the terminal. Begin with: fabriek login"
 

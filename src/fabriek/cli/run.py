@@ -20,7 +20,8 @@ def run(
     case: Annotated[str, typer.Option(help="The case that pays.")] = "",
     data: Annotated[str, typer.Option(help="A dataset: D26-0001, or D26-0001@2.")] = "",
     model: Annotated[str, typer.Option(help="The base model: M26-0001.")] = "",
-    gpus: Annotated[int, typer.Option(help="How many GPUs.")] = 1,
+    gpus: Annotated[int, typer.Option(help="How many GPUs, over all nodes.")] = 1,
+    nodes: Annotated[int, typer.Option(help="Over how many nodes.")] = 1,
     price_only: Annotated[
         bool, typer.Option("--price", help="Only say what it would cost.")
     ] = False,
@@ -44,6 +45,7 @@ def run(
         "knobs": knobs_from(context.args, offered[recipe]["knobs"]),
         "inputs": _inputs(offered[recipe], {"dataset": data, "model": model}),
         "gpus": gpus,
+        "nodes": nodes,
     }
     _show_price(http.post("runs/price", wish))
     if price_only:

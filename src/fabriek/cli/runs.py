@@ -22,7 +22,7 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     show.table(
-        ("code", "case", "recipe", "state", "GPU-hours", "asked"),
+        ("code", "case", "recipe", "state", "GPU-hours", "asked", "expected to start"),
         (
             (
                 run["code"],
@@ -31,6 +31,7 @@ def list_runs(
                 run["state"],
                 show.hours(run["gpu_seconds_used"]),
                 show.moment(run["asked_at"]),
+                show.moment(run["starts_expected_at"]),
             )
             for run in http.everything("runs/", case=case, state=state)
         ),
@@ -100,7 +101,8 @@ def print_run(run: http.Json) -> None:
     if run["cancel_asked_at"] and run["state"] in UNFINISHED:
         show.note("The run is being stopped. This takes a few seconds.")
     show.scores(run["scores"])
-    for sentence in (run["waiting"], run["reason_sentence"], *run["warnings"]):
+    told = (run["waiting"], run["expected_start"], run["reason_sentence"], *run["warnings"])
+    for sentence in told:
         if sentence:
             show.note(sentence)
     show.steps(run)

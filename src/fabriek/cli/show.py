@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from rich.console import Console
 from rich.table import Table
@@ -71,7 +72,8 @@ def size(size_bytes: int) -> str:
 
 
 def moment(text: str | None) -> str:
-    return (text or "-")[:16].replace("T", " ")
+    """Write a moment of the API as the clock of this terminal has it."""
+    return f"{datetime.fromisoformat(text).astimezone():%Y-%m-%d %H:%M}" if text else "-"
 
 
 def _cell(value: object) -> str:

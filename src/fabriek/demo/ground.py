@@ -5,6 +5,7 @@ from django.core.management import CommandError
 
 from fabriek.engines.base import EngineDown
 from fabriek.runs.engine import engine
+from fabriek.serve import isolation
 
 OTHER = {"local": "slurm/jobs", "slurm": "jobs"}
 
@@ -26,12 +27,20 @@ def refuse_unfit(wanted: str) -> None:
         )
     if wanted == "slurm":
         _refuse_silence()
+        _refuse_shut_ways()
 
 
 def _was_used_by_another(wanted: str) -> bool:
     """Look for the folders that the other one keeps, one for each job."""
     other = OTHER.get(wanted)
     return other is not None and any((settings.ENGINE_HOME / other).glob("*/"))
+
+
+def _refuse_shut_ways() -> None:
+    """Refuse to begin what would wait for an operator at its first run."""
+    isolation.close_doors()
+    if settings.UNIX_ACCOUNTS and (found := isolation.troubles()):
+        raise CommandError(" ".join(f"{one.said}. {one.mend}" for one in found))
 
 
 def _refuse_silence() -> None:

@@ -5,6 +5,7 @@ job that waits is a file; whoever comes by (a submit, a look, the end of another
 Under systemd the portal's unit needs `KillMode=process`, or its restart ends the jobs as well.
 """
 
+import math
 import re
 import subprocess
 import time
@@ -13,17 +14,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from fabriek.engines.base import (
+    Budget,
     EngineDown,
     Job,
+    JobHeldUp,
     JobRejected,
+    Machine,
+    Node,
+    NodeState,
     Phase,
     Reason,
     Sighting,
     UsageRecord,
 )
 from fabriek.engines.local_desk import Knobs, is_waiting, tend
-from fabriek.engines.local_home import Budget, Home
-from fabriek.engines.local_proc import nudge, real_gpus
+from fabriek.engines.local_home import Home
+from fabriek.engines.local_proc import gpu_kind, nudge, real_gpus
 
 # A key is also a folder's name.
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -59,6 +65,7 @@ class Local:
         How much is left is for the factory's ledger to say: this engine does not count.
         """
         _refuse_bad_key(job.key)
+        _refuse_user(job.user)
         self._home.make()
         with self._home.desk():
             if not self._home.knows(job.key):
@@ -93,36 +100,47 @@ class Local:
             if start := self._home.start(key):
                 nudge(start.supervisor, start.supervisor_ticks)
 
-    def open_budget(self, account: str, gpu_seconds: int) -> None:
-        self._budget(account, gpu_seconds=gpu_seconds, is_open=True)
-
-    def set_budget(self, account: str, gpu_seconds: int) -> None:
-        self._budget(account, gpu_seconds=gpu_seconds)
-
-    def close_budget(self, account: str) -> None:
-        self._budget(account, is_open=False)
+    def reach(self, key: str, command: tuple[str, ...]) -> tuple[str, ...]:  # noqa: ARG002
+        """Give the command itself: the job runs here, as whoever runs this."""
+        return command
 
     @_answering()
-    def usage(self, since: float) -> Iterator[UsageRecord]:
-        self._home.make()
-        return iter(self._home.usage(since))
-
-    @_answering()
-    def _budget(
-        self, account: str, *, gpu_seconds: int | None = None, is_open: bool | None = None
-    ) -> None:
+    def tell_budgets(self, budgets: Collection[Budget]) -> None:
+        """Keep which accounts are open; one machine has one user and no shares."""
         self._home.make()
         with self._home.desk():
-            old = self._home.budgets().get(account, Budget(gpu_seconds=0, is_open=True))
-            new = Budget(
-                gpu_seconds=old.gpu_seconds if gpu_seconds is None else gpu_seconds,
-                is_open=old.is_open if is_open is None else is_open,
-            )
-            self._home.set_budget(account, new)
+            self._home.keep_budgets(budgets)
+
+    @_answering()
+    def usage(self, since: float, until: float = math.inf) -> Iterator[UsageRecord]:
+        self._home.make()
+        return iter(self._home.usage(since, until))
+
+    @_answering()
+    def machine(self) -> Machine:
+        """Tell of one node; its GPUs are in use for as long as somebody holds their locks."""
+        self._home.make()
+        with self._home.desk():
+            waiting = tend(self._home, self._knobs)
+            running = len(self._home.entries("live"))
+            used = self._knobs.gpus - self._home.count_free_slots(self._knobs.gpus)
+            asked = [self._home.job(key).gpus for key in waiting if self._home.knows(key)]
+        node = Node(
+            name="local",
+            state=NodeState.BUSY if used else NodeState.FREE,
+            gpus=self._knobs.gpus,
+            gpus_used=used,
+            gpu_kind=gpu_kind(),
+        )
+        return Machine(
+            nodes=(node,),
+            jobs_running=running,
+            jobs_waiting=len(asked),
+            gpus_waited_for=sum(asked),
+        )
 
     def _refuse_closed(self, account: str) -> None:
-        budget = self._home.budgets().get(account)
-        if budget and not budget.is_open:
+        if not self._home.is_open(account):
             raise JobRejected(f"The budget of {account} is closed.", code="account_closed")
 
     def _sighting(self, key: str, position: int | None) -> Sighting | None:
@@ -139,6 +157,16 @@ class Local:
 def _refuse_bad_key(key: str) -> None:
     if not KEY.fullmatch(key):
         raise JobRejected(f"{key!r} cannot be the name of a job.", code="bad_key")
+
+
+def _refuse_user(user: str) -> None:
+    """Refuse to run as ourselves what should be kept away from us. Raises: JobHeldUp."""
+    if user:
+        raise JobHeldUp(
+            "The local engine runs all jobs as the portal's own account: set "
+            "FABRIEK_ENGINE=slurm, or FABRIEK_UNIX_ACCOUNTS=0.",
+            code="account_not_ours",
+        )
 
 
 def _refuse_misfit(job: Job, gpus: int) -> None:

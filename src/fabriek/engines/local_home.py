@@ -17,12 +17,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from fabriek.engines.base import Job, Phase, Reason, Sighting, UsageRecord
+from fabriek.engines.base import Budget, Job, Phase, Reason, Sighting, UsageRecord
 from fabriek.engines.locks import try_lock
 
 DESK_PATIENCE_S = 10.0
@@ -38,12 +38,6 @@ class Start:
     supervisor_ticks: int
     monotonic_s: float
     started_at: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Budget:
-    gpu_seconds: int
-    is_open: bool
 
 
 class Home:
@@ -160,20 +154,29 @@ class Home:
             ended_at=end["ended_at"],
         )
 
-    def usage(self, since: float) -> list[UsageRecord]:
+    def usage(self, since: float, until: float) -> list[UsageRecord]:
         with os.scandir(self.root / "jobs") as jobs:
-            records = [record for job in jobs if (record := _record(job.path, job.name, since))]
+            told = (_record(Path(job.path), since) for job in jobs)
+            records = [record for record in told if record and record.ended_at < until]
         return sorted(records, key=lambda record: (record.ended_at, record.key))
 
-    def budgets(self) -> dict[str, Budget]:
-        said = json.loads(_read(self.root / "budgets.json") or "{}")
-        return {account: Budget(**budget) for account, budget in said.items()}
+    def is_open(self, account: str) -> bool:
+        """Whether a budget lets jobs in; one of which nothing was ever said does."""
+        return bool(self._budgets().get(account, {}).get("is_open", True))
 
-    def set_budget(self, account: str, budget: Budget) -> None:
+    def keep_budgets(self, budgets: Collection[Budget]) -> None:
         """Needs the desk."""
-        budgets = self.budgets() | {account: budget}
-        said = {name: asdict(budget) for name, budget in budgets.items()}
-        write_whole(self.root / "budgets.json", said)
+        told = {
+            budget.account: {"gpu_seconds": budget.gpu_seconds, "is_open": budget.is_open}
+            for budget in budgets
+        }
+        write_whole(self.root / "budgets.json", self._budgets() | told)
+
+    def _budgets(self) -> dict[str, dict[str, object]]:
+        said: dict[str, dict[str, object]] = json.loads(
+            _read(self.root / "budgets.json") or "{}"
+        )
+        return said
 
     def try_lock_job(self, key: str) -> int | None:
         """Give the open lock, or None while the job's supervisor holds it."""
@@ -185,6 +188,12 @@ class Home:
             slot: _try_open_locked(self.root / "slots" / str(slot)) for slot in range(count)
         }
         return {slot: lock for slot, lock in locks.items() if lock is not None}
+
+    def count_free_slots(self, count: int) -> int:
+        free = self.free_slots(count)
+        for lock in free.values():
+            os.close(lock)
+        return len(free)
 
     def _next_number(self) -> int:
         # The queue first: what moves to the living meanwhile is then seen twice, not never.
@@ -230,8 +239,8 @@ def _read(path: Path) -> str:
         return ""
 
 
-def _record(folder: str, key: str, since: float) -> UsageRecord | None:
-    path = Path(folder) / "end.json"
+def _record(folder: Path, since: float) -> UsageRecord | None:
+    path = folder / "end.json"
     try:
         # The day of margin is for clocks that were put right since.
         said = "" if path.stat().st_mtime < since - 86_400 else path.read_text()
@@ -242,7 +251,14 @@ def _record(folder: str, key: str, since: float) -> UsageRecord | None:
         return None
     names = ("account", "gpus", "started_at", "ended_at", "elapsed_s")
     return UsageRecord(
-        key=key, phase=Phase(end["phase"]), **{name: end[name] for name in names}
+        identity=f"local:{folder.name}",
+        key=folder.name,
+        phase=Phase(end["phase"]),
+        state=end["phase"],
+        tres=f"gres/gpu={end['gpus']}",
+        # Written once, when the job was submitted.
+        submitted_at=(folder / "job.json").stat().st_mtime,
+        **{name: end[name] for name in names},
     )
 
 

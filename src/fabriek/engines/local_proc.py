@@ -19,6 +19,15 @@ def real_gpus() -> int:
     return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
 
 
+def gpu_kind(told_by: Path = PROC / "driver/nvidia/gpus") -> str:
+    """Name the GPUs as their driver does; "" where there is none."""
+    found = set()
+    for told in told_by.glob("*/information"):
+        lines = dict(line.partition(":")[::2] for line in told.read_text().splitlines())
+        found.add(lines.get("Model", "").strip())
+    return ", ".join(sorted(found - {""}))
+
+
 def start_ticks(pid: int) -> int | None:
     """When `pid` began, in clock ticks since boot; with the pid it names one process only."""
     fields = _stat(pid)

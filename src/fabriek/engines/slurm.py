@@ -5,6 +5,7 @@ Slurm's: the queue first, then the accounting; the run folder tells only what ne
 """
 
 import logging
+import math
 import re
 import time
 from collections.abc import Collection, Iterator
@@ -13,21 +14,36 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabriek.engines.base import (
+    Budget,
     EngineDown,
     Job,
+    JobHeldUp,
     JobRejected,
-    Phase,
+    Machine,
     Sighting,
     UsageRecord,
 )
+from fabriek.engines.slurm_as import USER, reaching, refuse_held_up
 from fabriek.engines.slurm_ask import Row, by_key
 from fabriek.engines.slurm_ask import Slurm as Cluster
 from fabriek.engines.slurm_budget import Budgets
 from fabriek.engines.slurm_home import Home
-from fabriek.engines.slurm_script import ACCOUNT, KEY, PARTITION, options, refuse_misfit, script
+from fabriek.engines.slurm_machine import machine_of
+from fabriek.engines.slurm_onward import Onward
+from fabriek.engines.slurm_script import (
+    ACCOUNT,
+    KEY,
+    PARTITION,
+    beside,
+    options,
+    refuse_misfit,
+    script,
+)
 from fabriek.engines.slurm_shell import WRITE_S, Shell
 from fabriek.engines.slurm_sights import Sights
-from fabriek.engines.slurm_words import SURELY_NOT, phase, refusal
+from fabriek.engines.slurm_usage import records
+from fabriek.engines.slurm_wall import Walls
+from fabriek.engines.slurm_words import SURELY_NOT, refusal
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +53,9 @@ DAY_S = 86_400
 # How far back a job may have been asked for that our home does not know: longer than a run
 # may be lost and still be found.
 LONGEST_AGO_S = 60 * DAY_S
+WALL_LEAST_S = 10
+# Where the queue is full sbatch itself tries again for two minutes. All runs wait for it.
+SBATCH_S = 20
 # How long an sbatch that gave no answer may still be on its way through a busy controller.
 UNCLEAR_S = 60.0
 
@@ -57,7 +76,8 @@ class Site:
     `ssh`: user@login where the commands are not on this host. `conf`: SLURM_CONF where it is
     not the usual one. `root`: the account below which ours are. `partition`: one, several with
     commas, or the cluster's own choice. `grace_s`: between SIGTERM and SIGKILL when a job runs
-    longer than it asked for; where Slurm ends a job, its own KillWait counts.
+    longer than it asked for; where Slurm ends a job, its own KillWait counts. `wall_s`: how
+    long one job may be, where that is less than Slurm allows; a longer one becomes a chain.
     """
 
     ssh: str = ""
@@ -65,6 +85,7 @@ class Site:
     root: str = "fabriek"
     partition: str = ""
     grace_s: int = 30
+    wall_s: int = 0
 
     def __post_init__(self) -> None:
         """Refuse, before anything is started, what would be taken for something else."""
@@ -74,6 +95,8 @@ class Site:
             raise ValueError(f"{self.partition!r} cannot be a partition of Slurm.")
         if self.ssh and not LOGIN.fullmatch(self.ssh):
             raise ValueError(f"{self.ssh!r} is not user@login.")
+        if self.wall_s and self.wall_s < WALL_LEAST_S:
+            raise ValueError(f"In {self.wall_s} s no job can begin, save and end.")
 
 
 class Slurm:
@@ -90,6 +113,8 @@ class Slurm:
         self._cluster = Cluster(self._shell)
         self._sights = Sights(self._home)
         self._budgets = Budgets(self._shell, site.root)
+        self._onward = Onward(self._shell, self._home)
+        self._walls = Walls(self._shell, partition=site.partition, most_s=site.wall_s)
         self._site = site
 
     @_answering()
@@ -107,15 +132,23 @@ class Slurm:
             if self._home.number(job.key) or self._was_sent(job.key):
                 return
             refuse_misfit(job)
+            if job.user and not USER.fullmatch(job.user):
+                raise JobRejected(f"{job.user!r} cannot be an account.", code="bad_user")
             self._home.intend(job)
-            self._home.sent(job.key, self._sbatch(job, lock))
+            try:
+                number = self._sbatch(job, lock)
+            except (JobRejected, JobHeldUp):
+                self._home.forget(job.key)
+                raise
+            self._home.sent(job.key, number)
 
     @_answering()
     def look(self, keys: Collection[str]) -> dict[str, Sighting]:
         """Ask the queue once, and the accounting once for what the queue cannot tell."""
         self._home.make()
         wanted = {key for key in keys if KEY.fullmatch(key)}
-        queue = by_key(row for row in self._cluster.queue() if row.key in wanted)
+        everybody = self._cluster.queue()
+        queue = by_key(row for row in everybody if row.key in wanted and self._is_ours(row))
         standing = {key: self._sights.chosen(key, rows) for key, rows in queue.items()}
         unsure = wanted - standing.keys()
         unsure |= {key for key, row in standing.items() if row.restarts}
@@ -130,6 +163,8 @@ class Slurm:
             stretches = None if past is None else past.get(key, [])
             if sighting := self._sights.sighting(key, standing.get(key), stretches):
                 seen[key] = sighting
+                if stretches is not None and key in standing:
+                    self._onward.shorten(key, standing[key], sighting.elapsed_s)
         return seen
 
     @_answering()
@@ -138,38 +173,54 @@ class Slurm:
             return
         self._home.make()
         self._home.wish_cancelled(key)
-        told = self._shell.ask(
-            "scancel", "--quiet", f"--user={self._shell.user}", f"--name={key}"
-        )
+        user = self._home.user(key)
+        whose = f"--user={user or self._shell.user}"
+        try:
+            told = self._shell.ask("scancel", "--quiet", whose, f"--name={key}", user=user)
+            refuse_held_up(user, told.err)
+        except JobHeldUp:
+            # Not to be solved by trying again, nor a reason to leave the other runs alone.
+            log.exception("%s cannot be cancelled.", key)
+            return
         if told.code and not OVER.search(told.err):
             raise EngineDown(f"scancel: {told.err.strip()[:300]}")
 
     @_answering()
-    def open_budget(self, account: str, gpu_seconds: int) -> None:
-        if _is_account(account):
-            self._budgets.open(account, gpu_seconds)
+    def reach(self, key: str, command: tuple[str, ...]) -> tuple[str, ...]:
+        """Let `srun` start a step within the job: its bytes go through Slurm, over no port.
+
+        Raises: EngineDown, also when the job's number is not known.
+        """
+        number = self._home.number(key) if KEY.fullmatch(key) else ""
+        if not number.isdigit():
+            raise EngineDown(f"The job of {key} is not known.")
+        return self._shell.opening(*beside(number, command), user=self._home.user(key))
+
+    @property
+    def budgets(self) -> Budgets:
+        """What an operator asks of Slurm alone: drift, its repair, and use at this moment."""
+        return self._budgets
 
     @_answering()
-    def set_budget(self, account: str, gpu_seconds: int) -> None:
-        if _is_account(account):
-            self._budgets.set(account, gpu_seconds)
+    def tell_budgets(self, budgets: Collection[Budget]) -> None:
+        self._home.make()
+        self._budgets.tell(budgets)
 
     @_answering()
-    def close_budget(self, account: str) -> None:
-        if _is_account(account):
-            self._budgets.close(account)
-
-    @_answering()
-    def usage(self, since: float) -> Iterator[UsageRecord]:
-        """Give each stretch for which a job of our accounts held GPUs, whoever submitted it.
+    def usage(self, since: float, until: float = math.inf) -> Iterator[UsageRecord]:
+        """Give each stretch for which a job of our accounts held something, whoever's it is.
 
         A run that Slurm started again has several. Slurm's accounting may be seconds behind.
         """
+        self._home.make()
         accounts = self._budgets.accounts()
-        rows = self._cluster.accounting(since=since, accounts=accounts) if accounts else []
-        records = [_record(row) for row in rows or () if _has_held(row)]
-        ended = [record for record in records if record.ended_at >= since]
-        return iter(sorted(ended, key=lambda record: (record.ended_at, record.key)))
+        return records(self._shell, accounts=accounts, since=since, until=until)
+
+    @_answering()
+    def machine(self) -> Machine:
+        """Tell of the nodes of our partitions, and of all jobs: they take turns with ours."""
+        self._home.make()  # which keeps the connection to a login node
+        return machine_of(self._shell, self._site.partition)
 
     def _was_sent(self, key: str) -> bool:
         """Look for a job of which we only know that it may have been submitted.
@@ -178,7 +229,8 @@ class Slurm:
         """
         if not self._home.knows(key):
             return False
-        rows = [row for row in self._cluster.queue() if row.key == key]
+        everybody = self._cluster.queue()
+        rows = [row for row in everybody if row.key == key and self._is_ours(row)]
         found = rows or self._past({key}).get(key)
         if found:
             self._home.sent(key, self._sights.chosen(key, found).number)
@@ -192,12 +244,18 @@ class Slurm:
         return False
 
     def _sbatch(self, job: Job, lock: int) -> str:
-        """Submit, and give the job's number."""
+        """Submit, as whom the job names, and give the job's number."""
+        wall_s = self._walls.of(job.account)
+        # Told to end where it runs: behind sudo and ssh it would outlive who asked for it.
+        words: tuple[str, ...] = ("timeout", "--kill-after=5", str(SBATCH_S), "sbatch")
+        words += tuple(options(job, partition=self._site.partition, wall_s=wall_s))
+        if job.user:
+            words = reaching(str(job.folder), job.command[0], words)
         try:
             told = self._shell.ask(
-                "sbatch",
-                *options(job, partition=self._site.partition),
-                given=script(job, grace_s=self._site.grace_s),
+                *words,
+                given=script(job, grace_s=self._site.grace_s, wall_s=wall_s),
+                user=job.user,
                 timeout_s=WRITE_S,
                 held=lock,
             )
@@ -207,8 +265,9 @@ class Slurm:
         number = told.out.strip().partition(";")[0]
         if not told.code and number.isdigit():
             return number
+        if job.user:
+            refuse_held_up(job.user, told.err)
         if refused := refusal(told.err):
-            self._home.forget(job.key)
             raise refused
         if not SURELY_NOT.search(told.err):
             self._home.unclear(job.key)
@@ -220,31 +279,10 @@ class Slurm:
         long_ago = time.time() - LONGEST_AGO_S
         asked_at = min(self._home.asked_at(key) or long_ago for key in keys)
         # A day of margin: the clocks of portal and cluster may differ.
-        rows = self._cluster.accounting(since=asked_at - DAY_S, keys=keys)
-        return by_key(row for row in rows or () if row.key in keys)
+        users = {self._home.user(key) or self._shell.user for key in keys}
+        rows = self._cluster.accounting(since=asked_at - DAY_S, keys=keys, users=users)
+        return by_key(row for row in rows or () if row.key in keys and self._is_ours(row))
 
-
-def _is_account(account: str) -> bool:
-    """Names that Slurm would change or misread get no budget, and so no jobs."""
-    if ACCOUNT.fullmatch(account):
-        return True
-    log.error("%r cannot be an account of Slurm.", account)
-    return False
-
-
-def _has_held(row: Row) -> bool:
-    return row.started_at is not None and row.ended_at is not None and row.gpus > 0
-
-
-def _record(row: Row) -> UsageRecord:
-    ending = phase(row.state)
-    return UsageRecord(
-        key=row.key,
-        account=row.account,
-        gpus=row.gpus,
-        started_at=row.started_at or 0.0,
-        ended_at=row.ended_at or 0.0,
-        elapsed_s=row.elapsed_s,
-        # A stretch that Slurm ended to start the job again did not succeed.
-        phase=ending if ending.is_final else Phase.FAILED,
-    )
+    def _is_ours(self, row: Row) -> bool:
+        """Whether it runs as whom we submitted it: anybody can give a job our key's name."""
+        return row.user == (self._home.user(row.key) or self._shell.user)

@@ -34,7 +34,8 @@ NAMES_MAX = 500
 class Row:
     """A job in the queue, or one stretch of a job in the accounting.
 
-    `started_at`: when it got its GPUs; None if it never had them.
+    `started_at`: when it got its GPUs; None if it never had them. `starts_at`: when Slurm
+    expects a job that waits to get them; None where its scheduler has not looked so far ahead.
     """
 
     number: str
@@ -44,6 +45,7 @@ class Row:
     state: str
     reason: str = ""
     started_at: float | None = None
+    starts_at: float | None = None
     ended_at: float | None = None
     elapsed_s: int = 0
     restarts: int = 0
@@ -59,32 +61,35 @@ class Slurm:
         self._shell = shell
 
     def queue(self) -> list[Row]:
-        """Our jobs that wait, run, or have ended a few minutes ago."""
-        mark = _mark()
-        fields = ",".join(f"{field}:{mark}" for field in IN_QUEUE)
+        """Everybody's jobs that wait, run, or have ended a few minutes ago."""
+        mark = new_mark()
+        wanted = ",".join(f"{field}:{mark}" for field in IN_QUEUE)
         told = self._shell.ask(
-            "squeue", "--all", "--states=all", "--noheader", f"--Format={fields}"
+            "squeue", "--all", "--states=all", "--noheader", f"--Format={wanted}"
         )
         if told.code:
             raise EngineDown(f"squeue: {told.err.strip()[:300]}")
-        rows = [row for row in queue_rows(told.out, mark) if row.user == self._shell.user]
-        return [row for row in rows if not _was_refused(row)]
+        return [row for row in queue_rows(told.out, mark) if not _was_refused(row)]
 
     def accounting(
-        self, *, since: float, keys: Collection[str] = (), accounts: Collection[str] = ()
+        self,
+        *,
+        since: float,
+        keys: Collection[str] = (),
+        users: Collection[str] = (),
     ) -> list[Row] | None:
-        """Stretches of jobs that lasted after `since`, oldest first; None: there is none kept.
+        """Stretches of jobs of these users that lasted after `since`, oldest first.
 
-        With `accounts` of those accounts, whoever's they are; else our own.
+        None: no accounting is kept.
         """
-        mark = _mark()
+        mark = new_mark()
         words = ["--allocations", "--duplicates", "--noheader", "--parsable2"]
         words += [f"--delimiter={mark}", f"--format={','.join(IN_ACCOUNTING)}"]
         words += [f"--starttime=uts{max(int(since), BEGINNING)}"]
-        if accounts:
-            words += ["--allusers", f"--accounts={','.join(sorted(accounts))}"]
+        if len(users) <= NAMES_MAX:
+            words += [f"--user={','.join(sorted(users))}"]
         else:
-            words += [f"--user={self._shell.user}"]
+            words += ["--allusers"]
         if keys and len(keys) <= NAMES_MAX:
             words += [f"--name={','.join(sorted(keys))}"]
         told = self._shell.ask("sacct", *words)
@@ -99,7 +104,7 @@ def queue_rows(said: str, mark: str) -> list[Row]:
     """Read what squeue printed, each field with `mark` behind it."""
     waiting: dict[str, list[tuple[int, int, int]]] = {}
     rows: list[tuple[dict[str, str], str, bool]] = []
-    for field in _fields(said, mark, IN_QUEUE):
+    for field in fields(said, mark, IN_QUEUE):
         state = state_word(field["State"])
         held = bool(field["NodeList"])
         if state == "PENDING":
@@ -119,6 +124,7 @@ def queue_rows(said: str, mark: str) -> list[Row]:
             state=state,
             reason="" if field["Reason"] == "None" else field["Reason"],
             started_at=moment(field["StartTime"]) if held else None,
+            starts_at=moment(field["StartTime"]) if state == "PENDING" and not held else None,
             ended_at=moment(field["EndTime"]),
             elapsed_s=duration_s(field["TimeUsed"]) if held else 0,
             restarts=int(field["RestartCnt"] or 0),
@@ -138,7 +144,7 @@ def _turn(field: dict[str, str]) -> tuple[int, int]:
 def accounting_rows(said: str, mark: str) -> list[Row]:
     """Read what sacct printed with `mark` between fields."""
     rows = []
-    for field in _fields(said, mark, IN_ACCOUNTING, closed=False):
+    for field in fields(said, mark, IN_ACCOUNTING, closed=False):
         held = bool(field["AllocTRES"])
         rows.append(
             Row(
@@ -157,7 +163,7 @@ def accounting_rows(said: str, mark: str) -> list[Row]:
     return sorted(rows, key=lambda row: row.started_at or row.ended_at or 0)
 
 
-def _fields(
+def fields(
     said: str, mark: str, names: tuple[str, ...], *, closed: bool = True
 ) -> Iterator[dict[str, str]]:
     """Cut lines into fields. What others named so that it looks like a line lacks the mark."""
@@ -179,6 +185,6 @@ def _was_refused(row: Row) -> bool:
     return row.state == "FAILED" and row.started_at is None
 
 
-def _mark() -> str:
+def new_mark() -> str:
     """Make a sign between fields that nobody can have put into the name of a job."""
     return f"~{secrets.token_hex(6)}~"

@@ -1,7 +1,7 @@
 """What the Slurm engine remembers of its own: which jobs it asked for, and where they run.
 
     jobs/<key>/lock       locked by whoever submits it, and by the sbatch they started
-    jobs/<key>/job.json   written before sbatch is called: it may have been submitted
+    jobs/<key>/job.json   written before sbatch is called: it may have been submitted, as whom
     jobs/<key>/number     written after: it was
     jobs/<key>/cancel     its end was asked for
     jobs/<key>/unclear    sbatch gave no answer
@@ -22,7 +22,7 @@ from pathlib import Path
 from fabriek.engines.base import Job
 from fabriek.engines.local_home import write_whole
 from fabriek.engines.locks import try_lock
-from fabriek.engines.slurm_script import TIMED_OUT, TIMES
+from fabriek.engines.slurm_program import STOPPED_FOR, TIMES
 
 LOCK_PATIENCE_S = 10.0
 TRAIL_BYTES_MAX = 65_536
@@ -34,11 +34,12 @@ EXIT = re.compile(r"\d{1,3}", re.ASCII)
 class Trail:
     """What a job left in its run folder, where it may write what it likes.
 
-    `held_s`: all of its stretches that had an end.
+    `held_s`: all of its stretches that had an end. `stopped_for`: why its own program stopped
+    the work, in a word of `slurm_program`.
     """
 
     exit_code: int | None = None
-    timed_out: bool = False
+    stopped_for: str = ""
     started_at: float | None = None
     ended_at: float | None = None
     held_s: int = 0
@@ -47,9 +48,13 @@ class Trail:
 class Home:
     def __init__(self, root: Path) -> None:
         self.root = root
+        # Asked for each living job at each pass; what was written never changes.
+        self._users: dict[str, str] = {}
 
     def make(self) -> None:
-        (self.root / "jobs").mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Nobody but us looks into it: here stand the keys of everybody's jobs."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (self.root / "jobs").mkdir(mode=0o700, exist_ok=True)
 
     @contextmanager
     def locked(self, key: str) -> Iterator[int]:
@@ -73,8 +78,10 @@ class Home:
     def intend(self, job: Job) -> None:
         """Write down, durably, that `job` will be submitted now."""
         folder = self._folder(job.key)
-        said = {"folder": str(job.folder), "account": job.account, "asked_at": time.time()}
+        said: dict[str, object] = {"folder": str(job.folder), "account": job.account}
+        said |= {"user": job.user, "timeout_s": job.timeout_s, "asked_at": time.time()}
         write_whole(folder / "job.json", said)
+        self._users.pop(job.key, None)
 
     def sent(self, key: str, number: str) -> None:
         (self._folder(key) / "number").write_text(number)
@@ -95,6 +102,21 @@ class Home:
         with suppress(FileNotFoundError):
             return time.time() - (self._folder(key) / "unclear").stat().st_mtime
         return None
+
+    def user(self, key: str) -> str:
+        """As whom it was submitted; empty: as ourselves, or we never heard of it."""
+        if key in self._users:
+            return self._users[key]
+        said = _read(self._folder(key) / "job.json")
+        user = str(json.loads(said).get("user", "")) if said else ""
+        if said:
+            self._users[key] = user
+        return user
+
+    def timeout_s(self, key: str) -> int | None:
+        said = _read(self._folder(key) / "job.json")
+        found = json.loads(said).get("timeout_s") if said else None
+        return int(found) if found is not None else None
 
     def asked_at(self, key: str) -> float | None:
         said = _read(self._folder(key) / "job.json")
@@ -127,7 +149,7 @@ def trail_in(folder: Path) -> Trail:
     ends = [end for _, end in stretches if end]
     return Trail(
         exit_code=int(code) if EXIT.fullmatch(code) else None,
-        timed_out=(folder / TIMED_OUT).exists(),
+        stopped_for=_read_strange(folder / STOPPED_FOR).strip(),
         started_at=float(stretches[0][0]) if stretches else None,
         ended_at=float(ends[-1]) if ends else None,
         held_s=sum(max(end - start, 0) for start, end in stretches if end),

@@ -1,16 +1,18 @@
 """A job in Slurm's words: the options of sbatch, all of them ours, and the script it runs.
 
-The script keeps the promises of base.py. It also writes, for machines whose accounting forgets
-or never was: `.times`, a line for each start and end, and `.timeout` when it had to stop the
-job itself, since Slurm's own limits are whole minutes.
+What the script does is said in slurm_program.py. It stops the work itself, since Slurm's own
+limits are whole minutes.
 """
 
+import os
 import re
 import shlex
 import sys
 from pathlib import Path
 
+from fabriek.engines import slurm_program as program
 from fabriek.engines.base import Job, JobRejected
+from fabriek.engines.slurm_program import LOST
 
 # A key is also a folder's name and a word in a list with commas.
 KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
@@ -18,48 +20,29 @@ KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 ACCOUNT = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}", re.ASCII)
 PARTITION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._,-]*", re.ASCII)
 PATH = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
-TIMES, TIMED_OUT = ".times", ".timeout"
-# What the script ends with when it stopped the job for having run too long; as timeout(1).
-STOPPED = 124
 SCRIPT_BYTES_MAX = 3 * 2**20  # Slurm's MaxScriptSize is 4 MiB
-
-SCRIPT = """\
-#!/bin/sh
-# Written by Fabriek.
-CR=$(printf '\\r')
-umask 027
-cd -- {folder} || exit 1
-exec </dev/null >/dev/null 2>&1
-rm -f exit .timeout
-echo "start $(date +%s) $SLURM_JOB_ID" >>.times
-set -- {command}
-[ -c /dev/nvidia0 ] && set -- "CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES" "$@"
-set -- {environment} "FABRIEK_GPUS=${{SLURM_JOB_GPUS:-$CUDA_VISIBLE_DEVICES}}" "$@"
-# Slurm sends SIGTERM to every process, so this one need not pass it on.
-trap : TERM
-setsid env {clean} "$@" >>log 2>&1 &
-job=$!
-setsid sh -c 'sleep "$1" || exit; : >.timeout; kill -s TERM -- "-$3"; sleep "$2"
-  kill -s KILL -- "-$3"' timer {timeout_s} {grace_s} "$job" &
-timer=$!
-wait "$job"; code=$?
-while kill -s 0 "$job"; do wait "$job"; code=$?; done
-kill -s KILL -- "-$timer"
-kill -s KILL -- "-$job"
-echo "$code" >exit.part && mv -f exit.part exit
-echo "end $(date +%s) $SLURM_JOB_ID" >>.times
-[ -e .timeout ] && exit {stopped}
-exit "$code"
-"""
+# Linux takes no longer word in a command (MAX_ARG_STRLEN), and srun is given it as one.
+NODE_BYTES_MAX = 2**17 - 1
+MINUTE_S = 60
+OURS_TO_SAY = (
+    "FABRIEK_GPUS",
+    "CUDA_VISIBLE_DEVICES",
+    "FABRIEK_NODES",
+    "FABRIEK_NODE",
+    "FABRIEK_FIRST",
+)
 
 
-def options(job: Job, *, partition: str = "") -> list[str]:
+def options(job: Job, *, partition: str = "", wall_s: int = 0) -> list[str]:
     """Make the closed list of what is said to sbatch.
+
+    `wall_s`: how long one job may be; what is longer becomes a chain of them. 0: no limit.
 
     The environment is the almost empty one that sbatch itself has. `--export=NONE` and `NIL`
     would be worse: slurmd then runs the account's login shell and takes what that has.
     """
-    minutes = -(-job.timeout_s // 60)
+    longest_s = min(job.timeout_s, wall_s) if wall_s else job.timeout_s
+    minutes = -(-longest_s // MINUTE_S)
     return [
         "--parsable",
         f"--job-name={job.key}",
@@ -79,7 +62,74 @@ def options(job: Job, *, partition: str = "") -> list[str]:
     ]
 
 
-def script(job: Job, *, grace_s: int) -> str:
+def beside(number: str, command: tuple[str, ...]) -> list[str]:
+    """Make the step that runs `command` on the first node of a job, taking nothing of it.
+
+    Without `--unbuffered` Slurm holds back what does not end a line.
+    """
+    return [
+        "srun",
+        f"--jobid={number}",
+        "--overlap",
+        "--nodes=1",
+        "--relative=0",
+        "--ntasks=1",
+        "--gres=none",
+        "--chdir=/",
+        "--unbuffered",
+        "--quiet",
+        "--",
+        *command,
+    ]
+
+
+def script(job: Job, *, grace_s: int, wall_s: int = 0) -> str:
+    is_one = job.nodes == 1
+    return program.BATCH.format(
+        folder=_quoted(str(job.folder)),
+        begin=program.ON_ONE.format(work=_work(job)) if is_one else _on_many(job),
+        signals=program.SIGNALS_ON_ONE if is_one else program.SIGNALS_ON_MANY,
+        finish=program.FINISH_ON_ONE if is_one else program.FINISH_ON_MANY.format(lost=LOST),
+        asked_by_slurm="never" if is_one else program.ASKED_BY_SLURM,
+        timeout_s=job.timeout_s,
+        wall_s=wall_s,
+        grace_s=grace_s,
+        link_grace_s=program.LINK_GRACE_S,
+        save_ahead_s=program.SAVE_AHEAD_S,
+        stopped=program.STOPPED,
+        reap=program.REAP,
+        lost=LOST,
+    )
+
+
+def _on_many(job: Job) -> str:
+    return program.ON_MANY.format(
+        python=_quoted(sys.executable),
+        find_port=_quoted(program.FIND_PORT),
+        nodes=job.nodes,
+        node=_quoted(_on_each(job)),
+    )
+
+
+def _on_each(job: Job) -> str:
+    return program.NODE.format(
+        folder=_quoted(str(job.folder)),
+        work=_work(job),
+        nodes=job.nodes,
+        reap=program.REAP,
+        stay_s=program.STAY_S,
+    )
+
+
+def _work(job: Job) -> str:
+    return program.WORK.format(
+        command=" ".join(_quoted(word) for word in job.command),
+        environment=" ".join(_quoted(f"{name}={value}") for name, value in _given(job)),
+    )
+
+
+def _given(job: Job) -> list[tuple[str, str]]:
+    """Make the job's environment, but for what only the node knows."""
     given = {
         "PATH": PATH,
         "HOME": str(job.folder),
@@ -88,18 +138,9 @@ def script(job: Job, *, grace_s: int) -> str:
         "FABRIEK_JOB": job.key,
     }
     # Ours to say, even if the job's own environment has them.
-    for name in ("FABRIEK_GPUS", "CUDA_VISIBLE_DEVICES"):
+    for name in OURS_TO_SAY:
         given.pop(name, None)
-    return SCRIPT.format(
-        folder=_quoted(str(job.folder)),
-        command=" ".join(_quoted(word) for word in job.command),
-        environment=" ".join(_quoted(f"{name}={value}") for name, value in given.items()),
-        # A job on several nodes starts on the first and needs Slurm's words to reach the rest.
-        clean="-i" if job.nodes == 1 else "-u TMPDIR",
-        timeout_s=job.timeout_s,
-        grace_s=grace_s,
-        stopped=STOPPED,
-    )
+    return list(given.items())
 
 
 def refuse_misfit(job: Job) -> None:
@@ -124,6 +165,7 @@ def refuse_misfit(job: Job) -> None:
 
 def _refuse_command(job: Job) -> None:
     words = [*job.command, *(word for pair in job.environment for word in pair)]
+    is_long = job.nodes > 1 and len(os.fsencode(_on_each(job))) > NODE_BYTES_MAX
     names = [name for name, _ in job.environment]
     if (
         not job.command
@@ -131,6 +173,7 @@ def _refuse_command(job: Job) -> None:
         or any("\0" in word for word in words)
         or any("=" in name or not name for name in names)
         or sum(map(len, words)) > SCRIPT_BYTES_MAX
+        or is_long
     ):
         raise JobRejected("This is no command that can be started.", code="bad_command")
 

@@ -3,10 +3,16 @@
 from fabriek.engines.base import Phase, Reason, Sighting
 from fabriek.engines.slurm_ask import Row
 from fabriek.engines.slurm_home import Home, Trail
-from fabriek.engines.slurm_script import STOPPED
+from fabriek.engines.slurm_program import NO_PROGRESS, NOT_REQUEUED, STOPPED, TIMEOUT
 from fabriek.engines.slurm_words import phase, reason
 
 ACCOUNTING_SILENT = "accounting_silent"
+# What a job's own program may say of its end; a job may write what it likes there.
+STOPPED_FOR = {
+    TIMEOUT: Reason.TIMEOUT,
+    NO_PROGRESS: Reason.NO_PROGRESS,
+    NOT_REQUEUED: Reason.NOT_REQUEUED,
+}
 
 
 class Sights:
@@ -30,6 +36,8 @@ class Sights:
             return self._told_by_folder(key)
         if known is None:
             return None
+        if _is_to_be_told(known):
+            return Sighting(Phase.UNKNOWN, reason=ACCOUNTING_SILENT)
         earlier = [row for row in stretches or () if _is_earlier(row, known)]
         return self._told(key, known, earlier)
 
@@ -43,23 +51,37 @@ class Sights:
         starts = [one.started_at for one in (*earlier, row) if one.started_at is not None]
         started_at = min(starts, default=None)
         held_s = row.elapsed_s + sum(one.elapsed_s for one in earlier)
+        if row.restarts and not earlier:  # no accounting, or it is not there yet
+            held_s = max(held_s, self._held_by_folder(key, row))
         if not now.is_final:
             why = row.state if now is Phase.UNKNOWN else row.reason
             return Sighting(
-                now, held_s, why, started_at=started_at, queue_position=row.position
+                now,
+                held_s,
+                why,
+                started_at=started_at,
+                queue_position=row.position,
+                starts_at=row.starts_at,
+                starts=row.restarts + (row.started_at is not None),
             )
         trail = self._home.trail(key) if row.started_at else Trail()
         code = row.exit_code if trail.exit_code is None else trail.exit_code
         code = 0 if now is Phase.SUCCEEDED else code
-        timed_out = trail.timed_out and row.exit_code == STOPPED
+        stopped_for = STOPPED_FOR.get(trail.stopped_for) if row.exit_code == STOPPED else None
         return Sighting(
             now,
             held_s,
-            Reason.TIMEOUT if timed_out else reason(row.state, code),
+            stopped_for or reason(row.state, code),
             exit_code=code,
             started_at=started_at,
             ended_at=row.ended_at,
+            # The accounting has a row for each start, the queue a count.
+            starts=max(len(starts), row.restarts + (row.started_at is not None)),
         )
+
+    def _held_by_folder(self, key: str, row: Row) -> int:
+        held_s = self._home.trail(key).held_s
+        return held_s if phase(row.state).is_final else held_s + row.elapsed_s
 
     def _told_by_folder(self, key: str) -> Sighting | None:
         """For a cluster without accounting, or one that has forgotten."""
@@ -71,7 +93,7 @@ class Sights:
         return Sighting(
             phase(state),
             trail.held_s,
-            Reason.TIMEOUT if trail.timed_out else reason(state, trail.exit_code),
+            STOPPED_FOR.get(trail.stopped_for) or reason(state, trail.exit_code),
             exit_code=trail.exit_code,
             started_at=trail.started_at,
             ended_at=trail.ended_at,
@@ -84,6 +106,14 @@ def _concludes(row: Row) -> bool:
     The accounting may call a job running for ever when its end was never told.
     """
     return phase(row.state).is_final or phase(row.state) is Phase.UNKNOWN
+
+
+def _is_to_be_told(row: Row) -> bool:
+    """Whether the accounting knows how a job ended, but not when: what it held still grows.
+
+    So it is for seconds after slurmdbd was away: it is told of starts first, then of ends.
+    """
+    return phase(row.state).is_final and row.ended_at is None and row.started_at is not None
 
 
 def _is_earlier(row: Row, last: Row) -> bool:

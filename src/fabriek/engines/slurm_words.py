@@ -131,6 +131,10 @@ def parted_status(told: str) -> int | None:
 
 
 def gpus(tres: str) -> int:
-    """Count the GPUs in `cpu=8,gres/gpu=4,mem=10G`."""
-    match = re.search(r"(?:^|,)gres/gpu=(\d+)", tres)
-    return int(match[1]) if match else 0
+    """Count the GPUs in `cpu=8,gres/gpu=4,gres/gpu:h200=4,mem=10G`.
+
+    A site may count them by their kinds alone.
+    """
+    if match := re.search(r"(?:^|,)gres/gpu=(\d+)", tres):
+        return int(match[1])
+    return sum(int(count) for count in re.findall(r"(?:^|,)gres/gpu:[^=,]+=(\d+)", tres))

@@ -71,16 +71,27 @@ class LineChart:
 
 
 def line_chart(
-    series: Sequence[Series], *, x_label: Text, y_label: Text, title: Text
+    series: Sequence[Series],
+    *,
+    x_label: Text,
+    y_label: Text,
+    title: Text,
+    x_names: Sequence[str] = (),
+    y_shows: Sequence[float] = (),
 ) -> LineChart:
-    """Lay out one chart; measurements that are no number (NaN, infinite) are left out."""
+    """Lay out one chart; measurements that are no number (NaN, infinite) are left out.
+
+    `x_names`: what stands for the places 0, 1, 2 ... where these are no amounts, such as
+    months. `y_shows`: heights that are shown whatever the measurements are.
+    """
     clean = [replace(one, points=_finite(one.points)) for one in series]
     clean = [one for one in clean if one.points]
     if not clean:
         return LineChart(title=title, x_label=x_label, y_label=y_label)
     every = [point for one in clean for point in one.points]
-    x_axis = _Axis.around([x for x, _ in every], X_TICKS, tight=True)
-    y_axis = _Axis.around([y for _, y in every], Y_TICKS, tight=False)
+    across = [0.0, len(x_names) - 1.0] if x_names else [x for x, _ in every]
+    x_axis = _Axis.around(across, X_TICKS, tight=True, names=x_names)
+    y_axis = _Axis.around([*y_shows, *(y for _, y in every)], Y_TICKS, tight=False)
     return LineChart(
         title=title,
         x_label=x_label,
@@ -90,7 +101,7 @@ def line_chart(
         lines=tuple(
             _line(one, place, x_axis, y_axis) for place, one in enumerate(clean, start=1)
         ),
-        rows=_rows(clean),
+        rows=_rows(clean, x_names),
     )
 
 
@@ -124,18 +135,22 @@ class _Axis:
     low: float
     high: float
     step: float
+    names: Sequence[str] = ()
 
     @classmethod
-    def around(cls, values: Sequence[float], most_ticks: int, *, tight: bool) -> "_Axis":
+    def around(
+        cls, values: Sequence[float], most_ticks: int, *, tight: bool, names: Sequence[str] = ()
+    ) -> "_Axis":
         """Make an axis: a tight one ends at the data, a loose one at the next tick."""
         low, high = min(values), max(values)
         if low == high:
             room = abs(low) / 2 or 0.5
             low, high = low - (0 if tight else room), high + room
         step = nice_step(high - low, most_ticks)
+        step = max(step, 1) if names else step
         if not tight:
             low, high = math.floor(low / step) * step, math.ceil(high / step) * step
-        return cls(low=low, high=high, step=step)
+        return cls(low=low, high=high, step=step, names=names)
 
     def share(self, value: float) -> float:
         return (value - self.low) / (self.high - self.low)
@@ -151,11 +166,16 @@ class _Axis:
         share = self.share(value)
         percent = 100 * ((1 - share) if upwards else share)
         return Tick(
-            label=words.number(value, _decimals_of(self.step)),
+            label=self._label(value),
             at=f"{percent:.2f}",
             point=f"{percent * SIDE / 100:.1f}",
             anchor=_anchor(percent),
         )
+
+    def _label(self, value: float) -> str:
+        if self.names:
+            return self.names[round(value)] if value < len(self.names) else ""
+        return words.number(value, _decimals_of(self.step))
 
 
 def _anchor(percent: float) -> str:
@@ -184,14 +204,14 @@ def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
     )
 
 
-def _rows(series: Sequence[Series]) -> tuple[Row, ...]:
+def _rows(series: Sequence[Series], x_names: Sequence[str]) -> tuple[Row, ...]:
     """Fill the table: evenly chosen places, the last one always among them."""
     values = [(one, dict(one.points)) for one in series]
     places = sorted({x for _one, points in values for x in points})
     chosen = _evenly(places, MOST_ROWS)
     return tuple(
         Row(
-            at=words.number(x, 0 if x == round(x) else 2),
+            at=x_names[round(x)] if x_names else words.number(x, 0 if x == round(x) else 2),
             values=tuple(
                 _said(one, points[x]) if x in points else "" for one, points in values
             ),

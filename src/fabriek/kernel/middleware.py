@@ -29,7 +29,9 @@ def content_security_policy(form_origins: Sequence[str] = ()) -> str:
 class SafetyMiddleware:
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
-        self.policy = content_security_policy(settings.SIGN_IN_ORIGINS)
+        # The button that goes into interactive work is a form that ends on the run's own host.
+        lab = [settings.LAB_URL] if settings.LAB and settings.LAB_URL else []
+        self.policy = content_security_policy([*settings.SIGN_IN_ORIGINS, *lab])
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)

@@ -31,3 +31,23 @@ def origin_of(address: str) -> str:
             f"{address!r} is not an address such as https://sign-in.example.org."
         )
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+def lab_url(told: str, factory_url: str) -> str:
+    """Give the address of interactive work, with * where the name of a run comes.
+
+    Not told, it is beside a portal that stands on the visitor's own machine: browsers find
+    every name below localhost there. Elsewhere there is none until somebody makes the names.
+
+    Raises:
+        ImproperlyConfigured: it has no * as the first part of its host, or is no address.
+    """
+    if not told:
+        parts = urlsplit(factory_url)
+        is_here = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        return f"http://*.localhost:{(parts.port or 80) + 1}" if is_here else ""
+    if told.count("*") != 1 or "://*." not in told:
+        raise ImproperlyConfigured(
+            f"{told!r} needs a * before its host, such as https://*.lab.example.org."
+        )
+    return origin_of(told.replace("*", "each")).replace("each", "*", 1)

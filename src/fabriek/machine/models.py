@@ -8,14 +8,15 @@ from fabriek.runs.models import Run
 
 
 class Stretch(models.Model):
-    """A job that held GPUs, or waited for them: one line of the machine's accounting.
+    """A job that held part of the machine and ended: one line of the machine's accounting.
 
     A job that is started again has several. Jobs that somebody submitted around the portal are
-    here too: they have no run.
+    here too: they have no run. What an import brought in is history, which nobody is billed for
+    by that.
     """
 
-    # Numbers are used again: cluster, number and moment of submission or start make it one.
-    key = models.CharField(max_length=120, unique=True)
+    # Numbers are used again: cluster, number, and moments of submission and start make it one.
+    key = models.CharField(max_length=140, unique=True)
     number = models.CharField(max_length=40)
     name = models.CharField(max_length=200, help_text="What it was called; our key for a run.")
     user = models.CharField(max_length=64, blank=True)
@@ -34,6 +35,17 @@ class Stretch(models.Model):
     elapsed_s = models.PositiveBigIntegerField(default=0)
     energy_j = models.PositiveBigIntegerField(null=True)
     energy_method = models.CharField(max_length=20, blank=True)
+    is_history = models.BooleanField(default=False)
+    awaits_charge = models.BooleanField(default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["allocation"],
+                name="stretch_awaits_charge",
+                condition=models.Q(awaits_charge=True),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.number} of {self.account}"
@@ -41,6 +53,26 @@ class Stretch(models.Model):
     @property
     def gpu_seconds(self) -> int:
         return self.gpus * self.elapsed_s
+
+
+class Books(models.Model):
+    """How far the machine's accounting was drawn, and when it was last held against the ledger.
+
+    One row. `drawn_until`: all that ended before this moment, by the machine's clock, was asked
+    for. `silent_from`: where that stood when the accounting fell silent, until an hour after it
+    speaks again: what ended meanwhile may be told late.
+    """
+
+    drawn_until = models.DateTimeField(null=True)
+    drawn_at = models.DateTimeField(null=True, help_text="When it was last asked.")
+    heard_at = models.DateTimeField(null=True, help_text="When it last answered.")
+    silent_from = models.DateTimeField(null=True)
+    silent_at = models.DateTimeField(null=True)
+    reconciled_on = models.DateField(null=True)
+    reconciled_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"drawn until {self.drawn_until}"
 
 
 class Standing(models.Model):

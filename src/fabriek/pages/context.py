@@ -49,6 +49,7 @@ def address(name: str) -> str:
 
 # In the person's own menu only: the bar keeps to the way of a case.
 PERSONAL: list[tuple[Text, str]] = [
+    (_("The machine"), "machine:machine"),
     (_("Your page"), "people:me"),
     (_("Tokens"), "people:tokens"),
     (_("E-mail addresses"), "account_email"),

@@ -30,6 +30,10 @@ class Person(AbstractBaseUser):
     email = models.EmailField(_("e-mail address"), unique=True)
     name = models.CharField(_("name"), max_length=120, blank=True, validators=[PLAIN])
     is_active = models.BooleanField(default=True)
+    # Their own login on the cluster, where they have one: may use the budgets of their cases.
+    unix_name = models.CharField(
+        _("login on the cluster"), max_length=32, blank=True, default="", editable=False
+    )
     joined_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[PersonManager] = PersonManager()
@@ -38,6 +42,15 @@ class Person(AbstractBaseUser):
 
     class Meta:
         verbose_name = _("person")
+        constraints = [
+            models.UniqueConstraint(
+                name="person_unix_name_once", fields=["unix_name"], condition=~Q(unix_name="")
+            ),
+            models.CheckConstraint(
+                name="person_unix_name_is_one",
+                condition=Q(unix_name="") | Q(unix_name__regex=r"^[a-z_][a-z0-9_-]{0,31}$"),
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.email

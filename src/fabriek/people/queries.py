@@ -68,3 +68,12 @@ def organisations_like(text: str) -> QuerySet[Organisation]:
 
 def is_registered(kvk_number: str) -> bool:
     return Organisation.objects.filter(kvk_number=kvk_number).exists()
+
+
+def cluster_logins() -> dict[int, set[str]]:
+    """Name the logins on the cluster that members have, by the id of their organisation."""
+    rows = Membership.objects.filter(person__is_active=True).exclude(person__unix_name="")
+    logins: dict[int, set[str]] = {}
+    for organisation, name in rows.values_list("organisation_id", "person__unix_name"):
+        logins.setdefault(organisation, set()).add(name)
+    return logins

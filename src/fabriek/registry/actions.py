@@ -51,7 +51,10 @@ def register(run: Run) -> Model:
     _require_end(run)
     found = outputs.model_files(run.folder)
     repository = _repository_for(run)
-    files = {name: store.adopt(repository, path, by=None) for name, path in found.files.items()}
+    files = {
+        name: store.adopt(repository, path, by=None, within=found.within)
+        for name, path in found.files.items()
+    }
     told = card_facts.of_run(run, base=queries.base_of(run), parameters=found.parameters)
     text = io.BytesIO(card.written(told).encode())
     files[README] = store.store_bytes(repository, text, by=None)

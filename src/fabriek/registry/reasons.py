@@ -15,6 +15,10 @@ SENTENCES: dict[str, Text] = {
         "“%(name)s” is not a plain file, so the model was not taken in. "
         "Put the file itself there, not a link to it."
     ),
+    "unreadable_file": _(
+        "The factory may not read “%(name)s”, so the model was not taken in. "
+        "Let the program make its files readable for its group."
+    ),
     "pickle": _(
         "“%(name)s” is in a format that can run code when it is opened, so the model was not "
         "taken in. Save the weights as safetensors."

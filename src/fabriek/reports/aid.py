@@ -8,7 +8,8 @@ from django.db.models.functions import Coalesce
 
 from fabriek.allocations import aid
 from fabriek.allocations.models import Grant
-from fabriek.reports.figures import Payer, Period
+from fabriek.kernel.periods import Period
+from fabriek.reports.figures import Payer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.access.models import Application
 from fabriek.kernel import workdays
 from fabriek.kernel.errors import Text
-from fabriek.reports.figures import Figure, Payer, Period, Section
+from fabriek.kernel.periods import Period
+from fabriek.reports.figures import Figure, Payer, Section
 from fabriek.runs.models import Run
 
 

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from django.db.models import Case, DateField, Q, Sum, Value, When
+from django.db.models import Q, Sum
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.allocations.lines import LineKind
 from fabriek.allocations.models import Line, Share
 from fabriek.allocations.queries import TOTALS
+from fabriek.allocations.usage import SPENT, month_of
+from fabriek.kernel.periods import Period
 from fabriek.kernel.units import gpu_hours
-from fabriek.reports.figures import Figure, Payer, Period, Section
+from fabriek.reports.figures import Figure, Payer, Section
 
 SHOWN = [kind for kind in LineKind if kind not in {LineKind.HOLD, LineKind.RELEASE}]
-SPENT = TOTALS["spent"][0]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,16 +77,10 @@ def look(payer: Payer, period: Period) -> Compute:
 
 
 def _rows(period: Period, year: Period) -> Iterable[tuple[Any, ...]]:
-    # Bounds that are compared: a database that asks its calendar for the month of each line
-    # takes half as long again, and SQLite, which asks Python, thrice as long.
-    month = Case(
-        *(When(at__lte=one.moments[1], then=Value(one.first)) for one in year.months),
-        output_field=DateField(),
-    )
     both = Period(first=min(period.first, year.first), last=period.last)
     rows = Line.objects.filter(kind__in=SHOWN, share__isnull=False, at__range=both.moments)
     return (
-        rows.annotate(month=month)
+        rows.annotate(month=month_of(year))
         .order_by()
         .values_list("month", "share", "kind")
         .annotate(in_period=_sum_since(period), in_year=_sum_since(year))

@@ -6,7 +6,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
-from fabriek.reports.figures import Period
+from fabriek.kernel.periods import Period
 
 
 def read(first: str, last: str) -> Period:

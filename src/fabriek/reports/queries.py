@@ -11,11 +11,12 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.allocations.lines import LineKind
 from fabriek.allocations.models import Funder, Line, Share
 from fabriek.allocations.queries import summed
+from fabriek.kernel.periods import Period
 from fabriek.people.models import Duty, Person
 from fabriek.reports import aid, awards, compute, reach, results
 from fabriek.reports.aid import Undertaking
 from fabriek.reports.compute import Compute
-from fabriek.reports.figures import Figure, Payer, Period, Section
+from fabriek.reports.figures import Figure, Payer, Section
 
 ROWS_AT_ONCE = 1000
 COLUMNS = (

@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.allocations.models import Grant
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Text
+from fabriek.kernel.periods import Period
 from fabriek.people.models import Organisation
 from fabriek.people.size_class import SizeClass, size_class
 from fabriek.people.size_words import LABELS, NO_ENTERPRISE
-from fabriek.reports.figures import Figure, Payer, Period, Section, Split, SplitRow
+from fabriek.reports.figures import Figure, Payer, Section, Split, SplitRow
 
 COLUMNS = ("pk", "kind", "region", "staff_count", "turnover_eur", "balance_eur")
 NO_SIZE = "none"

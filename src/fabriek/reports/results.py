@@ -9,8 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.allocations.models import Grant
 from fabriek.datasets.models import Dataset
+from fabriek.kernel.periods import Period
 from fabriek.registry.models import Model
-from fabriek.reports.figures import Figure, Payer, Period, Section
+from fabriek.reports.figures import Figure, Payer, Section
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 

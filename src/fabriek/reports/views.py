@@ -4,10 +4,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 
+from fabriek.kernel.periods import Period
 from fabriek.kernel.sheets import csv_file
 from fabriek.people.http import SignedIn
 from fabriek.reports import aid, periods, queries, rules
-from fabriek.reports.figures import Payer, Period
+from fabriek.reports.figures import Payer
 
 FIGURE_COLUMNS = ("funder", "from", "until", "key", "label", "value", "unit", "definition")
 AID_COLUMNS = ("undertaking", "aid_of_this_funder_eur", "aid_of_all_eur", "room_eur", "on")

@@ -16,7 +16,7 @@ from fabriek.kernel import journal
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
-from fabriek.runs import folders, offers, rules
+from fabriek.runs import engine, folders, offers, rules
 from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
 from fabriek.store.models import Repository, Revision
@@ -31,6 +31,7 @@ journal.describe(
         "runs.ask_cancel": gettext_lazy("asked to stop a run"),
         "runs.enqueue": gettext_lazy("A run stands in the queue of the machine."),
         "runs.start": gettext_lazy("A run has started."),
+        "runs.requeue": gettext_lazy("A run has stopped for a while and waits to go on."),
         "runs.succeed": gettext_lazy("A run has succeeded."),
         "runs.fail": gettext_lazy("A run has failed."),
         "runs.stop": gettext_lazy("A run was stopped."),
@@ -44,6 +45,8 @@ journal.describe(
 class Wish:
     """What somebody wants to run. `timeout_s` empty: three times the estimate.
 
+    `gpus` counts all of them, over all `nodes`.
+
     `wish_id` makes sending it again harmless, as when a button is pressed twice.
     """
 
@@ -51,6 +54,7 @@ class Wish:
     knobs: Mapping[str, object] = field(default_factory=dict)
     inputs: Mapping[str, Revision] = field(default_factory=dict)
     gpus: int = 1
+    nodes: int = 1
     seed: int = 1
     timeout_s: int | None = None
     wish_id: UUID = field(default_factory=uuid4)
@@ -62,22 +66,24 @@ def price(wish: Wish) -> offers.Price:
     Raises:
         Invalid: a knob or an input is wrong.
     """
-    recipe = offers.recipe(wish.recipe)
+    recipe = offers.known(wish.recipe)
     knobs = offers.checked_knobs(recipe, wish.knobs)
     _check_limits(wish)
     offers.checked_inputs(recipe, wish.inputs)
     return offers.price(recipe, knobs, wish.inputs, gpus=wish.gpus, timeout_s=wish.timeout_s)
 
 
-def ask(wish: Wish, *, allocation: Allocation, by: Person) -> Run:
+def ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None = None) -> Run:
     """Hold the GPU time and queue the run; the loop sends it to the engine.
+
+    `continues`: an earlier session of interactive work, whose files this one begins with.
 
     Raises:
         NotAllowed, WrongState: `by` may not run for this case, or it is not open.
         Invalid: a knob or an input is wrong.
         NotEnough: the allocation cannot pay for the longest the run may take.
     """
-    return _ask(wish, allocation=allocation, by=by, continues=None)
+    return _ask(wish, allocation=allocation, by=by, continues=continues)
 
 
 def go_on(run: Run, *, by: Person) -> Run:
@@ -100,6 +106,7 @@ def go_on(run: Run, *, by: Person) -> Run:
         knobs=run.knobs,
         inputs={row.name: row.revision for row in rows},
         gpus=run.gpus,
+        nodes=run.nodes,
         seed=run.seed,
         timeout_s=run.timeout_s,
     )
@@ -126,6 +133,22 @@ def cancel(run: Run, *, by: Person) -> Run:
     return run
 
 
+@transaction.atomic
+def correct_bill(run: Run, *, gpu_seconds_used: int, key: str, note: str) -> None:
+    """Bring the bill of a run that is over to what the machine's accounting counted.
+
+    Repeating changes nothing.
+    """
+    allocations.correct(
+        run.allocation,
+        run_key=run.key,
+        gpu_seconds_used=gpu_seconds_used,
+        key=key,
+        note=note,
+    )
+    Run.objects.filter(pk=run.pk).update(gpu_seconds_used=gpu_seconds_used)
+
+
 def note_outputs_taken(run: Run) -> None:
     """Remember that a later room is done with what the run made, in its own transaction."""
     Run.objects.filter(pk=run.pk).update(outputs_taken_at=timezone.now())
@@ -140,7 +163,7 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         return asked
     _check_belonging(wish, case)
     cost = price(wish)
-    knobs = offers.checked_knobs(offers.recipe(wish.recipe), wish.knobs)
+    knobs = offers.checked_knobs(offers.known(wish.recipe), wish.knobs)
     run = Run(
         key=key,
         case=case,
@@ -149,6 +172,7 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         knobs=knobs.model_dump(),
         seed=wish.seed,
         gpus=wish.gpus,
+        nodes=wish.nodes,
         timeout_s=cost.timeout_s,
         gpu_seconds_estimated=cost.gpu_seconds,
         continues=continues,
@@ -162,7 +186,8 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
 
 def _write_down(run: Run, wish: Wish) -> Run:
     with transaction.atomic():
-        if run.continues and (onward := _onward(run.continues)):
+        is_one_work = run.recipe not in rules.INTERACTIVE
+        if run.continues and is_one_work and (onward := _onward(run.continues)):
             return onward
         held = run.gpu_seconds_held
         allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
@@ -204,6 +229,7 @@ def _check_limits(wish: Wish) -> None:
             _("Choose 1 to %(most)d GPUs.") % {"most": GPUS_MAX},
             fields={"gpus": _("This is too few or too many.")},
         )
+    _check_nodes(wish)
     if not 0 <= wish.seed <= SEED_MAX:
         raise Invalid(
             _("Choose a seed from 0 to %(most)d.") % {"most": SEED_MAX},
@@ -217,3 +243,21 @@ def _check_limits(wish: Wish) -> None:
             _("Give the run at least one minute and at most seven days."),
             fields={"timeout_s": _("This is too short or too long.")},
         )
+
+
+def _check_nodes(wish: Wish) -> None:
+    most = 1 if wish.recipe in rules.INTERACTIVE else engine.nodes_most()
+    if not 1 <= wish.nodes <= most:
+        several = _("Choose 1 to %(most)d nodes.") % {"most": most}
+        raise Invalid(
+            several if most > 1 else _("This runs on one node only."),
+            code="too_many_nodes",
+            fields={"nodes": _("This is too few or too many.")},
+        )
+    if wish.gpus % wish.nodes:
+        said = _(
+            "%(gpus)d GPUs cannot be spread evenly over %(nodes)d nodes. Choose a number of "
+            "GPUs that can be divided by %(nodes)d."
+        )
+        said %= {"gpus": wish.gpus, "nodes": wish.nodes}
+        raise Invalid(said, code="uneven_nodes", fields={"gpus": said})

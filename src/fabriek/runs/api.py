@@ -14,7 +14,7 @@ from fabriek.kernel.errors import Invalid, NotEnough
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
 from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
-from fabriek.runs import actions, folders, offers, queries, rules, show
+from fabriek.runs import actions, expected_start, folders, offers, queries, rules, show
 from fabriek.runs.models import Run
 from fabriek.runs.shapes import (
     InputOut,
@@ -42,11 +42,14 @@ LISTED = (
     "allocation__account",
     "state",
     "gpus",
+    "nodes",
     "timeout_s",
     "asked_at",
+    "starts_expected_at",
     "started_at",
     "ended_at",
     "elapsed_s",
+    "starts",
     "gpu_seconds_estimated",
     "gpu_seconds_used",
 )
@@ -190,6 +193,7 @@ def _wish(request: SignedIn, given: WishIn) -> actions.Wish:
         knobs=given.knobs,
         inputs=_inputs(request, recipe, given.inputs),
         gpus=given.gpus,
+        nodes=given.nodes,
         seed=given.seed,
         timeout_s=given.timeout_s,
         wish_id=given.wish_id or uuid4(),
@@ -231,6 +235,7 @@ def _shown(request: SignedIn, run: Run) -> dict[str, Any]:
         "queue_position": run.queue_position,
         "waiting_reason": run.waiting_reason,
         "waiting": show.waiting(run),
+        "expected_start": expected_start.sentence(run),
         "exit_code": run.exit_code,
         "reason": run.reason,
         "reason_sentence": show.failure(run, inside=inside),

@@ -28,6 +28,11 @@ def device() -> Device:
     return "cuda"
 
 
+def nodes_most() -> int:
+    """Over how many nodes a run may be spread."""
+    return 1 if settings.ENGINE == "local" else settings.SLURM_NODES
+
+
 @cache
 def _made(name: str, home: Path, gpus: int) -> Engine:
     if name == "local":
@@ -49,6 +54,7 @@ def _site() -> Site:
             conf=settings.SLURM_CONF,
             root=settings.SLURM_ACCOUNT,
             partition=settings.SLURM_PARTITION,
+            wall_s=settings.SLURM_WALL_S,
         )
     except ValueError as error:
         raise ImproperlyConfigured(f"FABRIEK_SLURM_…: {error}") from error

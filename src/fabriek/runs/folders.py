@@ -2,19 +2,22 @@
 
 import fcntl
 import json
+import logging
+import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import cast
 
-from django.conf import settings
-
 from fabriek import VERSION
+from fabriek.kernel import strange
 from fabriek.kernel.errors import StorageFull
+from fabriek.runs import walls
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
+from fabriek.store import copies
 from fabriek.store.models import Revision
 from fabriek.store.references import written
 from fabriek_recipes import run_folder
@@ -24,8 +27,11 @@ from fabriek_recipes.run_folder import InputRef, Limits, Manifest
 LOG_TAIL_BYTES = 16_384
 LOG_PIECE_BYTES = 65_536
 REPORT_BYTES_MAX = 4 * 2**20
+COPY_BYTES = 4 * 2**20
 LOCK = ".preparing"
 CHECKPOINTS_PART = ".checkpoints.part"
+
+log = logging.getLogger(__name__)
 
 
 class Busy(Exception):
@@ -36,29 +42,37 @@ def prepare(run: Run) -> Path:
     """Lay out the folder: inputs by link, checkpoints of the run it continues, the manifest.
 
     The manifest is written last and whole: a folder that has one is ready, so that doing this
-    again after a crash is harmless.
+    again after a crash is harmless. Then the account that the job will have is let in.
 
     Raises:
         Busy: another process is at it; large inputs may take longer than a claim lasts.
+        JobHeldUp: the job's account cannot be let in.
         OSError, StorageFull: the folder cannot be made. Nothing of what was laid out is left,
             so that it does not fill the disk any longer.
     """
-    folder = run.folder
-    if is_ready(run):
+    folder, account = run.folder, run.case.unix_account
+    if is_ready(run) and (not account or walls.is_in(folder, account)):
         return folder
-    folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+    walls.raise_around(folder)
     with alone(folder):
-        try:
-            _lay_out(run, folder)
-        except (OSError, StorageFull):
-            _clear(folder)
-            raise
+        if not is_ready(run):
+            _lay_out_or_clear(run, folder)
+        if account:
+            walls.let_in(folder, account)
     return folder
 
 
 def is_ready(run: Run) -> bool:
     """Tell whether the run may have been sent: only a folder with a manifest is."""
     return (run.folder / run_folder.MANIFEST).exists()
+
+
+def _lay_out_or_clear(run: Run, folder: Path) -> None:
+    try:
+        _lay_out(run, folder)
+    except (OSError, StorageFull):
+        _clear(folder)
+        raise
 
 
 def _lay_out(run: Run, folder: Path) -> None:
@@ -91,8 +105,7 @@ def _clear(folder: Path) -> None:
 @contextmanager
 def laid_out(inputs: dict[str, Revision]) -> Iterator[dict[str, Path]]:
     """Show inputs as folders for a moment, to look at before a run is asked for."""
-    settings.RUNS_HOME.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".look-", dir=settings.RUNS_HOME) as place:
+    with TemporaryDirectory(prefix=".look-", dir=walls.home()) as place:
         paths = {name: Path(place) / name for name in inputs}
         for name, revision in inputs.items():
             store.materialise(revision, paths[name])
@@ -100,26 +113,28 @@ def laid_out(inputs: dict[str, Revision]) -> Iterator[dict[str, Path]]:
 
 
 def has_checkpoint(run: Run) -> bool:
-    return any((run.folder / run_folder.CHECKPOINTS).glob("*"))
+    try:
+        with strange.descended(run.folder, run_folder.CHECKPOINTS) as (place, _account):
+            return bool(os.listdir(place))  # noqa: PTH208  pathlib knows no open folders
+    except OSError:
+        return False
 
 
 def log_tail(run: Run, *, max_bytes: int = LOG_TAIL_BYTES) -> str:
     """Give the end of what the process said, cut at a whole line."""
     try:
-        with (run.folder / run_folder.LOG).open("rb") as file:
+        with strange.opened(run.folder, run_folder.LOG) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - max_bytes))
             text = file.read(max_bytes).decode("utf-8", "replace")
     except OSError:
         return ""
-    return text if size <= max_bytes else text.partition("\n")[2]
+    # A bar that shows progress writes one endless line.
+    return text if size <= max_bytes else text.partition("\n")[2] or text
 
 
 def log_bytes(run: Run) -> int:
-    try:
-        return (run.folder / run_folder.LOG).stat().st_size
-    except OSError:
-        return 0
+    return strange.size_bytes(run.folder, run_folder.LOG)
 
 
 def log_piece(run: Run, offset: int) -> tuple[str, int]:
@@ -128,7 +143,7 @@ def log_piece(run: Run, offset: int) -> tuple[str, int]:
     Ends after a whole line where there is one, so that no character is ever cut in two.
     """
     try:
-        with (run.folder / run_folder.LOG).open("rb") as file:
+        with strange.opened(run.folder, run_folder.LOG) as file:
             file.seek(offset)
             piece = file.read(LOG_PIECE_BYTES)
     except OSError:
@@ -141,11 +156,10 @@ def log_piece(run: Run, offset: int) -> tuple[str, int]:
 
 def report(run: Run) -> dict[str, object]:
     """Read the final facts of a run; nothing when there are none, or no readable ones."""
-    path = run.folder / run_folder.REPORT
     try:
-        if path.is_symlink() or path.stat().st_size > REPORT_BYTES_MAX:
-            return {}
-        found = json.loads(path.read_bytes())
+        with strange.opened(run.folder, run_folder.REPORT) as file:
+            text = file.read(REPORT_BYTES_MAX + 1)
+        found = json.loads(text) if len(text) <= REPORT_BYTES_MAX else {}
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -161,13 +175,28 @@ def _materialise_whole(revision: Revision, target: Path) -> None:
 
 
 def _take_checkpoints(source: Path, folder: Path) -> None:
-    found = source / run_folder.CHECKPOINTS
     target = folder / run_folder.CHECKPOINTS
-    if found.is_dir() and not target.exists():
-        part = folder / CHECKPOINTS_PART
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.copytree(found, part)
-        part.rename(target)
+    if target.exists():
+        return
+    part = folder / CHECKPOINTS_PART
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir()
+    with suppress(FileNotFoundError, PermissionError, strange.Untrusted):
+        for name in strange.names_below(source, run_folder.CHECKPOINTS):
+            _take(source, PurePosixPath(run_folder.CHECKPOINTS, name), part / name)
+    part.rename(target)
+
+
+def _take(source: Path, name: PurePosixPath, target: Path) -> None:
+    """Copy a file of an earlier job, unless that made it into something else."""
+    try:
+        with strange.opened(source, name) as there:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with target.open("xb") as here:
+                if not copies.clone_into(here.fileno(), there.fileno()):
+                    shutil.copyfileobj(there, here, COPY_BYTES)
+    except (strange.Untrusted, PermissionError):
+        log.warning("%s of %s is not the job's own or kept from us: left behind", name, source)
 
 
 def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:
@@ -186,4 +215,5 @@ def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:
         seed=run.seed,
         limits=Limits(gpus=run.gpus, timeout_s=run.timeout_s),
         code_version=VERSION,
+        continues=run.continues.key if run.continues else "",
     )

@@ -5,6 +5,7 @@ from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
+from django.core.validators import MaxValueValidator
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -15,7 +16,7 @@ from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
-from fabriek.runs import actions, offers, queries
+from fabriek.runs import actions, engine, offers, queries
 from fabriek.runs.models import Run
 from fabriek.runs.words import amount
 from fabriek.store.models import Revision
@@ -35,6 +36,15 @@ class RunForm(forms.Form):
         min_value=1,
         max_value=actions.GPUS_MAX,
         help_text=gettext_lazy("How many GPUs the run holds at the same time."),
+    )
+    nodes = WholeNumberField(
+        label=gettext_lazy("Nodes"),
+        initial=1,
+        min_value=1,
+        help_text=gettext_lazy(
+            "Over how many computers these GPUs are spread evenly. One is best as long as the "
+            "GPUs fit in it."
+        ),
     )
     seed = WholeNumberField(
         label=gettext_lazy("Seed"),
@@ -72,6 +82,7 @@ class RunForm(forms.Form):
         self._add_inputs()
         self._add_allocations()
         self._add_knobs()
+        self._bound_nodes()
         if like:
             self._fill_in(like)
         self._propose(named or {})
@@ -87,8 +98,11 @@ class RunForm(forms.Form):
 
     @property
     def advanced_fields(self) -> list[tuple[BoundField, str]]:
+        units = {"minutes": _("minutes")}
         knobs = [(self[KNOB + k.name], k.unit) for k in self.knobs if k.is_advanced]
-        return [*knobs, (self["gpus"], ""), (self["seed"], ""), (self["minutes"], _("minutes"))]
+        named = ("gpus", "nodes", "seed", "minutes")
+        others = [(self[name], units.get(name, "")) for name in named if name in self.fields]
+        return [*knobs, *others]
 
     @property
     def has_advanced_errors(self) -> bool:
@@ -142,6 +156,7 @@ class RunForm(forms.Form):
             knobs={knob.name: given[KNOB + knob.name] for knob in self.knobs},
             inputs=self._revisions(given),
             gpus=int(given["gpus"]),
+            nodes=int(given.get("nodes", 1)),
             seed=int(given["seed"]),
             timeout_s=int(minutes) * SECONDS_PER_MINUTE if minutes else None,
             wish_id=given.get("wish_id") or uuid4(),
@@ -204,12 +219,23 @@ class RunForm(forms.Form):
         for knob in self.knobs:
             self.fields[KNOB + knob.name] = _field(knob)
 
+    def _bound_nodes(self) -> None:
+        """Ask for nodes only where there are several."""
+        if (most := engine.nodes_most()) > 1:
+            nodes = cast("WholeNumberField", self.fields["nodes"])
+            nodes.max_value = most
+            nodes.validators.append(MaxValueValidator(most))
+            nodes.widget.attrs["max"] = str(most)
+        else:
+            del self.fields["nodes"]
+
     def _fill_in(self, like: Run) -> None:
         """Propose what an earlier run did, on the newest revision of what it worked on."""
         for name, value in like.knobs.items():
             if KNOB + name in self.fields:
                 self.fields[KNOB + name].initial = _shown(value)
-        self.fields["gpus"].initial, self.fields["seed"].initial = like.gpus, like.seed
+        for name in {"gpus", "nodes", "seed"} & self.fields.keys():
+            self.fields[name].initial = getattr(like, name)
         self._propose({row.name: row.revision.repository.code for row in like.inputs.all()})
 
     def _propose(self, codes: Mapping[str, str | None]) -> None:

@@ -2,10 +2,13 @@
 
 import os
 import sys
+from collections.abc import Iterator
+
+from django.conf import settings
 
 from fabriek.engines.base import Job, JobRejected
 from fabriek.runs.models import Run
-from fabriek_recipes.recipe import catalogue
+from fabriek_recipes.recipe import runnable
 
 TORCHRUN = "fabriek_recipes.torchrun"
 
@@ -16,25 +19,39 @@ def job_of(run: Run) -> Job:
     Raises:
         JobRejected: this version of the factory no longer has the recipe.
     """
-    threads = str(max(1, (os.cpu_count() or 1) // run.gpus))
     return Job(
         key=run.key,
         account=run.allocation.account,
         folder=run.folder,
         command=command_of(run),
         gpus=run.gpus,
+        nodes=run.nodes,
         timeout_s=run.timeout_s,
-        environment=(("OMP_NUM_THREADS", threads), ("PYTHONUNBUFFERED", "1")),
+        user=run.case.unix_account,
+        environment=(*_environment(run), ("PYTHONUNBUFFERED", "1")),
     )
 
 
+def _environment(run: Run) -> Iterator[tuple[str, str]]:
+    yield "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _gpus_of_a_node(run)))
+    if run.nodes > 1 and settings.SLURM_INTERFACE:
+        for who in ("GLOO", "NCCL"):
+            yield f"{who}_SOCKET_IFNAME", settings.SLURM_INTERFACE
+
+
+def _gpus_of_a_node(run: Run) -> int:
+    return run.gpus // run.nodes
+
+
 def command_of(run: Run) -> tuple[str, ...]:
-    """Start the recipe: one process, or one for each of several GPUs."""
-    recipe = catalogue().get(run.recipe)
+    """Start the recipe: one process, or one for each of several GPUs of each node."""
+    recipe = runnable().get(run.recipe)
     if recipe is None:
         raise JobRejected(f"There is no recipe {run.recipe}.", code="unknown_recipe")
     work = ("-m", recipe.module, str(run.folder))
-    if run.gpus == 1:
+    if run.gpus == 1 or recipe.is_interactive:
         return (sys.executable, *work)
-    together = ("-m", TORCHRUN, "--standalone", f"--nproc-per-node={run.gpus}")
-    return (sys.executable, *together, *work)
+    # On several nodes each finds the others by what the engine tells it.
+    alone = ("--standalone",) if run.nodes == 1 else ()
+    processes = f"--nproc-per-node={_gpus_of_a_node(run)}"
+    return (sys.executable, "-m", TORCHRUN, *alone, processes, *work)

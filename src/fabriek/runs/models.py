@@ -55,6 +55,8 @@ class Run(models.Model):
     exit_code = models.SmallIntegerField(null=True)
     failure = models.JSONField(default=dict, help_text="Why the recipe stopped, in its words.")
     elapsed_s = models.PositiveBigIntegerField(default=0)
+    # How often the engine started it, where that may be more than once: it stays one run.
+    starts = models.PositiveIntegerField(default=0, editable=False)
     stage = models.CharField(max_length=40, blank=True)
     progress_done = models.PositiveIntegerField(default=0)
     progress_total = models.PositiveIntegerField(default=0)

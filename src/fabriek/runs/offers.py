@@ -19,7 +19,7 @@ from fabriek.runs.words import amount, pydantic_sentence, told
 from fabriek.store.models import Revision
 from fabriek_recipes import facts
 from fabriek_recipes.kinds import Estimate, Facts, Recipe
-from fabriek_recipes.recipe import catalogue
+from fabriek_recipes.recipe import catalogue, runnable
 from fabriek_recipes.words import Failed, Sentence, Value
 
 # A run may take this much longer than estimated before the engine stops it; what it does not
@@ -44,13 +44,31 @@ def recipes() -> list[Recipe]:
     return list(catalogue().values())
 
 
+def titles() -> dict[str, str]:
+    """Name every recipe that a run may have, in the reader's language."""
+    return {recipe.name: _(recipe.title) for recipe in runnable().values()}
+
+
 def recipe(name: str) -> Recipe:
     """Find a recipe by its name.
 
     Raises:
         Invalid: there is no such recipe.
     """
-    found = catalogue().get(name)
+    return _found(name, catalogue())
+
+
+def known(name: str) -> Recipe:
+    """Find what a run may be of, also interactive work, which a room of its own offers.
+
+    Raises:
+        Invalid: there is nothing of this name.
+    """
+    return _found(name, runnable())
+
+
+def _found(name: str, known: Mapping[str, Recipe]) -> Recipe:
+    found = known.get(name)
     if found is None:
         raise Invalid(
             _("There is no recipe “%(name)s”. Choose one of: %(names)s.")
@@ -118,7 +136,7 @@ def knobs_of(recipe: Recipe) -> list[Knob]:
 
 def chosen(name: str, knobs: Mapping[str, object]) -> list[tuple[Knob, object]]:
     """Pair what was set with the recipe's knobs; if the recipe is gone, with bare names."""
-    recipe = catalogue().get(name)
+    recipe = runnable().get(name)
     known = {knob.name: knob for knob in knobs_of(recipe)} if recipe else {}
     return [(known.get(one) or _bare(one), value) for one, value in knobs.items()]
 
@@ -193,11 +211,19 @@ def price(
     gpus: int,
     timeout_s: int | None,
 ) -> Price:
-    """Estimate a run on what it will really read, by the recipe's own formula."""
-    estimate: Estimate = recipe.estimate(knobs, _facts(inputs, gpus=gpus))
-    timeout_s = timeout_s or _patience(estimate.gpu_seconds / gpus)
+    """Estimate a run on what it will really read, by the recipe's own formula.
+
+    Interactive work takes as long as was asked for, so that this is its price.
+    """
+    looked_at = {} if recipe.is_interactive else inputs
+    estimate: Estimate = recipe.estimate(knobs, _facts(looked_at, gpus=gpus))
+    gpu_seconds = estimate.gpu_seconds
+    if recipe.is_interactive:
+        timeout_s = timeout_s or ceil(gpu_seconds / gpus)
+        gpu_seconds = gpus * timeout_s
+    timeout_s = timeout_s or _patience(gpu_seconds / gpus)
     return Price(
-        gpu_seconds=estimate.gpu_seconds,
+        gpu_seconds=gpu_seconds,
         gpu_seconds_held=gpus * timeout_s,
         timeout_s=timeout_s,
         memory_bytes=estimate.memory_bytes,

@@ -38,6 +38,7 @@ SHOWN = (
     "state",
     "queue_position",
     "waiting_reason",
+    "starts_expected_at",
     "asked_at",
     "gpu_seconds_used",
 )
@@ -82,6 +83,7 @@ class RunLine:
     state: RunState
     queue_position: int | None
     waiting_reason: str
+    starts_expected_at: datetime | None
     asked_at: datetime
     gpu_seconds_used: int | None
 
@@ -151,10 +153,11 @@ def page_of(runs: QuerySet[Run], page: str) -> Paged[RunLine]:
             state=RunState(state),
             queue_position=place,
             waiting_reason=why,
+            starts_expected_at=starts,
             asked_at=asked_at,
             gpu_seconds_used=used,
         )
-        for code, recipe, case, firm, state, place, why, asked_at, used in found.items
+        for code, recipe, case, firm, state, place, why, starts, asked_at, used in found.items
     ]
     return Paged(items=lines, count=found.count, page=found.page, size=found.size)
 

@@ -42,6 +42,15 @@ ENDINGS: Mapping[str, Text] = {
         "There was too little memory. Choose fewer tokens per step or a smaller model, and "
         "start again."
     ),
+    "no_progress": gettext_lazy(
+        "The machine lets no run go on for so long at once, and this one had saved nothing new "
+        "when it was stopped to go on later, so it would have begun anew for ever. Let it save "
+        "more often, or start it again with less work."
+    ),
+    "not_requeued": gettext_lazy(
+        "The machine lets no run go on for so long at once, and did not let this one go on "
+        "later. Continue it from its last checkpoint; tell the factory when it happens again."
+    ),
     "no_room": gettext_lazy(
         "The machine no longer has as many GPUs as this run asked for. Start it again with "
         "fewer GPUs."
@@ -87,7 +96,7 @@ ENDINGS: Mapping[str, Text] = {
     ),
 } | dict.fromkeys(
     # Nothing a reader did: the factory made a job that cannot be.
-    ("bad_key", "bad_command", "no_folder"),
+    ("bad_key", "bad_command", "bad_user", "no_folder"),
     gettext_lazy(
         "The factory made a mistake in sending this run. Nothing was billed. Tell the factory, "
         "and name the code of the run."
@@ -182,6 +191,13 @@ NOT_LET_IN = Wait(
     ),
     needs_you=True,
 )
+ACCOUNT = Wait(
+    sentence=gettext_lazy(
+        "The factory is still making the place where only this case can work, and the run "
+        "waits for it. If that takes more than an hour, ask the factory, and name the code of "
+        "the run."
+    )
+)
 
 # By Slurm's words, the first that fits: job_reason_string() in src/common/slurm_protocol_defs.c
 # of 22.05, and sentences of slurmctld as `plain` writes them. <slurm.schedmd.com/
@@ -202,6 +218,8 @@ WAITS: tuple[tuple[Wait, re.Pattern[str]], ...] = tuple(
         (MISFIT, r"(Assoc|QOS)Max\w+Per(Job|Node)(Limit)?|QOSMin\w+|MaxMemPerLimit"),
         (MISFIT, r"Partition(NodeLimit|Config)|BadConstraints|DeadLine"),
         (NOT_LET_IN, r"Invalid(Account|QOS)|(Account|QOS)NotAllowed"),
+        # Words of our own, see JobHeldUp.
+        (ACCOUNT, r"account_(hook|missing|not_ours|cannot_reach)|no_access_lists"),
         (LIMIT, r"(Assoc|QOS)(Grp|Max)\w+|Max\w+PerAccount|JobArrayTaskLimit"),
         (LIMIT, r"(Association|QOS)(Job|Resource|Time)Limit|AccountingPolicy"),
         (LIMIT, r"QOSUsageThreshold"),

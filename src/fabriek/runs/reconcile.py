@@ -6,39 +6,42 @@ repeated, so a pass can be interrupted anywhere (kill -9), and two of them may r
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from fabriek.allocations import actions as allocations
 from fabriek.allocations import queries as allocation_queries
-from fabriek.engines.base import Engine, EngineDown, JobRejected, Phase, Sighting
+from fabriek.engines.base import (
+    Engine,
+    EngineDown,
+    JobHeldUp,
+    JobRejected,
+    Phase,
+    Reason,
+    Sighting,
+)
 from fabriek.kernel.errors import StorageFull, WrongState
-from fabriek.runs import folders, jobs, reasons, tail
+from fabriek.runs import accounts, folders, jobs, reasons, remembered, silence, tail
+from fabriek.runs.budgets import tell_budgets
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE, RUN, RunState
 
 log = logging.getLogger(__name__)
 
 CLAIM = timedelta(minutes=1)
-SILENCE_BEFORE_LOST = timedelta(minutes=30)
+# Longer than any engine needs to stop what has used its time.
+OVERDUE_S = 600
+# After silence. Longer than it takes until the next pass, in which the others have their turn.
+TRY_AGAIN = timedelta(seconds=5)
 # How long after it was lost a run may still turn up in the accounting.
 LOST_AND_FOUND = timedelta(days=30)
-# Every start moves all places. To write down 5,000 takes `bulk_update` 2.4 s on SQLite, this
-# 0.1 s (0.5 s on PostgreSQL). A run that another pass moved meanwhile is left alone.
-KEEP_WAITING = """
-    UPDATE runs_run
-    SET queue_position = CAST(told.column3 AS integer), waiting_reason = told.column4
-    FROM (VALUES {rows}) AS told
-    WHERE told.column1 = runs_run.id AND told.column2 = runs_run.state
-"""
-ROWS_A_STATEMENT = 5_000  # SQLite takes 32,766 values
 STEP_FOR = {
+    Phase.QUEUED: "requeue",
     Phase.RUNNING: "start",
     Phase.SUCCEEDED: "succeed",
     Phase.FAILED: "fail",
@@ -47,32 +50,26 @@ STEP_FOR = {
 
 
 def tick(engine: Engine) -> None:
-    """Make one pass: tell budgets, send what waits, follow what lives."""
+    """Make one pass: tell budgets, send what waits, follow what lives.
+
+    An engine may be silent in one and answer in another: Slurm keeps budgets in one service
+    and its queue in another.
+    """
     allocations.expire_ended()
-    try:
-        tell_budgets(engine)
-        send_waiting(engine)
-        follow_living(engine)
-    except EngineDown as silence:
-        log.warning("The engine does not answer; nothing is concluded. %s", silence)
-
-
-def tell_budgets(engine: Engine) -> None:
-    """Project our ledger onto the engine; what was told is remembered only afterwards."""
-    today = timezone.localdate()
-    for allocation in allocation_queries.untold():
-        if allocation.is_open_on(today):
-            engine.open_budget(allocation.account, allocation.gpu_seconds_granted)
-        else:
-            engine.close_budget(allocation.account)
-        allocations.note_told(allocation, today)
+    for part in (tell_budgets, send_waiting, follow_living):
+        try:
+            part(engine)
+        except EngineDown as down:
+            log.warning("The engine does not answer; nothing is concluded. %s", down)
 
 
 def send_waiting(engine: Engine) -> None:
+    """Send what waits, but not before the engine knows its budget: it would say no for ever."""
     waiting = Run.objects.filter(state=RunState.WAITING).select_related(
         "allocation", "case", "continues"
     )
-    for run in waiting.order_by("asked_at"):
+    untold = Q(cancel_asked_at=None, allocation__in=allocation_queries.untold())
+    for run in waiting.exclude(untold).order_by("asked_at"):
         with _contained(run):
             if _claim(run):
                 _send(engine, run)
@@ -88,15 +85,35 @@ def follow_living(engine: Engine) -> None:
     followed = {run.key: run for run in rows}
     if not followed:
         return
-    for run in followed.values():
-        if run.cancel_asked_at and run.state in ALIVE:
-            engine.cancel(run.key)
+    living = {key: run for key, run in followed.items() if run.state in ALIVE}
+    _stop(engine, [key for key, run in living.items() if run.cancel_asked_at])
     sightings = engine.look(followed.keys())
-    _remember(followed, sightings)
-    _remember_waiting(followed, sightings)
+    silence.note_answer([run for key, run in living.items() if key not in sightings])
+    if silence.is_long_past():
+        goes_on = {key: seen for key, seen in sightings.items() if not seen.phase.is_final}
+        _stop(engine, [key for key in living if _is_overdue(living[key], goes_on.get(key))])
+    remembered.keep(followed, sightings)
+    remembered.keep_waiting(followed, sightings)
     for key, run in followed.items():
         with _contained(run):
             _follow(run, sightings.get(key))
+
+
+def _stop(engine: Engine, keys: Iterable[str]) -> None:
+    """One that cannot be stopped now must not keep all others from being followed."""
+    try:
+        for key in keys:
+            engine.cancel(key)
+    except EngineDown as down:
+        log.warning("Not all runs could be stopped; they will be. %s", down)
+
+
+def _is_overdue(run: Run, seen: Sighting | None) -> bool:
+    """Whether it has had far more than its time: what is started again counts for itself.
+
+    It counts in its own folder, where the work may write.
+    """
+    return seen is not None and seen.elapsed_s > run.timeout_s + OVERDUE_S
 
 
 def _send(engine: Engine, run: Run) -> None:
@@ -104,20 +121,39 @@ def _send(engine: Engine, run: Run) -> None:
         _call_off(engine, run)
         return
     try:
-        folders.prepare(run)
-    except folders.Busy:
-        return
-    except (OSError, StorageFull):
-        log.exception("%s could not be made ready.", run)
-        _advance(run, "fail", Sighting(Phase.FAILED, reason="not_ready"))
-        return
-    try:
-        engine.submit(jobs.job_of(run))
+        if _made_ready(run):
+            engine.submit(jobs.job_of(run))
+            _advance(run, "enqueue", Sighting(Phase.QUEUED))
     except JobRejected as rejection:
         log.warning("The engine rejects %s: %s", run, rejection)
         _advance(run, "fail", Sighting(Phase.FAILED, reason=rejection.code))
-    else:
-        _advance(run, "enqueue", Sighting(Phase.QUEUED))
+    except JobHeldUp as trouble:
+        _say_held_up(run, trouble)
+    except EngineDown:
+        _claim_until(run, timezone.now() + TRY_AGAIN)
+        raise
+
+
+def _made_ready(run: Run) -> bool:
+    """Raise: JobHeldUp."""
+    try:
+        accounts.ensure(run.case.unix_account)
+        folders.prepare(run)
+    except folders.Busy:
+        return False
+    except (OSError, StorageFull):
+        log.exception("%s could not be made ready.", run)
+        _advance(run, "fail", Sighting(Phase.FAILED, reason="not_ready"))
+        return False
+    return True
+
+
+def _say_held_up(run: Run, trouble: JobHeldUp) -> None:
+    """Keep why the run waits on; it is tried again when its claim has run out."""
+    if run.waiting_reason != trouble.code:
+        log.error("%s waits: %s", run, trouble)
+        waiting = Run.objects.filter(pk=run.pk, state=RunState.WAITING)
+        waiting.update(waiting_reason=trouble.code)
 
 
 def _call_off(engine: Engine, run: Run) -> None:
@@ -128,54 +164,9 @@ def _call_off(engine: Engine, run: Run) -> None:
         _advance(run, "cancel", Sighting(Phase.CANCELLED, reason="cancelled"))
 
 
-def _remember(followed: dict[str, Run], sightings: dict[str, Sighting]) -> None:
-    """Keep who was mentioned and how long each has run: two statements for any number.
-
-    A run which is lost later is billed for what it was seen to use.
-    """
-    Run.objects.filter(key__in=sightings.keys()).update(last_seen_at=timezone.now())
-    grown = []
-    for key, seen in sightings.items():
-        run = followed[key]
-        if run.state in ALIVE and not seen.phase.is_final and seen.elapsed_s > run.elapsed_s:
-            run.elapsed_s = seen.elapsed_s
-            grown.append(run)
-    if grown:
-        Run.objects.filter(state__in=ALIVE).bulk_update(grown, ["elapsed_s"])
-
-
-def _remember_waiting(followed: dict[str, Run], sightings: dict[str, Sighting]) -> None:
-    """Keep what the engine says of runs that wait: one statement, if any of it changed.
-
-    A job that the engine starts again waits although its run has started.
-    """
-    changed = []
-    for key, seen in sightings.items():
-        run = followed[key]
-        told = _waits(run, seen)
-        if told is not None and told != (run.queue_position, run.waiting_reason):
-            run.queue_position, run.waiting_reason = told
-            changed.append((run.pk, run.state, *told))
-    for start in range(0, len(changed), ROWS_A_STATEMENT):
-        rows = changed[start : start + ROWS_A_STATEMENT]
-        places = ", ".join(["(%s, %s, %s, %s)"] * len(rows))
-        with connection.cursor() as cursor:
-            cursor.execute(KEEP_WAITING.format(rows=places), [*chain.from_iterable(rows)])
-
-
-def _waits(run: Run, seen: Sighting) -> tuple[int | None, str] | None:
-    """Tell its place and why it waits, (None, "") when it does not; None: nothing to keep."""
-    if run.state in ALIVE and seen.phase is Phase.QUEUED:
-        return seen.queue_position, reasons.plain(seen.reason)
-    if run.state == RunState.RUNNING and seen.phase is Phase.RUNNING:
-        return None, ""
-    return None  # a step that is about to be taken empties it, or nothing may be concluded
-
-
 def _follow(run: Run, seen: Sighting | None) -> None:
     if seen is None:
-        silent = timezone.now() - run.last_seen_at > SILENCE_BEFORE_LOST
-        if silent and run.state in ALIVE:
+        if run.state in ALIVE and silence.is_too_long(run):
             lost = Sighting(Phase.UNKNOWN, elapsed_s=run.elapsed_s, reason="silent")
             _advance(run, "lose", lost)
         return
@@ -185,6 +176,8 @@ def _follow(run: Run, seen: Sighting | None) -> None:
         return  # the end would close the book on events that were not read yet
     if step and step in RUN.open_from(run.state):
         _advance(run, step, seen)
+    elif seen.starts > run.starts:  # started again while nobody looked
+        Run.objects.filter(pk=run.pk).update(starts=seen.starts)
 
 
 def _caught_up(run: Run) -> bool:
@@ -214,6 +207,10 @@ def _claim(run: Run) -> bool:
     return bool(free.filter(state=RunState.WAITING).update(claimed_until=now + CLAIM))
 
 
+def _claim_until(run: Run, moment: datetime) -> None:
+    Run.objects.filter(pk=run.pk, state=RunState.WAITING).update(claimed_until=moment)
+
+
 def _advance(run: Run, step: str, seen: Sighting) -> None:
     """Take the step and settle the GPU time together, unless another pass already did."""
     was_billed = run.gpu_seconds_used is not None
@@ -229,15 +226,22 @@ def _advance(run: Run, step: str, seen: Sighting) -> None:
 def _columns(run: Run, step: str, seen: Sighting) -> dict[str, object]:
     now = timezone.now()
     columns: dict[str, object] = {"elapsed_s": max(seen.elapsed_s, 0)}
-    columns |= {"queue_position": None, "waiting_reason": ""}
+    columns |= {"queue_position": None, "waiting_reason": "", "starts_expected_at": None}
+    columns["starts"] = max(seen.starts, run.starts)
+    if step == "enqueue":
+        columns["last_seen_at"] = now  # it may have been asked for hours ago
+    if step == "requeue":
+        columns |= {"queue_position": seen.queue_position}
+        columns |= {"waiting_reason": reasons.plain(seen.reason)}
     if step == "start":
         columns["started_at"] = run.started_at or _moment(seen.started_at) or now
         columns |= {"ended_at": None, "reason": ""}  # it may have been lost meanwhile
     elif step in {"succeed", "fail", "stop"} and run.started_at is None:
         columns["started_at"] = _moment(seen.started_at)
-    if step not in {"enqueue", "start"}:
+    if step not in {"enqueue", "requeue", "start"}:
         columns["ended_at"] = _moment(seen.ended_at) or now
-        columns["reason"] = seen.reason[:40]
+        stopped_by_us = not run.cancel_asked_at and _is_overdue(run, seen) and step == "stop"
+        columns["reason"] = Reason.TIMEOUT if stopped_by_us else seen.reason[:40]
         columns["exit_code"] = seen.exit_code
         columns["gpu_seconds_used"] = max(seen.elapsed_s, 0) * run.gpus
     return columns

@@ -13,7 +13,10 @@ from fabriek.people.models import Person
 from fabriek.runs import folders, reasons
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
+from fabriek_recipes.recipe import runnable
 
+# What people begin again is told by the room that offers it.
+INTERACTIVE = frozenset(recipe.name for recipe in runnable().values() if recipe.is_interactive)
 CONTINUABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
 
 
@@ -61,7 +64,7 @@ def next_steps(person: Person, run: Run, *, part: bool | None = None) -> list[Ne
             steps.append(_cancel(run))
     elif part and run.state in CONTINUABLE and folders.has_checkpoint(run):
         steps.append(_continue(run))
-    if part and run.state not in UNFINISHED:
+    if part and run.state not in UNFINISHED and run.recipe not in INTERACTIVE:
         steps.append(_again(run))
     return steps
 

@@ -34,7 +34,8 @@ class RecipesOut(Schema):
 class WishIn(Schema):
     """`inputs`: the name of the input, and what it is: `D26-0001`, or `D26-0001@2`.
 
-    `wish_id`: a UUID of your own; the same one sent twice is one run.
+    `gpus` counts all of them, over all `nodes`. `wish_id`: a UUID of your own; the same one
+    sent twice is one run.
     """
 
     case: str
@@ -43,6 +44,7 @@ class WishIn(Schema):
     knobs: dict[str, Any] = {}
     inputs: dict[str, str] = {}
     gpus: int = 1
+    nodes: int = 1
     seed: int = 1
     timeout_s: int | None = None
     wish_id: UUID | None = None
@@ -58,7 +60,10 @@ class PriceOut(Schema):
 
 
 class _Outside(Schema):
-    """A run as everybody who may see it sees it."""
+    """A run as everybody who may see it sees it.
+
+    `starts`: how often the machine started it, if it tells: a run may stop, save and go on.
+    """
 
     code: str
     case: str
@@ -66,11 +71,14 @@ class _Outside(Schema):
     allocation: str
     state: str
     gpus: int
+    nodes: int
     timeout_s: int
     asked_at: datetime
+    starts_expected_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
     elapsed_s: int
+    starts: int
     gpu_seconds_estimated: int
     gpu_seconds_held: int
     gpu_seconds_used: int | None
@@ -92,7 +100,8 @@ class RunDetailOut(_Outside):
     """From `knobs` on, but for `next_steps`: the consortium's; empty for others.
 
     `queue_position` 1 starts next; `waiting_reason` is the engine's word, and `waiting` says
-    both in the reader's language. They are empty when the engine does not tell.
+    both in the reader's language. `starts_expected_at` is the engine's estimate, which
+    `expected_start` says in words. They are empty when the engine does not tell.
     """
 
     continues: str | None
@@ -101,6 +110,7 @@ class RunDetailOut(_Outside):
     queue_position: int | None
     waiting_reason: str
     waiting: str
+    expected_start: str
     exit_code: int | None
     reason: str
     reason_sentence: str

@@ -10,12 +10,12 @@ from fabriek.kernel import words as amounts
 from fabriek.kernel.charts import LineChart, Series, line_chart
 from fabriek.kernel.errors import Text
 from fabriek.people.models import Person
-from fabriek.runs import folders, offers, queries, reasons, rules, words
+from fabriek.runs import expected_start, folders, offers, queries, reasons, rules, words
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store.models import Repository
 from fabriek.store.references import written
-from fabriek_recipes.recipe import catalogue
+from fabriek_recipes.recipe import runnable
 
 WAITING: dict[str, Text] = {
     RunState.WAITING: gettext_lazy("The factory makes the run ready"),
@@ -67,19 +67,19 @@ class Live:
 
 
 def recipe_title(run: Run) -> str:
-    recipe = catalogue().get(run.recipe)
+    recipe = runnable().get(run.recipe)
     return _(recipe.title) if recipe else run.recipe
 
 
 def live(run: Run, *, inside: bool) -> Live:
     left_s = queries.seconds_left(run) if inside else None
     log = folders.log_tail(run) if inside else ""
-    remaining = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
+    left = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
     return Live(
         doing=_doing(run, inside=inside),
         percent=queries.percent_done(run) if inside else None,
         detail=_detail(run) if inside else "",
-        remaining=remaining if left_s else "",
+        remaining=expected_start.sentence(run) or (left if left_s else ""),
         seen=seen(run),
         attention=waiting(run) if reasons.needs_you(run.waiting_reason) else "",
         log=log,
@@ -90,7 +90,7 @@ def live(run: Run, *, inside: bool) -> Live:
 
 def seen(run: Run) -> str:
     """Name what a page shows now, so that a page that asks again is told “nothing new”."""
-    waits = f"{run.queue_position or 0}-{run.waiting_reason}"
+    waits = f"{run.queue_position or 0}-{run.waiting_reason}-{expected_start.mark(run)}"
     return f"{run.state}-{run.events_offset}-{folders.log_bytes(run)}-{waits}"
 
 
@@ -108,7 +108,11 @@ def waiting(run: Run) -> str:
     """Say what the engine says of a run that waits; of one that is being stopped no more."""
     if run.cancel_asked_at:
         return ""
-    return reasons.waiting(run.queue_position, run.waiting_reason)
+    told = reasons.waiting(run.queue_position, run.waiting_reason)
+    if run.state == RunState.QUEUED and run.started_at:
+        onward = _("The run waits to go on from its last checkpoint, by itself.")
+        return f"{onward} {told}".strip()
+    return told
 
 
 def loss_chart(run: Run) -> LineChart:
@@ -140,13 +144,18 @@ def facts(run: Run) -> list[Fact]:
     rows = [
         Fact(label=_("Case"), value=run.case, url=run.case.get_absolute_url()),
         Fact(label=_("Asked by"), value=run.asked_by, help=amounts.moment(run.asked_at)),
-        Fact(label=_("GPUs"), value=amounts.number(run.gpus)),
+        Fact(label=_("GPUs"), value=_gpus(run)),
     ]
     if run.continues:
         url = run.continues.get_absolute_url()
         rows.append(Fact(label=_("Continues"), value=run.continues.code, url=url))
     if run.started_at:
-        rows.append(Fact(label=_("Started"), value=amounts.moment(run.started_at)))
+        waited_s = max(int((run.started_at - run.asked_at).total_seconds()), 0)
+        said = _("after a wait of %(time)s") % {"time": words.duration(waited_s)}
+        rows.append(Fact(label=_("Started"), value=amounts.moment(run.started_at), help=said))
+    if run.starts > 1:
+        said = _("The run stopped, saved and went on: it stays one run with one bill.")
+        rows.append(Fact(label=_("Parts"), value=amounts.number(run.starts), help=said))
     if run.ended_at:
         took = words.duration(run.elapsed_s)
         rows.append(Fact(label=_("Ended"), value=amounts.moment(run.ended_at), help=took))
@@ -178,11 +187,13 @@ def knobs(run: Run) -> list[Fact]:
         Fact(label=knob.title, value=knob.said_with_unit(value))
         for knob, value in offers.chosen(run.recipe, run.knobs)
     ]
+    if run.recipe in rules.INTERACTIVE:
+        return rows  # nothing in it is drawn by lot
     return [*rows, Fact(label=_("Seed"), value=str(run.seed))]
 
 
 def inputs(run: Run) -> list[Fact]:
-    recipe = catalogue().get(run.recipe)
+    recipe = runnable().get(run.recipe)
     titles = {need.name: need.title for need in recipe.inputs} if recipe else {}
     rows = []
     for row in queries.inputs_of(run):
@@ -201,7 +212,9 @@ def inputs(run: Run) -> list[Fact]:
 
 def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
     asks: dict[str, Text] = {
-        "cancel": _("Stop this run? What it learned up to its last checkpoint is kept."),
+        "cancel": _("Stop now? Programs that run in it end; your files are kept.")
+        if run.recipe in rules.INTERACTIVE
+        else _("Stop this run? What it learned up to its last checkpoint is kept."),
     }
     return [
         Button(
@@ -213,6 +226,13 @@ def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
         )
         for step in rules.next_steps(person, run, part=inside)
     ]
+
+
+def _gpus(run: Run) -> str:
+    if run.nodes == 1:
+        return amounts.number(run.gpus)
+    said = {"gpus": amounts.number(run.gpus), "nodes": amounts.number(run.nodes)}
+    return _("%(gpus)s over %(nodes)s nodes") % said
 
 
 def _doing(run: Run, *, inside: bool) -> str:

@@ -24,6 +24,8 @@ STILL_OPEN = ALIVE | {RunState.LOST}
 RUN = Lifecycle(
     ("enqueue", {RunState.WAITING}, RunState.QUEUED),
     ("cancel", {RunState.WAITING}, RunState.CANCELLED),
+    # It made room, or its time on the machine was up: it goes on from what it saved.
+    ("requeue", {RunState.RUNNING}, RunState.QUEUED),
     ("start", {RunState.QUEUED, RunState.LOST}, RunState.RUNNING),
     ("succeed", STILL_OPEN, RunState.SUCCEEDED),
     ("fail", STILL_OPEN | {RunState.WAITING}, RunState.FAILED),

@@ -7,11 +7,14 @@ database cannot keep is made fit or left out, and never stops the run from being
 import math
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 from django.db import transaction
 
+from fabriek.kernel import strange
 from fabriek.runs.models import Metric, Run
-from fabriek_recipes.run_folder import EVENTS, Event, read_events
+from fabriek_recipes.events import Event, events_in
+from fabriek_recipes.run_folder import EVENTS
 
 READS_A_PASS = 8  # one chatty run must not hold up the others
 NAME_MAX = 60
@@ -32,9 +35,16 @@ def catch_up(run: Run) -> bool:
     Offset and figures are kept in one transaction, so that a pass that is killed halfway
     loses nothing and doubles nothing.
     """
-    path = run.folder / EVENTS
+    try:
+        with strange.opened(run.folder, EVENTS) as file:
+            return _read(run, file)
+    except (FileNotFoundError, strange.Untrusted):
+        return True
+
+
+def _read(run: Run, file: BinaryIO) -> bool:
     for _ in range(READS_A_PASS):
-        events, offset = read_events(path, run.events_offset)
+        events, offset = events_in(file, run.events_offset)
         if offset == run.events_offset:
             return True
         _keep(run, events, offset)
@@ -70,7 +80,14 @@ def _columns(event: Event, known: Columns) -> Columns:
         case "stage":
             name = _text(fields.get("name"))[:STAGE_MAX]
             at = {"stage_at": _moment(event.at), "progress_at": None}
-            return {"stage": name, "progress_done": 0, "progress_total": 0, **at}
+            # What failed before no longer counts for a run that was started again.
+            return {
+                "stage": name,
+                "progress_done": 0,
+                "progress_total": 0,
+                "failure": {},
+                **at,
+            }
         case "progress":
             return {
                 "progress_done": _count(fields.get("done")),
@@ -82,9 +99,10 @@ def _columns(event: Event, known: Columns) -> Columns:
         case "failure":
             return {"failure": _told(fields)}
         case "warning":
-            warnings = known["warnings"]
-            told = [*warnings, _told(fields)] if isinstance(warnings, list) else []
-            return {"warnings": told[:WARNINGS_MAX]}
+            warnings, one = known["warnings"], _told(fields)
+            told = warnings if isinstance(warnings, list) else []
+            # A run that is started again says the same again.
+            return {"warnings": told if one in told else [*told, one][:WARNINGS_MAX]}
         case _other:
             return {}
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from fabriek.cases.models import Case
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
-from fabriek.runs import actions, offers, queries, reasons, rules, show
+from fabriek.runs import actions, expected_start, offers, queries, reasons, rules, show
 from fabriek.runs.forms import RunForm
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
@@ -25,12 +25,13 @@ def index(request: SignedIn) -> HttpResponse:
     asked = {name: request.GET.get(name, "") for name in ("q", "state", "sort")}
     rows = queries.listing(request.user, **asked)
     page = queries.page_of(rows, request.GET.get("page", "1"))
-    titles = {recipe.name: _(recipe.title) for recipe in offers.recipes()}
+    titles = offers.titles()
     lines = [
         (
             run,
             titles.get(run.recipe, run.recipe),
             reasons.waiting(run.queue_position, run.waiting_reason),
+            expected_start.about(run.starts_expected_at),
         )
         for run in page.items
     ]

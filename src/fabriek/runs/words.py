@@ -24,6 +24,7 @@ METRICS: dict[str, Text] = {
     "loss_held_out": gettext_lazy("Loss on rows kept apart"),
 }
 UNITS: dict[str, Text] = {
+    "minutes": gettext_lazy("minutes"),
     "passes": gettext_lazy("passes"),
     "pieces": gettext_lazy("pieces"),
     "rows": gettext_lazy("rows"),

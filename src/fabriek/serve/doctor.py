@@ -5,9 +5,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -15,21 +13,12 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from fabriek.engines.base import EngineDown
+from fabriek.lab import actions as lab
 from fabriek.runs import engine
+from fabriek.serve import isolation
+from fabriek.serve.findings import Finding
 
 ROOM_NEEDED_BYTES = 5 * 2**30
-
-Verdict = Literal["good", "lacking", "optional"]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
-    """One thing looked at. `mend` says what to do when it is not good."""
-
-    what: str
-    verdict: Verdict
-    said: str
-    mend: str = ""
 
 
 def examine() -> list[Finding]:
@@ -130,6 +119,22 @@ def _safety() -> Iterator[Finding]:
     )
 
 
+def _lab() -> Iterator[Finding]:
+    """Look at interactive work: it may be left off, but not half on."""
+    mend = ""
+    if settings.LAB and not lab.is_installed():
+        mend = "pip install -c constraints.txt -e '.[lab]'"
+    elif settings.LAB and not settings.LAB_URL:
+        mend = "Set FABRIEK_LAB_URL; docs/operate says how."
+    off = "off; FABRIEK_LAB=1 turns it on, where cases are kept apart or trust each other"
+    yield Finding(
+        what="Interactive work",
+        verdict="lacking" if mend else "good" if settings.LAB else "optional",
+        said=(settings.LAB_URL or "without an address") if settings.LAB else off,
+        mend=mend or "See “Interactive work” in docs/operate.",
+    )
+
+
 def _developing() -> Iterator[Finding]:
     for what, programs, package in (
         ("Message catalogues", ("xgettext",), "gettext"),
@@ -145,4 +150,14 @@ def _developing() -> Iterator[Finding]:
         )
 
 
-LOOKS = (_python, _training, _folders, _database, _engine, _safety, _developing)
+LOOKS = (
+    _python,
+    _training,
+    _folders,
+    _database,
+    _engine,
+    isolation.look,
+    _safety,
+    _lab,
+    _developing,
+)

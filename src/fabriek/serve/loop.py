@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
+from fabriek.machine import books, nightly, standing
 from fabriek.notices import post
 from fabriek.registry import collect
 from fabriek.runs import engine, reconcile
@@ -26,12 +27,23 @@ SWEEP_EVERY_S = 24 * 3600
 
 
 def one_pass() -> None:
-    for part in (follow_runs, collect.tick, post.tick):
+    for part in (follow_runs, look_at_machine, draw_books, collect.tick, post.tick):
         _contained(part)
 
 
 def follow_runs() -> None:
     reconcile.tick(engine.engine())
+
+
+def look_at_machine() -> None:
+    standing.keep(engine.engine())
+
+
+def draw_books() -> None:
+    """Draw the machine's accounting into ours, and hold it against the ledger by night."""
+    machine = engine.engine()
+    if books.tick(machine):
+        nightly.tick(machine)
 
 
 def sweep() -> None:

@@ -1,4 +1,4 @@
-"""Keep the portal and its loop alive: two processes, one command."""
+"""Keep the portal, its loop and its gateway alive: three processes, one command."""
 
 import ctypes
 import logging
@@ -8,8 +8,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
+
+from fabriek.lab import actions as lab
+from fabriek.lab import addresses
 
 log = logging.getLogger(__name__)
 
@@ -25,14 +28,17 @@ _libc = ctypes.CDLL(None)
 def run(*, host: str, port: int, threads: int) -> int:
     """Serve until SIGTERM or SIGINT.
 
-    A loop that dies is started again; without a web process there is nothing to serve, so its
-    end is the end.
+    A loop or a gateway that dies is started again; without a web process there is nothing to
+    serve, so its end is the end.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _setter(stop))
     command = web_command(host, port, threads)
-    with _process(command, before=_end_with_parent) as web, _kept_alive(_loop(), stop):
+    with (
+        _process(command, before=_end_with_parent) as web,
+        _all_kept_alive(_beside(port), stop),
+    ):
         while not stop.is_set() and web.poll() is None:
             stop.wait(LOOK_EVERY_S)
         stop.set()
@@ -56,8 +62,15 @@ def web_command(host: str, port: int, threads: int) -> list[str]:
     return [*command, "--timeout", "60", "--log-level", "warning"]
 
 
-def _loop() -> list[str]:
-    return [sys.executable, "-m", "fabriek", "loop", "--parent", str(os.getpid())]
+def _beside(port: int) -> dict[str, list[str]]:
+    """Name what runs beside the portal; the gateway only where there is work to go into."""
+    ours = [sys.executable, "-m", "fabriek"]
+    parent = ["--parent", str(os.getpid())]
+    beside = {"loop": [*ours, "loop", *parent]}
+    if lab.is_offered():
+        gateway = ["gateway", "--port", str(addresses.port(beside=port))]
+        beside["gateway"] = [*ours, *gateway, *parent]
+    return beside
 
 
 def _end_with_parent() -> None:
@@ -84,17 +97,27 @@ def _process(
 
 
 @contextmanager
-def _kept_alive(command: list[str], stop: threading.Event) -> Iterator[None]:
+def _all_kept_alive(commands: dict[str, list[str]], stop: threading.Event) -> Iterator[None]:
+    with ExitStack() as stack:
+        for name, command in commands.items():
+            stack.enter_context(_kept_alive(name, command, stop))
+        yield
+
+
+@contextmanager
+def _kept_alive(name: str, command: list[str], stop: threading.Event) -> Iterator[None]:
     def keep() -> None:
         while not stop.is_set():
             with _process(command) as child:
                 while not stop.is_set() and child.poll() is None:
                     stop.wait(LOOK_EVERY_S)
             if not stop.is_set():
-                log.warning("The loop ended with %s; it is started again.", child.returncode)
+                log.warning(
+                    "The %s ended with %s; it is started again.", name, child.returncode
+                )
                 stop.wait(REST_BEFORE_RESTART_S)
 
-    keeper = threading.Thread(target=keep, name="loop-keeper")
+    keeper = threading.Thread(target=keep, name=f"{name}-keeper")
     keeper.start()
     try:
         yield

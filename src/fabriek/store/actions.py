@@ -79,13 +79,18 @@ def store_bytes(
     return _arrived(repository, received, by=by)
 
 
-def adopt(repository: Repository, path: Path, *, by: Person | None) -> Blob:
-    """Take in a file that is on our disk already, such as a run's output.
+def adopt(
+    repository: Repository, path: Path, *, by: Person | None, within: Path | None = None
+) -> Blob:
+    """Take in a file that is on our disk already, such as an output `within` a run's folder.
 
     The file becomes read-only where it lies, because it may share its bytes with the store.
     """
     received = queries.the_store().adopt(
-        repository.organisation_id, path, limit_bytes=settings.UPLOAD_LIMIT_BYTES
+        repository.organisation_id,
+        path,
+        limit_bytes=settings.UPLOAD_LIMIT_BYTES,
+        within=within,
     )
     return _arrived(repository, received, by=by)
 

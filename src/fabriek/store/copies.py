@@ -4,10 +4,13 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import uuid
 from pathlib import Path
 
-READ_ONLY = 0o440
+# For everybody, as a run reads the very file as an account of its own. Who may come near is
+# said by the folders above: the store's is ours alone, a run's its account's too.
+READ_ONLY = 0o444
 FICLONE = 0x40049409  # linux/fs.h: share the blocks of one file with another
 # The answers of a file system that cannot: another disk, no such call, too many, not ours.
 CANNOT = {
@@ -34,6 +37,8 @@ def place(source: Path, target: Path) -> None:
     try:
         if not cloned(source, part) and not linked(source, part):
             shutil.copyfile(source, part)
+        # Also what lay in the store before it was so.
+        if stat.S_IMODE(part.stat().st_mode) != READ_ONLY:
             part.chmod(READ_ONLY)
         part.replace(target)
     finally:
@@ -45,7 +50,6 @@ def cloned(source: Path, target: Path) -> bool:
     """Share the blocks (Btrfs, XFS); False where the file system does not know how."""
     with source.open("rb") as there, target.open("xb") as here:
         if clone_into(here.fileno(), there.fileno()):
-            target.chmod(READ_ONLY)
             return True
     target.unlink()
     return False

@@ -1,6 +1,6 @@
 """Bytes in a folder by their SHA-256: written once, whole, and never changed.
 
-    <home>/<organisation>/<first two signs>/<sha256>    mode 0440
+    <home>/<organisation>/<first two signs>/<sha256>    mode 0444: the home is ours alone
     <home>/<organisation>/incoming/                     on the way in
     <home>/<organisation>/lock                          held while a name comes or goes
 
@@ -24,6 +24,7 @@ from pathlib import Path
 
 from django.utils.translation import gettext as _
 
+from fabriek.kernel import strange
 from fabriek.kernel.errors import Invalid
 from fabriek.store import copies, incoming
 from fabriek.store.incoming import Received, Source
@@ -64,13 +65,17 @@ class FolderStore:
             self._keep(organisation_id, received, file)
         return received
 
-    def adopt(self, organisation_id: int, path: Path, *, limit_bytes: int) -> Received:
+    def adopt(
+        self, organisation_id: int, path: Path, *, limit_bytes: int, within: Path | None = None
+    ) -> Received:
         """Take in a file that is on our disk already, without a copy where that is safe.
+
+        `within`: the folder of a job that may play tricks with what lies below it.
 
         Raises:
             Invalid: a link, or no file at all, or one that is still being written.
         """
-        with _opened(path) as file:
+        with _opened(path, within) as file:
             if os.fstat(file.fileno()).st_size > limit_bytes:
                 raise incoming.too_large(limit_bytes)
             return (
@@ -236,8 +241,15 @@ def checked(sha256: str) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BufferedReader]:
+def _opened(path: Path, within: Path | None = None) -> Iterator[BufferedReader]:
     """Open a plain file; a link could point at anybody's secrets, a pipe would never end."""
+    if within is not None:
+        try:
+            with strange.opened(within, path.relative_to(within).as_posix()) as file:
+                yield file
+        except strange.Untrusted as error:
+            raise _no_plain_file(path) from error
+        return
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:

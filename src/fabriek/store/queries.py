@@ -1,7 +1,10 @@
 """What the store holds: the newest revision, its files, and which bytes may be named."""
 
+import os
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import islice
+from pathlib import Path
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -14,7 +17,16 @@ AT_ONCE = 500
 
 
 def the_store() -> FolderStore:
-    return FolderStore(settings.STORE_HOME)
+    return FolderStore(_ours_alone(settings.STORE_HOME))
+
+
+@cache
+def _ours_alone(home: Path) -> Path:
+    """Let nobody else of this machine in: the files themselves may be read by everybody."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if home.stat().st_uid == os.geteuid():
+        home.chmod(0o700)
+    return home
 
 
 def latest(repository: Repository) -> Revision | None:

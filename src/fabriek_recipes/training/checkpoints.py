@@ -21,6 +21,8 @@ from safetensors.torch import save_file
 from fabriek_recipes.events import Json
 
 KEPT = 2
+# safetensors writes files only their owner may read; who continues the run must read them too.
+FILE_MODE = 0o640
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     }
     try:
         save_file(checkpoint.tensors, temporary, metadata=header)
+        temporary.chmod(FILE_MODE)
         _sync(temporary)
         temporary.replace(path)
         _sync(folder)

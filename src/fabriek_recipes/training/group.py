@@ -14,6 +14,8 @@ if TYPE_CHECKING:  # a wrong setting must be told before torch is read from disk
     import torch
 
 GOOD, BROKEN, FAILED, BUSY, STOPPED = 0, 1, 2, 3, 128 + signal.SIGTERM
+# Nothing is wrong with the run itself: an engine that can may start it again.
+LOST = os.EX_TEMPFAIL
 
 T = TypeVar("T")
 

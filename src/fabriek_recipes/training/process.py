@@ -96,7 +96,8 @@ def main(recipe: str, knobs: type[K], arguments: list[str]) -> int:
     """Run the recipe on the folder named in `arguments`; give the exit code.
 
     0 good, 2 an expected failure (told in the events), 1 a fault of ours, 143 stopped by
-    SIGTERM, 3 when another process is at work in the folder. Started by torchrun, the processes
+    SIGTERM, 75 when one of several processes was lost, 3 when another process is at work in the
+    folder. Started by torchrun, the processes
     do one run together: all end with the same code, and the first alone writes in the folder.
     """
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():

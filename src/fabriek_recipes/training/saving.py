@@ -14,8 +14,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from fabriek_recipes.events import Json, finite
 from fabriek_recipes.run_folder import REPORT, write_whole
 
-# safetensors writes files only their owner may read; on a shared disk the group must too.
-FILE_MODE, FOLDER_MODE = 0o640, 0o750
+# safetensors writes files only their owner may read. The portal may have another account: it
+# counts as the group, and nobody else comes past the folder of the run.
+FILE_MODE, FOLDER_MODE = 0o640, 0o770
 
 
 def whole(folder: Path, write: Callable[[Path], None]) -> None:

@@ -20,7 +20,7 @@ from torch import distributed
 from torch.distributed.distributed_c10d import PrefixStore, Store
 from torch.distributed.rendezvous import rendezvous
 
-from fabriek_recipes.training.group import FAILED, End, Ended, Seat
+from fabriek_recipes.training.group import LOST, End, Ended, Seat
 from fabriek_recipes.training.network import interface_to
 from fabriek_recipes.training.stopping import Stop
 from fabriek_recipes.words import Failed, _
@@ -40,7 +40,7 @@ LINGER_S = 5.0
 # Gradients are summed in pieces: few calls, and little memory beside the gradients themselves.
 PIECE_BYTES = 64 * 2**20
 END, STOP, NOTED = "end", "stop", "noted"
-LOST = "process_lost"
+PROCESS_LOST = "process_lost"
 
 T = TypeVar("T")
 
@@ -208,7 +208,7 @@ class Together:
 
     def _linger(self, end: End) -> None:
         until = time.monotonic() + LINGER_S
-        left = self.seat.size - (end.why is not None and end.why.code == LOST)
+        left = self.seat.size - (end.why is not None and end.why.code == PROCESS_LOST)
         with suppress(RuntimeError):
             while self._store.add(NOTED, 0) < left and time.monotonic() < until:
                 time.sleep(PAUSE_S_MIN)
@@ -260,7 +260,7 @@ def _lost() -> End:
         "A process of this run was lost, perhaps for lack of memory; start the run again, it "
         "goes on from where it was last saved."
     )
-    return End(FAILED, Failed(LOST, text))
+    return End(LOST, Failed(PROCESS_LOST, text))
 
 
 def _written(end: End) -> str:

@@ -16,6 +16,19 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name='Books',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('drawn_until', models.DateTimeField(null=True)),
+                ('drawn_at', models.DateTimeField(help_text='When it was last asked.', null=True)),
+                ('heard_at', models.DateTimeField(help_text='When it last answered.', null=True)),
+                ('silent_from', models.DateTimeField(null=True)),
+                ('silent_at', models.DateTimeField(null=True)),
+                ('reconciled_on', models.DateField(null=True)),
+                ('reconciled_at', models.DateTimeField(null=True)),
+            ],
+        ),
+        migrations.CreateModel(
             name='Standing',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -27,7 +40,7 @@ class Migration(migrations.Migration):
             name='Stretch',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=120, unique=True)),
+                ('key', models.CharField(max_length=140, unique=True)),
                 ('number', models.CharField(max_length=40)),
                 ('name', models.CharField(help_text='What it was called; our key for a run.', max_length=200)),
                 ('user', models.CharField(blank=True, max_length=64)),
@@ -42,8 +55,13 @@ class Migration(migrations.Migration):
                 ('elapsed_s', models.PositiveBigIntegerField(default=0)),
                 ('energy_j', models.PositiveBigIntegerField(null=True)),
                 ('energy_method', models.CharField(blank=True, max_length=20)),
+                ('is_history', models.BooleanField(default=False)),
+                ('awaits_charge', models.BooleanField(default=False)),
                 ('allocation', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stretches', to='allocations.allocation')),
                 ('run', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='stretches', to='runs.run')),
             ],
+            options={
+                'indexes': [models.Index(condition=models.Q(('awaits_charge', True)), fields=['allocation'], name='stretch_awaits_charge')],
+            },
         ),
     ]

@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 
 from django.core.management.base import BaseCommand
 
-from fabriek.serve import loop
+from fabriek.serve import isolation, loop
 
 
 class Command(BaseCommand):
@@ -17,6 +17,7 @@ class Command(BaseCommand):
     def handle(
         self, *_args: object, once: bool, parent: int | None, **_options: object
     ) -> None:
+        isolation.close_doors()
         if once:
             loop.one_pass()
         else:

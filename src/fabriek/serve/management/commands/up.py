@@ -7,7 +7,7 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from fabriek.serve import supervisor
+from fabriek.serve import isolation, supervisor
 
 
 class Command(BaseCommand):
@@ -23,6 +23,9 @@ class Command(BaseCommand):
     ) -> None:
         call_command("migrate", verbosity=0)
         call_command("seed")
+        isolation.close_doors()
+        for trouble in isolation.troubles():
+            self.stderr.write(f"{trouble.what}: {trouble.said}. {trouble.mend}")
         # Static files come from the packages; an absent folder would only cause a warning.
         settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         self.stdout.write(

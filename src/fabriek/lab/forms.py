@@ -1,0 +1,167 @@
+"""The form of interactive work: how many GPUs, for how long, with which data."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import uuid4
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.kernel import words
+from fabriek.kernel.errors import Invalid
+from fabriek.kernel.numbers import WholeNumberField
+from fabriek.lab import actions, queries
+from fabriek.people.models import Person
+from fabriek.runs import actions as runs
+from fabriek.runs import queries as run_queries
+from fabriek.runs.models import Run
+from fabriek.store.models import Revision
+from fabriek_recipes.lab.knobs import RECIPE
+
+INPUT = "input_"
+IDLE_MAX_MINUTES = 1_440
+
+
+class LabForm(forms.Form):
+    # A button that is pressed twice starts one session.
+    wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
+    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
+    gpus = WholeNumberField(
+        label=gettext_lazy("GPUs"),
+        initial=1,
+        min_value=1,
+        max_value=runs.GPUS_MAX,
+        help_text=gettext_lazy("All on one computer. One is enough to look around."),
+    )
+    hours = WholeNumberField(
+        label=gettext_lazy("Hours"),
+        initial=1,
+        min_value=1,
+        max_value=actions.HOURS_MAX,
+        help_text=gettext_lazy(
+            "It stops by itself after this time. Save your work: it is kept."
+        ),
+    )
+    idle_minutes = WholeNumberField(
+        label=gettext_lazy("Stop when nothing happens for"),
+        initial=30,
+        min_value=1,
+        max_value=IDLE_MAX_MINUTES,
+        help_text=gettext_lazy(
+            "A notebook that computes counts as work; an open page in a browser does not."
+        ),
+    )
+    earlier = forms.ChoiceField(
+        label=gettext_lazy("Begin with the files of"),
+        required=False,
+        help_text=gettext_lazy("They are copied: what is in the earlier session stays there."),
+    )
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        case: Case,
+        by: Person,
+        proposed: str = "",
+    ) -> None:
+        """`proposed`: the code of the earlier session that a link to this form asks for."""
+        super().__init__(data)
+        self.choices = run_queries.inputs_for(case, RECIPE, by)
+        self.allocations = {one.account: one for one in run_queries.allocations_of(case)}
+        self.earlier_runs: dict[str, Run] = {
+            run.code: run for run in queries.earlier(case)[: queries.EARLIER_MAX]
+        }
+        self._add_allocations()
+        self._add_earlier(proposed)
+        self._add_inputs()
+
+    @property
+    def input_names(self) -> list[str]:
+        return [INPUT + need.name for need in RECIPE.inputs]
+
+    def wish(self) -> actions.Wish:
+        given = self.cleaned_data
+        return actions.Wish(
+            hours=given["hours"],
+            gpus=given["gpus"],
+            idle_minutes=given["idle_minutes"],
+            inputs=self._revisions(given),
+            earlier=self.earlier_runs.get(given["earlier"]),
+            wish_id=given.get("wish_id") or uuid4(),
+        )
+
+    def allocation_chosen(self) -> Allocation:
+        return self.allocations[self.cleaned_data["allocation"]]
+
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            try:
+                price = runs.price(actions.run_wish(self.wish()))
+            except Invalid as refusal:
+                self.add_error(None, str(refusal))
+            else:
+                self._check_affordable(price.gpu_seconds_held)
+        return self.cleaned_data
+
+    def _check_affordable(self, held: int) -> None:
+        left = self.allocation_chosen().gpu_seconds_left
+        if held <= left:
+            return
+        said = _(
+            "This takes %(held)s; you have %(left)s. Choose fewer hours or fewer GPUs, or "
+            "ask for more GPU-hours."
+        )
+        self.add_error(
+            "hours", said % {"held": words.gpu_hours(held), "left": words.gpu_hours(left)}
+        )
+
+    def _revisions(self, given: Mapping[str, Any]) -> dict[str, Revision]:
+        return {
+            name: choice.revision
+            for name, offered in self.choices.items()
+            for choice in offered
+            if choice.reference == given.get(INPUT + name)
+        }
+
+    def _add_allocations(self) -> None:
+        field = cast("forms.ChoiceField", self.fields["allocation"])
+        field.choices = [(one.account, _left(one)) for one in self.allocations.values()]
+        field.initial = next(iter(self.allocations), "")
+        if len(self.allocations) == 1:
+            field.widget = forms.HiddenInput()
+
+    def _add_earlier(self, proposed: str) -> None:
+        field = cast("forms.ChoiceField", self.fields["earlier"])
+        field.choices = [
+            ("", _("An empty folder")),
+            *(
+                (code, f"{code}, {words.moment(r.asked_at)}")
+                for code, r in self.earlier_runs.items()
+            ),
+        ]
+        field.initial = proposed if proposed in self.earlier_runs else ""
+        if not self.earlier_runs:
+            field.widget = forms.HiddenInput()
+
+    def _add_inputs(self) -> None:
+        for need in RECIPE.inputs:
+            offered = self.choices[need.name]
+            pairs = [(c.reference, f"{c.reference}  {c.title}".strip()) for c in offered]
+            self.fields[INPUT + need.name] = forms.ChoiceField(
+                label=_(need.title),
+                help_text=_(need.help),
+                required=False,
+                choices=[("", _("None")), *pairs],
+            )
+
+
+def _left(allocation: Allocation) -> str:
+    return _("%(account)s: %(left)s left, until %(day)s") % {
+        "account": allocation.account,
+        "left": words.gpu_hours(allocation.gpu_seconds_left),
+        "day": words.day(allocation.ends_on),
+    }

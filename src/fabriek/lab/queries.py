@@ -1,0 +1,35 @@
+"""Questions about interactive work: who is in, and which files one could go on with."""
+
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+
+from fabriek.cases.models import Case
+from fabriek.lab.models import Entry
+from fabriek.people import tokens
+from fabriek.people.models import Person
+from fabriek.runs.models import Run
+from fabriek.runs.states import UNFINISHED
+from fabriek_recipes.lab.knobs import RECIPE
+
+EARLIER_MAX = 50
+
+
+def labs(person: Person) -> QuerySet[Run]:
+    return Run.objects.visible_to(person).filter(recipe=RECIPE.name)
+
+
+def earlier(case: Case) -> QuerySet[Run]:
+    """Sessions of this case that are over and once ran, newest first."""
+    over = Run.objects.filter(case=case, recipe=RECIPE.name, started_at__isnull=False)
+    return over.exclude(state__in=UNFINISHED).order_by("-asked_at")
+
+
+def admitted(admission: str) -> Entry | None:
+    """Find who holds this pass, with all that is asked of it again and again."""
+    rows = Entry.objects.filter(admission=tokens.digest(admission))
+    return rows.select_related("run__case", "person", "token").first()
+
+
+def stops_at(run: Run) -> datetime | None:
+    return run.started_at + timedelta(seconds=run.timeout_s) if run.started_at else None

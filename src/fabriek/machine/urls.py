@@ -1,0 +1,10 @@
+from django.urls import path
+
+from fabriek.machine import books_views, views
+
+app_name = "machine"
+urlpatterns = [
+    path("", views.machine, name="machine"),
+    path("now", views.now, name="now"),
+    path("books/", books_views.books, name="books"),
+]

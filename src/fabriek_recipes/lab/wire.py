@@ -1,0 +1,220 @@
+"""Many connections over one pair of pipes, such as the two ends of one `srun`.
+
+A frame is a head (channel, kind, length) and a body. The portal opens channels, the node
+carries each to the lab's socket. Each direction of a channel has a window: no more than so
+many bytes are under way that the other side has not passed on, so that one slow reader neither
+fills memory nor holds up the others. What runs on the node is the person's own: the portal
+believes no frame and ends the line at the first that breaks these rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from enum import IntEnum
+
+HEAD = struct.Struct(">IBI")
+CREDIT = struct.Struct(">I")
+WINDOW_BYTES = 256 * 1024
+PIECE_BYTES = 32 * 1024
+TELL_TAKEN_BYTES = WINDOW_BYTES // 4
+HELLO_BYTES_MAX = 1024
+# A browser opens six connections and one for each notebook and terminal.
+CHANNELS_MAX = 1024
+
+Pipes = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class Kind(IntEnum):
+    """What a frame says of its channel."""
+
+    HELLO = 0  # of no channel: the first frame from the node, with the lab's token
+    OPEN = 1
+    BYTES = 2
+    TAKEN = 3  # so many bytes were passed on
+    END = 4  # nothing more comes from this side
+    BROKEN = 5  # forget this channel
+
+
+class BrokenLine(Exception):
+    """The other side ended, or does not keep to the rules."""
+
+
+class Channel:
+    """One connection as the wire knows it; the bytes themselves are passed on by its task."""
+
+    def __init__(self, number: int) -> None:
+        """Begin with a full window in both directions."""
+        self.number = number
+        self.credit = WINDOW_BYTES
+        self.has_credit = asyncio.Event()
+        self.arrived: asyncio.Queue[bytes] = asyncio.Queue()
+        self.waiting_bytes = 0
+        self.task: asyncio.Task[None] | None = None
+
+    def take(self, data: bytes) -> None:
+        """Keep what arrived; an empty `data` is the end.
+
+        Raises:
+            BrokenLine: more came than the window allows.
+        """
+        self.waiting_bytes += len(data)
+        if self.waiting_bytes > WINDOW_BYTES:
+            raise BrokenLine("more than the window")
+        self.arrived.put_nowait(data)
+
+    def earn(self, taken: int) -> None:
+        """Widen the window again by what the other side passed on."""
+        self.credit = min(self.credit + taken, WINDOW_BYTES)
+        self.has_credit.set()
+
+
+class Wire:
+    """One end. `connect` makes the far end of a channel; without it none may be opened."""
+
+    def __init__(
+        self, pipes: Pipes, connect: Callable[[], Awaitable[Pipes]] | None = None
+    ) -> None:
+        """Take the two pipes."""
+        self._reader, self._writer = pipes
+        self._connect = connect
+        self._channels: dict[int, Channel] = {}
+        self._numbers = 0
+        self._writing = asyncio.Lock()
+
+    async def greet(self, word: bytes) -> None:
+        """Say the first frame."""
+        await self._send(0, Kind.HELLO, word)
+
+    async def greeted(self) -> bytes:
+        """Wait for the first frame of the other side.
+
+        Raises:
+            BrokenLine: it ended, or said something else.
+        """
+        _channel, kind, body = await self._frame()
+        if kind != Kind.HELLO or len(body) > HELLO_BYTES_MAX:
+            raise BrokenLine("no greeting")
+        return body
+
+    async def carry(self, pipes: Pipes) -> None:
+        """Carry one connection to the other side, until both directions have ended."""
+        if len(self._channels) >= CHANNELS_MAX:
+            pipes[1].close()
+            return
+        self._numbers += 1
+        channel = Channel(self._numbers)
+        channel.task = asyncio.current_task()
+        self._channels[channel.number] = channel
+        await self._send(channel.number, Kind.OPEN)
+        await self._pass_on(channel, pipes)
+
+    async def run(self) -> None:
+        """Read frames until the other side ends.
+
+        Raises:
+            BrokenLine: it ended, or does not keep to the rules.
+        """
+        try:
+            while True:
+                await self._take(*await self._frame())
+        finally:
+            for channel in list(self._channels.values()):
+                self._forget(channel)
+
+    async def _frame(self) -> tuple[int, int, bytes]:
+        try:
+            number, kind, length = HEAD.unpack(await self._reader.readexactly(HEAD.size))
+            if length > PIECE_BYTES:
+                raise BrokenLine("a frame too long")
+            return number, kind, await self._reader.readexactly(length)
+        except (asyncio.IncompleteReadError, OSError) as ended:
+            raise BrokenLine("the other side ended") from ended
+
+    async def _take(self, number: int, kind: int, body: bytes) -> None:
+        if kind == Kind.OPEN:
+            self._open(number)
+            return
+        channel = self._channels.get(number)
+        if channel is None:
+            return  # it has just ended here
+        if kind == Kind.BYTES and body:
+            channel.take(body)
+        elif kind == Kind.END:
+            channel.take(b"")
+        elif kind == Kind.TAKEN and len(body) == CREDIT.size:
+            channel.earn(*CREDIT.unpack(body))
+        elif kind == Kind.BROKEN:
+            self._forget(channel)
+        else:
+            raise BrokenLine("an unknown frame")
+
+    def _open(self, number: int) -> None:
+        full = len(self._channels) >= CHANNELS_MAX
+        if self._connect is None or number in self._channels or full:
+            raise BrokenLine("a channel that may not be opened")
+        channel = Channel(number)
+        self._channels[number] = channel
+        channel.task = asyncio.create_task(self._answer(channel, self._connect))
+
+    async def _answer(self, channel: Channel, connect: Callable[[], Awaitable[Pipes]]) -> None:
+        try:
+            pipes = await connect()
+        except OSError:
+            self._channels.pop(channel.number, None)
+            await self._send(channel.number, Kind.BROKEN)
+        else:
+            await self._pass_on(channel, pipes)
+
+    async def _pass_on(self, channel: Channel, pipes: Pipes) -> None:
+        """Pass bytes in both directions; trouble in one ends both."""
+        reader, writer = pipes
+        both = asyncio.gather(self._outward(channel, reader), self._inward(channel, writer))
+        try:
+            await both
+        except OSError:
+            with suppress(OSError):
+                await self._send(channel.number, Kind.BROKEN)
+        finally:
+            both.cancel()
+            self._channels.pop(channel.number, None)
+            writer.close()
+
+    async def _outward(self, channel: Channel, reader: asyncio.StreamReader) -> None:
+        while True:
+            while not channel.credit:
+                channel.has_credit.clear()
+                await channel.has_credit.wait()
+            data = await reader.read(min(PIECE_BYTES, channel.credit))
+            channel.credit -= len(data)
+            await self._send(channel.number, Kind.BYTES if data else Kind.END, data)
+            if not data:
+                return
+
+    async def _inward(self, channel: Channel, writer: asyncio.StreamWriter) -> None:
+        taken_bytes = 0
+        while data := await channel.arrived.get():
+            writer.write(data)
+            await writer.drain()
+            channel.waiting_bytes -= len(data)
+            taken_bytes += len(data)
+            # Not for each piece: Slurm's own connection holds back a small write after another
+            # small one for 40 ms (Nagle), and people would feel that at every key.
+            if taken_bytes >= TELL_TAKEN_BYTES:
+                await self._send(channel.number, Kind.TAKEN, CREDIT.pack(taken_bytes))
+                taken_bytes = 0
+        if writer.can_write_eof():
+            writer.write_eof()
+
+    def _forget(self, channel: Channel) -> None:
+        self._channels.pop(channel.number, None)
+        if channel.task:
+            channel.task.cancel()
+
+    async def _send(self, number: int, kind: Kind, body: bytes = b"") -> None:
+        # One at a time: several tasks may not wait for one pipe together before Python 3.12.
+        async with self._writing:
+            self._writer.write(HEAD.pack(number, kind, len(body)) + body)
+            await self._writer.drain()

@@ -1,0 +1,89 @@
+"""The real recipe through the factory: over several nodes, and longer than one job may be."""
+
+import pytest
+
+from fabriek.engines.slurm import WALL_LEAST_S
+from fabriek.kernel.models import Entry
+from fabriek.runs import folders
+from fabriek.runs.engine import engine
+from fabriek.runs.states import RunState
+from tests.engines.cluster import mended, part, said
+from tests.engines.waiting import eventually
+from tests.runs.world import a_text, followed, over, passes, seen_again
+
+pytestmark = [pytest.mark.slurm, pytest.mark.django_db]
+
+KNOBS = {"size": "tiny", "vocabulary": 300, "context_tokens": 32, "tokens_per_step": 256}
+TEXT = "\n\n".join(f"Dit is zin {n} over zorg en verkeer." for n in range(300))
+# What the loss of several processes may differ from that of one: sums in another order.
+CLOSE = 1e-4
+
+
+@pytest.fixture
+def text(world):
+    return a_text(world.case, world.person, text=TEXT)
+
+
+def losses(run):
+    return dict(run.metrics.filter(name="loss").values_list("step", "value"))
+
+
+def over_in_links(cluster, machine, run):
+    """Follow a run to its end, and let it go on at once where Slurm waits two minutes."""
+
+    def reached():
+        cluster.hurry_key(run.key)
+        passes(machine)
+        return not seen_again(run).is_unfinished
+
+    eventually(reached, within_s=150)
+    return seen_again(run)
+
+
+def test_two_nodes_of_two_gpus_learn_what_one_process_learns(world, machine, text):
+    wish = {"knobs": KNOBS, "inputs": {"dataset": text}, "timeout_s": 300}
+    many = over(machine, world.ask(**wish, gpus=4, nodes=2), within_s=120)
+    one = over(machine, world.ask(**wish), within_s=120)
+
+    assert (many.state, one.state) == (RunState.SUCCEEDED,) * 2, folders.log_tail(many)
+    assert losses(many).keys() == losses(one).keys() != set()
+    assert losses(many) == pytest.approx(losses(one), abs=CLOSE)
+    assert many.scores == pytest.approx(one.scores, abs=CLOSE)
+    assert "0: Starts on gpu" in folders.log_tail(many)
+    assert world.bill(many) == 4 * many.elapsed_s
+
+
+def test_a_run_longer_than_the_wall_is_one_run_with_one_bill(
+    world, machine, cluster, settings, text
+):
+    wish = {"knobs": KNOBS | {"epochs": 40}, "inputs": {"dataset": text}, "timeout_s": 300}
+    whole = over(machine, world.ask(**wish), within_s=120)
+    settings.SLURM_WALL_S = max(WALL_LEAST_S, whole.elapsed_s * 3 // 4)
+    links = over_in_links(cluster, engine(), world.ask(**wish))
+
+    assert (links.state, links.exit_code) == (RunState.SUCCEEDED, 0), folders.log_tail(links)
+    assert links.starts >= 2
+    entries = Entry.objects.filter(subject_kind="runs.run", subject_id=links.pk)
+    assert entries.filter(verb="runs.requeue").count() == links.starts - 1
+    assert losses(links) == pytest.approx(losses(whole), abs=CLOSE)
+    assert world.bill(links) == links.elapsed_s == links.gpu_seconds_used
+    assert world.held() == 0
+
+
+def test_a_node_that_dies_under_a_run_costs_only_time(world, machine, cluster, text):
+    knobs = KNOBS | {"epochs": 12, "checkpoint_every_steps": 3}
+    run = world.ask(knobs=knobs, inputs={"dataset": text}, timeout_s=300, gpus=2, nodes=2)
+    followed(machine, run, RunState.RUNNING, within_s=30)
+    eventually(lambda: folders.has_checkpoint(run), within_s=60)
+    names = said("squeue", "--noheader", f"--name={run.key}", "--format=%N").strip()
+    second = said("scontrol", "show", "hostnames", names).split()[1]
+    try:
+        part("stop", second)
+        ended = over_in_links(cluster, machine, run)
+    finally:
+        mended()
+
+    assert (ended.state, ended.exit_code) == (RunState.SUCCEEDED, 0), folders.log_tail(ended)
+    assert ended.starts >= 2
+    assert (ended.failure, ended.progress_done) == ({}, ended.progress_total)
+    assert world.bill(run) == 2 * ended.elapsed_s
