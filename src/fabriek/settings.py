@@ -20,6 +20,18 @@ def _words(name: str, default: str) -> list[str]:
     return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
 
 
+def _made(home: Path) -> Path:
+    """Make the factory's folder, and those above it that lack.
+
+    Nobody else may look into them, but jobs that run as other accounts pass through them.
+    """
+    lacking = [folder for folder in (home, *home.parents) if not folder.exists()]
+    for folder in reversed(lacking):
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+    return home
+
+
 def _secret_key(home: Path) -> str:
     """Read the key from the environment, else from the factory's own folder, made once.
 
@@ -29,8 +41,7 @@ def _secret_key(home: Path) -> str:
     given = os.environ.get("FABRIEK_SECRET_KEY")
     if given:
         return given
-    home.mkdir(parents=True, exist_ok=True)
-    path = home / "secret-key"
+    path = _made(home) / "secret-key"
     try:
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -44,8 +55,7 @@ def _secret_key(home: Path) -> str:
 def _database(url: str, home: Path) -> dict[str, object]:
     """Understand `sqlite:///path` and `postgresql://user:password@host:port/name`."""
     if not url:
-        home.mkdir(parents=True, exist_ok=True)
-        url = f"sqlite:///{home / 'fabriek.sqlite3'}"
+        url = f"sqlite:///{_made(home) / 'fabriek.sqlite3'}"
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {

@@ -98,17 +98,19 @@ def test_the_store_is_closed_before_the_first_file_comes_in(settings, tmp_path):
 
 
 def test_what_our_commands_write_is_for_us_alone(tmp_path):
-    """The database too, which sqlite makes with what the umask leaves."""
+    """The database too, which sqlite makes with what the umask leaves; jobs pass by it."""
+    home = tmp_path / "var" / "slurm"
     told = subprocess.run(
         [sys.executable, "-m", "fabriek", "migrate", "--verbosity=0"],
-        env={"PATH": os.environ["PATH"], "FABRIEK_HOME": str(tmp_path / "var")},
+        env={"PATH": os.environ["PATH"], "FABRIEK_HOME": str(home)},
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert told.returncode == 0, told.stderr
-    assert (tmp_path / "var" / "fabriek.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert (home / "fabriek.sqlite3").stat().st_mode & 0o777 == 0o600
+    assert [folder.stat().st_mode & 0o777 for folder in (home.parent, home)] == [0o711, 0o711]
 
 
 def test_one_account_for_all_is_lacking_on_a_cluster_and_plain_on_one_machine(settings, home):
