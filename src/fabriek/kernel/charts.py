@@ -47,6 +47,7 @@ class Line:
     place: int  # 1, 2, 3 ...: colour and dashes follow from it
     path: str
     last: str
+    is_dot: bool = False  # one measurement only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,12 +196,14 @@ def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
         for x, y in thin(series.points)
     ]
     # A single measurement is still to be seen: a stroke of no length draws its round cap.
-    path = "M" + "L".join(steps) if len(steps) > 1 else f"M{steps[0]}h0.1"
+    is_dot = len(steps) == 1
+    path = f"M{steps[0]}h0.1" if is_dot else "M" + "L".join(steps)
     return Line(
         name=series.name,
         place=(place - 1) % LINE_STYLES + 1,
         path=path,
         last=_said(series, series.points[-1][1]),
+        is_dot=is_dot,
     )
 
 
