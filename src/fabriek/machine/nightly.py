@@ -42,7 +42,8 @@ def tick(engine: Engine) -> None:
         Books.objects.filter(pk=1, reconciled_on=night).update(reconciled_on=before)
         log.warning("The night's reconciliation waits for the machine. %s", silence)
         return
-    if done.corrected or done.found_late:
+    # In its first night a factory finds all that was before it.
+    if done.corrected or (done.found_late and before):
         log.warning("By night: %s lines came late, %s bills were corrected.", *_figures(done))
 
 

@@ -34,8 +34,8 @@ class Command(BaseCommand):
             self.stdout.write(f"\n{'!' if finding.is_drift else '-'} {said.what}")
             if said.machine or said.ledger:
                 self.stdout.write(
-                    f"  GPU-hours: {said.machine or '?'} by the machine, "
-                    f"{said.ledger or '?'} in the ledger"
+                    f"  GPU-hours: {said.machine or 'nothing'} by the machine, "
+                    f"{said.ledger or 'nothing'} in the ledger"
                 )
             self.stdout.write(f"  {said.mend}")
 
