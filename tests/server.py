@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-STARTS_WITHIN_S = 60
+STARTS_WITHIN_S = 120
 
 
 @dataclass(frozen=True, kw_only=True)
