@@ -123,6 +123,8 @@ COUNTRIES = Path(
     os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
 )
 UPLOAD_LIMIT_BYTES = int(os.environ.get("FABRIEK_UPLOAD_LIMIT_BYTES", str(100 * 2**30)))
+# All files together of the model that a run made, or of the checkpoints that one goes on from.
+OUTPUTS_LIMIT_BYTES = int(os.environ.get("FABRIEK_OUTPUTS_LIMIT_BYTES", str(512 * 2**30)))
 
 # --- Django ------------------------------------------------------------------------------
 SECRET_KEY = _secret_key(HOME)
@@ -278,6 +280,9 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # form fields; files are streamed to di
 # --- Safety ------------------------------------------------------------------------------
 HTTPS = FACTORY_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+# With such names a browser takes them from this very host only, whatever stands beside it.
+SESSION_COOKIE_NAME = "__Host-sessionid" if HTTPS else "sessionid"
+CSRF_COOKIE_NAME = "__Host-csrftoken" if HTTPS else "csrftoken"
 SESSION_COOKIE_AGE = 12 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None

@@ -1,9 +1,14 @@
-"""Torchrun that passes signals and exit codes on: `python -m fabriek_recipes.torchrun …`.
+"""Torchrun that opens no door: `python -m fabriek_recipes.torchrun --nproc-per-node=2 -m …`.
 
-Takes torchrun's own words; started on several nodes by an engine, it finds the others by what
-that engine says (FABRIEK_NODES, FABRIEK_NODE and FABRIEK_FIRST). Torchrun itself dies of
-SIGUSR1, kills its processes half a minute after a SIGTERM whether they have saved or not, and
-at once at the second one, and ends with 1 whatever they ended with.
+Torchrun itself keeps a store to which anybody who reaches its port may write, and unpickles
+what it finds there. Here it minds the processes of one machine only, in its own memory. They
+and those of other machines meet in a file (FABRIEK_MEETING), made here on one machine and named
+by the engine on several, which also says how many they are (FABRIEK_NODES) and which this is
+(FABRIEK_NODE).
+
+It also passes signals and exit codes on: torchrun itself dies of SIGUSR1, kills its processes
+half a minute after a SIGTERM whether they have saved or not, and at once at the second one, and
+ends with 1 whatever they ended with.
 """
 
 from __future__ import annotations
@@ -15,14 +20,23 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from torch.distributed import HashStore  # type: ignore[attr-defined]
 from torch.distributed.elastic.multiprocessing.api import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-from torch.distributed.run import main as torchrun
+from torch.distributed.elastic.rendezvous import (
+    RendezvousHandler,
+    RendezvousInfo,
+    RendezvousParameters,
+    RendezvousStoreInfo,
+    rendezvous_handler_registry,
+)
+from torch.distributed.run import parse_args, run
 
 # Writing a large checkpoint to a busy disk takes minutes. The engine kills when its own time
 # for stopping is up.
 SAVE_WITHIN_S = 3600
 PASSED_ON = {signal.SIGUSR1, signal.SIGTERM}
+ALONE = "alone"
 
 
 def main(words: list[str]) -> int:
@@ -32,8 +46,14 @@ def main(words: list[str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, PASSED_ON)
     threading.Thread(target=_pass_on, daemon=True).start()
     os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", str(SAVE_WITHIN_S))
+    os.environ.setdefault("FABRIEK_MEETING", _place_in_memory())
+    rendezvous_handler_registry.register(ALONE, Alone)
+    given = parse_args(words)  # type: ignore[no-untyped-call]
+    # Whatever else was asked for, as `--standalone`, would open a port.
+    given.standalone, given.nnodes, given.rdzv_backend = False, "1", ALONE
+    del given.master_addr  # of which torchrun would say in each log that it is not used
     try:
-        torchrun([*placed(), *words])
+        run(given)  # type: ignore[no-untyped-call]
     except ChildFailedError as why:
         _rank, failure = why.get_first_failure()
         code = failure.exitcode
@@ -43,18 +63,44 @@ def main(words: list[str]) -> int:
     return 0
 
 
-def placed() -> list[str]:
-    """Tell torchrun which of several nodes this is; nothing on one alone."""
-    nodes = os.environ.get("FABRIEK_NODES", "1")
-    if nodes == "1":
-        return []
-    host, _, port = os.environ["FABRIEK_FIRST"].rpartition(":")
-    return [
-        f"--nnodes={nodes}",
-        f"--node-rank={os.environ['FABRIEK_NODE']}",
-        f"--master-addr={host}",
-        f"--master-port={port}",
-    ]
+class Alone(RendezvousHandler):
+    """What torchrun takes for the meeting of all machines: it finds itself alone."""
+
+    def __init__(self, given: RendezvousParameters) -> None:
+        """Keep its name."""
+        self._run_id = given.run_id
+
+    def get_backend(self) -> str:
+        """Give the name by which torchrun asks for this."""
+        return ALONE
+
+    def next_rendezvous(self) -> RendezvousInfo:
+        """Give a store that lies in this process alone, and no address."""
+        return RendezvousInfo(HashStore(), 0, 1, RendezvousStoreInfo("", 0))
+
+    def is_closed(self) -> bool:
+        """Nobody else could close it."""
+        return False
+
+    def set_closed(self) -> None:
+        """Nobody else needs to hear."""
+
+    def num_nodes_waiting(self) -> int:
+        """Nobody comes later."""
+        return 0
+
+    def get_run_id(self) -> str:
+        """Give its name back."""
+        return self._run_id
+
+    def shutdown(self) -> bool:
+        """Nothing is open."""
+        return True
+
+
+def _place_in_memory() -> str:
+    """Make a file that only this account can open and that goes when this process does."""
+    return f"/proc/{os.getpid()}/fd/{os.memfd_create('meeting')}"
 
 
 def _pass_on() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from fabriek.kernel import acl
 from tests.engines.waiting import eventually
 
+LIMIT = ("/usr/bin/timeout", "-k", "5", "20")
 HOOK = Path(__file__).parents[2] / "src" / "fabriek" / "serve" / "hooks" / "unix-account"
 
 
@@ -47,14 +48,16 @@ def remove(name):
 
 
 @contextmanager
-def portal(name):
+def portal(name, hook=HOOK, limit=LIMIT):
     """Let there be an account for a portal that is not root, with the lines of docs/operate."""
     rules = Path(f"/etc/sudoers.d/{name}")
     subprocess.run(["useradd", "--system", "--no-create-home", name], check=True)
     try:
         rules.touch(mode=0o440)
+        ended = " ".join(limit)
         rules.write_text(
-            f"{name} ALL=(%fabriek-cases) NOPASSWD: ALL\n{name} ALL=(root) NOPASSWD: {HOOK}\n"
+            f"{name} ALL=(%fabriek-cases) NOPASSWD: ALL\n"
+            f"{name} ALL=(root) NOPASSWD: {ended} {hook} *\n"
         )
         yield name
     finally:

@@ -9,6 +9,7 @@ from fabriek.engines import slurm_as
 from fabriek.engines.base import EngineDown, JobHeldUp
 from fabriek.engines.slurm_shell import Shell
 
+WARNS = "sudo: unable to resolve host portal: Name or service not known\n"
 THERE = next(one for one in pwd.getpwall() if one.pw_uid)
 
 
@@ -54,22 +55,27 @@ def test_others_ask_sudo_which_is_told_the_environment_again(monkeypatch):
 )
 def test_what_stands_in_the_way_is_understood(said, code):
     with pytest.raises(JobHeldUp) as trouble:
-        slurm_as.refuse_held_up("fab-c26-0001", said)
+        slurm_as.refuse_held_up("fab-c26-0001", 1, said)
 
     assert trouble.value.code == code
 
 
 @pytest.mark.parametrize(
-    "said",
+    ("code", "said"),
     [
-        "",
-        "sudo: unable to resolve host portal\nsbatch: error: Batch job submission failed: x\n",
-        "sbatch: error: Unable to contact slurm controller\n",
+        (1, ""),
+        (1, f"{WARNS}sbatch: error: Batch job submission failed: x\n"),
+        (1, "sbatch: error: Unable to contact slurm controller\n"),
+        (1, WARNS),
+        (1, "fabriek: here\nsudo: a password is required\n"),
+        (0, WARNS),
+        (124, "sudo: a password is required\n"),
+        (137, "sudo: a password is required\n"),
     ],
 )
-def test_what_sbatch_says_is_not_taken_for_that(said):
+def test_what_sbatch_says_is_not_taken_for_that(code, said):
     """It may have submitted the job all the same."""
-    slurm_as.refuse_held_up("fab-c26-0001", said)
+    slurm_as.refuse_held_up("fab-c26-0001", code, said)
 
 
 def test_a_folder_or_program_out_of_reach_keeps_the_command_from_running(tmp_path):
@@ -77,7 +83,9 @@ def test_a_folder_or_program_out_of_reach_keeps_the_command_from_running(tmp_pat
         words = slurm_as.reaching(str(folder), program, ("echo", "ran"))
         return subprocess.run(words, capture_output=True, text=True, check=False)
 
-    assert told(tmp_path, "sh").stdout == "ran\n"
+    ran = told(tmp_path, "sh")
+    assert (ran.stdout, slurm_as.without_mark(ran.stderr)) == ("ran\n", "")
+    assert ran.stderr == "fabriek: here\n"
     assert (
         told(tmp_path / "not there", "sh").stderr
         == f"fabriek: no way to {tmp_path}/not there\n"

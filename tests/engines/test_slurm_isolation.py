@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fabriek.engines.base import JobHeldUp, JobRejected, Phase, Reason
+from fabriek.engines.base import EngineDown, JobHeldUp, JobRejected, Phase, Reason
 from fabriek.engines.slurm_home import Home
 from tests.engines import strangers
 from tests.engines.cluster import CONF, Cluster, part, said
@@ -217,6 +217,145 @@ def test_our_own_job_is_found_after_a_death_though_its_number_was_lost(cluster, 
     assert len(cluster.numbers()) == 1
 
 
+LIES = """
+    export SLURM_CONF={conf}
+    number=$(squeue --me --noheader --name={key} --format=%i)
+    scontrol update jobid=$number name=innocent || exit 9
+    now=$(date +%s); rm -f .times
+    printf "start $now $number\\nend $((now + 1)) $number\\n" >.times; echo 0 >exit
+    : >lied; while [ ! -e go ]; do sleep 0.05; done; exit 3
+"""
+
+
+def liar(cluster, user):
+    """Let a job run that has another name by now, and wrote that it was over."""
+    script = LIES.format(conf=CONF, key=cluster.key())
+    job = submitted(cluster, "a", script, user, gpus=2)
+    eventually((job.folder / "lied").exists, within_s=30)
+    return job
+
+
+def test_a_job_that_renames_itself_and_writes_that_it_is_over_is_followed(cluster, names):
+    job = liar(cluster, names[0])
+    first = cluster.seen()
+    eventually(lambda: cluster.seen().elapsed_s >= 3, within_s=20)
+    (job.folder / "go").touch()
+
+    seen = cluster.ended()
+
+    assert first.phase is Phase.RUNNING
+    assert (seen.phase, seen.elapsed_s >= 3) == (Phase.FAILED, True)
+    number = (cluster.home / "slurm" / "jobs" / job.key / "number").read_text()
+    held = ("sacct", "-Xna", f"--jobs={number}", "--format=ElapsedRaw,State,JobName")
+    told = eventually(lambda: "FAILED" in said(*held) and said(*held).split())
+    assert told[0] == str(seen.elapsed_s)
+    assert told[2] != job.key
+
+
+def test_a_job_that_renamed_itself_is_found_in_the_accounting_alone(
+    cluster, names, monkeypatch
+):
+    job = liar(cluster, names[0])
+    (job.folder / "go").touch()
+    number = (cluster.home / "slurm" / "jobs" / job.key / "number").read_text()
+    state = ("sacct", "-Xna", f"--jobs={number}", "--format=State")
+    eventually(lambda: said(*state).split() == ["FAILED"], within_s=30)
+    before = cluster.seen()
+    # As when Slurm's queue forgot it, some minutes later.
+    monkeypatch.setattr("fabriek.engines.slurm_ask.Slurm.queue", lambda _self: [])
+
+    seen = cluster.another().look([job.key])[job.key]
+
+    assert (seen.phase, seen.elapsed_s) == (Phase.FAILED, before.elapsed_s)
+
+
+def test_a_job_that_renamed_itself_is_ended_when_that_is_asked_for(cluster, names):
+    job = liar(cluster, names[0])
+    cluster.seen()
+
+    cluster.engine.cancel(job.key)
+
+    seen = cluster.ended()
+    assert (seen.phase, seen.reason) == (Phase.CANCELLED, Reason.CANCELLED)
+    cluster.engine.cancel(job.key)
+
+
+def test_a_job_that_the_accounting_does_not_know_is_not_believed(cluster, names):
+    """Whoever could not be told of at all could write an end as it likes."""
+    job = submitted(cluster, "a", "true", names[0])
+    cluster.ended()
+    (cluster.home / "slurm" / "jobs" / job.key / "number").write_text("66999999")
+
+    assert cluster.another().look([job.key]) == {}
+
+
+def test_an_account_that_is_gone_keeps_no_other_run_from_its_end(cluster, names):
+    gone = cluster.job("gone", "true", user=f"{names[0][:9]}-c26-0099")
+    home = Home(cluster.home / "slurm")
+    home.make()
+    with home.locked(gone.key):
+        home.intend(gone)
+        home.sent(gone.key, "66999998")
+    job = submitted(cluster, "a", "true", names[0])
+    cluster.ended()
+
+    seen = cluster.engine.look([job.key, gone.key])
+
+    assert {key: one.phase for key, one in seen.items()} == {job.key: Phase.SUCCEEDED}
+
+
+def test_the_number_that_an_account_has_is_asked_where_jobs_are_submitted(
+    cluster, names, monkeypatch
+):
+    assert cluster.engine.uid_of(names[0]) == uid(names[0])
+    with monkeypatch.context() as patched:
+        patched.setattr(subprocess, "run", _nothing)
+        assert cluster.engine.uid_of(names[0]) == uid(names[0])
+    with pytest.raises(JobHeldUp) as trouble:
+        cluster.engine.uid_of("fab-c26-9999")
+    assert trouble.value.code == "account_missing"
+
+
+@pytest.mark.parametrize("ends_with", [124, 137])
+def test_an_sbatch_that_is_ended_halfway_may_have_submitted_the_job(
+    cluster, names, monkeypatch, ends_with
+):
+    real, shims = shutil.which("sbatch"), cluster.folder / "shims"
+    shims.mkdir()
+    (shims / "sbatch").write_text(
+        "#!/bin/sh\necho 'sudo: unable to resolve host portal' >&2\n"
+        f'{real} "$@" >/dev/null; echo "sudo: a password is required" >&2; exit {ends_with}\n'
+    )
+    (shims / "sbatch").chmod(0o755)
+    job = cluster.job("a", "echo once >>times", user=names[0])
+    let_in(job.folder, names[0])
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{shims}:{os.environ['PATH']}")
+        with pytest.raises(EngineDown):
+            cluster.engine.submit(job)
+
+    cluster.engine.submit(job)
+
+    assert cluster.ended().phase is Phase.SUCCEEDED
+    assert len(cluster.numbers()) == 1
+    assert (job.folder / "times").read_text() == "once\n"
+
+
+def test_a_warning_of_sudo_is_no_refusal(cluster, names, monkeypatch):
+    shims = cluster.folder / "shims"
+    shims.mkdir()
+    (shims / "sbatch").write_text(
+        "#!/bin/sh\necho 'sudo: unable to resolve host portal: x' >&2\nexit 1\n"
+    )
+    (shims / "sbatch").chmod(0o755)
+    job = cluster.job("a", "true", user=names[0])
+    let_in(job.folder, names[0])
+    monkeypatch.setenv("PATH", f"{shims}:{os.environ['PATH']}")
+
+    with pytest.raises(EngineDown):
+        cluster.engine.submit(job)
+
+
 def test_an_account_that_does_not_exist_holds_up_its_job_alone(cluster, names):
     ghost = cluster.job("a", "true", user="fab-c26-9999")
     other = cluster.job("b", "true", user=names[0])
@@ -378,14 +517,75 @@ def test_a_portal_that_sudo_does_not_let_become_the_account_is_told_so(cluster, 
 
 def test_a_portal_that_is_not_root_lets_the_hook_make_accounts(portal, names):
     name = f"{names[0].partition('-')[0]}-c26-0009"
-    made = as_account(portal, "sudo", "-n", "--", str(strangers.HOOK), "ensure", name)
-    gone = as_account(portal, "sudo", "-n", "--", str(strangers.HOOK), "remove", name)
+    hook = ("sudo", "-n", "--", *strangers.LIMIT, str(strangers.HOOK))
+    made = as_account(portal, *hook, "ensure", name)
+    gone = as_account(portal, *hook, "remove", name)
     other = as_account(portal, "sudo", "-n", "--", "/usr/sbin/useradd", name)
+    free = as_account(portal, "sudo", "-n", "--", *strangers.LIMIT, "/usr/sbin/useradd", name)
 
-    assert (made.returncode, gone.returncode, other.returncode) == (0, 0, 1)
+    codes = [told.returncode for told in (made, gone, other, free)]
+    assert codes == [0, 0, 1, 1], made.stderr
+
+
+CALLS_HOOK = """
+import os, sys
+sys.path[:0] = {path!r}
+import django
+django.setup()
+from django.conf import settings
+from fabriek.engines.base import JobHeldUp
+from fabriek.runs import accounts
+settings.UNIX_HOOK = {hook!r}
+accounts.HOOK_S, accounts.KILL_S = 1, 1
+for _ in range(2):
+    try:
+        accounts.ensure("fab-c99-0001")
+    except JobHeldUp as trouble:
+        print(trouble.code, trouble)
+print([*accounts.known.failed])
+"""
+
+
+def test_a_hook_that_hangs_does_not_hold_up_a_portal_that_is_not_root(names):
+    """It runs as root, so that this portal could not end it: it ends itself."""
+    if not shutil.which("sudo"):
+        pytest.skip("no sudo is installed")
+    with open_place() as place:
+        hook = place / "hook"
+        hook.write_text(f"#!/bin/sh\necho $$ >>{place}/calls\ntrap '' TERM\nsleep 60\n")
+        hook.chmod(0o755)
+        name = f"{names[0].partition('-')[0]}-hangs"
+        with strangers.portal(name, hook, ("/usr/bin/timeout", "-k", "1", "1")):
+            (place / "home").mkdir()
+            os.chown(place / "home", uid(name), -1)
+            words = CALLS_HOOK.format(path=sys.path, hook=str(hook))
+            told = as_account(
+                name,
+                sys.executable,
+                "-c",
+                words,
+                env={
+                    "PATH": os.environ["PATH"],
+                    "DJANGO_SETTINGS_MODULE": "fabriek.settings",
+                    "FABRIEK_HOME": str(place / "home"),
+                    "FABRIEK_SECRET_KEY": "for this test",
+                },
+                timeout=60,
+            )
+        assert told.returncode == 0, told.stderr
+        [number] = (place / "calls").read_text().split()
+
+    lines = told.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["account_hook", "account_hook", "['']"]
+    assert "it was not over after 1 s" in lines[0], told.stderr
+    eventually(lambda: not _text(Path(f"/proc/{number}/cmdline")))  # gone, or but its shadow
 
 
 _run = subprocess.run
+
+
+def _nothing(*_words, **_more):
+    raise AssertionError("it was asked again")
 
 
 def _strangers_job(cluster, name, key, script):
@@ -427,6 +627,7 @@ def test_the_login_node_becomes_the_account(cluster, far, names):
     job = cluster.job("a", "id -un; sleep 60", user=names[0])
     let_in(job.folder, names[0])
 
+    assert far.uid_of(names[0]) == uid(names[0])
     far.submit(job)
     eventually(lambda: _text(job.folder / "log"), within_s=30)
     far.cancel(job.key)
@@ -441,4 +642,6 @@ def test_an_account_that_the_login_node_does_not_know_holds_up_its_job(cluster, 
         far.submit(cluster.job("a", "true", user="fab-c26-9999"))
 
     assert trouble.value.code == "account_not_ours"
+    with pytest.raises(JobHeldUp):
+        far.uid_of("fab-c26-9999")
     assert cluster.numbers() == set()

@@ -5,6 +5,7 @@ import sys
 import textwrap
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -98,24 +99,33 @@ def test_each_node_starts_the_command_and_knows_its_number_and_the_first(cluster
     assert len(first[2].split(",")) == len(second[2].split(",")) == 2
     names = {line.partition("=")[0] for line in second[3:]} - {"PWD", "SHLVL", "_", "OLDPWD"}
     assert names == {"PATH", "HOME", "LANG", "SEED", "FABRIEK_JOB", "FABRIEK_GPUS",
-                     "FABRIEK_NODES", "FABRIEK_NODE", "FABRIEK_FIRST"}  # fmt: skip
-    [meeting] = {line for line in first + second if line.startswith("FABRIEK_FIRST=")}
-    assert re.fullmatch(r"FABRIEK_FIRST=[\d.]+:\d+", meeting)
+                     "FABRIEK_NODES", "FABRIEK_NODE", "FABRIEK_FIRST",
+                     "FABRIEK_MEETING"}  # fmt: skip
+    [address] = {line for line in first + second if line.startswith("FABRIEK_FIRST=")}
+    assert re.fullmatch(r"FABRIEK_FIRST=[\d.]+", address)
 
 
-def test_two_jobs_at_once_meet_at_ports_of_their_own(cluster):
-    script = "echo $FABRIEK_FIRST >>meet; until [ -e go ]; do sleep 0.05; done"
-    jobs = [cluster.submit(name, script, gpus=2, nodes=2) for name in "ab"]
-    for job in jobs:
-        eventually(lambda job=job: meetings(job).count(":") == 2, within_s=20)
+def test_the_nodes_of_each_start_meet_in_a_file_of_that_start_alone(cluster):
+    script = 'touch "$FABRIEK_MEETING"; echo "$FABRIEK_MEETING" >>meet; '
+    job = cluster.submit("a", script + "until [ -e go ]; do sleep 0.05; done", **TWO)
+    eventually(lambda: len(meetings(job)) == 2, within_s=20)
+    said("scontrol", "requeue", *cluster.numbers())
 
-    first, second = (set(meetings(job).split()) for job in jobs)
+    def met_again():
+        cluster.hurry()
+        return len(meetings(job)) == 4
 
-    for job in jobs:
-        (job.folder / "go").touch()
+    eventually(met_again, within_s=60)
+    left = [str(path) for path in job.folder.glob(".meeting-*")]
+    (job.folder / "go").touch()
+
+    first, second = set(meetings(job)[:2]), set(meetings(job)[2:])
+    assert cluster.ended().phase == Phase.SUCCEEDED
     assert len(first) == len(second) == 1
     assert first != second
-    assert [cluster.ended(name).phase for name in "ab"] == [Phase.SUCCEEDED] * 2
+    assert left == list(second)
+    assert {Path(place).parent for place in second} == {job.folder}
+    assert not list(job.folder.glob(".meeting-*"))
 
 
 def test_hostile_words_stay_words_on_each_node(cluster):
@@ -220,7 +230,7 @@ def test_work_that_wants_to_start_again_goes_on_only_if_it_saved_something(clust
 
 def meetings(job):
     path = job.folder / "meet"
-    return path.read_text() if path.exists() else ""
+    return path.read_text().splitlines() if path.exists() else []
 
 
 def pid_in(job, number):

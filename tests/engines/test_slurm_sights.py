@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from fabriek.engines.base import Phase
+from fabriek.engines.base import Job, Phase
 from fabriek.engines.slurm_ask import Row
 from fabriek.engines.slurm_home import Home
 from fabriek.engines.slurm_sights import ACCOUNTING_SILENT, Sights
@@ -36,6 +36,23 @@ def test_an_end_without_its_moment_is_not_billed_yet(sights):
 
     assert (waits.phase, waits.reason) == (Phase.UNKNOWN, ACCOUNTING_SILENT)
     assert (told.phase, told.elapsed_s) == (Phase.SUCCEEDED, 1)
+
+
+@pytest.mark.parametrize("is_accounted", [True, False])
+def test_the_folder_is_believed_only_where_no_accounting_is_kept(
+    sights, tmp_path, is_accounted
+):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "exit").write_text("0\n")
+    home = Home(tmp_path)
+    with home.locked(KEY):
+        home.intend(Job(key=KEY, account="a", folder=folder, command=("x",), gpus=1,
+                        timeout_s=60))  # fmt: skip
+
+    seen = sights.sighting(KEY, None, [], is_accounted=is_accounted)
+
+    assert (seen and seen.phase) == (None if is_accounted else Phase.SUCCEEDED)
 
 
 def test_a_job_that_never_started_needs_no_moment_to_have_ended(sights):

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -113,7 +114,8 @@ def a_line(number="7", **changes):
     field = {
         "user": "ai", "state": "PENDING", "reason": "Priority", "account": "eu-1",
         "partition": "gpu", "priority": "5", "start": "N/A", "end": "N/A", "used": "0:00",
-        "restarts": "0", "exit": "0", "nodes": "", "name": "fabriek-7",
+        "restarts": "0", "exit": "0", "nodes": "", "submitted": "1795695300",
+        "name": "fabriek-7",
     } | changes  # fmt: skip
     return queued(number, *field.values())
 
@@ -122,6 +124,7 @@ def test_a_job_that_waits_has_no_start_even_if_slurm_expects_one():
     [row] = queue_rows(a_line(start="1795695307"), "~x~")
 
     assert (row.key, row.state, row.reason) == ("fabriek-7", "PENDING", "Priority")
+    assert row.submitted_at == 1795695300.0
     assert (row.started_at, row.elapsed_s, row.position) == (None, 0, 1)
 
 
@@ -156,7 +159,7 @@ def test_positions_follow_priority_within_a_partition_and_skip_what_runs():
 
 
 def test_a_name_that_looks_like_a_line_is_not_read_as_one():
-    forged = "x\n" + queued("8", "ai", *["COMPLETED"] * 11, "fabriek-7", mark="~y~").strip()
+    forged = "x\n" + queued("8", "ai", *["COMPLETED"] * 12, "fabriek-7", mark="~y~").strip()
 
     rows = queue_rows(a_line("1", name=forged) + a_line("2", name="b"), "~x~")
 
@@ -165,7 +168,7 @@ def test_a_name_that_looks_like_a_line_is_not_read_as_one():
 
 def test_accounting_comes_oldest_first_with_what_each_stretch_held():
     def line(state, start, end, elapsed, code="0:0", tres="cpu=1,gres/gpu=2"):
-        fields = ("7", "ai", state, "eu-1", start, end, elapsed, code, tres, "fabriek-7")
+        fields = ("7", "ai", state, "eu-1", start, end, elapsed, code, tres, "90", "fabriek-7")
         return "~x~".join(fields) + "\n"
 
     said = line("RUNNING", "200", "Unknown", "5") + line("REQUEUED", "100", "150", "50")
@@ -177,7 +180,7 @@ def test_accounting_comes_oldest_first_with_what_each_stretch_held():
         ("RUNNING", 200.0, None, 5),
         ("CANCELLED", None, 300.0, 0),
     ]
-    assert [row.gpus for row in rows] == [2, 2, 0]
+    assert [(row.gpus, row.submitted_at) for row in rows] == [(2, 90.0), (2, 90.0), (0, 90.0)]
 
 
 # Refusals
@@ -391,6 +394,15 @@ def test_stretches_of_a_job_that_started_again_are_added_up(tmp_path):
     expected = Trail(exit_code=None, started_at=100.0, ended_at=310.0, held_s=60)
     assert trail_in(tmp_path) == expected
     assert trail_in(tmp_path / "nothing") == Trail()
+
+
+def test_times_beyond_all_dates_are_brought_within_them(tmp_path):
+    (tmp_path / ".times").write_text("start 999999999998 7\nend 999999999999 7\n")
+
+    trail = trail_in(tmp_path)
+
+    assert datetime.fromtimestamp(trail.started_at, UTC).year == 3000
+    assert datetime.fromtimestamp(trail.ended_at, UTC).year == 3000
 
 
 @pytest.mark.parametrize("name", ["exit", ".times"])

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tracemalloc
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -31,6 +31,7 @@ LINE = (
     "17|snellius|alice|proj1|COMPLETED|1700000000|1700000600|1700004200|3600|2|"
     "billing=18,cpu=18,gres/gpu:h100=8,gres/gpu=8,mem=1440G,node=2|123456|train.sh"
 )
+THEN = datetime.fromtimestamp(1_700_000_000, UTC)  # its Submit
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_job_that_was_started_again_and_a_number_used_again_are_lines_of_their
 
 def test_history_of_our_own_accounts_is_linked_and_bills_nobody(db, file, capsys):
     allocation = an_allocation(gpu_seconds=3600)
-    run = a_run(allocation=allocation)
+    run = a_run(allocation=allocation, asked_at=THEN)
     ours = [
         a_line(Account=allocation.account, JobName=run.key),
         a_line(Account=allocation.account, JobIDRaw="18"),

@@ -8,7 +8,7 @@ from django.utils import timezone
 from fabriek.allocations import actions as allocations
 from fabriek.allocations import queries as allocation_queries
 from fabriek.allocations.lines import BILLED
-from fabriek.allocations.models import Allocation
+from fabriek.allocations.models import Allocation, Line
 from fabriek.engines.fake import Fake
 from fabriek.machine import books, drift, nightly
 from fabriek.machine.drift import Kind
@@ -310,3 +310,81 @@ def test_a_night_begins_at_its_hour_by_the_clock_of_the_factory(settings, moment
     settings.RECONCILE_HOUR = 3
 
     assert nightly.night_of(moment).day == day
+
+
+# --- a job around us that carries the key of a run ------------------------------------------
+LONG_AGO = timedelta(days=40)
+
+
+@pytest.fixture
+def old(allocation):
+    """Give a run that was over and billed long ago."""
+    Allocation.objects.update(opened_at=timezone.now() - timedelta(days=60))
+    run = a_billed_run(allocation, used=0, ago=LONG_AGO)
+    Run.objects.update(asked_at=run.ended_at - timedelta(hours=1))
+    return run
+
+
+def test_a_job_with_the_key_of_a_run_that_was_over_long_ago_is_billed_as_around_us(
+    machine, allocation, old
+):
+    machine.others = [counted(old, elapsed_s=3600, gpus=8)]
+
+    night(machine)
+
+    allocation.refresh_from_db()
+    assert Stretch.objects.get().run is None
+    assert allocation.gpu_seconds_spent == 8 * 3600
+    assert [finding.count for finding in findings(Kind.NO_SUCH_RUN)] == [1]
+
+
+def test_a_job_from_before_a_run_was_asked_for_is_none_of_its(machine, allocation):
+    run = a_billed_run(allocation, used=7200)
+    earlier = counted(run, elapsed_s=3600, ago=timedelta(days=2))
+    machine.others = [earlier, counted(run, elapsed_s=3600)]
+
+    night(machine)
+
+    allocation.refresh_from_db()
+    assert bill(run) == 7200
+    assert allocation.gpu_seconds_spent == 2 * 7200
+
+
+def test_a_job_with_the_key_of_a_run_that_ended_today_is_billed_as_part_of_it(
+    machine, allocation
+):
+    run = a_billed_run(allocation, used=7200, ago=timedelta(hours=6))
+    machine.others = [
+        counted(run, elapsed_s=3600, ago=timedelta(hours=6)),
+        counted(run, elapsed_s=1800, gpus=8, ago=timedelta(hours=2)),
+    ]
+
+    night(machine)
+
+    assert bill(run) == 7200 + 8 * 1800
+
+
+def test_the_night_looks_at_a_run_of_any_age_of_which_the_machine_counted_something_since(
+    machine, allocation, old
+):
+    """A job that was sent in the life of its run, and held its GPUs for weeks after that."""
+    allocations.correct(allocation, run_key=old.key, gpu_seconds_used=70, key="x", note="x")
+    Line.objects.filter(run_key=old.key).update(at=timezone.now() - timedelta(days=80))
+    weeks_s = int((LONG_AGO - timedelta(days=1)).total_seconds())
+    told = counted(old, elapsed_s=weeks_s, gpus=1, ago=timedelta(days=1))
+    machine.others = [told]
+
+    night(machine)
+    again = night(machine)
+
+    assert Stretch.objects.get().run == old
+    assert (bill(old), again.corrected) == (weeks_s, 0)
+
+
+def test_a_run_that_was_lost_keeps_what_is_told_of_it_weeks_later(machine, old):
+    Run.objects.update(state=RunState.LOST)
+    machine.others = [counted(old, elapsed_s=3600)]
+
+    night(machine)
+
+    assert Stretch.objects.get().run == old

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,7 +16,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.many]
 
 SRC = Path(__file__).parents[2] / "src"
 CLOSE = 1e-4
-TWO = ("--standalone", "--nproc-per-node=2")
 FULL = {
     "method": "full",
     "epochs": 40,
@@ -30,16 +28,17 @@ FULL = {
 class Started:
     """Processes that torchrun started, on one machine."""
 
-    def __init__(self, run: Run, *words: str, with_ours: bool = True):
-        torchrun = "fabriek_recipes.torchrun" if with_ours else "torch.distributed.run"
+    def __init__(self, run: Run, *words: str, beside: Path = SRC, **more: str):
         recipe = ["-m", f"fabriek_recipes.{run.recipe}", str(run.folder)]
+        words = words or ("--nproc-per-node=2",)
         self.run = run
         self.process = subprocess.Popen(
-            [sys.executable, "-m", torchrun, *(words or TWO), *recipe],
+            [sys.executable, "-m", "fabriek_recipes.torchrun", *words, *recipe],
             env={
                 **os.environ,
-                "PYTHONPATH": str(SRC),
+                "PYTHONPATH": f"{beside}:{SRC}",
                 "OMP_NUM_THREADS": "1",
+                **more,
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -51,7 +50,7 @@ class Started:
 
     def __exit__(self, *_error) -> None:
         if self.process.poll() is None:
-            for process in self._children():
+            for process in self.children():
                 os.kill(process, signal.SIGKILL)
             self.process.kill()
         self.process.communicate()
@@ -65,7 +64,7 @@ class Started:
         """Give the process number of a rank."""
         mark = f"\0RANK={number}\0".encode()
         return next(
-            pid for pid in self._children() if mark in Path(f"/proc/{pid}/environ").read_bytes()
+            pid for pid in self.children() if mark in Path(f"/proc/{pid}/environ").read_bytes()
         )
 
     def wait(self, done) -> None:
@@ -77,7 +76,7 @@ class Started:
     def wait_for_step(self, number: int) -> None:
         self.wait(lambda: any(step >= number for step in losses(self.run)))
 
-    def _children(self) -> list[int]:
+    def children(self) -> list[int]:
         pid = self.process.pid
         return [
             int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
@@ -124,10 +123,14 @@ def uninterrupted(tmp_path_factory, inputs) -> Run:
 
 
 @pytest.fixture
-def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
+def two_machines(tmp_path) -> list[dict[str, str]]:
+    """Say what an engine says on each of two machines."""
+    told = {
+        "FABRIEK_NODES": "2",
+        "FABRIEK_FIRST": "127.0.0.1",
+        "FABRIEK_MEETING": str(tmp_path / ".meeting-1"),
+    }
+    return [{**told, "FABRIEK_NODE": number} for number in "01"]
 
 
 def test_pretraining_by_two_is_that_of_one_also_in_steps_of_one_row(tmp_path, corpus):
@@ -137,7 +140,7 @@ def test_pretraining_by_two_is_that_of_one_also_in_steps_of_one_row(tmp_path, co
         for name in ("one", "many")
     )
 
-    with Started(many, with_ours=False) as started:
+    with Started(many) as started:
         assert started.ended() == 0
     assert one.start() == 0
 
@@ -147,20 +150,15 @@ def test_pretraining_by_two_is_that_of_one_also_in_steps_of_one_row(tmp_path, co
     assert not (many.folder / "checkpoints").exists()
 
 
-def test_two_machines_learn_a_small_addition_as_one_does(tmp_path, inputs, port):
+def test_two_machines_learn_a_small_addition_as_one_does(tmp_path, inputs, two_machines):
     knobs = {"epochs": 4, "learning_rate": 0.01, "tokens_per_step": 768}
     one, many = (
         prepare(tmp_path / name, "finetune_lm", knobs, inputs) for name in ("one", "many")
     )
-    words = (
-        "--nnodes=2",
-        "--nproc-per-node=1",
-        "--rdzv-backend=c10d",
-        f"--rdzv-endpoint=127.0.0.1:{port}",
-        "--rdzv-id=run",
-    )
+    one_each = "--nproc-per-node=1"
+    here, there = two_machines
 
-    with Started(many, *words) as first, Started(many, *words) as second:
+    with Started(many, one_each, **here) as first, Started(many, one_each, **there) as second:
         assert (first.ended(), second.ended()) == (0, 0)
     assert one.start() == 0
 
@@ -210,15 +208,16 @@ def test_a_killed_process_ends_the_others_and_leaves_a_folder_that_resumes(
     assert_equal(run, uninterrupted)
 
 
-def test_a_failure_of_one_process_is_that_of_all_and_told_once(tmp_path, inputs, port):
+def test_a_failure_of_one_process_is_that_of_all_and_told_once(tmp_path, inputs, two_machines):
     run = prepare(tmp_path / "run", "finetune_lm", FULL, inputs)
     spoilt = {**inputs, "dataset": write_rows(tmp_path / "data", [*rows(3), {"prompt": "a"}])}
     elsewhere = prepare(tmp_path / "elsewhere", "finetune_lm", FULL, spoilt)
-    words = ("--nnodes=2", "--master-addr=127.0.0.1", f"--master-port={port}")
+    one_each = "--nproc-per-node=1"
+    here, there = two_machines
 
     with (
-        Started(run, *words, "--node-rank=0") as first,
-        Started(elsewhere, *words, "--node-rank=1") as second,
+        Started(run, one_each, **here) as first,
+        Started(elsewhere, one_each, **there) as second,
     ):
         assert (first.ended(), second.ended()) == (2, 2)
 

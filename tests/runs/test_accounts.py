@@ -27,6 +27,7 @@ def as_if_root(monkeypatch):
     monkeypatch.setattr(accounts.os, "geteuid", lambda: 0)
     accounts.known.ensured.clear()
     accounts.known.failed.clear()
+    accounts.known.alike.clear()
 
 
 @pytest.fixture
@@ -183,6 +184,20 @@ def test_our_own_account_and_that_of_root_are_no_wall():
         assert trouble.value.code == "account_not_ours"
 
 
+def test_an_account_is_compared_with_the_clusters_once(hook):
+    asked = []
+
+    def uid_of(name):
+        asked.append(name)
+        return pwd.getpwnam(name).pw_uid
+
+    for _ in range(2):
+        accounts.refuse_another_number(THERE, uid_of)
+    accounts.refuse_another_number("", uid_of)
+
+    assert asked == [THERE]
+
+
 # --- in the loop -------------------------------------------------------------------------
 @pytest.fixture
 def world(db, settings):
@@ -253,6 +268,26 @@ def test_it_starts_when_the_account_can_be_made_and_says_nothing_more(
     assert run.folder.stat().st_mode & 0o7777 == 0o1770
 
 
+def test_an_account_that_has_another_number_on_the_cluster_is_let_in_nowhere(
+    world, hook, monkeypatch
+):
+    hook("exit 0")
+    monkeypatch.setattr(type(world.case), "unix_account", THERE)
+    run, engine = world.ask(), Fake()
+    engine.uids[THERE] = pwd.getpwnam(THERE).pw_uid + 1
+
+    passes(engine)
+
+    assert seen_again(run).waiting_reason == "account_other_number"
+    assert not run.folder.exists()
+    assert engine.jobs == {}
+
+    engine.uids[THERE] -= 1
+    type(run).objects.update(claimed_until=None)
+    passes(engine)
+    assert engine.jobs[run.key].user == THERE
+
+
 def test_a_disk_without_access_lists_holds_the_run_up(world, hook, monkeypatch):
     hook("exit 0")
     monkeypatch.setattr(type(world.case), "unix_account", THERE)
@@ -298,6 +333,7 @@ def test_each_word_for_it_has_a_sentence():
         "account_missing",
         "account_not_ours",
         "account_cannot_reach",
+        "account_other_number",
         "no_access_lists",
     )
 

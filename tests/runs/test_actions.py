@@ -275,6 +275,17 @@ def test_a_run_without_checkpoint_or_that_ended_well_is_not_continued(world):
     assert Run.objects.count() == 3
 
 
+def test_interactive_work_is_not_continued_as_a_run(stopped, world):
+    Run.objects.filter(pk=stopped.pk).update(recipe="lab", knobs={})
+    session = Run.objects.get(pk=stopped.pk)
+
+    with pytest.raises(WrongState, match="session"):
+        actions.go_on(session, by=world.person)
+
+    assert "continue" not in [step.name for step in rules.next_steps(world.person, session)]
+    assert Run.objects.count() == 1
+
+
 def test_continuing_after_the_last_day_is_refused(stopped, world):
     yesterday = timezone.localdate() - timedelta(days=1)
     type(world.allocation).objects.update(ends_on=yesterday)

@@ -1,6 +1,6 @@
 """Every word that an engine can say has a sentence, in both languages, with what to do."""
 
-import re
+import ast
 from pathlib import Path
 
 import pytest
@@ -23,11 +23,28 @@ def ending_words():
     """Collect from the code every word with which a run can end."""
     words = {word.value for word in Reason} | {str(word) for word in REASONS.values()} - {""}
     words |= {code for _, code in REFUSALS} | {"rejected"}  # JobRejected without a code
-    files = [*SOURCE.glob("engines/*.py"), SOURCE / "runs/jobs.py"]
-    for path in files:
-        words |= set(re.findall(r'code="(\w+)"', path.read_text()))
-    text = (SOURCE / "runs/reconcile.py").read_text()
-    return words | set(re.findall(r'reason="(\w+)"', text))
+    return words | said_of("JobRejected", "code") | said_of("Sighting", "reason", "runs")
+
+
+def said_of(kind, name, *rooms):
+    """Collect each word that the code gives as `name` to one of `kind`."""
+    return {
+        word.value.value
+        for room in rooms or ("engines", "runs")
+        for path in (SOURCE / room).glob("*.py")
+        for call in ast.walk(ast.parse(path.read_text()))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") == kind
+        for word in call.keywords
+        if word.arg == name and isinstance(word.value, ast.Constant)
+    }
+
+
+def test_each_word_for_what_holds_a_run_up_has_a_sentence():
+    held_up = said_of("JobHeldUp", "code")
+
+    assert {"account_hook", "account_missing", "no_access_lists"} < held_up
+    assert [word for word in held_up if "cluster says" in reasons.waiting(None, word)] == []
+    assert held_up.isdisjoint(ending_words())
 
 
 def test_the_words_for_an_ending_are_those_that_the_code_knows():

@@ -452,7 +452,7 @@ def test_a_full_disk_fails_the_run_costs_nothing_and_leaves_nothing(
 
 
 def test_all_events_are_read_before_a_run_is_called_over(world, engine, monkeypatch):
-    monkeypatch.setattr("fabriek.runs.tail.READS_A_PASS", 1)
+    monkeypatch.setattr("fabriek.runs.tail.READ_S_A_PASS", -1)  # one piece
     run = world.ask()
     passes(engine)
     events(run, {"at": 1.0, "kind": "stage", "name": "Learning"})
@@ -463,6 +463,17 @@ def test_all_events_are_read_before_a_run_is_called_over(world, engine, monkeypa
     passes(engine)
 
     assert (seen_again(run).state, seen_again(run).stage) == (RunState.SUCCEEDED, "Learning")
+
+
+def test_times_beyond_all_dates_do_not_keep_a_run_from_ending(world, engine):
+    """A job writes them itself, where the engine has no others."""
+    run = world.ask()
+    passes(engine)
+    engine.move(run.key, Sighting(Phase.SUCCEEDED, 100, started_at=1e12, ended_at=1e12))
+
+    passes(engine)
+
+    assert (seen_again(run).state, seen_again(run).ended_at.year) == (RunState.SUCCEEDED, 3000)
 
 
 # --- budgets ---------------------------------------------------------------------------------

@@ -1,12 +1,15 @@
 """Events of a run arrive in the database: once, in order, whatever a job writes."""
 
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
+from django.utils import translation
 
-from fabriek.runs import tail
+from fabriek.runs import tail, words
 from fabriek.runs.models import Metric
+from fabriek_recipes.events import LINE_BYTES_MAX
 from tests.factories import a_run
 from tests.runs.world import events, seen_again
 
@@ -151,7 +154,7 @@ def test_what_no_database_can_keep_is_made_fit():
 
 
 def test_a_chatty_run_is_read_in_pieces(monkeypatch):
-    monkeypatch.setattr(tail, "READS_A_PASS", 1)
+    monkeypatch.setattr(tail, "READ_S_A_PASS", -1)
     run = a_run()
     events(run, loss(1, 4.0))
 
@@ -161,3 +164,108 @@ def test_a_chatty_run_is_read_in_pieces(monkeypatch):
 
 def test_a_run_without_events_is_read_to_its_end():
     assert tail.catch_up(a_run())
+
+
+def a_flood(*, names, lines):
+    """Write events as small as they can be: as many figures as a file can hold."""
+    values = {f"n{number}": 1 for number in range(names)}
+    return [
+        {"kind": "metrics", "step": step, "values": values, "at": 1} for step in range(lines)
+    ]
+
+
+def test_a_flood_of_figures_costs_a_pass_about_a_second_and_ends():
+    run = a_run()
+    events(run, *a_flood(names=5_000, lines=1), *a_flood(names=100, lines=600))
+    longest = 0.0
+
+    for _ in range(60):
+        before = time.process_time()
+        is_read = tail.catch_up(run)
+        longest = max(longest, time.process_time() - before)
+        if is_read:
+            break
+
+    assert is_read
+    assert longest < 1.5  # it is 0.5; all at once took 3
+    assert Metric.objects.count() == 100 * 600
+
+
+def test_one_event_gives_only_so_many_figures():
+    run = a_run()
+    events(run, *a_flood(names=150, lines=1))
+
+    tail.catch_up(run)
+
+    assert Metric.objects.count() == tail.VALUES_MAX
+
+
+def test_a_run_has_only_so_many_names_and_says_so_once(monkeypatch):
+    monkeypatch.setattr(tail, "NAMES_MAX", 2)
+    run = a_run()
+    events(run, loss(1, 4.0, values={"a": 1, "b": 1, "c": 1, "d": 1}))
+    tail.catch_up(run)
+    tail.known_names.clear()  # a loop that was started again asks the database
+    events(run, loss(2, 4.0, values={"e": 1, "b": 2}))
+
+    tail.catch_up(run)
+
+    assert kept() == [("a", 1, 1), ("b", 1, 1), ("b", 2, 2)]
+    [warning] = seen_again(run).warnings
+    assert warning["code"] == "too_many_names"
+    with translation.override("nl"):
+        assert words.event_told(warning).startswith("Het programma geeft cijfers onder te veel")
+
+
+def test_the_names_of_a_run_are_asked_for_once(django_assert_num_queries):
+    run = a_run()
+    events(run, loss(1, 4.0))
+    tail.catch_up(run)
+    events(run, loss(2, 4.0))
+
+    with django_assert_num_queries(4):  # a savepoint, the run, its figures, the savepoint
+        tail.catch_up(run)
+
+
+def test_a_line_no_writer_makes_is_stepped_over():
+    run = a_run()
+    endless = json.dumps(loss(1, 4.0, more="x" * (3 * LINE_BYTES_MAX))) + "\n"
+    events(run, endless, loss(2, 3.0))
+
+    while not tail.catch_up(run):
+        pass
+
+    assert kept() == [("loss", 2, 3.0)]
+
+
+def test_events_without_an_end_do_not_keep_a_run_from_ending(monkeypatch):
+    monkeypatch.setattr(tail, "EVENTS_BYTES_MAX", 2 * tail.PIECE_BYTES)
+    run = a_run()
+    events(run, *a_flood(names=1, lines=5_000))
+
+    while not tail.catch_up(run):
+        pass
+    offset = seen_again(run).events_offset
+    assert tail.catch_up(run)
+
+    now = seen_again(run)
+    assert now.events_offset == offset < 3 * tail.PIECE_BYTES
+    assert [one["code"] for one in now.warnings] == ["too_many_events"]
+
+
+def test_warnings_take_only_so_much_room():
+    run = a_run()
+    values = {f"v{number}": "x" * 5_000 for number in range(8)}
+    more = {f"w{number}": 1 for number in range(100)}
+    told = [
+        {"kind": "warning", "code": f"c{number}", "text": "t", "values": values | more}
+        for number in range(30)
+    ]
+    events(run, *told)
+
+    tail.catch_up(run)
+
+    warnings = seen_again(run).warnings
+    assert len(warnings) == tail.WARNINGS_MAX
+    assert len(warnings[0]["values"]) == tail.TOLD_VALUES_MAX
+    assert warnings[0]["values"]["v0"] == "x" * tail.TOLD_VALUE_MAX

@@ -176,6 +176,22 @@ def test_a_disk_without_access_lists_is_lacking(accounts_on, monkeypatch):
     assert any("cannot let an account in" in one.said for one in said())
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_a_folder_of_runs_that_is_not_ours_is_lacking(accounts_on, home):
+    os.chown(home / "runs", 65_534, -1)
+
+    assert any("others can put something in the place" in one.said for one in said())
+
+
+def test_a_folder_of_runs_that_others_may_write_in_is_mended_or_lacking(accounts_on, home):
+    (home / "runs").chmod(0o777)
+
+    found = said()
+
+    assert (home / "runs").stat().st_mode & 0o777 == walls.PASSED
+    assert not any("others can put something in the place" in one.said for one in found)
+
+
 def test_the_demo_does_not_begin_what_would_wait_for_an_operator(accounts_on, monkeypatch):
     monkeypatch.setattr(ground, "_refuse_silence", lambda: None)
 

@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from fabriek.kernel import strange
 from fabriek.kernel.errors import Invalid, StorageFull, TooLarge
+from fabriek.store import incoming, sources
 from fabriek.store.files import FolderStore
 
 OURS, THEIRS = 1, 2
@@ -308,6 +310,51 @@ def test_a_link_a_pipe_and_a_folder_are_not_adopted(store, tmp_path):
             store.adopt(OURS, tmp_path / name, limit_bytes=LIMIT)
 
     assert everything_below(store.home) == []
+
+
+def test_what_a_job_left_never_shares_its_bytes_with_the_store(store, tmp_path):
+    """The job may hold open for writing what is ours: its first checkpoint."""
+    output = tmp_path / "model.safetensors"
+    output.write_bytes(MANY)
+    with output.open("r+b") as held:
+        place = strange.Place(folder=tmp_path)
+        received = store.adopt(OURS, output, limit_bytes=LIMIT, within=place)
+        held.write(b"EVIL")
+
+    assert store.verify(OURS, received.sha256)
+    assert store.path(OURS, received.sha256).stat().st_nlink == 1
+    assert output.read_bytes().startswith(b"EVIL")
+
+
+def test_of_a_file_that_grows_no_more_is_copied_than_it_had(tmp_path):
+    path = tmp_path / "grows"
+    path.write_bytes(b"1234")
+    with path.open("rb") as file:
+        path.write_bytes(b"12345678")
+
+        assert b"".join(sources.first_bytes(file, 4)) == b"1234"
+
+
+def test_a_file_of_holes_is_not_copied(store, tmp_path):
+    with (tmp_path / "hollow").open("wb") as file:
+        file.truncate(2**40)
+
+    with pytest.raises(Invalid, match="mostly of holes"):
+        store.adopt(
+            OURS,
+            tmp_path / "hollow",
+            limit_bytes=2**41,
+            within=strange.Place(folder=tmp_path),
+        )
+
+    assert everything_below(store.home) == []
+
+
+def test_without_room_for_all_of_it_nothing_is_copied(tmp_path):
+    with pytest.raises(StorageFull):
+        incoming.require_room(tmp_path / "store", 2**62)
+
+    incoming.require_room(tmp_path / "store", 1)
 
 
 def test_an_output_larger_than_the_limit_is_not_adopted(store, tmp_path):

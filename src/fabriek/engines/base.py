@@ -26,12 +26,13 @@ is killed it gets SIGTERM and a short time to write a checkpoint; some minutes b
 is up it may get SIGUSR1, which does no harm to a program that does not listen (a shell cannot).
 
 A job on several nodes starts its command once on each, in the same folder, and finds there how
-many they are (FABRIEK_NODES), which it is (FABRIEK_NODE, from 0) and where to meet: an address
-of the first node with a port that is free there (FABRIEK_FIRST, "host:port"). Each line of
-`log` then begins with the number of the node. It ends as the first command that ends badly, or
-well when all have. A job may be started again in its folder, after it was made to stop or its
-machine was lost: it then goes on from what it saved, and stays one job. With status 75
-(EX_TEMPFAIL) it wants that itself, as when one of its nodes is gone.
+many they are (FABRIEK_NODES), which it is (FABRIEK_NODE, from 0), the address by which the
+first is reached (FABRIEK_FIRST) and where to meet: a file in the folder, another at each start
+and not there yet, which the engine removes (FABRIEK_MEETING). Each line of `log` then begins
+with the number of the node. It ends as the first command that ends badly, or well when all
+have. A job may be started again in its folder, after it was made to stop or its machine was
+lost: it then goes on from what it saved, and stays one job. With status 75 (EX_TEMPFAIL) it
+wants that itself, as when one of its nodes is gone.
 """
 
 import math
@@ -282,6 +283,12 @@ class Engine(Protocol):
 
         It runs on the job's first node and as its user, with the stdin and stdout of what is
         started, and ends with the job at the latest. No promise that the job still runs.
+        """
+
+    def uid_of(self, user: str) -> int | None:
+        """Tell the number that an account has where jobs are submitted; None: it has none.
+
+        Raises: JobHeldUp, when nothing can be run as that account.
         """
 
     def tell_budgets(self, budgets: Collection[Budget]) -> None:

@@ -24,7 +24,7 @@ class Fake:
     """Set `down` to make it silent and `refuses` to a sentence to make it say no.
 
     It is one node of `gpus` GPUs, unless `nodes` is set to others. `others`: records of jobs
-    that somebody submitted around it.
+    that somebody submitted around it. `uids`: the numbers that accounts have there.
     """
 
     def __init__(self) -> None:
@@ -36,6 +36,7 @@ class Fake:
         self.gpus = 8
         self.nodes: tuple[Node, ...] = ()
         self.others: list[UsageRecord] = []
+        self.uids: dict[str, int] = {}
 
     def move(self, key: str, sighting: Sighting) -> None:
         """Let the job be seen like this from now on."""
@@ -74,6 +75,10 @@ class Fake:
         if key not in self.jobs:
             raise EngineDown(f"There is no job {key}.")
         return command
+
+    def uid_of(self, user: str) -> int | None:
+        self._answer()
+        return self.uids.get(user)
 
     def tell_budgets(self, budgets: Collection[Budget]) -> None:
         self._answer()

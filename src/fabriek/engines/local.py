@@ -104,6 +104,10 @@ class Local:
         """Give the command itself: the job runs here, as whoever runs this."""
         return command
 
+    def uid_of(self, user: str) -> int | None:  # noqa: ARG002
+        """Tell none: it becomes nobody else, and refuses jobs for which it should."""
+        return None
+
     @_answering()
     def tell_budgets(self, budgets: Collection[Budget]) -> None:
         """Keep which accounts are open; one machine has one user and no shares."""

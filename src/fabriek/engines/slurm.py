@@ -1,13 +1,14 @@
 """An engine for a Slurm cluster, by its own commands, here or on a login node.
 
-Our key is the job's name, never its number: numbers are used again. The truth about a job is
-Slurm's: the queue first, then the accounting; the run folder tells only what neither knows.
+Our key is the job's name, so that it is found though sbatch's answer was lost; once its number
+is known that counts, as a job may give itself another name. The truth about a job is Slurm's:
+the queue first, then the accounting; the run folder tells only what neither can know.
 """
 
 import logging
 import math
 import re
-import time
+import signal
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,13 +24,12 @@ from fabriek.engines.base import (
     Sighting,
     UsageRecord,
 )
-from fabriek.engines.slurm_as import USER, reaching, refuse_held_up
-from fabriek.engines.slurm_ask import Row, by_key
-from fabriek.engines.slurm_ask import Slurm as Cluster
+from fabriek.engines.slurm_as import USER, reaching, refuse_held_up, without_mark
 from fabriek.engines.slurm_budget import Budgets
 from fabriek.engines.slurm_home import Home
 from fabriek.engines.slurm_machine import machine_of
 from fabriek.engines.slurm_onward import Onward
+from fabriek.engines.slurm_ours import Ours
 from fabriek.engines.slurm_script import (
     ACCOUNT,
     KEY,
@@ -49,13 +49,11 @@ log = logging.getLogger(__name__)
 
 LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]*", re.ASCII)
 OVER = re.compile(r"already complet|Invalid job id")
-DAY_S = 86_400
-# How far back a job may have been asked for that our home does not know: longer than a run
-# may be lost and still be found.
-LONGEST_AGO_S = 60 * DAY_S
 WALL_LEAST_S = 10
 # Where the queue is full sbatch itself tries again for two minutes. All runs wait for it.
 SBATCH_S = 20
+# What timeout(1) ends with then, as itself or through a shell: it kills itself with sbatch.
+ENDED_BY_TIMEOUT = {124, 128 + signal.SIGKILL, -signal.SIGKILL}
 # How long an sbatch that gave no answer may still be on its way through a busy controller.
 UNCLEAR_S = 60.0
 
@@ -110,8 +108,11 @@ class Slurm:
         # A folder of its own: the local engine may have had this home before.
         self._home = Home(home.absolute() / "slurm")
         self._shell = Shell(self._home.root, ssh=site.ssh, conf=site.conf)
-        self._cluster = Cluster(self._shell)
+        self._ours = Ours(self._home, self._shell)
         self._sights = Sights(self._home)
+        # The number of each living job, and its account's on the cluster.
+        self._living: dict[str, str] = {}
+        self._uids: dict[str, int] = {}
         self._budgets = Budgets(self._shell, site.root)
         self._onward = Onward(self._shell, self._home)
         self._walls = Walls(self._shell, partition=site.partition, most_s=site.wall_s)
@@ -147,21 +148,24 @@ class Slurm:
         """Ask the queue once, and the accounting once for what the queue cannot tell."""
         self._home.make()
         wanted = {key for key in keys if KEY.fullmatch(key)}
-        everybody = self._cluster.queue()
-        queue = by_key(row for row in everybody if row.key in wanted and self._is_ours(row))
+        queue = self._ours.queue(wanted)
         standing = {key: self._sights.chosen(key, rows) for key, rows in queue.items()}
+        self._living = {key: it for key, it in self._living.items() if key not in wanted}
+        self._living |= {key: row.number for key, row in standing.items()}
         unsure = wanted - standing.keys()
         unsure |= {key for key, row in standing.items() if row.restarts}
         try:
-            past = self._past(unsure)
+            past = self._ours.past(unsure)
         except EngineDown:
             if not standing:
                 raise
             past = None
         seen: dict[str, Sighting] = {}
         for key in wanted:
-            stretches = None if past is None else past.get(key, [])
-            if sighting := self._sights.sighting(key, standing.get(key), stretches):
+            stretches = None if past is None else past.rows.get(key, [])
+            kept = past is None or past.is_kept
+            row = standing.get(key)
+            if sighting := self._sights.sighting(key, row, stretches, is_accounted=kept):
                 seen[key] = sighting
                 if stretches is not None and key in standing:
                     self._onward.shorten(key, standing[key], sighting.elapsed_s)
@@ -175,9 +179,12 @@ class Slurm:
         self._home.wish_cancelled(key)
         user = self._home.user(key)
         whose = f"--user={user or self._shell.user}"
+        # By its number when it was last seen with it: it may have another name.
+        which = self._living.get(key, f"--name={key}")
         try:
-            told = self._shell.ask("scancel", "--quiet", whose, f"--name={key}", user=user)
-            refuse_held_up(user, told.err)
+            told = self._shell.ask("scancel", whose, which, user=user)
+            if user:
+                refuse_held_up(user, told.code, told.err)
         except JobHeldUp:
             # Not to be solved by trying again, nor a reason to leave the other runs alone.
             log.exception("%s cannot be cancelled.", key)
@@ -195,6 +202,21 @@ class Slurm:
         if not number.isdigit():
             raise EngineDown(f"The job of {key} is not known.")
         return self._shell.opening(*beside(number, command), user=self._home.user(key))
+
+    @_answering()
+    def uid_of(self, user: str) -> int:
+        """Ask where jobs are submitted, once in the life of this process.
+
+        Raises: JobHeldUp, when nothing can be run as that account.
+        """
+        if user not in self._uids:
+            self._home.make()
+            told = self._shell.ask("id", "-u", user=user)
+            refuse_held_up(user, told.code, told.err)
+            if told.code or not told.out.strip().isdigit():
+                raise EngineDown(f"id -u as {user}: {told.err.strip()[:300]}")
+            self._uids[user] = int(told.out)
+        return self._uids[user]
 
     @property
     def budgets(self) -> Budgets:
@@ -229,9 +251,7 @@ class Slurm:
         """
         if not self._home.knows(key):
             return False
-        everybody = self._cluster.queue()
-        rows = [row for row in everybody if row.key == key and self._is_ours(row)]
-        found = rows or self._past({key}).get(key)
+        found = self._ours.queue({key}).get(key) or self._ours.past({key}).rows.get(key)
         if found:
             self._home.sent(key, self._sights.chosen(key, found).number)
             return True
@@ -266,23 +286,14 @@ class Slurm:
         if not told.code and number.isdigit():
             return number
         if job.user:
-            refuse_held_up(job.user, told.err)
-        if refused := refusal(told.err):
-            raise refused
-        if not SURELY_NOT.search(told.err):
-            self._home.unclear(job.key)
-        raise EngineDown(f"sbatch: {told.err.strip()[:300]}")
+            refuse_held_up(job.user, told.code, told.err)
+        raise self._not_taken(job.key, told.code, without_mark(told.err).strip())
 
-    def _past(self, keys: Collection[str]) -> dict[str, list[Row]]:
-        if not keys:
-            return {}
-        long_ago = time.time() - LONGEST_AGO_S
-        asked_at = min(self._home.asked_at(key) or long_ago for key in keys)
-        # A day of margin: the clocks of portal and cluster may differ.
-        users = {self._home.user(key) or self._shell.user for key in keys}
-        rows = self._cluster.accounting(since=asked_at - DAY_S, keys=keys, users=users)
-        return by_key(row for row in rows or () if row.key in keys and self._is_ours(row))
-
-    def _is_ours(self, row: Row) -> bool:
-        """Whether it runs as whom we submitted it: anybody can give a job our key's name."""
-        return row.user == (self._home.user(row.key) or self._shell.user)
+    def _not_taken(self, key: str, code: int, said: str) -> JobRejected | EngineDown:
+        """Say why there is no number: of one that was ended nobody knows what it had done."""
+        is_told = code not in ENDED_BY_TIMEOUT
+        if is_told and (refused := refusal(said)):
+            return refused
+        if not is_told or not SURELY_NOT.search(said):
+            self._home.unclear(key)
+        return EngineDown(f"sbatch ended with {code}: {said[:300]}")

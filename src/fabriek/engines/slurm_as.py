@@ -25,9 +25,17 @@ exit $?"""
 REACHES = """\
 cd -- "$1" 2>/dev/null && [ -w . ] || { echo "fabriek: no way to $1" >&2; exit 1; }
 command -v -- "$2" >/dev/null || { echo "fabriek: no way to $2" >&2; exit 1; }
-cd /; shift 2; exec "$@\""""
+echo 'fabriek: here' >&2; cd /; shift 2; exec "$@\""""
+MARK = re.compile(r"^fabriek: here\n", re.MULTILINE)
+OF_SLURM = re.compile(r"^(?:sbatch|scancel): ", re.MULTILINE)
 NO_WAY = re.compile(r"^fabriek: no way to (.*)$", re.MULTILINE)
-NOT_THEM = re.compile(r"^(?:\S*sh: (?:\d+: )?)?(?:sudo|setpriv|id): .*$", re.MULTILINE)
+# sudo also warns, and goes on; then it is not its word that counts.
+NOT_THEM = re.compile(
+    r"^(?:\S*sh: (?:\d+: )?)?(?:sudo|setpriv|id): (?!unable to (?:resolve host|send audit)).*$",
+    re.MULTILINE,
+)
+# What sudo, setpriv and a shell end with that could not start the command. It may itself.
+NOT_STARTED = {1, 126, 127}
 
 
 def as_user(user: str, words: tuple[str, ...], said: Mapping[str, str]) -> list[str]:
@@ -56,17 +64,23 @@ def reaching(folder: str, program: str, words: tuple[str, ...]) -> tuple[str, ..
     return ("/bin/sh", "-c", REACHES, "sh", folder, program, *words)
 
 
-def refuse_held_up(user: str, said: str) -> None:
-    """Understand why a command did not run as `user`, from what it said.
+def without_mark(said: str) -> str:
+    return MARK.sub("", said)
+
+
+def refuse_held_up(user: str, code: int, said: str) -> None:
+    """Understand why a command did not run as `user`, from what it ended with and said.
 
     Raises: JobHeldUp.
     """
+    if code not in NOT_STARTED or MARK.search(said):
+        return
     if found := NO_WAY.search(said):
         raise JobHeldUp(
             f"The account {user} cannot use {found[1]}: let it pass the folders above.",
             code="account_cannot_reach",
         )
-    if "sbatch:" not in said and (found := NOT_THEM.search(said)):
+    if not OF_SLURM.search(said) and (found := NOT_THEM.search(said)):
         raise JobHeldUp(
             f"Nothing can be run as {user} ({found[0][:200]}).", code="account_not_ours"
         )

@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from fabriek.engines.base import EngineDown
@@ -18,11 +18,11 @@ from fabriek.engines.slurm_words import (
 
 IN_QUEUE = (
     "JobID", "UserName", "State", "Reason", "Account", "Partition", "PriorityLong", "StartTime",
-    "EndTime", "TimeUsed", "RestartCnt", "exit_code", "NodeList", "Name",
+    "EndTime", "TimeUsed", "RestartCnt", "exit_code", "NodeList", "SubmitTime", "Name",
 )  # fmt: skip
 IN_ACCOUNTING = (
     "JobIDRaw", "User", "State", "Account", "Start", "End", "ElapsedRaw", "ExitCode",
-    "AllocTRES", "JobName",
+    "AllocTRES", "Submit", "JobName",
 )  # fmt: skip
 # sacct takes no times before this one, in 2001.
 BEGINNING = 1_000_000_000
@@ -36,6 +36,7 @@ class Row:
 
     `started_at`: when it got its GPUs; None if it never had them. `starts_at`: when Slurm
     expects a job that waits to get them; None where its scheduler has not looked so far ahead.
+    `key`: what it is called now, which its user may change. `submitted_at`: or started again.
     """
 
     number: str
@@ -44,6 +45,7 @@ class Row:
     account: str
     state: str
     reason: str = ""
+    submitted_at: float | None = None
     started_at: float | None = None
     starts_at: float | None = None
     ended_at: float | None = None
@@ -75,24 +77,37 @@ class Slurm:
         self,
         *,
         since: float,
+        numbers: Collection[str] = (),
         keys: Collection[str] = (),
-        users: Collection[str] = (),
     ) -> list[Row] | None:
-        """Stretches of jobs of these users that lasted after `since`, oldest first.
+        """Stretches of everybody's jobs that lasted after `since`, oldest first.
+
+        `numbers`, `keys`: only jobs with one of these numbers, or one of these names.
 
         None: no accounting is kept.
         """
+        filters = [
+            f"--{option}={','.join(sorted(wanted))}"
+            for option, wanted in (("jobs", numbers), ("name", keys))
+            if wanted
+        ]
+        if len(numbers) + len(keys) > NAMES_MAX:
+            filters = [""]
+        rows: dict[Row, None] = {}  # each once, in order
+        for some in filters:
+            told = self._accounting(some, since)
+            if told is None:
+                return None
+            rows |= dict.fromkeys(told)
+        return sorted(rows, key=lambda row: row.started_at or row.ended_at or 0)
+
+    def _accounting(self, some: str, since: float) -> list[Row] | None:
         mark = new_mark()
-        words = ["--allocations", "--duplicates", "--noheader", "--parsable2"]
+        # Of all users: sacct answers nothing at all when one of those it is told is not there.
+        words = ["--allusers", "--allocations", "--duplicates", "--noheader", "--parsable2"]
         words += [f"--delimiter={mark}", f"--format={','.join(IN_ACCOUNTING)}"]
         words += [f"--starttime=uts{max(int(since), BEGINNING)}"]
-        if len(users) <= NAMES_MAX:
-            words += [f"--user={','.join(sorted(users))}"]
-        else:
-            words += ["--allusers"]
-        if keys and len(keys) <= NAMES_MAX:
-            words += [f"--name={','.join(sorted(keys))}"]
-        told = self._shell.ask("sacct", *words)
+        told = self._shell.ask("sacct", *words, *([some] if some else []))
         if told.code and "accounting storage is disabled" in told.err:
             return None
         if told.code:
@@ -123,6 +138,7 @@ def queue_rows(said: str, mark: str) -> list[Row]:
             account=field["Account"],
             state=state,
             reason="" if field["Reason"] == "None" else field["Reason"],
+            submitted_at=moment(field["SubmitTime"]),
             started_at=moment(field["StartTime"]) if held else None,
             starts_at=moment(field["StartTime"]) if state == "PENDING" and not held else None,
             ended_at=moment(field["EndTime"]),
@@ -153,6 +169,7 @@ def accounting_rows(said: str, mark: str) -> list[Row]:
                 key=field["JobName"],
                 account=field["Account"],
                 state=state_word(field["State"]),
+                submitted_at=moment(field["Submit"]),
                 started_at=moment(field["Start"]) if held else None,
                 ended_at=moment(field["End"]),
                 elapsed_s=int(field["ElapsedRaw"] or 0) if held else 0,
@@ -171,13 +188,6 @@ def fields(
         parts = line.removesuffix(mark).split(mark) if closed else line.split(mark)
         if len(parts) == len(names) and line.endswith(mark) >= closed:
             yield dict(zip(names, parts, strict=True))
-
-
-def by_key(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    grouped: dict[str, list[Row]] = {}
-    for row in rows:
-        grouped.setdefault(row.key, []).append(row)
-    return grouped
 
 
 def _was_refused(row: Row) -> bool:

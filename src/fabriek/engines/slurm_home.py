@@ -27,6 +27,7 @@ from fabriek.engines.slurm_program import STOPPED_FOR, TIMES
 LOCK_PATIENCE_S = 10.0
 TRAIL_BYTES_MAX = 65_536
 TIME = re.compile(r"^(start|end) (\d{1,12}) ", re.ASCII | re.MULTILINE)
+LATEST = 32_503_680_000  # the year 3000; Python knows no dates after 9999
 EXIT = re.compile(r"\d{1,3}", re.ASCII)
 
 
@@ -45,11 +46,21 @@ class Trail:
     held_s: int = 0
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sent:
+    """A job that sbatch took under this number, between two moments of our clock."""
+
+    number: str
+    asked_at: float
+    answered_at: float
+
+
 class Home:
     def __init__(self, root: Path) -> None:
         self.root = root
         # Asked for each living job at each pass; what was written never changes.
         self._users: dict[str, str] = {}
+        self._sent: dict[str, Sent] = {}
 
     def make(self) -> None:
         """Nobody but us looks into it: here stand the keys of everybody's jobs."""
@@ -93,6 +104,20 @@ class Home:
 
     def number(self, key: str) -> str:
         return _read(self._folder(key) / "number")
+
+    def sent_as(self, key: str) -> Sent | None:
+        """Give what is known once sbatch answered; nothing while no number is known."""
+        if key in self._sent:
+            return self._sent[key]
+        number, said = self.number(key), _read(self._folder(key) / "job.json")
+        if not number.isdigit() or not said:
+            return None
+        self._sent[key] = Sent(
+            number=number,
+            asked_at=float(json.loads(said)["asked_at"]),
+            answered_at=(self._folder(key) / "number").stat().st_mtime,
+        )
+        return self._sent[key]
 
     def unclear(self, key: str) -> None:
         (self._folder(key) / "unclear").touch()
@@ -141,11 +166,12 @@ class Home:
 def trail_in(folder: Path) -> Trail:
     code = _read_strange(folder / "exit").strip()
     stretches: list[tuple[int, int | None]] = []
-    for word, at in TIME.findall(_read_strange(folder / TIMES)):
+    for word, said in TIME.findall(_read_strange(folder / TIMES)):
+        at = min(int(said), LATEST)
         if word == "start":
-            stretches.append((int(at), None))
+            stretches.append((at, None))
         elif stretches:
-            stretches[-1] = (stretches[-1][0], int(at))
+            stretches[-1] = (stretches[-1][0], at)
     ends = [end for _, end in stretches if end]
     return Trail(
         exit_code=int(code) if EXIT.fullmatch(code) else None,

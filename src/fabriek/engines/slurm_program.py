@@ -136,12 +136,14 @@ SIGNALS_ON_ONE = "TERM KILL"
 # srun passes SIGUSR1 and SIGUSR2 on to all processes of all nodes, but takes SIGTERM as a wish
 # to kill them at once.
 ON_MANY = """\
-port=$({python} -I -S -c {find_port} "$SLURM_JOB_ID") || port=$((10000 + SLURM_JOB_ID % 20000))
+rm -f .meeting-*
+meeting=.meeting-$SLURM_JOB_ID-$began
 srun --quiet --label --mpi=none --cpu-bind=none --kill-on-bad-exit=1 --nodes={nodes} \\
-  --ntasks-per-node=1 /bin/sh -c {node} node "$port" "$grace" >>log 2>&1 &
+  --ntasks-per-node=1 /bin/sh -c {node} node "$meeting" "$grace" >>log 2>&1 &
 job=$! all=$job"""
 # Where srun ended badly, but the work nowhere, a node was lost.
 FINISH_ON_MANY = """\
+rm -f .meeting-*
 [ "$code" = 0 ] || code={lost}
 [ -f .code ] && read -r code <.code
 case $code in '' | *[!0-9]*) code=1 ;; esac"""
@@ -156,10 +158,10 @@ CR=$(printf '\\r')
 umask 027
 cd -- {folder} || exit 1
 echo "Starts on $SLURMD_NODENAME."
-port=$1 grace=$2
+meeting=$PWD/$1 grace=$2
 {work}
 set -- "FABRIEK_NODES={nodes}" "FABRIEK_NODE=$SLURM_NODEID" "$@"
-set -- "FABRIEK_FIRST=$SLURM_LAUNCH_NODE_IPADDR:$port" "$@"
+set -- "FABRIEK_FIRST=$SLURM_LAUNCH_NODE_IPADDR" "FABRIEK_MEETING=$meeting" "$@"
 trap '' USR1 USR2
 setsid env -i "$@" </dev/null 2>&1 &
 job=$!
@@ -184,17 +186,3 @@ set -- {command}
 [ -c /dev/nvidia0 ] && set -- "CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES" "$@"
 gpus=${{SLURM_STEP_GPUS:-${{SLURM_JOB_GPUS:-$CUDA_VISIBLE_DEVICES}}}}
 set -- {environment} "FABRIEK_GPUS=$gpus" "$@\""""
-
-# Below the ports that Linux gives to whoever calls out, and where no other job of the node
-# begins to look.
-FIND_PORT = """\
-import socket, sys
-for step in range(20000):
-    port = 10000 + (int(sys.argv[1]) * 16 + step) % 20000
-    try:
-        socket.create_server(("", port)).close()
-    except OSError:
-        continue
-    print(port)
-    break
-"""

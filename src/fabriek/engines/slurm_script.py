@@ -30,6 +30,7 @@ OURS_TO_SAY = (
     "FABRIEK_NODES",
     "FABRIEK_NODE",
     "FABRIEK_FIRST",
+    "FABRIEK_MEETING",
 )
 
 
@@ -104,8 +105,6 @@ def script(job: Job, *, grace_s: int, wall_s: int = 0) -> str:
 
 def _on_many(job: Job) -> str:
     return program.ON_MANY.format(
-        python=_quoted(sys.executable),
-        find_port=_quoted(program.FIND_PORT),
         nodes=job.nodes,
         node=_quoted(_on_each(job)),
     )

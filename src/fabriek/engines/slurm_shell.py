@@ -85,7 +85,7 @@ class Shell:
             raise EngineDown(f"{words[0]} cannot be run: {error}") from error
         out, err = (told.decode("utf-8", "replace") for told in (done.stdout, done.stderr))
         if user and done.returncode in CANNOT_RUN:
-            refuse_held_up(user, err)
+            refuse_held_up(user, done.returncode, err)
         if done.returncode in CANNOT_RUN or (self._ssh and done.returncode == SSH_FAILED):
             raise EngineDown(f"{words[0]} cannot be run: {err.strip()[:300]}")
         return Answer(done.returncode, out, err)

@@ -26,16 +26,25 @@ class Sights:
         return (ours or rows)[-1]
 
     def sighting(
-        self, key: str, standing: Row | None, stretches: list[Row] | None
+        self,
+        key: str,
+        standing: Row | None,
+        stretches: list[Row] | None,
+        *,
+        is_accounted: bool = True,
     ) -> Sighting | None:
-        """Say what is known. `stretches` None: the accounting is there, but does not answer."""
+        """Say what is known. `stretches` None: the accounting is there, but does not answer.
+
+        A job may write what it likes into its folder, also while it runs. So the folder is
+        believed only where no accounting is kept, or that was never told of the job's end.
+        """
         known = standing or (self.chosen(key, stretches) if stretches else None)
         if stretches is None and self._needs_past(key, standing):
             return Sighting(Phase.UNKNOWN, reason=ACCOUNTING_SILENT)
-        if standing is None and (known is None or not _concludes(known)):
-            return self._told_by_folder(key)
         if known is None:
-            return None
+            return None if is_accounted else self._told_by_folder(key)
+        if standing is None and not _concludes(known):
+            return self._told_by_folder(key)
         if _is_to_be_told(known):
             return Sighting(Phase.UNKNOWN, reason=ACCOUNTING_SILENT)
         earlier = [row for row in stretches or () if _is_earlier(row, known)]
@@ -84,7 +93,7 @@ class Sights:
         return held_s if phase(row.state).is_final else held_s + row.elapsed_s
 
     def _told_by_folder(self, key: str) -> Sighting | None:
-        """For a cluster without accounting, or one that has forgotten."""
+        """For a cluster without accounting, or one that lost its queue."""
         trail = self._home.trail(key)
         if trail.exit_code is None:
             return None

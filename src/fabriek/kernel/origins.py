@@ -40,7 +40,8 @@ def lab_url(told: str, factory_url: str) -> str:
     every name below localhost there. Elsewhere there is none until somebody makes the names.
 
     Raises:
-        ImproperlyConfigured: it has no * as the first part of its host, or is no address.
+        ImproperlyConfigured: it has no * as the first part of its host, is no address, is not
+            safe from listeners, or its pages could pass for the portal's.
     """
     if not told:
         parts = urlsplit(factory_url)
@@ -50,4 +51,34 @@ def lab_url(told: str, factory_url: str) -> str:
         raise ImproperlyConfigured(
             f"{told!r} needs a * before its host, such as https://*.lab.example.org."
         )
-    return origin_of(told.replace("*", "each")).replace("each", "*", 1)
+    address = origin_of(told.replace("*", "each")).replace("each", "*", 1)
+    _require_apart(address, factory_url)
+    return address
+
+
+def _require_apart(lab: str, factory_url: str) -> None:
+    """Refuse an address of labs whose pages could act as the portal's.
+
+    Passkeys of the portal are good on every host below its own; cookies can be left for every
+    host below. Below localhost both is so too: that is for trying out on one's own machine.
+    """
+    parts = urlsplit(lab)
+    below = (parts.hostname or "").removeprefix("*.")
+    if f".{below}".endswith(".localhost"):
+        return
+    if parts.scheme != "https":
+        raise ImproperlyConfigured(f"{lab!r} needs https: who listens could else go in too.")
+    portal = urlsplit(factory_url).hostname or ""
+    if f".{below}".endswith(f".{portal}") or f".{portal}".endswith(f".{below}"):
+        raise ImproperlyConfigured(
+            f"{lab!r} and the portal, {factory_url!r}, lie below one another: pages of a lab "
+            "could use the portal's passkeys or leave it cookies. Give labs a domain of their "
+            "own, such as https://*.example-lab.org, or one beside it: with the portal at "
+            "https://fabriek.example.org, https://*.lab.example.org."
+        )
+
+
+def share_a_domain(one: str, other: str) -> bool:
+    """Whether two addresses lie below one domain, as far as their last two names say."""
+    hosts = [(urlsplit(address).hostname or "").split(".") for address in (one, other)]
+    return all(len(names) > 1 for names in hosts) and hosts[0][-2:] == hosts[1][-2:]

@@ -1,5 +1,6 @@
 """Where the machine's accounting and our ledger differ, for an operator to look at."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,7 +46,7 @@ class Kind(StrEnum):
     TOTALS = "totals"  # the totals of an allocation are not the sum of its lines
     DIFFERS = "differs"  # the bill of a run is not what the machine counted
     UNRECORDED = "unrecorded"  # a run is billed of which the machine knows nothing
-    NO_SUCH_RUN = "no_such_run"  # a job has the name of a run that is not ours
+    NO_SUCH_RUN = "no_such_run"  # a job has the name of a run that it cannot be
     UNKNOWN_ACCOUNT = "unknown_account"  # jobs of an account below ours that we never opened
     NOT_CHARGED = "not_charged"  # jobs around the portal that wait for their bill
     AROUND = "around"  # jobs around the portal, billed
@@ -121,10 +122,10 @@ def differing(since: datetime, now: datetime) -> list[Difference]:
     Explainable, and left alone: seconds cut off in each stretch, on each of its GPUs. Added up
     apart and compared here: asked for run by run, a database may read the ledger once a run.
     """
-    runs = _over(since).filter(ended_at__lt=now - ON_ITS_WAY)
+    runs = (_over(since) | _older(since)).filter(ended_at__lt=now - ON_ITS_WAY)
     stretches = Stretch.objects.filter(is_history=False, run__in=runs).order_by("run")
     sums = stretches.values_list("run", "run__key", "run__code", "run__ended_at")
-    billed = _billed(since - BILLED_BEFORE)
+    billed = _billed(since - BILLED_BEFORE, _older(since))
     return [
         Difference(run=run, code=code, ended_at=ended_at, told=told, billed=billed.get(key, 0))
         for run, key, code, ended_at, told, cut_off in sums.annotate(
@@ -134,14 +135,34 @@ def differing(since: datetime, now: datetime) -> list[Difference]:
     ]
 
 
-def _billed(since: datetime) -> dict[str, int]:
-    lines = Line.objects.filter(kind__in=BILLED, at__gte=since).order_by()
-    return dict(lines.values_list("run_key").annotate(sum=Sum("gpu_seconds")))
+def _billed(since: datetime, older: QuerySet[Run]) -> dict[str, int]:
+    # Two halves of one question: with "or" a database may read the whole ledger.
+    lines = Line.objects.filter(kind__in=BILLED).order_by()
+    recent = lines.filter(at__gte=since)
+    before = lines.filter(at__lt=since, run_key__in=older.values("key"))
+    halves = [
+        half.values_list("run_key").annotate(sum=Sum("gpu_seconds"))
+        for half in (recent, before)
+    ]
+    billed: Counter[str] = Counter()
+    for run_key, used in halves[0].union(halves[1], all=True):
+        billed[run_key] += used
+    return billed
 
 
 def _over(since: datetime) -> QuerySet[Run]:
+    return _ended().filter(ended_at__gte=since)
+
+
+def _older(since: datetime) -> QuerySet[Run]:
+    """Find runs that ended before, of which the machine counted something since."""
+    told = Stretch.objects.filter(ended_at__gte=since, run__ended_at__lt=since)
+    return _ended().filter(pk__in=told.values("run"))
+
+
+def _ended() -> QuerySet[Run]:
     # A run that was lost is followed by the loop, which corrects its bill when it turns up.
-    return Run.objects.filter(ended_at__gte=since).exclude(state__in=STILL_OPEN | UNFINISHED)
+    return Run.objects.exclude(state__in=STILL_OPEN | UNFINISHED)
 
 
 def _silent(read: Books, now: datetime) -> Iterator[Finding]:

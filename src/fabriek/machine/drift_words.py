@@ -70,8 +70,9 @@ def _unrecorded(finding: Finding) -> str:
 
 def _no_such_run(finding: Finding) -> str:
     return ngettext(
-        "A job of %(user)s under %(account)s has the name of a run that is not here.",
-        "%(count)d jobs of %(user)s under %(account)s have the name of a run that is not here.",
+        "A job of %(user)s under %(account)s has the name of a run, but is not that run.",
+        "%(count)d jobs of %(user)s under %(account)s have the name of a run, but are not that "
+        "run.",
         finding.count,
     ) % _named(finding)
 

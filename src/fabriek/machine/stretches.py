@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from django.db import connection, transaction
 
@@ -11,6 +12,7 @@ from fabriek.engines.base import UsageRecord
 from fabriek.machine import energy
 from fabriek.machine.models import Stretch
 from fabriek.runs.models import Run
+from fabriek.runs.states import RunState
 
 Value = str | int | datetime | None
 
@@ -44,6 +46,27 @@ NO_LONGER_HISTORY = """
 """
 
 
+# Clocks of portal and machine may differ, and what we thought had ended may go on for a while.
+# What is linked within it is billed all the same: by night, as part of its run.
+MARGIN = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Life:
+    """Of which moments a job can be that is of this run; `until` None: it may go on."""
+
+    run: int
+    since: datetime
+    until: datetime | None
+
+    def holds(self, record: UsageRecord) -> bool:
+        """Whoever submits a job may give it the name of a run that was over long ago."""
+        moment = record.submitted_at or record.started_at
+        if moment < (self.since - MARGIN).timestamp():
+            return False
+        return self.until is None or moment <= (self.until + MARGIN).timestamp()
+
+
 class Links:
     """To which allocation and run each record belongs: asked once for each account."""
 
@@ -57,13 +80,19 @@ class Links:
             self._allocations |= dict(rows.values_list("account", "pk"))
         return self._allocations
 
-    def runs(self, names: Iterable[str]) -> dict[tuple[str, int], int]:
+    def runs(self, names: Iterable[str]) -> dict[tuple[str, int], Life]:
         """Give runs by key and allocation: a job under another account is none of theirs."""
         keys = [name for name in names if RUN_KEY.fullmatch(name)]
         if not keys:
             return {}
-        rows = Run.objects.filter(key__in=keys).values_list("key", "allocation_id", "pk")
-        return {(key, allocation): pk for key, allocation, pk in rows}
+        columns = ("key", "allocation_id", "pk", "asked_at", "ended_at", "state")
+        rows = Run.objects.filter(key__in=keys).values_list(*columns)
+        return {
+            (key, allocation): Life(
+                run=pk, since=asked_at, until=None if state == RunState.LOST else ended_at
+            )
+            for key, allocation, pk, asked_at, ended_at, state in rows
+        }
 
 
 def keep(records: Sequence[UsageRecord], links: Links, *, is_history: bool = False) -> int:
@@ -74,7 +103,8 @@ def keep(records: Sequence[UsageRecord], links: Links, *, is_history: bool = Fal
     rows = []
     for record in records:
         allocation = allocations[record.account]
-        run = runs.get((record.key, allocation)) if allocation else None
+        life = runs.get((record.key, allocation)) if allocation else None
+        run = life.run if life and life.holds(record) else None
         moments: list[Value] = [
             None if at is None else stored(datetime.fromtimestamp(at, UTC))
             for at in (record.submitted_at, record.started_at, record.ended_at)

@@ -4,6 +4,7 @@ import io
 from collections.abc import Mapping
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -49,12 +50,9 @@ def register(run: Run) -> Model:
     if existing := Model.objects.filter(run=run).first():
         return existing
     _require_end(run)
-    found = outputs.model_files(run.folder)
+    found = outputs.model_files(folders.place(run))
     repository = _repository_for(run)
-    files = {
-        name: store.adopt(repository, path, by=None, within=found.within)
-        for name, path in found.files.items()
-    }
+    files = _taken_in(repository, found)
     told = card_facts.of_run(run, base=queries.base_of(run), parameters=found.parameters)
     text = io.BytesIO(card.written(told).encode())
     files[README] = store.store_bytes(repository, text, by=None)
@@ -135,6 +133,17 @@ def _require_end(run: Run) -> None:
             % {"run": run},
             code="not_reached",
         )
+
+
+def _taken_in(repository: Repository, found: outputs.Found) -> dict[str, Blob]:
+    """Take the files into the store, and no more of them than was found right before."""
+    files, left = {}, settings.OUTPUTS_LIMIT_BYTES
+    for name, path in found.files.items():
+        files[name] = store.adopt(
+            repository, path, by=None, within=found.within, limit_bytes=left
+        )
+        left -= files[name].size_bytes
+    return files
 
 
 @transaction.atomic

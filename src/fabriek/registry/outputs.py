@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
-from itertools import islice
 from math import prod
 from pathlib import Path, PurePosixPath
+
+from django.conf import settings
 
 from fabriek.kernel import strange
 from fabriek.registry.reasons import NoModel
@@ -23,9 +24,21 @@ CONFIG = "config.json"
 WEIGHTS = ".safetensors"
 INDEX = "model.safetensors.index.json"
 FILES_MAX = 2_000
-JSON_BYTES_MAX = 64 * 2**20
-HEADER_BYTES_MAX = 100_000_000  # the format's own limit
-WRONG = (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
+# DeepSeek-V3, of 91,991 tensors (December 2024), has an index of 9 MiB and headers of 14 MiB
+# in all; most models have less than 100 KiB. Each MiB of it costs the loop 0.1 s and 25 MiB.
+JSON_BYTES_MAX = 16 * 2**20
+HEADERS_BYTES_MAX = 32 * 2**20
+SHAPE_MAX, DIMENSION_MAX = 8, 2**40
+WEIGHTS_A_BYTE_MAX = 8  # of one bit each
+WRONG = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    MemoryError,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,60 +48,67 @@ class Found:
     All lie below `within`, where a job may still play tricks with them.
     """
 
-    within: Path
+    within: strange.Place
     files: dict[str, Path]
     parameters: int
 
 
-def model_files(folder: Path) -> Found:
+def model_files(within: strange.Place) -> Found:
     """Name the files of the model a run made, as they will stand in its repository.
 
     Raises:
-        NoModel: no whole model is there, a pickle, a link, or a file of another kind.
+        NoModel: no whole model is there, a pickle, a link, a file of another kind, or far more
+            than a model has.
     """
     found: dict[str, Path] = {}
     for name, prefix in FOLDERS.items():
-        found |= _below(folder, f"{run_folder.OUTPUTS}/{name}", prefix)
-    return _checked(folder, found)
+        found |= _below(within, f"{run_folder.OUTPUTS}/{name}", prefix)
+    return _checked(within, found)
 
 
 def plain_files(folder: Path) -> Found:
     """Name the files of a model that lies in a folder of its own. Raises: NoModel, as above."""
-    return _checked(folder, _below(folder, ".", ""))
+    within = strange.Place(folder=folder)
+    return _checked(within, _below(within, ".", ""))
 
 
-def _below(within: Path, below: str, prefix: str) -> dict[str, Path]:
+def _below(within: strange.Place, below: str, prefix: str) -> dict[str, Path]:
     """Name every file; hidden ones are what other tools left there, not the model's."""
     try:
-        names = [*islice(strange.names_below(within, below), FILES_MAX + 1)]
+        names = [*strange.names_below(within, below, at_most=FILES_MAX)]
     except strange.Untrusted as error:
         raise NoModel("no_plain_file", PurePosixPath(below).name) from error
+    except strange.TooMany as error:
+        raise NoModel("too_many_files") from error
+    except PermissionError as error:
+        closed = error.filename if isinstance(error.filename, str) else below
+        raise NoModel("unreadable_file", PurePosixPath(closed).name) from error
     except FileNotFoundError:
         return {}
-    if len(names) > FILES_MAX:
-        raise NoModel("too_many_files")
     return {
-        f"{prefix}{name.as_posix()}": within / below / name
+        f"{prefix}{name.as_posix()}": within.folder / below / name
         for name in sorted(names)
         if not any(part.startswith(".") for part in name.parts)
     }
 
 
-def _checked(within: Path, files: dict[str, Path]) -> Found:
+def _checked(within: strange.Place, files: dict[str, Path]) -> Found:
     for name, path in files.items():
         _check_kind(name, path, within)
+    _check_sizes(files, within)
     for name in _needed(files, within):
         if name not in files:
             raise NoModel("no_model", name)
     if not isinstance(_json(CONFIG, files[CONFIG], within), dict):
         raise NoModel("broken_file", CONFIG)
     weights = {name: path for name, path in files.items() if path.suffix.lower() == WEIGHTS}
+    _check_headers(weights, within)
     sizes = {name: _parameters(name, path, within) for name, path in weights.items()}
     whole = sum(size for name, size in sizes.items() if "/" not in name)
     return Found(within=within, files=files, parameters=whole)
 
 
-def _check_kind(name: str, path: Path, within: Path) -> None:
+def _check_kind(name: str, path: Path, within: strange.Place) -> None:
     with _opened(name, path, within):
         suffix = path.suffix.lower()
     if suffix in PICKLES:
@@ -97,11 +117,33 @@ def _check_kind(name: str, path: Path, within: Path) -> None:
         raise NoModel("unknown_file", name)
 
 
+def _check_sizes(files: dict[str, Path], within: strange.Place) -> None:
+    """Refuse what the store has no room for, and what only says to be large."""
+    left = settings.OUTPUTS_LIMIT_BYTES
+    for name, path in files.items():
+        with _opened(name, path, within) as file:
+            if strange.is_hollow(file.fileno()):
+                raise NoModel("hollow_file", name)
+            left -= os.fstat(file.fileno()).st_size
+    if left < 0:
+        raise NoModel("too_large", f"{settings.OUTPUTS_LIMIT_BYTES / 2**30:g} GiB")
+
+
+def _check_headers(weights: dict[str, Path], within: strange.Place) -> None:
+    """Refuse what would keep the loop: all headers together, as there may be many files."""
+    left = HEADERS_BYTES_MAX
+    for name, path in weights.items():
+        with _opened(name, path, within) as file:
+            left -= _header_bytes(file)
+        if left < 0:
+            raise NoModel("broken_file", name)
+
+
 @contextmanager
-def _opened(name: str, path: Path, within: Path) -> Iterator[BufferedReader]:
+def _opened(name: str, path: Path, within: strange.Place) -> Iterator[BufferedReader]:
     """Open what a job may have made into a link, or hidden from us."""
     try:
-        with strange.opened(within, path.relative_to(within).as_posix()) as file:
+        with strange.opened(within, path.relative_to(within.folder).as_posix()) as file:
             yield file
     except (strange.Untrusted, FileNotFoundError) as error:
         raise NoModel("no_plain_file", name) from error
@@ -109,7 +151,7 @@ def _opened(name: str, path: Path, within: Path) -> Iterator[BufferedReader]:
         raise NoModel("unreadable_file", name) from error
 
 
-def _needed(files: dict[str, Path], within: Path) -> list[str]:
+def _needed(files: dict[str, Path], within: strange.Place) -> list[str]:
     """Name what a model cannot be without: its configuration, and every part of its weights."""
     if INDEX in files:
         index = _json(INDEX, files[INDEX], within)
@@ -121,29 +163,57 @@ def _needed(files: dict[str, Path], within: Path) -> list[str]:
     return [CONFIG, whole[0] if whole else f"model{WEIGHTS}"]
 
 
-def _json(name: str, path: Path, within: Path) -> object:
+def _json(name: str, path: Path, within: strange.Place) -> object:
     with _opened(name, path, within) as file:
         text = file.read(JSON_BYTES_MAX + 1)
-    if len(text) > JSON_BYTES_MAX:
-        raise NoModel("broken_file", name)
     try:
-        found: object = json.loads(text)
+        return _parsed(text)
     except WRONG as error:
         raise NoModel("broken_file", name) from error
+
+
+def _parsed(text: bytes) -> object:
+    """Read JSON of strangers. Raises: what is in `WRONG`."""
+    if len(text) > JSON_BYTES_MAX:
+        raise ValueError("longer than any model has it")
+    found: object = json.loads(text)
     return found
 
 
-def _parameters(name: str, path: Path, within: Path) -> int:
+def _parameters(name: str, path: Path, within: strange.Place) -> int:
     """Count the weights from the header, and see that the file is as long as that says."""
     try:
         with _opened(name, path, within) as file:
             size = os.fstat(file.fileno()).st_size
-            length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(length, HEADER_BYTES_MAX)))
-        tensors = [item for key, item in header.items() if key != "__metadata__"]
-        end = max((item["data_offsets"][1] for item in tensors), default=0)
-        if 8 + length + end != size:
-            raise NoModel("broken_file", name)
-        return sum(int(prod(item["shape"])) for item in tensors)
+            length = _header_bytes(file)
+            header = _parsed(file.read(min(length, JSON_BYTES_MAX + 1)))
+        return _counted(header, end_of_header=8 + length, size_bytes=size)
     except WRONG as error:
         raise NoModel("broken_file", name) from error
+
+
+def _header_bytes(file: BufferedReader) -> int:
+    return int.from_bytes(file.read(8), "little")
+
+
+def _counted(header: object, *, end_of_header: int, size_bytes: int) -> int:
+    """Raise: what is in `WRONG`, when header and file do not agree."""
+    if not isinstance(header, dict):
+        raise TypeError("no header")
+    tensors = [item for key, item in header.items() if key != "__metadata__"]
+    end = max((item["data_offsets"][1] for item in tensors), default=0)
+    if end_of_header + end != size_bytes:
+        raise ValueError("not as long as it says")
+    weights = sum(_weights(item["shape"]) for item in tensors)
+    if weights > WEIGHTS_A_BYTE_MAX * size_bytes:
+        raise ValueError("more weights than bytes can hold")
+    return weights
+
+
+def _weights(shape: object) -> int:
+    """Multiply what a tensor says it is; Python would multiply words, and huge numbers."""
+    if not isinstance(shape, list) or len(shape) > SHAPE_MAX:
+        raise ValueError("no shape")
+    if any(type(one) is not int or not 0 <= one <= DIMENSION_MAX for one in shape):
+        raise ValueError("no shape")
+    return prod(shape)

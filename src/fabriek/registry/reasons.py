@@ -30,6 +30,15 @@ SENTENCES: dict[str, Text] = {
     "broken_file": _(
         "“%(name)s” is broken or not complete, so the model was not taken in. Save it again."
     ),
+    "hollow_file": _(
+        "“%(name)s” consists mostly of holes: it says to be far larger than what is in it. So "
+        "the model was not taken in. Save it again."
+    ),
+    "too_large": _(
+        "The files here are larger than %(name)s together, the most the factory takes from one "
+        "run, so the model was not taken in. Leave only the files of the model, or ask the "
+        "factory's staff for more room."
+    ),
     "too_many_files": _(
         "There are far more files here than a model has, so it was not taken in. "
         "Leave only the files of the model."

@@ -92,9 +92,15 @@ def go_on(run: Run, *, by: Person) -> Run:
     While that new run is unfinished, asking again gives the same one.
 
     Raises:
-        WrongState: the run is not over, ended well, or left no checkpoint.
+        WrongState: the run is not over, ended well, or left no checkpoint; or it is interactive
+            work, which its own room begins, where it is offered.
     """
     rules.require_ask(by, run.case)
+    if run.recipe in rules.INTERACTIVE:
+        raise WrongState(
+            _("%(run)s was a session to work in. Begin a new one; it can have its files.")
+            % {"run": run}
+        )
     if run.state not in rules.CONTINUABLE or not folders.has_checkpoint(run):
         raise WrongState(
             _("%(run)s cannot be continued: it left no checkpoint. Start it again.")

@@ -7,19 +7,25 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import cast
 
+from django.conf import settings
+
 from fabriek import VERSION
+from fabriek.engines.base import JobRejected
 from fabriek.kernel import strange
 from fabriek.kernel.errors import StorageFull
 from fabriek.runs import walls
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
 from fabriek.store import copies
+from fabriek.store.incoming import require_room
 from fabriek.store.models import Revision
 from fabriek.store.references import written
+from fabriek.store.sources import first_bytes
 from fabriek_recipes import run_folder
 from fabriek_recipes.kinds import InputKind
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest
@@ -27,7 +33,7 @@ from fabriek_recipes.run_folder import InputRef, Limits, Manifest
 LOG_TAIL_BYTES = 16_384
 LOG_PIECE_BYTES = 65_536
 REPORT_BYTES_MAX = 4 * 2**20
-COPY_BYTES = 4 * 2**20
+CHECKPOINTS_MAX = 20_000  # those that a thousand GPUs save have a few files for each
 LOCK = ".preparing"
 CHECKPOINTS_PART = ".checkpoints.part"
 
@@ -47,6 +53,7 @@ def prepare(run: Run) -> Path:
     Raises:
         Busy: another process is at it; large inputs may take longer than a claim lasts.
         JobHeldUp: the job's account cannot be let in.
+        JobRejected: the run it continues left far more than the factory copies.
         OSError, StorageFull: the folder cannot be made. Nothing of what was laid out is left,
             so that it does not fill the disk any longer.
     """
@@ -62,6 +69,11 @@ def prepare(run: Run) -> Path:
     return folder
 
 
+def place(run: Run) -> strange.Place:
+    """Say where the job of a run worked, for whoever reads what it left there."""
+    return strange.Place(folder=run.folder, account=run.case.unix_account)
+
+
 def is_ready(run: Run) -> bool:
     """Tell whether the run may have been sent: only a folder with a manifest is."""
     return (run.folder / run_folder.MANIFEST).exists()
@@ -70,7 +82,7 @@ def is_ready(run: Run) -> bool:
 def _lay_out_or_clear(run: Run, folder: Path) -> None:
     try:
         _lay_out(run, folder)
-    except (OSError, StorageFull):
+    except (OSError, StorageFull, JobRejected):
         _clear(folder)
         raise
 
@@ -82,7 +94,7 @@ def _lay_out(run: Run, folder: Path) -> None:
         if not target.exists():
             _materialise_whole(item.revision, target)
     if run.continues:
-        _take_checkpoints(run.continues.folder, folder)
+        _take_checkpoints(place(run.continues), folder)
     run_folder.write_manifest(folder, _manifest(run, {i.name: i.revision for i in inputs}))
 
 
@@ -114,8 +126,11 @@ def laid_out(inputs: dict[str, Revision]) -> Iterator[dict[str, Path]]:
 
 def has_checkpoint(run: Run) -> bool:
     try:
-        with strange.descended(run.folder, run_folder.CHECKPOINTS) as (place, _account):
-            return bool(os.listdir(place))  # noqa: PTH208  pathlib knows no open folders
+        with (
+            strange.descended(place(run), run_folder.CHECKPOINTS) as (inside, _account),
+            os.scandir(inside) as entries,
+        ):
+            return next(entries, None) is not None
     except OSError:
         return False
 
@@ -123,7 +138,7 @@ def has_checkpoint(run: Run) -> bool:
 def log_tail(run: Run, *, max_bytes: int = LOG_TAIL_BYTES) -> str:
     """Give the end of what the process said, cut at a whole line."""
     try:
-        with strange.opened(run.folder, run_folder.LOG) as file:
+        with strange.opened(place(run), run_folder.LOG) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - max_bytes))
             text = file.read(max_bytes).decode("utf-8", "replace")
@@ -134,7 +149,7 @@ def log_tail(run: Run, *, max_bytes: int = LOG_TAIL_BYTES) -> str:
 
 
 def log_bytes(run: Run) -> int:
-    return strange.size_bytes(run.folder, run_folder.LOG)
+    return strange.size_bytes(place(run), run_folder.LOG)
 
 
 def log_piece(run: Run, offset: int) -> tuple[str, int]:
@@ -143,7 +158,7 @@ def log_piece(run: Run, offset: int) -> tuple[str, int]:
     Ends after a whole line where there is one, so that no character is ever cut in two.
     """
     try:
-        with strange.opened(run.folder, run_folder.LOG) as file:
+        with strange.opened(place(run), run_folder.LOG) as file:
             file.seek(offset)
             piece = file.read(LOG_PIECE_BYTES)
     except OSError:
@@ -157,7 +172,7 @@ def log_piece(run: Run, offset: int) -> tuple[str, int]:
 def report(run: Run) -> dict[str, object]:
     """Read the final facts of a run; nothing when there are none, or no readable ones."""
     try:
-        with strange.opened(run.folder, run_folder.REPORT) as file:
+        with strange.opened(place(run), run_folder.REPORT) as file:
             text = file.read(REPORT_BYTES_MAX + 1)
         found = json.loads(text) if len(text) <= REPORT_BYTES_MAX else {}
     except (OSError, ValueError, RecursionError):
@@ -174,29 +189,72 @@ def _materialise_whole(revision: Revision, target: Path) -> None:
     part.rename(target)
 
 
-def _take_checkpoints(source: Path, folder: Path) -> None:
+def _take_checkpoints(source: strange.Place, folder: Path) -> None:
+    """Copy what an earlier job left to go on from.
+
+    Raises: JobRejected, OSError, StorageFull.
+    """
     target = folder / run_folder.CHECKPOINTS
     if target.exists():
         return
     part = folder / CHECKPOINTS_PART
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
+    left = settings.OUTPUTS_LIMIT_BYTES
     with suppress(FileNotFoundError, PermissionError, strange.Untrusted):
-        for name in strange.names_below(source, run_folder.CHECKPOINTS):
-            _take(source, PurePosixPath(run_folder.CHECKPOINTS, name), part / name)
+        for name in _checkpoints(source):
+            left -= _take(source, name, part / name.relative_to(run_folder.CHECKPOINTS), left)
     part.rename(target)
 
 
-def _take(source: Path, name: PurePosixPath, target: Path) -> None:
-    """Copy a file of an earlier job, unless that made it into something else."""
+def _checkpoints(source: strange.Place) -> Iterator[PurePosixPath]:
+    below = run_folder.CHECKPOINTS
+    try:
+        for name in strange.names_below(source, below, at_most=CHECKPOINTS_MAX):
+            yield PurePosixPath(below, name)
+    except strange.TooMany as error:
+        raise _too_much(source) from error
+
+
+def _take(source: strange.Place, name: PurePosixPath, target: Path, left: int) -> int:
+    """Copy a file of an earlier job, unless that made it into something else; give its size.
+
+    Raises: JobRejected, when it is larger than what is `left` (bytes).
+    """
     try:
         with strange.opened(source, name) as there:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with target.open("xb") as here:
-                if not copies.clone_into(here.fileno(), there.fileno()):
-                    shutil.copyfileobj(there, here, COPY_BYTES)
+            if strange.is_hollow(there.fileno()):
+                log.warning("%s of %s is mostly holes: left behind", name, source.folder)
+                return 0
+            size = os.fstat(there.fileno()).st_size
+            if size > left:
+                raise _too_much(source)
+            _copy(there, target, size)
+            return size
     except (strange.Untrusted, PermissionError):
-        log.warning("%s of %s is not the job's own or kept from us: left behind", name, source)
+        log.warning(
+            "%s of %s is not the job's own or kept from us: left behind", name, source.folder
+        )
+        return 0
+
+
+def _copy(there: BufferedReader, target: Path, size: int) -> None:
+    """Copy no more than that: another job of the case may let it grow meanwhile."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as here:
+        if copies.clone_into(here.fileno(), there.fileno()):
+            return
+        require_room(target.parent, size)
+        for chunk in first_bytes(there, size):
+            here.write(chunk)
+
+
+def _too_much(source: strange.Place) -> JobRejected:
+    return JobRejected(
+        f"The checkpoints in {source.folder} are more than FABRIEK_OUTPUTS_LIMIT_BYTES, or "
+        f"more than {CHECKPOINTS_MAX} files.",
+        code="checkpoints_too_large",
+    )
 
 
 def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:

@@ -52,6 +52,5 @@ def command_of(run: Run) -> tuple[str, ...]:
     if run.gpus == 1 or recipe.is_interactive:
         return (sys.executable, *work)
     # On several nodes each finds the others by what the engine tells it.
-    alone = ("--standalone",) if run.nodes == 1 else ()
     processes = f"--nproc-per-node={_gpus_of_a_node(run)}"
-    return (sys.executable, "-m", TORCHRUN, *alone, processes, *work)
+    return (sys.executable, "-m", TORCHRUN, processes, *work)

@@ -90,6 +90,11 @@ ENDINGS: Mapping[str, Text] = {
     "unknown_recipe": gettext_lazy(
         "The factory no longer has this recipe. Choose another one."
     ),
+    "checkpoints_too_large": gettext_lazy(
+        "The run it was to go on from left more checkpoints than the factory copies. Nothing "
+        "was billed. Run it again with other settings, or ask the factory's staff for more "
+        "room."
+    ),
     "not_ready": gettext_lazy(
         "The factory could not get the run ready: its disk may be full. Nothing was billed. "
         "Start it again later."
@@ -219,7 +224,7 @@ WAITS: tuple[tuple[Wait, re.Pattern[str]], ...] = tuple(
         (MISFIT, r"Partition(NodeLimit|Config)|BadConstraints|DeadLine"),
         (NOT_LET_IN, r"Invalid(Account|QOS)|(Account|QOS)NotAllowed"),
         # Words of our own, see JobHeldUp.
-        (ACCOUNT, r"account_(hook|missing|not_ours|cannot_reach)|no_access_lists"),
+        (ACCOUNT, r"account_(hook|missing|not_ours|cannot_reach|other_number)|no_access_lists"),
         (LIMIT, r"(Assoc|QOS)(Grp|Max)\w+|Max\w+PerAccount|JobArrayTaskLimit"),
         (LIMIT, r"(Association|QOS)(Job|Resource|Time)Limit|AccountingPolicy"),
         (LIMIT, r"QOSUsageThreshold"),

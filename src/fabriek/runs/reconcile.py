@@ -8,7 +8,7 @@ repeated, so a pass can be interrupted anywhere (kill -9), and two of them may r
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Q
@@ -121,7 +121,7 @@ def _send(engine: Engine, run: Run) -> None:
         _call_off(engine, run)
         return
     try:
-        if _made_ready(run):
+        if _made_ready(engine, run):
             engine.submit(jobs.job_of(run))
             _advance(run, "enqueue", Sighting(Phase.QUEUED))
     except JobRejected as rejection:
@@ -134,10 +134,11 @@ def _send(engine: Engine, run: Run) -> None:
         raise
 
 
-def _made_ready(run: Run) -> bool:
-    """Raise: JobHeldUp."""
+def _made_ready(engine: Engine, run: Run) -> bool:
+    """Raise: JobHeldUp, EngineDown."""
     try:
         accounts.ensure(run.case.unix_account)
+        accounts.refuse_another_number(run.case.unix_account, engine.uid_of)
         folders.prepare(run)
     except folders.Busy:
         return False
@@ -267,4 +268,4 @@ def _bill(run: Run, seen: Sighting, *, was_billed: bool) -> None:
 
 
 def _moment(epoch: float | None) -> datetime | None:
-    return datetime.fromtimestamp(epoch, UTC) if epoch else None
+    return tail.moment(epoch) if epoch else None

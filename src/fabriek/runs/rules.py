@@ -55,6 +55,11 @@ def require_cancel(person: Person, run: Run) -> None:
         )
 
 
+def is_continuable(run: Run) -> bool:
+    """Whether it may go on from a checkpoint, if it left one; what people did there does not."""
+    return run.state in CONTINUABLE and run.recipe not in INTERACTIVE
+
+
 def next_steps(person: Person, run: Run, *, part: bool | None = None) -> list[NextStep]:
     """Name what this person can do with the run now. `part`: takes_part, when known."""
     part = takes_part(person, run.case) if part is None else part
@@ -62,7 +67,7 @@ def next_steps(person: Person, run: Run, *, part: bool | None = None) -> list[Ne
     if run.state in UNFINISHED and run.cancel_asked_at is None:
         if part or person.is_factory_staff:
             steps.append(_cancel(run))
-    elif part and run.state in CONTINUABLE and folders.has_checkpoint(run):
+    elif part and is_continuable(run) and folders.has_checkpoint(run):
         steps.append(_continue(run))
     if part and run.state not in UNFINISHED and run.recipe not in INTERACTIVE:
         steps.append(_again(run))

@@ -13,6 +13,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from fabriek.engines.base import EngineDown
+from fabriek.kernel.origins import share_a_domain
 from fabriek.lab import actions as lab
 from fabriek.runs import engine
 from fabriek.serve import isolation
@@ -133,6 +134,13 @@ def _lab() -> Iterator[Finding]:
         said=(settings.LAB_URL or "without an address") if settings.LAB else off,
         mend=mend or "See “Interactive work” in docs/operate.",
     )
+    if settings.LAB and share_a_domain(settings.LAB_URL, settings.FACTORY_URL):
+        yield Finding(
+            what="Its address",
+            verdict="optional",
+            said=f"{settings.LAB_URL} shares a domain with {settings.FACTORY_URL}",
+            mend="A domain of its own keeps cookies that labs leave away from your other sites.",
+        )
 
 
 def _developing() -> Iterator[Finding]:

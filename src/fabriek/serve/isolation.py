@@ -17,7 +17,7 @@ from django.conf import settings
 
 import fabriek_recipes
 from fabriek.kernel import acl
-from fabriek.runs import walls
+from fabriek.runs import accounts, walls
 from fabriek.serve.findings import Finding
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def look() -> Iterator[Finding]:
         mend = "Set FABRIEK_ENGINE=slurm, or FABRIEK_UNIX_ACCOUNTS=0."
         yield _lacking("the local engine runs everything as one account", mend)
         return
-    wrong = [*_hook(), *_lists(), *_ways()]
+    wrong = [*_hook(), *_lists(), *_above_runs(), *_ways()]
     yield from wrong or [
         Finding(what=WHAT, verdict="good", said=f"made by {settings.UNIX_HOOK}")
     ]
@@ -111,13 +111,14 @@ def _hook() -> Iterator[Finding]:
     if hook.stat().st_uid not in trusted or hook.stat().st_mode & ANYBODY_WRITES:
         mend = "Copy it to a folder of root, and set FABRIEK_UNIX_HOOK to that."
         yield _lacking(f"{hook} runs as root, but others than root can change it", mend)
-    if os.geteuid() and not _sudo_allows(hook):
+    if os.geteuid() and not _sudo_allows():
         mend = "Give this account the two lines for sudo that docs/operate shows."
         yield _lacking(f"sudo does not let us run {hook}", mend)
 
 
-def _sudo_allows(hook: Path) -> bool:
-    words = ["sudo", "-n", "-l", "--", str(hook), "ensure", f"{settings.UNIX_PREFIX}{SOMEBODY}"]
+def _sudo_allows() -> bool:
+    hook = accounts.hook_words("ensure", f"{settings.UNIX_PREFIX}{SOMEBODY}")
+    words = ["sudo", "-n", "-l", "--", *hook]
     try:
         done = subprocess.run(words, capture_output=True, timeout=SUDO_S, check=False)
     except (OSError, subprocess.TimeoutExpired):
@@ -132,6 +133,17 @@ def _lists() -> Iterator[Finding]:
     except OSError as error:
         mend = "Put FABRIEK_RUNS on a file system with POSIX access lists (ext4, XFS, Lustre)."
         yield _lacking(f"{settings.RUNS_HOME} cannot let an account in: {error}", mend)
+
+
+def _above_runs() -> Iterator[Finding]:
+    """Look whether a stranger could put a folder of their own in the place of a run's."""
+    runs = Path(settings.RUNS_HOME)
+    if not runs.exists():  # said above
+        return
+    found = runs.stat()
+    if found.st_uid != os.geteuid() or found.st_mode & ANYBODY_WRITES:
+        mend = f"Make it ours alone to write in: chown it to us, and chmod 711 {runs}."
+        yield _lacking(f"others can put something in the place of the folders in {runs}", mend)
 
 
 def _ways() -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
-from fabriek.kernel import journal
+from fabriek.kernel import journal, strange
 from fabriek.people.models import Organisation, Person
 from fabriek.store import paths, queries, refusals
 from fabriek.store.files import checked
@@ -80,16 +80,27 @@ def store_bytes(
 
 
 def adopt(
-    repository: Repository, path: Path, *, by: Person | None, within: Path | None = None
+    repository: Repository,
+    path: Path,
+    *,
+    by: Person | None,
+    within: strange.Place | None = None,
+    limit_bytes: int | None = None,
 ) -> Blob:
     """Take in a file that is on our disk already, such as an output `within` a run's folder.
 
-    The file becomes read-only where it lies, because it may share its bytes with the store.
+    A file of ours alone becomes read-only where it lies, because it may share its bytes with
+    the store; one that a job left never does.
+
+    Raises:
+        TooLarge: larger than one file may be, or than `limit_bytes`.
+        Invalid, StorageFull: see `FolderStore.adopt`.
     """
+    limit = settings.UPLOAD_LIMIT_BYTES
     received = queries.the_store().adopt(
         repository.organisation_id,
         path,
-        limit_bytes=settings.UPLOAD_LIMIT_BYTES,
+        limit_bytes=limit if limit_bytes is None else min(limit, limit_bytes),
         within=within,
     )
     return _arrived(repository, received, by=by)

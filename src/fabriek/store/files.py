@@ -15,7 +15,6 @@ import hashlib
 import os
 import re
 import shutil
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,9 +25,8 @@ from django.utils.translation import gettext as _
 
 from fabriek.kernel import strange
 from fabriek.kernel.errors import Invalid
-from fabriek.store import copies, incoming
+from fabriek.store import copies, incoming, sources
 from fabriek.store.incoming import Received, Source
-from fabriek.store.paths import shortened
 
 INCOMING = "incoming"
 # What a writer needs beside its own locked file; it goes when that one goes.
@@ -66,23 +64,34 @@ class FolderStore:
         return received
 
     def adopt(
-        self, organisation_id: int, path: Path, *, limit_bytes: int, within: Path | None = None
+        self,
+        organisation_id: int,
+        path: Path,
+        *,
+        limit_bytes: int,
+        within: strange.Place | None = None,
     ) -> Received:
         """Take in a file that is on our disk already, without a copy where that is safe.
 
-        `within`: the folder of a job that may play tricks with what lies below it.
+        `within`: where a job may play tricks with what lies below. Such a file is never linked,
+        even if it is ours: the job may hold it open, and write in it after it was hashed.
 
         Raises:
             Invalid: a link, or no file at all, or one that is still being written.
+            TooLarge: it is larger than `limit_bytes`.
+            StorageFull: there is no room for a copy.
         """
-        with _opened(path, within) as file:
-            if os.fstat(file.fileno()).st_size > limit_bytes:
+        with sources.opened(path, within) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size > limit_bytes:
                 raise incoming.too_large(limit_bytes)
-            return (
-                self._adopt_clone(organisation_id, file)
-                or self._adopt_link(organisation_id, file, path)
-                or self.receive(organisation_id, file, limit_bytes=limit_bytes)
-            )
+            if adopted := self._adopt_clone(organisation_id, file, path):
+                return adopted
+            if not within and (linked := self._adopt_link(organisation_id, file, path)):
+                return linked
+            incoming.require_room(self._incoming(organisation_id), size)
+            copied = sources.first_bytes(file, size)
+            return self.receive(organisation_id, copied, limit_bytes=limit_bytes)
 
     def has(self, organisation_id: int, sha256: str) -> bool:
         return self.path(organisation_id, sha256).is_file()
@@ -167,11 +176,16 @@ class FolderStore:
             part.replace(path)
         _flush_folder(path.parent)
 
-    def _adopt_clone(self, organisation_id: int, file: BufferedReader) -> Received | None:
+    def _adopt_clone(
+        self, organisation_id: int, file: BufferedReader, path: Path
+    ) -> Received | None:
         """Share the blocks first and hash the clone, so that later writes change nothing."""
+        size = os.fstat(file.fileno()).st_size
         with incoming.temporary(self._incoming(organisation_id)) as clone:
             if not copies.clone_into(clone.descriptor, file.fileno()):
                 return None
+            if os.fstat(clone.descriptor).st_size != size:
+                raise sources.still_changing(path)
             with clone.path.open("rb") as readable:
                 received = _hashed(readable)
             self._keep(organisation_id, received, clone)
@@ -190,10 +204,10 @@ class FolderStore:
                 return None
             try:
                 if not part.samefile(f"/proc/self/fd/{file.fileno()}"):
-                    raise _still_changing(path)
+                    raise sources.still_changing(path)
                 received = self._keep_link(organisation_id, file, part)
                 if not received:
-                    raise _still_changing(path)
+                    raise sources.still_changing(path)
             finally:
                 part.unlink(missing_ok=True)
         return received
@@ -240,31 +254,6 @@ def checked(sha256: str) -> str:
     return sha256
 
 
-@contextmanager
-def _opened(path: Path, within: Path | None = None) -> Iterator[BufferedReader]:
-    """Open a plain file; a link could point at anybody's secrets, a pipe would never end."""
-    if within is not None:
-        try:
-            with strange.opened(within, path.relative_to(within).as_posix()) as file:
-                yield file
-        except strange.Untrusted as error:
-            raise _no_plain_file(path) from error
-        return
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        if path.is_symlink() or not path.is_file():
-            raise _no_plain_file(path) from error
-        raise
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise _no_plain_file(path)
-        with open(descriptor, "rb", closefd=False) as file:
-            yield file
-    finally:
-        os.close(descriptor)
-
-
 def _hashed(file: BufferedReader) -> Received:
     digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Received(sha256=digest, size_bytes=os.fstat(file.fileno()).st_size)
@@ -286,20 +275,4 @@ def _other_bytes(received: Received) -> Invalid:
         )
         % {"sha256": received.sha256[:12]},
         code="other_bytes",
-    )
-
-
-def _no_plain_file(path: Path) -> Invalid:
-    return Invalid(
-        _("“%(name)s” is not a plain file. Put the file itself there, not a link to it.")
-        % {"name": shortened(path.name)},
-        code="no_plain_file",
-    )
-
-
-def _still_changing(path: Path) -> Invalid:
-    return Invalid(
-        _("“%(name)s” changed while it was read. Wait until it is finished and try again.")
-        % {"name": shortened(path.name)},
-        code="still_changing",
     )

@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -131,6 +132,14 @@ def refused_when_full() -> Iterator[None]:
                 "Try again later, and tell the factory's staff if it stays full."
             )
         ) from error
+
+
+def require_room(folder: Path, size_bytes: int) -> None:
+    """Say no before, and not after, the disk was filled to the brim. Raises: StorageFull."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with refused_when_full():
+        if shutil.disk_usage(folder).free < size_bytes:
+            raise OSError(errno.ENOSPC, "no room", folder)
 
 
 def too_large(limit_bytes: int) -> TooLarge:

@@ -36,14 +36,24 @@ class Seat:
 
 
 def seat_given() -> Seat:
-    """Read what torchrun says in the environment; without it, one process alone."""
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
-        return Seat()
+    """Read what our torchrun says of this machine, and the engine of several machines.
+
+    Without them, one process alone.
+    """
+    local, local_size, node, nodes = (
+        int(os.environ.get(name, default))
+        for name, default in (
+            ("LOCAL_RANK", 0),
+            ("LOCAL_WORLD_SIZE", 1),
+            ("FABRIEK_NODE", 0),
+            ("FABRIEK_NODES", 1),
+        )
+    )
     return Seat(
-        rank=int(os.environ["RANK"]),
-        size=int(os.environ["WORLD_SIZE"]),
-        local=int(os.environ.get("LOCAL_RANK", "0")),
-        local_size=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        rank=node * local_size + local,
+        size=nodes * local_size,
+        local=local,
+        local_size=local_size,
     )
 
 

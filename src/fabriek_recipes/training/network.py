@@ -9,6 +9,7 @@ from contextlib import suppress
 
 # Linux's question for the address of an interface (netdevice(7)).
 SIOCGIFADDR = 0x8915
+LOOPBACK = "lo"
 # An address kept for documentation (RFC 5737): asking for the way there sends nothing.
 ELSEWHERE = "192.0.2.1"
 

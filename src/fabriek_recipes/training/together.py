@@ -1,7 +1,9 @@
 """A group of several processes, started by torchrun: what they tell and add up.
 
 Tensors go by gloo or NCCL. Everything else (waiting, the wish to stop, how the run ends) goes
-by the store that torchrun keeps: a process that waits there sleeps, and can be told to leave.
+by a file that only the run's own account can write: a process that waits there sleeps, and can
+be told to leave. Nothing that came from elsewhere is unpickled, and no port is opened but those
+of gloo and NCCL.
 """
 
 from __future__ import annotations
@@ -17,11 +19,10 @@ from typing import TypeVar, cast
 
 import torch
 from torch import distributed
-from torch.distributed.distributed_c10d import PrefixStore, Store
-from torch.distributed.rendezvous import rendezvous
+from torch.distributed import FileStore, PrefixStore, Store  # type: ignore[attr-defined]
 
 from fabriek_recipes.training.group import LOST, End, Ended, Seat
-from fabriek_recipes.training.network import interface_to
+from fabriek_recipes.training.network import LOOPBACK, interface_to
 from fabriek_recipes.training.stopping import Stop
 from fabriek_recipes.words import Failed, _
 
@@ -32,6 +33,11 @@ STEP_WITHIN = timedelta(minutes=30)
 FOR_EVER = timedelta(days=365)
 LOOK_EVERY_S = 0.5
 PAUSE_S_MIN, PAUSE_S_MAX = 0.005, 0.25
+# Each look opens and locks the file, which on a shared disk is work for one server: many
+# processes together look no oftener than this.
+LOOKS_PER_S_MAX = 200
+# Of what one process tells the others at once: the answers to far more rows than are held back.
+SHARED_BYTES_MAX = 2**28
 # How long a process may go on after the run has ended elsewhere, before it is cut off: it may
 # be stuck for good in a sum that waits for one who left.
 GRACE_S = 3.0
@@ -39,7 +45,7 @@ GRACE_S = 3.0
 LINGER_S = 5.0
 # Gradients are summed in pieces: few calls, and little memory beside the gradients themselves.
 PIECE_BYTES = 64 * 2**20
-END, STOP, NOTED = "end", "stop", "noted"
+COME, END, STOP, NOTED = "come", "end", "stop", "noted"
 PROCESS_LOST = "process_lost"
 
 T = TypeVar("T")
@@ -49,22 +55,25 @@ def join(seat: Seat, stop: Stop, tell: Callable[[End], None]) -> Together:
     """Find the others; returns when all are there.
 
     Raises:
-        RuntimeError: they did not come in time.
+        RuntimeError: they did not come in time, or there is no file to meet in.
     """
-    if seat.size > seat.local_size and (name := interface_to(os.environ["MASTER_ADDR"])):
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
-    # torchrun's --nnodes and --nproc-per-node are in the environment that this reads.
-    store = next(iter(rendezvous("env://", timeout=JOIN_WITHIN)))[0]
+    if (place := os.environ.get("FABRIEK_MEETING")) is None:
+        raise RuntimeError("start several processes by fabriek_recipes.torchrun")
+    _choose_interface(seat)
+    ours, torchs = FileStore(place), FileStore(place)
+    # A file that is gone, as when the one who made it was killed, is not waited for.
+    ours.set_timeout(timedelta(seconds=GRACE_S))
+    _meet_all(ours, seat.size)
     if torch.cuda.is_available():
         torch.cuda.set_device(seat.local % torch.cuda.device_count())
     distributed.init_process_group(
         "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
-        store=PrefixStore("tensors", store),
+        store=PrefixStore("tensors", torchs),
         rank=seat.rank,
         world_size=seat.size,
         timeout=STEP_WITHIN,
     )
-    return Together(seat, stop, tell, PrefixStore("fabriek", store))
+    return Together(seat, stop, tell, PrefixStore("fabriek", ours))
 
 
 class Together:
@@ -81,6 +90,7 @@ class Together:
         self.seat = seat
         self._stop, self._tell, self._store = stop, tell, store
         self._turn = 0
+        self._apart_s = seat.size / LOOKS_PER_S_MAX
         self._end: End | None = None
         self._leaving = threading.Event()
         self._noted, self._told = threading.Lock(), threading.Lock()
@@ -103,12 +113,11 @@ class Together:
 
     def share(self, count: int, work: Callable[[int], T]) -> list[T]:
         """Deal out the numbers in turn."""
-        mine = [work(number) for number in range(self.seat.rank, count, self.seat.size)]
-        parts: list[list[T]] = [[] for _seat in range(self.seat.size)]
+        size = self.seat.size
+        mine = [work(number) for number in range(self.seat.rank, count, size)]
         with self._reaching():
             self._meet()
-            distributed.all_gather_object(parts, mine)
-        size = self.seat.size
+            parts = _told_by_all(mine, size)
         return [parts[number % size][number // size] for number in range(count)]
 
     def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
@@ -152,7 +161,7 @@ class Together:
         self._turn += 1
         key = f"meet/{self._turn}"
         self._store.add(key, 1)
-        self._await(lambda: self._store.add(key, 0) == self.seat.size)
+        self._await(lambda: _number(self._store, key) == self.seat.size)
 
     def _await(self, come: Callable[[], bool]) -> None:
         pause = PAUSE_S_MIN
@@ -160,7 +169,7 @@ class Together:
             if (end := self._look()) is not None:
                 raise Ended(end)
             time.sleep(pause)
-            pause = min(pause * 1.5, PAUSE_S_MAX)
+            pause = min(pause * 1.5, max(PAUSE_S_MAX, self._apart_s))
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -210,7 +219,7 @@ class Together:
         until = time.monotonic() + LINGER_S
         left = self.seat.size - (end.why is not None and end.why.code == PROCESS_LOST)
         with suppress(RuntimeError):
-            while self._store.add(NOTED, 0) < left and time.monotonic() < until:
+            while _number(self._store, NOTED) < left and time.monotonic() < until:
                 time.sleep(PAUSE_S_MIN)
 
     def _tell_once(self, end: End) -> None:
@@ -220,11 +229,12 @@ class Together:
     def _follow(self) -> None:
         """Pass on the wish to stop, and leave when the run has ended, even if work is stuck."""
         with suppress(RuntimeError):
-            while self._look() is None and not self._leaving.wait(LOOK_EVERY_S):
-                if self._stop.asked:
-                    self._store.set(STOP, "1")
-                elif self._store.check([STOP]):
+            every_s = max(LOOK_EVERY_S, self._apart_s)
+            while self._look() is None and not self._leaving.wait(every_s):
+                if self._store.check([STOP]):
                     self._stop.asked = True
+                elif self._stop.asked:
+                    self._store.set(STOP, "1")
         if self._end is not None:
             self._note()
         if not self._leaving.wait(GRACE_S):
@@ -240,6 +250,47 @@ class Together:
         with suppress(RuntimeError):
             if not self._leaving.is_set() and self._look() is None:
                 self._claim(_lost())
+
+
+def _choose_interface(seat: Seat) -> None:
+    """Let gloo and NCCL listen where the other processes are, and nowhere else."""
+    if seat.size == seat.local_size:
+        for who in ("GLOO", "NCCL"):
+            os.environ.setdefault(f"{who}_SOCKET_IFNAME", LOOPBACK)
+    elif name := interface_to(os.environ["FABRIEK_FIRST"]):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", name)
+
+
+def _meet_all(store: Store, size: int) -> None:
+    """Wait for all to have come, which torch would do without saying who it waits for."""
+    store.add(COME, 1)
+    until = time.monotonic() + JOIN_WITHIN.total_seconds()
+    while (come := _number(store, COME)) < size:
+        if time.monotonic() > until:
+            raise RuntimeError(f"only {come} of {size} processes came")
+        time.sleep(max(PAUSE_S_MAX, size / LOOKS_PER_S_MAX))
+
+
+def _number(store: Store, key: str) -> int:
+    """Read a number that was added to: adding nothing would read it too, but write a line."""
+    return int(store.get(key))
+
+
+def _told_by_all(mine: list[T], size: int) -> list[list[T]]:
+    """Tell all what JSON can say: torch's own way to send objects is to pickle them."""
+    told = torch.frombuffer(bytearray(json.dumps(mine).encode()), dtype=torch.uint8)
+    lengths = [torch.zeros(1, dtype=torch.int64) for _seat in range(size)]
+    distributed.all_gather(lengths, torch.tensor([told.numel()]))
+    longest = max(int(length) for length in lengths)
+    if longest > SHARED_BYTES_MAX:
+        raise RuntimeError(f"{longest} bytes are too many to tell")
+    padded = torch.nn.functional.pad(told, (0, longest - told.numel()))
+    parts = [torch.zeros_like(padded) for _seat in range(size)]
+    distributed.all_gather(parts, padded)
+    return [
+        json.loads(part[: int(length)].numpy().tobytes())
+        for part, length in zip(parts, lengths, strict=True)
+    ]
 
 
 def _pieces(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
