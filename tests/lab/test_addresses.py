@@ -3,7 +3,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from fabriek.kernel.origins import lab_url
+from fabriek.kernel.origins import lab_url, share_a_domain
 from fabriek.lab import addresses
 
 
@@ -33,11 +33,45 @@ def test_the_address_is_told_or_beside_a_portal_on_localhost(told, portal, found
         "https://*.a*.org",
         "*.org",
         "ftp://*.x.org",
+        "http://*.lab.example.org",
     ],
 )
 def test_an_address_without_a_place_for_the_run_is_refused(told):
     with pytest.raises(ImproperlyConfigured):
         lab_url(told, "http://localhost:8000")
+
+
+@pytest.mark.parametrize(
+    ("told", "portal"),
+    [
+        ("https://*.fabriek.example.org", "https://fabriek.example.org"),
+        ("https://*.lab.example.org", "https://example.org"),
+        ("https://*.Lab.Example.org:8443", "https://example.org"),
+        ("https://*.example.org", "https://fabriek.example.org"),
+        ("https://*.example.org", "https://example.org:8000"),
+    ],
+)
+def test_labs_do_not_lie_below_the_portal_nor_it_beside_them(told, portal):
+    with pytest.raises(ImproperlyConfigured, match="passkeys"):
+        lab_url(told, portal)
+
+
+def test_on_ones_own_machine_labs_may_lie_below_the_portal():
+    told = "http://*.localhost:8001"
+
+    assert lab_url(told, "http://localhost:8000") == told
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "shared"),
+    [
+        ("https://*.lab.example.org", "https://fabriek.example.org", True),
+        ("https://*.example-lab.org", "https://fabriek.example.org", False),
+        ("http://*.localhost:8001", "http://localhost:8000", False),
+    ],
+)
+def test_what_lies_below_one_domain_is_told(one, other, shared):
+    assert share_a_domain(one, other) is shared
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from fabriek.kernel.errors import Invalid, NotAllowed, WrongState
 from fabriek.kernel.models import Entry as JournalEntry
-from fabriek.lab import actions, addresses, queries, rules
+from fabriek.lab import actions, addresses, queries, rules, visits
 from fabriek.lab.models import Entry
 from fabriek.people.models import Membership, Token
 from fabriek.runs.models import Run
@@ -18,6 +18,7 @@ from tests.factories import a_partner, a_person, a_token, an_organisation, staff
 from tests.runs.world import a_world
 
 pytestmark = pytest.mark.django_db
+QUERIES_OF_A_LOOK = 4
 
 
 @pytest.fixture
@@ -43,7 +44,7 @@ def inside(run, world, browser):
 
 
 def may_stay(admission):
-    return rules.may_stay(queries.admitted(admission))
+    return bool(rules.who_may_stay(queries.admitted([admission]).values()))
 
 
 def test_a_ticket_is_changed_once_and_written_down(run, world, browser):
@@ -176,8 +177,33 @@ def test_a_token_lets_in_until_it_is_revoked(run, world):
 
 
 def test_nobody_holds_a_pass_that_was_not_given(db):
-    assert queries.admitted("") is None
-    assert queries.admitted("guessed") is None
+    assert queries.admitted(["", "guessed"]) == {}
+
+
+def test_the_oldest_passes_of_somebody_for_a_run_end_first(run, world, browser):
+    right = a_session(browser(world.person))
+
+    passes = [
+        actions.admit(ticket_for(run, world.person, right), run.code)
+        for _ in range(actions.PASSES_MAX + 2)
+    ]
+
+    assert [may_stay(one) for one in passes] == [False] * 2 + [True] * actions.PASSES_MAX
+
+
+@pytest.mark.parametrize("passes", [1, 8])
+def test_all_passes_are_looked_at_with_the_same_questions(
+    run, world, browser, passes, django_assert_num_queries
+):
+    right = a_session(browser(world.person))
+    held = [
+        actions.admit(ticket_for(run, world.person, right), run.code) for _ in range(passes)
+    ]
+
+    with django_assert_num_queries(QUERIES_OF_A_LOOK):
+        found = visits.look_up([*held, "guessed"])
+
+    assert set(found) == set(held)
 
 
 # --- beginning -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from fabriek.engines.base import EngineDown
 from fabriek.lab import gateway as rooms
-from fabriek.lab import visits
+from fabriek.lab import room, visits
 from fabriek.lab.gateway import PLAIN_COOKIE, Gateway
 from fabriek.lab.visits import Visit, Visits
 from fabriek_recipes.lab import place
@@ -23,6 +23,13 @@ HOST = "r26-0007.localhost:8001"
 OWN = f"http://{HOST}"
 COOKIE = f"{PLAIN_COOKIE}=good"
 BIG = 3 * 2**20
+LEFT_OUT = (
+    "Service-Worker-Allowed",
+    "X-Accel-Redirect",
+    "X-Accel-Expires",
+    "X-Sendfile",
+    "X-LIGHTTPD-send-file",
+)
 
 
 async def echo(request):
@@ -39,7 +46,15 @@ async def echo(request):
     answer.headers.add("Set-Cookie", "_xsrf=2|abc; Domain=example.org; Path=/x")
     answer.headers["Access-Control-Allow-Origin"] = "*"
     answer.headers["Alt-Svc"] = 'h3=":443"'
+    for name in LEFT_OUT:
+        answer.headers[name] = "/"
     return answer
+
+
+async def switches(request):
+    head = b"HTTP/1.1 101 x\r\nUpgrade: other\r\nConnection: upgrade\r\n\r\n"
+    request.transport.write(head)
+    await asyncio.sleep(60)
 
 
 async def much(request):
@@ -65,11 +80,30 @@ async def talk(request):
     return line
 
 
+async def silence(request):
+    """Take the call, and never read again."""
+    line = web.WebSocketResponse()
+    await line.prepare(request)
+    request.transport.pause_reading()
+    await asyncio.sleep(60)
+
+
+async def pours(request):
+    """Never stop talking."""
+    line = web.WebSocketResponse()
+    await line.prepare(request)
+    while True:
+        await line.send_bytes(b"x" * 2**20)
+
+
 def a_lab():
     app = web.Application(client_max_size=BIG * 2)
     app.router.add_get("/much", much)
     app.router.add_get("/breaks", breaks)
     app.router.add_get("/talk", talk)
+    app.router.add_get("/silence", silence)
+    app.router.add_get("/pours", pours)
+    app.router.add_get("/switches", switches)
     app.router.add_route("*", "/{path:.*}", echo)
     return app
 
@@ -83,11 +117,11 @@ class World:
         self.by_token = False
         self.is_down = False
 
-    def look(self, admission):
-        if admission != "good" or not self.is_good:
-            return None
+    def look(self, admissions):
+        if "good" not in admissions or not self.is_good:
+            return {}
         about = {"code": "R26-0007", "by_token": self.by_token}
-        return Visit(key=self.key, looked_at=time.monotonic(), **about)
+        return {"good": Visit(key=self.key, looked_at=time.monotonic(), **about)}
 
     def reach(self, key, command):
         if self.is_down:
@@ -98,14 +132,15 @@ class World:
     async def open(self):
         folder = place.made(self.key)
         place.token_in(folder).write_text("the-word")
-        runner = web.AppRunner(a_lab())
+        runner = web.AppRunner(a_lab(), shutdown_timeout=0.1)
         await runner.setup()
         await web.UnixSite(runner, str(place.socket_in(folder))).start()
-        server = TestServer(Gateway(self.reach, Visits(self.look)).app())
+        self.gateway = Gateway(self.reach, Visits(self.look))
+        server = TestServer(self.gateway.app())
         await server.start_server()
         try:
             async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
-                yield Caller(session, server.make_url("/"))
+                yield Caller(session, server.make_url("/"), self.gateway)
         finally:
             await server.close()
             await runner.cleanup()
@@ -115,8 +150,19 @@ class World:
 
 
 class Caller:
-    def __init__(self, session, url):
-        self.session, self.url = session, url
+    def __init__(self, session, url, gateway):
+        self.session, self.url, self.gateway = session, url, gateway
+
+    def held(self):
+        """Tell what the gateway keeps for WebSockets."""
+        [line] = self.gateway.lines.lines.values()
+        room = self.gateway.room
+        sockets, waiting = room.sockets.held.total(), room.waiting.held.total()
+        return sockets, waiting, len(line.wire.channels), len(line.carried)
+
+    async def becomes(self, held):
+        while self.held() != held:
+            await asyncio.sleep(0.05)
 
     def headers(self, **more):
         told = {name.replace("_", "-"): value for name, value in more.items()}
@@ -144,7 +190,7 @@ def world(settings):
 
 
 def soon(work):
-    return asyncio.run(asyncio.wait_for(work, 30))
+    return asyncio.run(asyncio.wait_for(work, 8))
 
 
 def test_the_lab_hears_its_word_and_nothing_of_the_portals(world):
@@ -175,7 +221,7 @@ def test_the_lab_can_leave_no_cookie_but_its_own_and_open_no_other_way(world):
 
     answer = soon(work())
     assert answer.headers.getall("Set-Cookie") == ["_xsrf=2|abc; Path=/; SameSite=Lax"]
-    for name in ("Access-Control-Allow-Origin", "Alt-Svc"):
+    for name in ("Access-Control-Allow-Origin", "Alt-Svc", *LEFT_OUT):
         assert name not in answer.headers
 
 
@@ -246,6 +292,7 @@ def test_messages_go_both_ways_in_the_language_both_know(world):
         ("GET", {"Host": "r26-0008.localhost:8001"}, 403),
         ("GET", {"Host": "localhost:8001"}, 421),
         ("GET", {"Host": "evil.example"}, 421),
+        ("GET", {"Service-Worker": "script", "Sec_Fetch_Site": "same-origin"}, 403),
     ],
 )
 def test_who_comes_from_where_is_looked_at_each_time(world, method, headers, status):
@@ -293,7 +340,7 @@ def test_what_is_open_ends_soon_after_the_right_to_it(world, monkeypatch):
 
 
 def test_a_right_that_cannot_be_asked_after_is_none(world):
-    def fails(_admission):
+    def fails(_admissions):
         raise RuntimeError("the database is away")
 
     world.look = fails
@@ -351,3 +398,99 @@ def test_over_https_the_pass_is_for_this_host_alone(world, settings, monkeypatch
 
     cookie = soon(work()).headers["Set-Cookie"]
     assert cookie == "__Host-fabriek-lab=fresh; HttpOnly; Path=/; SameSite=Lax; Secure"
+
+
+def test_an_answer_that_is_none_is_not_handed_on(world):
+    async def work():
+        async with world.open() as caller:
+            return (await caller.ask("/switches", Upgrade="other", Connection="upgrade"))[0]
+
+    assert soon(work()).status == 503
+
+
+def test_a_few_bytes_do_not_stand_for_many(world):
+    async def work():
+        async with world.open() as caller:
+            sent = {"headers": caller.headers(), "compress": 15}
+            async with caller.session.ws_connect(caller.url.with_path("/talk"), **sent) as line:
+                return line.compress
+
+    assert soon(work()) == 0
+
+
+def test_a_run_opens_no_more_sockets_than_its_share(world, monkeypatch):
+    monkeypatch.setattr(room, "SOCKETS_OF_A_RUN_MAX", 1)
+
+    async def work():
+        async with world.open() as caller, caller.opens("/talk") as line:
+            with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                await caller.opens("/talk")
+            await line.send_str("hello")
+            return refused.value.status, await line.receive_str()
+
+    assert soon(work()) == (503, "hello v1.kernel")
+
+
+@pytest.mark.parametrize("path", ["/silence", "/pours"])
+@pytest.mark.parametrize("end", ["killed", "put out"])
+def test_nothing_is_kept_for_sides_that_take_nothing_in(world, monkeypatch, path, end):
+    monkeypatch.setattr(visits, "FRESH_S", 0.2)
+
+    async def work():
+        async with world.open() as caller:
+            lines = [await caller.opens(path) for _ in range(3)]
+            for line in lines:
+                if path == "/silence":
+                    await line.send_bytes(b"x" * BIG)
+            while caller.held()[1] < 3 * 2**20:
+                await asyncio.sleep(0.05)
+            if end == "killed":
+                for line in lines:
+                    line._response.connection.transport.abort()  # noqa: SLF001
+            else:
+                world.is_good = False
+            await caller.becomes((0, 0, 0, 0))
+            return True
+
+    assert soon(work())
+
+
+def test_all_who_are_in_are_asked_after_at_once(monkeypatch):
+    monkeypatch.setattr(visits, "FRESH_S", 0.2)
+    asked, good = [], True
+
+    def look(admissions):
+        asked.append(len(admissions))
+        about = {"key": "k", "code": "R26-0007", "by_token": False}
+        now = time.monotonic()
+        return {one: Visit(looked_at=now, **about) for one in admissions if good}
+
+    async def work():
+        nonlocal good
+        looked = Visits(look)
+        watching = asyncio.create_task(looked.watch())
+        inside = [asyncio.create_task(stay(looked, str(number))) for number in range(50)]
+        while 50 not in asked:
+            await asyncio.sleep(0.01)
+        good = False
+        ended = await asyncio.gather(*inside, return_exceptions=True)
+        watching.cancel()
+        return {type(one) for one in ended}
+
+    async def stay(looked, admission):
+        with (await looked.of(admission)).at_work():
+            await asyncio.sleep(60)
+
+    assert soon(work()) == {asyncio.CancelledError}
+
+
+@pytest.mark.parametrize(("name", "value"), [("KEPT_MAX", 0), ("ASKED_WITHIN_S", 0.01)])
+def test_whom_nobody_can_watch_is_not_let_in(world, monkeypatch, name, value):
+    monkeypatch.setattr(visits, name, value)
+    look, world.look = world.look, lambda passes: time.sleep(0.1) or look(passes)
+
+    async def work():
+        async with world.open() as caller:
+            return (await caller.ask("/api/x"))[0].status
+
+    assert soon(work()) == 403

@@ -30,6 +30,18 @@ def test_the_doctor_says_what_lacks(settings, changed, verdict, mend):
     assert mend in finding.mend
 
 
+@pytest.mark.parametrize(
+    ("portal", "told"),
+    [("https://fabriek.example.org", ["Its address"]), ("https://fabriek.example.com", [])],
+)
+def test_the_doctor_warns_of_a_domain_that_labs_share_with_the_portal(offered, portal, told):
+    offered.FACTORY_URL = portal
+
+    findings = [one.what for one in doctor._lab()]  # noqa: SLF001  as above
+
+    assert findings[1:] == told
+
+
 def test_without_jupyterlab_it_is_lacking_and_not_offered(offered, monkeypatch):
     monkeypatch.setattr(actions.importlib.util, "find_spec", lambda _name: None)
 

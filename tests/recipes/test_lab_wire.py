@@ -1,12 +1,17 @@
 """The wire to a lab: many connections over one pair of pipes, and what bad frames do to it."""
 
 import asyncio
+import random
 import socket
+import time
+import tracemalloc
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
+from fabriek_recipes.lab import wire
 from fabriek_recipes.lab.wire import (
+    CREDIT,
     HEAD,
     PIECE_BYTES,
     WINDOW_BYTES,
@@ -15,7 +20,7 @@ from fabriek_recipes.lab.wire import (
     Wire,
 )
 
-WITHIN_S = 20
+WITHIN_S = 8
 _opened = []
 
 
@@ -149,11 +154,26 @@ def test_a_side_that_ends_its_connection_is_heard_on_the_other():
         HEAD.pack(1, Kind.OPEN, 0),
         HEAD.pack(1, Kind.BYTES, PIECE_BYTES + 1),
         HEAD.pack(0, Kind.HELLO, PIECE_BYTES) + b"x" * PIECE_BYTES,
-        (HEAD.pack(1, Kind.BYTES, PIECE_BYTES) + b"x" * PIECE_BYTES) * 9,
+        (HEAD.pack(1, Kind.BYTES, PIECE_BYTES) + b"x" * PIECE_BYTES) * 40,
         HEAD.pack(1, 99, 0),
+        HEAD.pack(1, Kind.END, 0) * 2,
+        HEAD.pack(1, Kind.END, 0) + HEAD.pack(1, Kind.BYTES, 1) + b"x",
+        HEAD.pack(1, Kind.TAKEN, 4) + CREDIT.pack(1),
+        HEAD.pack(2, Kind.TAKEN, 4) + CREDIT.pack(1),
         b"",
     ],
-    ids=["opens", "long", "long-greeting", "over-the-window", "unknown", "ends"],
+    ids=[
+        "opens",
+        "long",
+        "long-greeting",
+        "over-the-window",
+        "unknown",
+        "ends-twice",
+        "goes-on-after-its-end",
+        "takes-what-was-not-sent",
+        "of-a-channel-that-never-was",
+        "ends",
+    ],
 )
 def test_the_portal_ends_a_line_whose_node_breaks_the_rules(frame):
     async def work():
@@ -161,9 +181,12 @@ def test_the_portal_ends_a_line_whose_node_breaks_the_rules(frame):
         portal = Wire(await pipes_of(near))
         ours, theirs = socket.socketpair()
         carried = asyncio.create_task(portal.carry(await pipes_of(theirs)))
-        _reader, writer = await pipes_of(far)
+        reader, writer = await pipes_of(far)
+        await reader.readexactly(HEAD.size)  # it opens the channel
         writer.write(frame)
-        writer.write_eof()
+        # Only what ends is told of an end: the others must be refused for what they said.
+        if not frame:
+            writer.write_eof()
         with pytest.raises(BrokenLine):
             await (portal.greeted() if frame.startswith(b"\0\0\0\0\0") else portal.run())
         carried.cancel()
@@ -197,3 +220,94 @@ def test_a_short_message_is_taken_without_a_word_so_that_the_next_need_not_wait(
     opened, heard, following = soon(work())
     assert (opened, heard) == (Kind.OPEN, b"k")
     assert following == (1, Kind.BYTES, len(b"answer"))
+
+
+@asynccontextmanager
+async def a_hostile_node():
+    """Give a portal's end with one connection, and the pipe of a node that may say anything."""
+    near, far = socket.socketpair()
+    portal = Wire(await pipes_of(near))
+    running = asyncio.create_task(portal.run())
+    call = await a_call(portal)
+    reader, writer = await pipes_of(far)
+    assert HEAD.unpack(await reader.readexactly(HEAD.size))[:2] == (1, Kind.OPEN)
+    try:
+        yield portal, call, (reader, writer)
+    finally:
+        for task in (running, call[2]):
+            task.cancel()
+            with suppress(asyncio.CancelledError, BrokenLine):
+                await task
+
+
+@pytest.mark.parametrize("sent_bytes", [0, WINDOW_BYTES * 2])
+@pytest.mark.parametrize("node", ["silent", "deaf"])
+def test_a_channel_whose_local_end_is_gone_is_forgotten_whatever_the_node_does(
+    monkeypatch, sent_bytes, node
+):
+    monkeypatch.setattr(wire, "LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(wire, "TOLD_WITHIN_S", 0.05)
+
+    async def work():
+        async with a_hostile_node() as (portal, (_reader, writer, carried), (heard, _far)):
+            writer.write(b"x" * sent_bytes)
+            listening = asyncio.create_task(heard.read()) if node == "silent" else None
+            await asyncio.sleep(0.1)  # now it waits for credit, or for room in the pipe
+            writer.transport.abort()
+            await carried
+            if listening:
+                listening.cancel()
+            return portal.channels
+
+    assert soon(work()) == {}
+
+
+def test_many_small_pieces_cost_no_more_than_their_window():
+    channel = wire.Channel(1)
+    tracemalloc.start()
+
+    for _ in range(WINDOW_BYTES // 2):
+        channel.take(random.randbytes(2))
+
+    kept_bytes, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept_bytes < 2 * WINDOW_BYTES
+    assert len(asyncio.run(channel.arrived())) == WINDOW_BYTES
+
+
+class Counting(Wire):
+    """Counts the frames that it looks at."""
+
+    def __init__(self, pipes):
+        super().__init__(pipes)
+        self._numbers = 1  # a channel that was, so that its frames are let pass
+        self.taken = 0
+
+    async def _take(self, *frame):
+        self.taken += 1
+        await super()._take(*frame)
+
+
+def test_a_line_that_floods_leaves_others_their_turn(monkeypatch):
+    monkeypatch.setattr(wire, "FRAMES_PER_S", 1_000)
+
+    async def work():
+        near, far = socket.socketpair()
+        portal = Counting(await pipes_of(near))
+        running = asyncio.create_task(portal.run())
+        _reader, writer = await pipes_of(far)
+        writer.write(HEAD.pack(1, Kind.END, 0) * 100_000)
+        begun = time.monotonic()
+        turns = 0
+        while time.monotonic() - begun < 0.5:
+            await asyncio.sleep(0)
+            turns += 1
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+        return turns, portal.taken
+
+    turns, taken = soon(work())
+    burst = 1_000 * wire.BURST_S
+    assert turns > 100
+    assert burst <= taken <= burst + 1_000 * 0.5 + 2 * wire.FRAMES_AT_ONCE

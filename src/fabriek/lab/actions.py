@@ -30,6 +30,7 @@ HOURS_MAX = 24
 HOUR_S = 3600
 # Long enough for a slow redirect, too short to be found in a history.
 TICKET_LASTS = timedelta(seconds=30)
+PASSES_MAX = 10  # of one person for one run; the oldest end first
 
 journal.describe({"lab.enter": gettext_lazy("went into a run to work in it")})
 
@@ -137,8 +138,16 @@ def admit(ticket: str, code: str) -> str | None:
     ):
         return None
     entry = good.select_related("run", "person").get()
+    _end_older(entry)
     journal.record("lab.enter", entry.run, by=entry.person)
     return admission
+
+
+def _end_older(entry: Entry) -> None:
+    """Keep no more of somebody's passes for one run than they have browsers and terminals."""
+    theirs = Entry.objects.filter(run=entry.run, person=entry.person)
+    passes = theirs.exclude(admission=None).order_by("-admitted_at", "-pk")
+    Entry.objects.filter(pk__in=list(passes.values_list("pk", flat=True)[PASSES_MAX:])).delete()
 
 
 def _check(wish: Wish, allocation: Allocation) -> None:

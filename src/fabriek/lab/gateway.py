@@ -11,6 +11,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -19,6 +20,7 @@ from django.db import close_old_connections
 
 from fabriek.lab import actions, addresses, pages, proxy
 from fabriek.lab.lines import Line, Lines, NoLine, Reach
+from fabriek.lab.room import NoRoom, Room
 from fabriek.lab.visits import Visit, Visits
 
 log = logging.getLogger(__name__)
@@ -30,12 +32,14 @@ READING = {"GET", "HEAD", "OPTIONS"}
 OWN_SITES = {"same-origin", "none"}
 LOOK_EVERY_S = 1.0
 TRY_AGAIN_S = 10.0
+SAID_MAX = 600
 
 
 class Gateway:
     def __init__(self, reach: Reach, visits: Visits | None = None) -> None:
         self._visits = visits or Visits()
-        self._lines = Lines(reach)
+        self.lines = Lines(reach)
+        self.room = Room()
         self._clients: dict[str, tuple[Line, aiohttp.ClientSession]] = {}
         self._cookie = SECURE_COOKIE if addresses.is_secure() else PLAIN_COOKIE
 
@@ -49,6 +53,9 @@ class Gateway:
         code = addresses.code_at(request.headers.get("Host", ""))
         if not code or not request.raw_path.startswith("/"):
             return pages.no_such_host(request)
+        if "Service-Worker" in request.headers:
+            # One that a lab left in a browser would read every ticket before the door does.
+            return pages.from_elsewhere(request)
         if request.path == addresses.DOOR:
             return await self._admitted(request, code)
         visit = await self._visits.of(request.cookies.get(self._cookie, ""))
@@ -56,8 +63,14 @@ class Gateway:
             return pages.not_in(request, code)
         if not _is_from_own_page(request, visit):
             return pages.from_elsewhere(request)
-        with visit.at_work():
-            return await self._carried(request, visit)
+        try:
+            with visit.at_work():
+                return await self._carried(request, visit)
+        except asyncio.CancelledError:
+            # Who is put out, or has gone, does not get the rest at leisure.
+            if request.transport:
+                request.transport.abort()
+            raise
 
     async def _admitted(self, request: web.Request, code: str) -> web.StreamResponse:
         ticket = request.query.get("ticket", "")
@@ -76,24 +89,27 @@ class Gateway:
         return answer
 
     async def _carried(self, request: web.Request, visit: Visit) -> web.StreamResponse:
-        is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
-        carry = proxy.carry_socket if is_socket else proxy.carry
         try:
             line, session = await self._client(visit.key)
-            return await carry(request, session, line.token)
-        except (NoLine, proxy.Silent) as error:
-            log.warning("%s cannot be reached: %s", visit.code, error)
+            if request.headers.get("Upgrade", "").lower() != "websocket":
+                return await proxy.carry(request, session, line.token)
+            holding = partial(self.room.waiting.holding, visit.key)
+            with self.room.sockets.holding(visit.key):
+                return await proxy.carry_socket(request, session, line.token, holding)
+        except (NoLine, NoRoom, proxy.Silent) as error:
+            # Part of it may be words of the node: in quotes, and no more than a line.
+            log.warning("%s cannot be reached: %r", visit.code, str(error)[:SAID_MAX])
             return pages.not_reached(request)
 
     async def _client(self, key: str) -> tuple[Line, aiohttp.ClientSession]:
-        line = await self._lines.to(key)
+        line = await self.lines.to(key)
         known = self._clients.get(key)
         if known is None or known[0] is not line:
             known = self._clients[key] = (line, proxy.client(line))
         return known
 
     async def _background(self, _app: web.Application) -> AsyncIterator[None]:
-        works = (self._visits.watch(), self._lines.tidy(), self._tidy_clients())
+        works = (self._visits.watch(), self.lines.tidy(), self._tidy_clients())
         tasks = [asyncio.create_task(work) for work in works]
         yield
         for task in tasks:
@@ -102,7 +118,7 @@ class Gateway:
                 await task
         for _line, session in self._clients.values():
             await session.close()
-        await self._lines.close()
+        await self.lines.close()
 
     async def _tidy_clients(self) -> None:
         while True:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -26,8 +27,13 @@ GREETED_WITHIN_S = 30.0
 UNUSED_S = 120.0
 LOOK_EVERY_S = 10.0
 END_WITHIN_S = 5.0
+KILLED_WITHIN_S = 1.0
 SAID_WITHIN_S = 1.0
+# After a line that did not come about: those who wait for it too need not try one by one.
+NOT_AGAIN_S = 5.0
+CLOSING_MAX = 3
 READ_BYTES = 4096
+READ_EVERY_S = 0.05
 WORDS_BYTES_MAX = 500
 
 Reach = Callable[[str, tuple[str, ...]], tuple[str, ...]]
@@ -46,8 +52,8 @@ class Line:
         self._folder = Path(tempfile.mkdtemp(prefix="fabriek-line-"))  # for our account only
         self.socket = str(self._folder / "sock")
         self._process = process
-        self._wire = wire
-        self._carried: set[asyncio.Task[None]] = set()
+        self.wire = wire
+        self.carried: set[asyncio.Task[None]] = set()
         self._running: asyncio.Task[None] | None = None
         self._server: asyncio.Server | None = None
 
@@ -57,7 +63,7 @@ class Line:
 
     @property
     def is_used(self) -> bool:
-        return bool(self._carried) or time.monotonic() - self.used_at < UNUSED_S
+        return bool(self.carried) or time.monotonic() - self.used_at < UNUSED_S
 
     async def open(self) -> None:
         self._running = asyncio.create_task(self._run())
@@ -66,7 +72,7 @@ class Line:
     async def close(self) -> None:
         if self._server:
             self._server.close()
-        for task in (*self._carried, self._running):
+        for task in (*self.carried, self._running):
             if task:
                 task.cancel()
         await ended(self._process)
@@ -74,18 +80,18 @@ class Line:
 
     async def _run(self) -> None:
         with suppress(BrokenLine, OSError):
-            await self._wire.run()
+            await self.wire.run()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is None:
             return
-        self._carried.add(task)
+        self.carried.add(task)
         try:
             with suppress(BrokenLine, OSError):
-                await self._wire.carry((reader, writer))
+                await self.wire.carry((reader, writer))
         finally:
-            self._carried.discard(task)
+            self.carried.discard(task)
             self.used_at = time.monotonic()
             writer.close()
 
@@ -93,8 +99,10 @@ class Line:
 class Lines:
     def __init__(self, reach: Reach) -> None:
         self._reach = reach
-        self._lines: dict[str, Line] = {}
+        self.lines: dict[str, Line] = {}
         self._making: dict[str, asyncio.Lock] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
+        self.closing: dict[str, set[asyncio.Task[None]]] = {}
 
     async def to(self, key: str) -> Line:
         """Give the line to the run of this key, made if there is none.
@@ -103,28 +111,53 @@ class Lines:
             NoLine: the engine or the lab does not answer.
         """
         async with self._making.setdefault(key, asyncio.Lock()):
-            line = self._lines.get(key)
+            line = self.lines.get(key)
             if line is None or not line.is_up:
-                await self.drop(key)
-                line = self._lines[key] = await self._made(key)
+                self.drop(key)
+                line = self.lines[key] = await self._made_or_refused(key)
             line.used_at = time.monotonic()
             return line
 
-    async def drop(self, key: str) -> None:
-        if line := self._lines.pop(key, None):
-            await line.close()
+    def drop(self, key: str) -> None:
+        """Let go of a line; its end is waited for by itself, so that it holds up no other."""
+        if line := self.lines.pop(key, None):
+            task = asyncio.create_task(line.close())
+            self.closing.setdefault(key, set()).add(task)
+            task.add_done_callback(partial(self._closed, key))
 
     async def tidy(self) -> None:
         """Let go, for ever, of lines that are down or that nobody uses."""
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            for key, line in list(self._lines.items()):
+            for key, line in list(self.lines.items()):
                 if not (line.is_up and line.is_used):
-                    await self.drop(key)
+                    self.drop(key)
 
     async def close(self) -> None:
-        for key in list(self._lines):
-            await self.drop(key)
+        for key in list(self.lines):
+            self.drop(key)
+        if closing := [task for tasks in self.closing.values() for task in tasks]:
+            await asyncio.wait(closing)
+
+    def _closed(self, key: str, task: "asyncio.Task[None]") -> None:
+        tasks = self.closing[key]
+        tasks.discard(task)
+        if not tasks:
+            del self.closing[key]
+
+    async def _made_or_refused(self, key: str) -> Line:
+        if len(self.closing.get(key, ())) > CLOSING_MAX:
+            raise NoLine("earlier lines to it are not over yet")
+        until, said = self._refused.get(key, (0.0, ""))
+        if time.monotonic() < until:
+            raise NoLine(said)
+        try:
+            return await self._made(key)
+        except NoLine as why:
+            now = time.monotonic()
+            kept = {one: told for one, told in self._refused.items() if now < told[0]}
+            self._refused = kept | {key: (now + NOT_AGAIN_S, str(why))}
+            raise
 
     async def _made(self, key: str) -> Line:
         far_end = (sys.executable, "-m", "fabriek_recipes.lab.line", key)
@@ -164,6 +197,7 @@ async def _last_words(process: asyncio.subprocess.Process) -> str:
     words = b""
     while process.stderr and (more := await process.stderr.read(READ_BYTES)):
         words = (words + more)[-WORDS_BYTES_MAX:]
+        await asyncio.sleep(READ_EVERY_S)  # who complains without end is not read without end
     return words.decode("utf-8", "replace").strip()
 
 
@@ -180,12 +214,22 @@ def _pipes(process: asyncio.subprocess.Process) -> Pipes:
 
 
 async def ended(process: asyncio.subprocess.Process) -> None:
-    """Let the process end: by the end of what it reads, or else by force."""
+    """Let the process and its children end: by the end of what they read, or else by force.
+
+    One that is another's, as under sudo, may stay until its job ends; what it holds of ours
+    is closed, so that it hears and says no more, and it is not waited for.
+    """
     if process.stdin:
         process.stdin.close()
     try:
         await asyncio.wait_for(process.wait(), END_WITHIN_S)
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
+        # It leads the group, and nobody else can have its number before it was waited for.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), KILLED_WITHIN_S)
+    if process.returncode is None:
+        log.warning("The process %s of a line could not be ended.", process.pid)
+    with suppress(PermissionError):
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  no other way

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager, suppress
 
 import aiohttp
 from aiohttp import web
@@ -30,8 +31,12 @@ HOP = frozenset(
 NOT_INWARD = HOP | {"authorization", "cookie", "forwarded", "content-length", "expect"}
 # The only cookie that Jupyter needs; any other could take the place of one of ours.
 XSRF = "_xsrf"
-# A notebook with its pictures goes over a WebSocket in one piece.
-MESSAGE_BYTES_MAX = 64 * 2**20
+# A message is whole in memory before it goes on. Jupyter itself takes no more than 10 MiB; what
+# a kernel shows (a picture, a table) may be more.
+INWARD_BYTES_MAX = 16 * 2**20
+OUTWARD_BYTES_MAX = 32 * 2**20
+# For the last words of both sides; who does not take them is cut off.
+BYE_WITHIN_S = 2.0
 PIECE_BYTES = 64 * 1024
 # What a lab may not say for the host it stands on.
 NOT_OUTWARD = HOP | {
@@ -42,7 +47,14 @@ NOT_OUTWARD = HOP | {
     "server",
     "clear-site-data",
     "strict-transport-security",
+    # A worker may not stand above all addresses, the door among them.
+    "service-worker-allowed",
+    # Words with which a proxy before us would give out files of its own.
+    "x-sendfile",
 }
+OF_A_PROXY = ("x-accel-", "x-lighttpd-")
+FINAL_LEAST = 200
+Holding = Callable[[int], AbstractContextManager[None]]
 NO_ANSWER = (aiohttp.ClientError, OSError, TimeoutError)
 
 
@@ -83,6 +95,9 @@ async def carry(
         )
     except NO_ANSWER as error:
         raise Silent(str(error)) from error
+    if answer.status < FINAL_LEAST:
+        answer.close()
+        raise Silent(f"{answer.status} is no answer to this")
     async with answer:
         response = web.StreamResponse(status=answer.status, headers=_outward(answer.headers))
         try:
@@ -98,37 +113,60 @@ async def carry(
 
 
 async def carry_socket(
-    request: web.Request, session: aiohttp.ClientSession, token: str
+    request: web.Request, session: aiohttp.ClientSession, token: str, holding: Holding
 ) -> web.StreamResponse:
-    """Carry messages both ways until one side ends.
+    """Carry messages both ways until one side ends. `holding` counts those that wait.
 
     Raises:
         Silent: the lab did not take the call.
     """
+    inner = await _inner_socket(request, session, token)
+    connection = inner._response.connection  # noqa: SLF001  it is told nowhere else
+    transport = connection.transport if connection else None
+    agreed = [inner.protocol] if inner.protocol else []
+    outer = web.WebSocketResponse(
+        protocols=agreed,
+        max_msg_size=INWARD_BYTES_MAX,
+        autoping=False,
+        timeout=BYE_WITHIN_S,
+        compress=False,  # a few bytes could stand for all that a message may have
+    )
+    try:
+        await outer.prepare(request)
+        await _both(_pass_on(outer, inner, holding), _pass_on(inner, outer, holding))
+        with suppress(TimeoutError):
+            await asyncio.wait_for(_part(inner, outer), 2 * BYE_WITHIN_S)
+    finally:
+        # What one side did not take in is not kept for it.
+        for one in (transport, request.transport):
+            if one:
+                one.abort()
+    return outer
+
+
+async def _inner_socket(
+    request: web.Request, session: aiohttp.ClientSession, token: str
+) -> aiohttp.ClientWebSocketResponse:
     offered = request.headers.get("Sec-WebSocket-Protocol", "")
     protocols = [word.strip() for word in offered.split(",") if word.strip()]
     headers = _inward(request, token, but=_WEBSOCKET)
     try:
-        inner = await session.ws_connect(
+        return await session.ws_connect(
             _address(request),
             headers=headers,
             protocols=protocols,
-            max_msg_size=MESSAGE_BYTES_MAX,
+            max_msg_size=OUTWARD_BYTES_MAX,
             autoping=False,
+            timeout=aiohttp.ClientWSTimeout(ws_close=BYE_WITHIN_S),
         )
     except NO_ANSWER as error:
         raise Silent(str(error)) from error
-    agreed = [inner.protocol] if inner.protocol else []
-    outer = web.WebSocketResponse(
-        protocols=agreed, max_msg_size=MESSAGE_BYTES_MAX, autoping=False, timeout=2.0
-    )
-    try:
-        await outer.prepare(request)
-        await _both(_pass_on(outer, inner), _pass_on(inner, outer))
-    finally:
-        await inner.close()
-        await outer.close(code=_told(inner.close_code))
-    return outer
+
+
+async def _part(inner: aiohttp.ClientWebSocketResponse, outer: web.WebSocketResponse) -> None:
+    """Tell each side how the other ended."""
+    await inner.close(code=_told(outer.close_code))
+    await outer.close(code=_told(inner.close_code))
 
 
 _WEBSOCKET = frozenset(
@@ -142,12 +180,14 @@ _WEBSOCKET = frozenset(
 Side = web.WebSocketResponse | aiohttp.ClientWebSocketResponse
 
 
-async def _pass_on(source: Side, target: Side) -> None:
+async def _pass_on(source: Side, target: Side, holding: Holding) -> None:
     async for message in source:
         if message.type == aiohttp.WSMsgType.TEXT:
-            await target.send_str(message.data)
+            with holding(len(message.data)):
+                await target.send_str(message.data)
         elif message.type == aiohttp.WSMsgType.BINARY:
-            await target.send_bytes(message.data)
+            with holding(len(message.data)):
+                await target.send_bytes(message.data)
         elif message.type == aiohttp.WSMsgType.PING:
             await target.ping(message.data)
         elif message.type == aiohttp.WSMsgType.PONG:
@@ -193,7 +233,9 @@ def _outward(told: "aiohttp.typedefs.LooseHeaders") -> CIMultiDict[str]:
     given = CIMultiDict(told)
     left_out = {*NOT_OUTWARD, *_named(given.get("Connection", ""))}
     headers = CIMultiDict(
-        (name, value) for name, value in given.items() if name.lower() not in left_out
+        (name, value)
+        for name, value in given.items()
+        if name.lower() not in left_out and not name.lower().startswith(OF_A_PROXY)
     )
     for cookie in given.getall("Set-Cookie", ()):
         name, _, rest = cookie.partition("=")

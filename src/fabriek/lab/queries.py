@@ -1,5 +1,6 @@
 """Questions about interactive work: who is in, and which files one could go on with."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
@@ -13,6 +14,8 @@ from fabriek.runs.states import UNFINISHED
 from fabriek_recipes.lab.knobs import RECIPE
 
 EARLIER_MAX = 50
+# SQLite takes no more than so many values in one question, on some machines.
+ASKED_AT_ONCE = 500
 
 
 def labs(person: Person) -> QuerySet[Run]:
@@ -25,10 +28,16 @@ def earlier(case: Case) -> QuerySet[Run]:
     return over.exclude(state__in=UNFINISHED).order_by("-asked_at")
 
 
-def admitted(admission: str) -> Entry | None:
-    """Find who holds this pass, with all that is asked of it again and again."""
-    rows = Entry.objects.filter(admission=tokens.digest(admission))
-    return rows.select_related("run__case", "person", "token").first()
+def admitted(admissions: Collection[str]) -> dict[str, Entry]:
+    """Find who holds these passes, with all that is asked of each again and again."""
+    digests = {tokens.digest(admission): admission for admission in admissions}
+    wanted = list(digests)
+    rows = Entry.objects.select_related("run__case", "person", "token")
+    return {
+        digests[str(entry.admission)]: entry
+        for start in range(0, len(wanted), ASKED_AT_ONCE)
+        for entry in rows.filter(admission__in=wanted[start : start + ASKED_AT_ONCE])
+    }
 
 
 def stops_at(run: Run) -> datetime | None:

@@ -1,5 +1,6 @@
 """Who may go into a run of interactive work, and how long they may stay."""
 
+from collections.abc import Iterable
 from importlib import import_module
 
 from django.conf import settings
@@ -49,21 +50,37 @@ def require_enter(person: Person, run: Run) -> None:
         )
 
 
-def may_stay(entry: Entry) -> bool:
-    """Ask again what was asked at the door; and whether the right to ask still holds."""
-    run, person = entry.run, entry.person
-    if run.state != RunState.RUNNING or not _has_right(entry):
-        return False
-    return may_enter(person, run)
+def who_may_stay(entries: Iterable[Entry]) -> set[Entry]:
+    """Ask again what was asked at the door; and whether the right to ask still holds.
+
+    A session, and a person in a case, are asked after once, however many passes there are.
+    """
+    signed_in: dict[str, object] = {}
+    takes_part_in: dict[tuple[int, int], bool] = {}
+    staying = set()
+    for entry in entries:
+        if entry.run.state != RunState.RUNNING or not is_lab(entry.run):
+            continue
+        if not _has_right(entry, signed_in):
+            continue
+        both = (entry.person_id, entry.run.case_id)
+        if both not in takes_part_in:
+            takes_part_in[both] = takes_part(entry.person, entry.run.case)
+        if takes_part_in[both]:
+            staying.add(entry)
+    return staying
 
 
-def _has_right(entry: Entry) -> bool:
+def _has_right(entry: Entry, signed_in: dict[str, object]) -> bool:
+    """Look at the token or the session; `signed_in` keeps whose each session is."""
     if entry.token_id:
         return _is_good(entry.token, entry.person)
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(entry.session_key)
-    # Also refuses a session from before the password was changed, and who was suspended.
-    return get_user(request).pk == entry.person_id
+    if (key := entry.session_key) not in signed_in:
+        request = HttpRequest()
+        request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
+        # Also refuses a session from before the password was changed, and who was suspended.
+        signed_in[key] = get_user(request).pk
+    return signed_in[key] == entry.person_id
 
 
 def _is_good(token: Token | None, person: Person) -> bool:

@@ -56,7 +56,7 @@ def require_cancel(person: Person, run: Run) -> None:
 
 
 def is_continuable(run: Run) -> bool:
-    """Whether it may go on from a checkpoint, if it left one; what people did there does not."""
+    """Whether it may go on from a checkpoint, if it left one; a session of people may not."""
     return run.state in CONTINUABLE and run.recipe not in INTERACTIVE
 
 

@@ -139,7 +139,7 @@ def _lab() -> Iterator[Finding]:
             what="Its address",
             verdict="optional",
             said=f"{settings.LAB_URL} shares a domain with {settings.FACTORY_URL}",
-            mend="A domain of its own keeps cookies that labs leave away from your other sites.",
+            mend="A domain of its own keeps what labs leave in cookies from your other sites.",
         )
 
 
