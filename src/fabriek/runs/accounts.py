@@ -82,6 +82,8 @@ def refuse_another_number(account: str, uid_of: Callable[[str], int | None]) -> 
     """
     if not account:
         return
+    if not is_there(account):  # gone since it was made
+        raise _no_account(account)
     here = pwd.getpwnam(account).pw_uid
     if (account, here) in known.alike:
         return
