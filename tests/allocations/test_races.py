@@ -1,10 +1,8 @@
 """Two at once, in threads, on a database that more than one connection can reach."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from fabriek.allocations import actions, queries
@@ -21,41 +19,22 @@ from tests.allocations.making import (
     staff,
 )
 from tests.factories import an_organisation
+from tests.threads import at_once, many_connections  # noqa: F401
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def many_connections():
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("threads share one lock on a database in memory; PostgreSQL runs this")
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("many_connections"),
+]
 
 
-def at_once(*things):
-    """Run these in threads that start together; gives what each said or was refused with."""
-    ready, said = threading.Barrier(len(things)), []
-
-    def do(thing):
-        ready.wait(timeout=20)
-        try:
-            said.append(thing())
-        except (NotEnough, WrongState) as refused:
-            said.append(refused.code)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=[thing]) for thing in things]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return sorted(map(str, said))
+def together(*things):
+    return sorted(map(str, at_once(*things, refusals=(NotEnough, WrongState))))
 
 
 def test_two_who_grant_the_same_award_open_one_account():
     decision, share, granters = a_decision(), a_share(), (staff(), staff())
 
-    said = at_once(
+    said = together(
         *(lambda by=by: actions.grant(decision, share=share, by=by) for by in granters)
     )
 
@@ -73,7 +52,7 @@ def test_two_grants_to_linked_companies_do_not_both_fit_under_one_ceiling():
     ]
     by = staff()
 
-    said = at_once(
+    said = together(
         *(lambda one=one: actions.grant(one, share=share, by=by).pk for one in decisions)
     )
 
@@ -84,7 +63,7 @@ def test_two_grants_to_linked_companies_do_not_both_fit_under_one_ceiling():
 def test_two_runs_never_hold_the_same_second():
     allocation = an_allocation(gpu_seconds=10 * HOUR)
 
-    said = at_once(
+    said = together(
         *(
             lambda key=key: actions.hold(allocation, run_key=key, gpu_seconds=6 * HOUR)
             for key in ("a", "b")
@@ -108,7 +87,7 @@ def test_two_passes_of_the_loop_settle_and_expire_once():
         actions.settle(allocation, run_key="a", gpu_seconds_used=HOUR)
         actions.expire_ended()
 
-    at_once(one_pass, one_pass)
+    together(one_pass, one_pass)
 
     assert kinds(allocation)[:4] == ["grant", "hold", "release", "spend"]
     assert list(queries.drift()) == []
@@ -124,7 +103,7 @@ def test_two_extensions_to_the_same_day_add_hours_once():
         mine = Allocation.objects.get(pk=allocation.pk)
         return actions.extend(mine, ends_on=day, share=share, gpu_hours=1, by=by).pk
 
-    said = at_once(extend, extend)
+    said = together(extend, extend)
 
     assert said.count("wrong_state") == 1
     allocation.refresh_from_db()

@@ -1,10 +1,8 @@
 """Two loops at once, in threads, on a database that more than one connection can reach."""
 
-import threading
 from datetime import timedelta
 
 import pytest
-from django.db import connection
 from django.utils import timezone
 
 from fabriek.allocations import queries as allocation_queries
@@ -14,33 +12,12 @@ from fabriek.machine import books, nightly
 from fabriek.machine.models import Books, Stretch
 from tests.factories import an_allocation
 from tests.machine.records import a_record
+from tests.threads import at_once, many_connections  # noqa: F401
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def many_connections():
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("threads share one lock on a database in memory; PostgreSQL runs this")
-
-
-def at_once(*things):
-    ready, said = threading.Barrier(len(things)), []
-
-    def do(thing):
-        ready.wait(timeout=20)
-        try:
-            said.append(thing())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do, args=[thing]) for thing in things]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    assert len(said) == len(things)
-    return said
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("many_connections"),
+]
 
 
 @pytest.fixture

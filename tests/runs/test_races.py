@@ -1,40 +1,16 @@
 """Two at once, in threads, on a database that more than one connection can reach."""
 
-import threading
-
 import pytest
-from django.db import connection
 
 from fabriek.runs import actions
 from fabriek.runs.models import Run
 from tests.runs.world import a_world
+from tests.threads import at_once, many_connections  # noqa: F401
 
-pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def many_connections():
-    if connection.vendor == "sqlite" and connection.is_in_memory_db():
-        pytest.skip("threads share one lock on a database in memory; PostgreSQL runs this")
-
-
-def at_once(thing, *, times):
-    """Run this in threads that start together; gives what each said."""
-    ready, said = threading.Barrier(times), []
-
-    def do():
-        ready.wait(timeout=20)
-        try:
-            said.append(thing())
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=do) for _ in range(times)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-    return said
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("many_connections"),
+]
 
 
 def test_two_who_continue_a_run_at_once_get_the_same_run():
@@ -48,7 +24,7 @@ def test_two_who_continue_a_run_at_once_get_the_same_run():
         return actions.go_on(mine, by=world.person)
 
     before = world.held()
-    said = at_once(go_on, times=4)
+    said = at_once(*[go_on] * 4)
 
     onward = Run.objects.get(continues=run)
     assert said == [onward] * 4

@@ -8,7 +8,6 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid
@@ -16,19 +15,14 @@ from fabriek.kernel.numbers import WholeNumberField
 from fabriek.lab import actions, queries
 from fabriek.people.models import Person
 from fabriek.runs import actions as runs
-from fabriek.runs import queries as run_queries
 from fabriek.runs.models import Run
-from fabriek.store.models import Revision
+from fabriek.runs.paid_form import INPUT, PaidForm
 from fabriek_recipes.lab.knobs import RECIPE
 
-INPUT = "input_"
 IDLE_MAX_MINUTES = 1_440
 
 
-class LabForm(forms.Form):
-    # A button that is pressed twice starts one session.
-    wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
-    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
+class LabForm(PaidForm):
     gpus = WholeNumberField(
         label=gettext_lazy("GPUs"),
         initial=1,
@@ -69,13 +63,10 @@ class LabForm(forms.Form):
         proposed: str = "",
     ) -> None:
         """`proposed`: the code of the earlier session that a link to this form asks for."""
-        super().__init__(data)
-        self.choices = run_queries.inputs_for(case, RECIPE, by)
-        self.allocations = {one.account: one for one in run_queries.allocations_of(case)}
+        super().__init__(data, recipe=RECIPE, case=case, by=by)
         self.earlier_runs: dict[str, Run] = {
             run.code: run for run in queries.earlier(case)[: queries.EARLIER_MAX]
         }
-        self._add_allocations()
         self._add_earlier(proposed)
         self._add_inputs()
 
@@ -93,9 +84,6 @@ class LabForm(forms.Form):
             earlier=self.earlier_runs.get(given["earlier"]),
             wish_id=given.get("wish_id") or uuid4(),
         )
-
-    def allocation_chosen(self) -> Allocation:
-        return self.allocations[self.cleaned_data["allocation"]]
 
     def clean(self) -> dict[str, Any]:
         if not self.errors:
@@ -119,21 +107,6 @@ class LabForm(forms.Form):
             "hours", said % {"held": words.gpu_hours(held), "left": words.gpu_hours(left)}
         )
 
-    def _revisions(self, given: Mapping[str, Any]) -> dict[str, Revision]:
-        return {
-            name: choice.revision
-            for name, offered in self.choices.items()
-            for choice in offered
-            if choice.reference == given.get(INPUT + name)
-        }
-
-    def _add_allocations(self) -> None:
-        field = cast("forms.ChoiceField", self.fields["allocation"])
-        field.choices = [(one.account, _left(one)) for one in self.allocations.values()]
-        field.initial = next(iter(self.allocations), "")
-        if len(self.allocations) == 1:
-            field.widget = forms.HiddenInput()
-
     def _add_earlier(self, proposed: str) -> None:
         field = cast("forms.ChoiceField", self.fields["earlier"])
         field.choices = [
@@ -149,19 +122,9 @@ class LabForm(forms.Form):
 
     def _add_inputs(self) -> None:
         for need in RECIPE.inputs:
-            offered = self.choices[need.name]
-            pairs = [(c.reference, f"{c.reference}  {c.title}".strip()) for c in offered]
             self.fields[INPUT + need.name] = forms.ChoiceField(
                 label=_(need.title),
                 help_text=_(need.help),
                 required=False,
-                choices=[("", _("None")), *pairs],
+                choices=[("", _("None")), *self._offered(need.name)],
             )
-
-
-def _left(allocation: Allocation) -> str:
-    return _("%(account)s: %(left)s left, until %(day)s") % {
-        "account": allocation.account,
-        "left": words.gpu_hours(allocation.gpu_seconds_left),
-        "day": words.day(allocation.ends_on),
-    }

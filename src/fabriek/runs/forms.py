@@ -16,20 +16,17 @@ from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
-from fabriek.runs import actions, engine, offers, queries
+from fabriek.runs import actions, engine, offers
 from fabriek.runs.models import Run
+from fabriek.runs.paid_form import INPUT, PaidForm
 from fabriek.runs.words import amount
-from fabriek.store.models import Revision
 from fabriek_recipes.recipe import Recipe
 
 SECONDS_PER_MINUTE = 60
-KNOB, INPUT = "knob_", "input_"
+KNOB = "knob_"
 
 
-class RunForm(forms.Form):
-    # A button that is pressed twice starts one run.
-    wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
-    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
+class RunForm(PaidForm):
     gpus = WholeNumberField(
         label=gettext_lazy("GPUs"),
         initial=1,
@@ -72,15 +69,11 @@ class RunForm(forms.Form):
         named: Mapping[str, str] | None = None,
     ) -> None:
         """`named`: the codes of inputs that a link to this form asks for, by their name."""
-        super().__init__(data)
-        self.recipe = recipe
+        super().__init__(data, recipe=recipe, case=case, by=by)
         self.knobs = offers.knobs_of(recipe)
-        self.choices = queries.inputs_for(case, recipe, by)
-        self.allocations = {one.account: one for one in queries.allocations_of(case)}
         self.price: offers.Price | None = None
         self.why_no_price = ""
         self._add_inputs()
-        self._add_allocations()
         self._add_knobs()
         self._bound_nodes()
         if like:
@@ -136,9 +129,6 @@ class RunForm(forms.Form):
     def wish(self) -> actions.Wish:
         return self._wish(self.cleaned_data)
 
-    def allocation_chosen(self) -> Allocation:
-        return self.allocations[self.cleaned_data["allocation"]]
-
     def clean(self) -> dict[str, Any]:
         if not self.errors:
             try:
@@ -161,14 +151,6 @@ class RunForm(forms.Form):
             timeout_s=int(minutes) * SECONDS_PER_MINUTE if minutes else None,
             wish_id=given.get("wish_id") or uuid4(),
         )
-
-    def _revisions(self, given: Mapping[str, Any]) -> dict[str, Revision]:
-        return {
-            need.name: choice.revision
-            for need in self.recipe.inputs
-            for choice in self.choices[need.name]
-            if choice.reference == given.get(INPUT + need.name)
-        }
 
     def _show(self, refusal: Invalid) -> None:
         """Put each sentence of a refusal beside the field it is about."""
@@ -198,22 +180,14 @@ class RunForm(forms.Form):
     def _add_inputs(self) -> None:
         for need in self.recipe.inputs:
             offered = self.choices[need.name]
-            pairs = [(c.reference, f"{c.reference}  {c.title}".strip()) for c in offered]
             self.fields[INPUT + need.name] = forms.ChoiceField(
                 label=_(need.title),
                 help_text=_(need.help),
                 required=need.required,
-                choices=[("", _("Choose…")), *pairs],
+                choices=[("", _("Choose…")), *self._offered(need.name)],
                 initial=offered[0].reference if offered else "",
                 error_messages={"required": _("Choose what this run works on.")},
             )
-
-    def _add_allocations(self) -> None:
-        field = cast("forms.ChoiceField", self.fields["allocation"])
-        field.choices = [(one.account, _left(one)) for one in self.allocations.values()]
-        field.initial = next(iter(self.allocations), "")
-        if len(self.allocations) == 1:
-            field.widget = forms.HiddenInput()
 
     def _add_knobs(self) -> None:
         for knob in self.knobs:
@@ -244,14 +218,6 @@ class RunForm(forms.Form):
             for choice in offered:
                 if choice.revision.repository.code == codes.get(name):
                     self.fields[INPUT + name].initial = choice.reference
-
-
-def _left(allocation: Allocation) -> str:
-    return _("%(account)s: %(left)s left, until %(day)s") % {
-        "account": allocation.account,
-        "left": words.gpu_hours(allocation.gpu_seconds_left),
-        "day": words.day(allocation.ends_on),
-    }
 
 
 def _field(knob: offers.Knob) -> forms.Field:

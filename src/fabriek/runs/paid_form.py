@@ -1,0 +1,64 @@
+"""What every form that asks for a run has: who pays, and what the run works on."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+from uuid import uuid4
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.allocations.models import Allocation
+from fabriek.cases.models import Case
+from fabriek.kernel import words
+from fabriek.people.models import Person
+from fabriek.runs import queries
+from fabriek.store.models import Revision
+from fabriek_recipes.kinds import Recipe
+
+INPUT = "input_"
+
+
+class PaidForm(forms.Form):
+    # A button that is pressed twice starts one run.
+    wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
+    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, recipe: Recipe, case: Case, by: Person
+    ) -> None:
+        super().__init__(data)
+        self.recipe = recipe
+        self.choices = queries.inputs_for(case, recipe, by)
+        self.allocations = {one.account: one for one in queries.allocations_of(case)}
+        self._add_allocations()
+
+    def allocation_chosen(self) -> Allocation:
+        return self.allocations[self.cleaned_data["allocation"]]
+
+    def _revisions(self, given: Mapping[str, Any]) -> dict[str, Revision]:
+        return {
+            need.name: choice.revision
+            for need in self.recipe.inputs
+            for choice in self.choices[need.name]
+            if choice.reference == given.get(INPUT + need.name)
+        }
+
+    def _offered(self, name: str) -> list[tuple[str, str]]:
+        offered = self.choices[name]
+        return [(one.reference, f"{one.reference}  {one.title}".strip()) for one in offered]
+
+    def _add_allocations(self) -> None:
+        field = cast("forms.ChoiceField", self.fields["allocation"])
+        field.choices = [(one.account, _left(one)) for one in self.allocations.values()]
+        field.initial = next(iter(self.allocations), "")
+        if len(self.allocations) == 1:
+            field.widget = forms.HiddenInput()
+
+
+def _left(allocation: Allocation) -> str:
+    return _("%(account)s: %(left)s left, until %(day)s") % {
+        "account": allocation.account,
+        "left": words.gpu_hours(allocation.gpu_seconds_left),
+        "day": words.day(allocation.ends_on),
+    }
