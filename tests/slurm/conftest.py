@@ -4,6 +4,7 @@ import pytest
 
 from fabriek.runs.engine import engine
 from tests.engines.cluster import ROOT, Cluster, skip_unless_asked_for
+from tests.runs.test_with_local_engine import program  # noqa: F401
 from tests.runs.world import a_world
 
 

@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,17 +28,6 @@ import pathlib, sys, time
 while not (pathlib.Path(sys.argv[1]) / "go").exists():
     time.sleep(0.1)
 """
-
-
-@pytest.fixture
-def program(monkeypatch):
-    def instead(source):
-        def command(run):
-            return (sys.executable, "-c", source, str(run.folder))
-
-        monkeypatch.setattr("fabriek.runs.jobs.command_of", command)
-
-    return instead
 
 
 def around(cluster, script="sleep 2", *options, name="around"):

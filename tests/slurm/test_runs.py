@@ -1,6 +1,5 @@
 """The loop with a real Slurm: what tests/runs/test_with_local_engine.py shows, on a cluster."""
 
-import sys
 from functools import partial
 
 import pytest
@@ -20,19 +19,6 @@ pytestmark = pytest.mark.slurm
 # A cluster takes longer to begin and to tell than this machine.
 followed = partial(following.followed, within_s=60)
 over = partial(following.over, within_s=60)
-
-
-@pytest.fixture
-def program(monkeypatch):
-    """Let every recipe be this program; the engine, the folder and the loop are real."""
-
-    def instead(source):
-        def command(run):
-            return (sys.executable, "-c", source, str(run.folder))
-
-        monkeypatch.setattr("fabriek.runs.jobs.command_of", command)
-
-    return instead
 
 
 def test_a_run_trains_on_the_cluster_and_is_billed_what_slurm_counted(world, machine, program):
