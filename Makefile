@@ -64,5 +64,5 @@ clean:
 	@touch $@
 
 .venv/ready-dev: pyproject.toml constraints.txt | .venv/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,train,lab,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[postgres,train,lab,s3,dev]'
 	@touch $@ .venv/ready

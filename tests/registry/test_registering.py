@@ -52,7 +52,7 @@ def test_what_a_run_left_becomes_a_model_with_card_scores_and_origin():
         False,
     )
     readme = model.revision.files.get(path="README.md").blob
-    with store.the_store().open(readme.organisation_id, readme.sha256) as file:
+    with store.the_store().open(readme) as file:
         assert file.read().decode() == model.card
     entry = Entry.objects.get(verb="registry.register")
     assert (entry.by, entry.thread, entry.details["run"]) == (None, case.code, run.code)

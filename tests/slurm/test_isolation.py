@@ -128,7 +128,7 @@ def test_the_model_that_it_made_comes_into_the_store(world, machine, program):
     }
     store = the_store()
     blobs = [file.blob for file in model.revision.files.all()]
-    kept = [store.path(blob.organisation_id, blob.sha256) for blob in blobs]
+    kept = [store.path(blob) for blob in blobs]
     assert {path.stat().st_uid for path in kept} == {os.getuid()}
 
 
@@ -141,7 +141,7 @@ def test_a_job_reads_its_own_data_and_none_of_what_is_not_its_own(
     secrets = [
         theirs.folder / "run.json",
         theirs.folder / "inputs" / "dataset" / "text.txt",
-        the_store().path(blob.organisation_id, blob.sha256),
+        the_store().path(blob),
         factory.HOME / "secret-key",
         factory.EMAIL_FILE_PATH / "letter",
         factory.HOME / "fabriek.sqlite3",

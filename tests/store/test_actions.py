@@ -299,7 +299,7 @@ def grown_old(blob):
     long_ago = timezone.now() - timedelta(days=2)
     Blob.objects.filter(pk=blob.pk).update(stored_at=long_ago)
     Arrival.objects.filter(blob=blob).update(at=long_ago)
-    path = queries.the_store().path(blob.organisation_id, blob.sha256)
+    path = queries.the_store().path(blob)
     os.utime(path, (long_ago.timestamp(), long_ago.timestamp()))
     return path
 
@@ -334,7 +334,7 @@ def test_the_sweep_keeps_what_was_sent_today():
 
     actions.sweep(timezone.now())
 
-    assert queries.the_store().has(blob.organisation_id, blob.sha256)
+    assert queries.the_store().has(blob)
 
 
 def test_what_is_sent_again_before_the_sweep_is_kept():
@@ -359,7 +359,7 @@ def test_a_file_sent_again_between_row_and_file_survives_the_sweep():
     actions.sweep(timezone.now())
 
     assert not Blob.objects.filter(pk=blob.pk).exists()
-    assert store.verify(blob.organisation_id, blob.sha256)
+    assert store.verify(blob)
 
 
 def test_an_arrival_older_than_a_day_opens_nothing_any_more():

@@ -197,7 +197,7 @@ def download(dataset: Dataset, file: File, *, by: Person) -> Download:
     """Open one file for somebody of the consortium, and write down who took it."""
     rules.require_part(by, dataset.case)
     blob = file.blob
-    content = queries.the_store().open(blob.organisation_id, blob.sha256)
+    content = queries.the_store().open(blob)
     journal.record(
         "datasets.download",
         dataset,
@@ -223,8 +223,7 @@ def _describe(
 
 def _name_repository(dataset: Dataset) -> None:
     """Let earlier stages name the dataset without knowing this one."""
-    rows = Repository.objects.filter(pk=dataset.repository_id)
-    rows.update(code=dataset.code, title=dataset.title)
+    store.name_repository(dataset.repository, code=dataset.code, title=dataset.title)
 
 
 def _filled(source: Source, path: str) -> Iterator[bytes]:

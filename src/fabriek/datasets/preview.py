@@ -56,7 +56,7 @@ def _ending(path: str) -> str:
 
 def _first_lines(file: File) -> list[str]:
     """Read the beginning only; of a longer file the last line may be torn, and is dropped."""
-    with the_store().open(file.blob.organisation_id, file.blob.sha256) as content:
+    with the_store().open(file.blob) as content:
         head = content.read(READ_BYTES)
     lines = head.decode("utf-8-sig", errors="replace").splitlines()
     is_torn = len(head) == READ_BYTES and len(lines) > 1

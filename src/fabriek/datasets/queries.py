@@ -8,7 +8,7 @@ from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
 from fabriek.datasets.models import Dataset
 from fabriek.people.models import Person
-from fabriek.store.models import Revision
+from fabriek.store.models import MAIN, Revision
 
 # What a page shows of each in a list, beside its newest revision.
 SHOWN = ("code", "title", "created_at", "case__title")
@@ -27,7 +27,7 @@ def shown(person: Person) -> QuerySet[Dataset]:
 # Kept: the same for everybody, and putting a query together takes Django long.
 @cache
 def _of_newest(column: str) -> Subquery:
-    revisions = Revision.objects.filter(repository=OuterRef("repository"))
+    revisions = Revision.objects.filter(repository=OuterRef("repository"), branch=MAIN)
     return Subquery(revisions.order_by("-number").values(column)[:1])
 
 

@@ -24,7 +24,7 @@ def require_sound(path: str, blob: Blob) -> None:
     Raises:
         Invalid: names the first broken line by its number and says what to do.
     """
-    with the_store().under_name(blob.organisation_id, blob.sha256, f"rows{ENDING}") as file:
+    with the_store().under_name(blob, f"rows{ENDING}") as file:
         problem = first_problem(file)
     if problem:
         said = _(problem.sentence.msgid) % problem.sentence.values

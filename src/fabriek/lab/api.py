@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 
+from fabriek.agreements import policy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import NotEnough
@@ -117,7 +118,7 @@ def _earlier(request: SignedIn, code: str) -> Run | None:
 def _inputs(request: SignedIn, given: LabIn) -> dict[str, Revision]:
     kinds = {need.name: need.kind for need in RECIPE.inputs}
     return {
-        name: revision_of(reference, person=request.user, kind=kinds[name])
+        name: revision_of(reference, among=policy.visible_to(request.user), kind=kinds[name])
         for name, reference in given.inputs.items()
         if reference
     }

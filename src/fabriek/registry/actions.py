@@ -115,7 +115,7 @@ def download(model: Model, file: File, *, by: Person) -> Download:
     """
     rules.require_see(by, model)
     blob = file.blob
-    content = the_store().open(blob.organisation_id, blob.sha256)
+    content = the_store().open(blob)
     details = {"code": model.code, "path": file.path, "sha256": blob.sha256}
     journal.record("registry.download", model, by=by, note=model.code, **details)
     name = file.path.rpartition("/")[2]
@@ -194,9 +194,7 @@ def _registered(
 def _named(model: Model) -> None:
     """Give the model its code, and its repository the same code and title."""
     code = give_code(model, "M")
-    Repository.objects.filter(pk=model.revision.repository_id).update(
-        code=code, title=model.title
-    )
+    store.name_repository(model.revision.repository, code=code, title=model.title)
 
 
 # --- what staff brings in ----------------------------------------------------------------

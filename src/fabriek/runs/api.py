@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 
+from fabriek.agreements import policy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, NotEnough
@@ -209,7 +210,7 @@ def _inputs(request: SignedIn, recipe: Recipe, given: dict[str, str]) -> dict[st
             code="unknown_input",
         )
     return {
-        name: revision_of(reference, person=request.user, kind=kinds[name])
+        name: revision_of(reference, among=policy.visible_to(request.user), kind=kinds[name])
         for name, reference in given.items()
     }
 

@@ -10,6 +10,7 @@ from django.db.models.expressions import OrderBy
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
+from fabriek.agreements import policy
 from fabriek.allocations import queries as allocation_queries
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
@@ -18,7 +19,7 @@ from fabriek.kernel.paging import Paged, addresses, paginate
 from fabriek.people.models import Person
 from fabriek.runs.models import CODE_LETTER, Metric, Run, RunInput
 from fabriek.runs.states import RunState
-from fabriek.store.models import Repository, Revision
+from fabriek.store.models import MAIN, Revision
 from fabriek.store.references import written
 from fabriek_recipes.recipe import Recipe
 
@@ -262,11 +263,12 @@ def inputs_for(case: Case, recipe: Recipe, person: Person) -> Mapping[str, list[
 
     That is of the right kind, of this case or open to all, and visible to this person.
     """
-    newest = Revision.objects.filter(repository=OuterRef("repository")).order_by("-number")
-    kinds = {need.kind for need in recipe.inputs}
-    seen = Repository.objects.visible_to(person).filter(
-        Q(case=case) | Q(is_open=True), kind__in=kinds, code__isnull=False
+    newest = Revision.objects.filter(repository=OuterRef("repository"), branch=MAIN).order_by(
+        "-number"
     )
+    kinds = {need.kind for need in recipe.inputs}
+    seen = policy.visible_to(person).filter(kind__in=kinds, code__isnull=False)
+    seen = seen.filter(pk__in=policy.usable_by(case).values("pk"))
     rows = Revision.objects.filter(
         repository__in=seen, pk=Subquery(newest.values("pk")[:1])
     ).select_related("repository__case", "repository__organisation")

@@ -1,6 +1,7 @@
 """Everything that can be done in the store. Who may do it is decided by the stage that asks."""
 
 import hashlib
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
@@ -18,12 +20,15 @@ from fabriek.people.models import Organisation, Person
 from fabriek.store import paths, queries, refusals
 from fabriek.store.files import checked
 from fabriek.store.incoming import Received, Source
-from fabriek.store.models import Arrival, Blob, File, Repository, Revision
+from fabriek.store.models import MAIN, Arrival, Blob, File, Repository, Revision
 
 # Bytes that no revision names are kept this long: an upload may take a working day, and a
 # push that broke off is taken up again the next morning.
 KEPT = timedelta(days=1)
 MESSAGE_CHARACTERS = 300
+OPEN_TO_ALL = "open"  # the namespace of what belongs to no case
+NAME_CHARACTERS = 80  # leaves room for a code behind it
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?", re.ASCII)
 
 journal.describe(
     {
@@ -40,6 +45,20 @@ class Swept:
     temporary: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Change:
+    """What the next revision of `branch` differs in; files by their blob or SHA-256.
+
+    `parent`: the revision that this was made from, where that must still be the newest.
+    """
+
+    files: Mapping[str, Blob | str]
+    message: str
+    parent: Revision | None = None
+    delete: Collection[str] = ()
+    branch: str = MAIN
+
+
 @transaction.atomic
 def create_repository(
     *,
@@ -54,6 +73,34 @@ def create_repository(
     )
     journal.record("store.create_repository", repository, by=by, kind=str(kind))
     return repository
+
+
+def name_repository(repository: Repository, *, code: str, title: str) -> None:
+    """Say what lives here: its code and title, and how programs name it.
+
+    That name is given once, as scripts hold on to it: the title where that can be a name, else
+    one made of it; with the code behind it when the case has another of that name.
+    """
+    facts = {"code": code, "title": title}
+    if not repository.name:
+        facts["namespace"] = namespace = _namespace(repository)
+        facts["name"] = _new_name(repository, namespace, title=title, code=code)
+    Repository.objects.filter(pk=repository.pk).update(**facts)
+    for field, value in facts.items():
+        setattr(repository, field, value)
+
+
+def _namespace(repository: Repository) -> str:
+    return repository.case.code if repository.case else OPEN_TO_ALL
+
+
+def _new_name(repository: Repository, namespace: str, *, title: str, code: str) -> str:
+    plain = title if NAME.fullmatch(title) else slugify(title)[:NAME_CHARACTERS]
+    plain = plain or code.lower()
+    same = Repository.objects.filter(
+        kind=repository.kind, namespace__iexact=namespace, name__iexact=plain
+    )
+    return f"{plain}-{code.lower()}" if same.exists() else plain
 
 
 def store_bytes(
@@ -115,35 +162,41 @@ def commit(
     parent: Revision | None = None,
     delete: Collection[str] = (),
 ) -> Revision:
+    """Make a revision of `main`; see `save`."""
+    change = Change(files=files, message=message, parent=parent, delete=delete)
+    return save(repository, change, by=by)
+
+
+def save(repository: Repository, change: Change, *, by: Person | None) -> Revision:
     """Make a revision: the newest one (or `parent`) with `files` put in and `delete` left out.
 
-    Files are named by their blob or SHA-256. When nothing would change, the newest revision is
-    returned as it is, so that repeating a push is harmless.
+    When nothing would change, the newest revision is returned as it is, so that repeating a
+    push is harmless.
 
     Raises:
         Invalid: a path breaks a rule, bytes were never sent here, or no file is left.
         Refused: `parent` is no longer the newest revision.
     """
-    wanted = named(files)
-    if len(message.strip()) > MESSAGE_CHARACTERS:
+    wanted = named(change.files)
+    if len(change.message.strip()) > MESSAGE_CHARACTERS:
         raise refusals.long_message()
     with transaction.atomic():
         # Two at once wait for each other here; the number is guarded by the database as well.
         Repository.objects.select_for_update().get(pk=repository.pk)
-        newest = queries.latest(repository)
-        content = queries.listing(parent or newest)
+        newest = queries.latest(repository, branch=change.branch)
+        content = queries.listing(change.parent or newest)
         content.update(_claimed(repository, wanted))
-        for path in delete:
+        for path in change.delete:
             if content.pop(path, None) is None:
                 raise refusals.not_there(path)
-        return _settled(repository, content, parent=parent, message=message, by=by)
+        return _settled(repository, content, change, newest=newest, by=by)
 
 
 def materialise(revision: Revision, folder: Path) -> None:
     """Lay the files of a revision in `folder`, read-only and without copying where possible."""
     store = queries.the_store()
     for path, blob in queries.listing(revision).items():
-        store.materialise(blob.organisation_id, blob.sha256, folder / path)
+        store.materialise(blob, folder / path)
 
 
 def collect_folder(
@@ -175,7 +228,7 @@ def sweep(now: datetime) -> Swept:
     Arrival.objects.filter(at__lt=before).delete()
     gone = [blob for blob in _unnamed(before).iterator() if _forget(blob, before=before)]
     for blob in gone:
-        store.discard(blob.organisation_id, blob.sha256, untouched_since=before.timestamp())
+        store.discard(blob, untouched_since=before.timestamp())
     return Swept(
         blobs=len(gone),
         size_bytes=sum(blob.size_bytes for blob in gone),
@@ -230,27 +283,27 @@ def _claimed(repository: Repository, wanted: Mapping[str, str]) -> dict[str, Blo
 def _settled(
     repository: Repository,
     content: dict[str, Blob],
+    change: Change,
     *,
-    parent: Revision | None,
-    message: str,
+    newest: Revision | None,
     by: Person | None,
 ) -> Revision:
     """Write the revision down, inside the caller's transaction."""
     if not content:
         raise refusals.no_files()
     paths.check_together(content)
-    newest = queries.latest(repository)
     digest = digest_of(content)
     if newest and newest.digest == digest:
         return newest
-    if parent and newest and parent.pk != newest.pk:
-        raise refusals.stale(parent, newest)
+    if change.parent and newest and change.parent.pk != newest.pk:
+        raise refusals.stale(change.parent, newest)
     revision = Revision.objects.create(
         repository=repository,
-        number=newest.number + 1 if newest else 1,
+        number=queries.last_number(repository) + 1,
+        branch=change.branch,
         parent=newest,
         digest=digest,
-        message=message.strip(),
+        message=change.message.strip(),
         author=by,
         file_count=len(content),
         size_bytes=sum(blob.size_bytes for blob in content.values()),

@@ -26,6 +26,7 @@ from django.utils.translation import gettext as _
 from fabriek.kernel import strange
 from fabriek.kernel.errors import Invalid
 from fabriek.store import copies, incoming, sources
+from fabriek.store.base import Kept
 from fabriek.store.incoming import Received, Source
 
 INCOMING = "incoming"
@@ -93,43 +94,43 @@ class FolderStore:
             copied = sources.first_bytes(file, size)
             return self.receive(organisation_id, copied, limit_bytes=limit_bytes)
 
-    def has(self, organisation_id: int, sha256: str) -> bool:
-        return self.path(organisation_id, sha256).is_file()
+    def has(self, kept: Kept) -> bool:
+        return self.path(kept).is_file()
 
-    def open(self, organisation_id: int, sha256: str) -> BufferedReader:
-        return self.path(organisation_id, sha256).open("rb")
+    def open(self, kept: Kept) -> BufferedReader:
+        return self.path(kept).open("rb")
 
-    def path(self, organisation_id: int, sha256: str) -> Path:
-        return self._folder(organisation_id) / checked(sha256)[:2] / sha256
+    def path(self, kept: Kept) -> Path:
+        return self._path(kept.organisation_id, kept.sha256)
 
-    def materialise(self, organisation_id: int, sha256: str, target: Path) -> None:
+    def materialise(self, kept: Kept, target: Path) -> None:
         """Put the bytes at `target`, read-only: reflink, else hard link, else copy."""
         with incoming.refused_when_full():
-            copies.place(self.path(organisation_id, sha256), target)
+            copies.place(self.path(kept), target)
 
     @contextmanager
-    def under_name(self, organisation_id: int, sha256: str, name: str) -> Iterator[Path]:
+    def under_name(self, kept: Kept, name: str) -> Iterator[Path]:
         """Lend the bytes under a name of your choice, for readers that go by its ending."""
-        with incoming.temporary(self._incoming(organisation_id)) as place:
+        with incoming.temporary(self._incoming(kept.organisation_id)) as place:
             folder = place.path.with_suffix(LENT)
             try:
-                self.materialise(organisation_id, sha256, folder / name)
+                self.materialise(kept, folder / name)
                 yield folder / name
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def verify(self, organisation_id: int, sha256: str) -> bool:
+    def verify(self, kept: Kept) -> bool:
         """Read everything again and compare; False also when the bytes are gone."""
         try:
-            with self.open(organisation_id, sha256) as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            with self.open(kept) as file:
+                return hashlib.file_digest(file, "sha256").hexdigest() == kept.sha256
         except FileNotFoundError:
             return False
 
-    def discard(self, organisation_id: int, sha256: str, *, untouched_since: float) -> bool:
+    def discard(self, kept: Kept, *, untouched_since: float) -> bool:
         """Remove bytes that nobody sent again since that moment (seconds since 1970)."""
-        path = self.path(organisation_id, sha256)
-        with self._locked(organisation_id, fcntl.LOCK_EX):
+        path = self.path(kept)
+        with self._locked(kept.organisation_id, fcntl.LOCK_EX):
             if not path.is_file() or path.stat().st_mtime >= untouched_since:
                 return False
             path.unlink()
@@ -159,7 +160,7 @@ class FolderStore:
         The mark is the file's own time: a sweep that holds the lock next sees it, whether or
         not the sender's transaction has ended by then.
         """
-        path = self.path(organisation_id, received.sha256)
+        path = self._path(organisation_id, received.sha256)
         with self._locked(organisation_id, fcntl.LOCK_SH):
             if not path.is_file() or path.stat().st_size != received.size_bytes:
                 return False
@@ -167,7 +168,7 @@ class FolderStore:
             return True
 
     def _name(self, organisation_id: int, received: Received, part: Path) -> None:
-        path = self.path(organisation_id, received.sha256)
+        path = self._path(organisation_id, received.sha256)
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
             _flush_folder(path.parent.parent)
@@ -226,6 +227,9 @@ class FolderStore:
         if not self._is_here(organisation_id, received):
             self._name(organisation_id, received, part)
         return received
+
+    def _path(self, organisation_id: int, sha256: str) -> Path:
+        return self._folder(organisation_id) / checked(sha256)[:2] / sha256
 
     def _folder(self, organisation_id: int) -> Path:
         return self.home / str(int(organisation_id))

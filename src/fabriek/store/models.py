@@ -1,15 +1,41 @@
 """Bytes by their SHA-256, and revisions: immutable lists of named files."""
 
+import secrets
+import uuid
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
 from fabriek.people.models import Organisation, Person
+
+MAIN = "main"  # the branch that pages, runs and a reference without a number mean
+
+
+def new_key() -> str:
+    return uuid.uuid4().hex
+
+
+def new_commit_id() -> str:
+    """Give 160 random bits: what is in a revision is said by its digest, not by this."""
+    return secrets.token_hex(20)
+
+
+class Pack(models.Model):
+    """One file of the store that holds many small ones behind each other."""
+
+    key = models.CharField(primary_key=True, max_length=32, default=new_key, editable=False)
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    size_bytes = models.PositiveBigIntegerField()
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class Blob(models.Model):
@@ -21,6 +47,12 @@ class Blob(models.Model):
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
     sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
+    # Empty: the bytes are a file of their own, found by their SHA-256.
+    pack = models.ForeignKey(Pack, models.PROTECT, null=True, related_name="blobs")
+    pack_offset = models.PositiveBigIntegerField(default=0)
+    # For looking whether all is still whole, three times as fast as SHA-256. Empty: not known.
+    blake3 = models.CharField(max_length=64, blank=True)
+    verified_at = models.DateTimeField(null=True, editable=False, db_index=True)
     stored_at = models.DateTimeField(
         default=timezone.now, editable=False, db_index=True, help_text="Sent for the last time."
     )
@@ -53,6 +85,9 @@ class Repository(models.Model):
     # stages can name it without knowing that stage.
     code = models.SlugField(unique=True, null=True, editable=False)  # noqa: DJ001  unique
     title = models.CharField(max_length=200, blank=True)
+    # How programs name it: `C26-0001/questions`. A code of ours (`D26-0001`) is no namespace.
+    namespace = models.CharField(max_length=60, blank=True, editable=False)
+    name = models.CharField(max_length=96, blank=True, editable=False)
     kind = models.CharField(max_length=8, choices=Kind)
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="repositories")
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
@@ -61,8 +96,24 @@ class Repository(models.Model):
 
     objects: ClassVar[RepositoryQuerySet] = RepositoryQuerySet.as_manager()  # type: ignore[assignment]
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                "kind",
+                Lower("namespace"),
+                Lower("name"),
+                name="repository_name_once",
+                condition=~Q(name=""),
+            ),
+        ]
+
     def __str__(self) -> str:
         return f"{self.code or self.pk} {self.title}".strip()
+
+    @property
+    def repo_id(self) -> str:
+        """Name it as clients of the Hugging Face Hub do."""
+        return f"{self.namespace}/{self.name}"
 
     @property
     def thread(self) -> str:
@@ -97,6 +148,9 @@ class Revision(models.Model):
 
     repository = models.ForeignKey(Repository, models.PROTECT, related_name="revisions")
     number = models.PositiveIntegerField()
+    branch = models.CharField(max_length=200, default=MAIN)
+    # 40 hexadecimal signs, as programs that speak git or the Hub expect.
+    commit_id = models.CharField(max_length=40, db_index=True, default=new_commit_id)
     parent = models.ForeignKey("self", models.PROTECT, null=True, related_name="+")
     digest = models.CharField(max_length=64)
     message = models.CharField(max_length=300)
@@ -111,10 +165,34 @@ class Revision(models.Model):
         ordering = ["-number"]
         constraints = [
             models.UniqueConstraint(fields=["repository", "number"], name="revision_once"),
+            models.UniqueConstraint(fields=["repository", "commit_id"], name="commit_once"),
         ]
 
     def __str__(self) -> str:
         return f"{self.number} ({self.digest[:12]})"
+
+
+class Ref(models.Model):
+    """A branch beside `main`, or a tag: a name for a revision. `main` needs no row."""
+
+    class Kind(models.TextChoices):
+        BRANCH = "branch", _("branch")
+        TAG = "tag", _("tag")
+
+    repository = models.ForeignKey(Repository, models.CASCADE, related_name="refs")
+    kind = models.CharField(max_length=6, choices=Kind)
+    name = models.CharField(max_length=200)
+    revision = models.ForeignKey(Revision, models.PROTECT, related_name="refs")
+    message = models.CharField(max_length=300, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["repository", "kind", "name"], name="ref_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class File(models.Model):

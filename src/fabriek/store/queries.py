@@ -7,16 +7,17 @@ from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 
+from fabriek.store.base import Store
 from fabriek.store.files import FolderStore
-from fabriek.store.models import Arrival, Blob, File, Repository, Revision
+from fabriek.store.models import MAIN, Arrival, Blob, File, Ref, Repository, Revision
 
 # Databases bound how many values one statement may carry.
 AT_ONCE = 500
 
 
-def the_store() -> FolderStore:
+def the_store() -> Store:
     return FolderStore(_ours_alone(settings.STORE_HOME))
 
 
@@ -29,8 +30,17 @@ def _ours_alone(home: Path) -> Path:
     return home
 
 
-def latest(repository: Repository) -> Revision | None:
-    return repository.revisions.order_by("-number").first()
+def latest(repository: Repository, *, branch: str = MAIN) -> Revision | None:
+    """Give the newest revision of a branch; of a branch without one, where it began."""
+    saved = repository.revisions.filter(branch=branch).order_by("-number").first()
+    if saved or branch == MAIN:
+        return saved
+    return repository.revisions.filter(refs__kind=Ref.Kind.BRANCH, refs__name=branch).first()
+
+
+def last_number(repository: Repository) -> int:
+    """Give the highest number, of any branch: numbers tell revisions of a repository apart."""
+    return repository.revisions.aggregate(last=Max("number"))["last"] or 0
 
 
 def listing(revision: Revision | None) -> dict[str, Blob]:

@@ -2,17 +2,17 @@
 
 import re
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
-from fabriek.people.models import Person
-from fabriek.store.models import Repository, Revision
+from fabriek.store.models import MAIN, Repository, Revision
 
 REFERENCE = re.compile(r"(?P<code>[A-Za-z0-9_-]{1,60})(?:@(?P<number>[0-9]{1,9}))?", re.ASCII)
 
 
-def revision_of(reference: str, *, person: Person, kind: str) -> Revision:
-    """Find a revision that `person` may read.
+def revision_of(reference: str, *, among: QuerySet[Repository], kind: str) -> Revision:
+    """Find a revision in one of the repositories that somebody may use.
 
     Raises:
         Invalid: no such thing, or not this person's to see: the answer is the same.
@@ -20,10 +20,12 @@ def revision_of(reference: str, *, person: Person, kind: str) -> Revision:
     match = REFERENCE.fullmatch(reference.strip())
     rows = Revision.objects.select_related("repository__case", "repository__organisation")
     if match:
-        seen = Repository.objects.visible_to(person).filter(kind=kind, code=match["code"])
+        seen = among.filter(kind=kind, code=match["code"])
         rows = rows.filter(repository__in=seen)
         if match["number"]:
             rows = rows.filter(number=int(match["number"]))
+        else:
+            rows = rows.filter(branch=MAIN)
         if found := rows.order_by("-number").first():
             return found
     raise Invalid(
