@@ -17,8 +17,8 @@ from fabriek.store.models import Repository
 class Moment(StrEnum):
     """When a decision is due."""
 
-    SEE = "see"  # that it exists, what it is, its files by name
-    READ = "read"  # its bytes: a download, or laid out for a job
+    SEE = "see"  # that it exists and what its record says
+    READ = "read"  # the names of its files and their bytes: by a person, or laid out for a job
     RUN = "run"  # a run on it is asked for, or about to start
     RELEASE = "release"  # what was made from it goes out: weights, a model, figures
 

@@ -81,6 +81,13 @@ class Repository(models.Model):
         DATASET = "dataset", _("dataset")
         MODEL = "model", _("model")
 
+    class Listed(models.TextChoices):
+        """Who may see in the catalogue that it exists and what it is; never what is in it."""
+
+        NOBODY = "nobody", _("nobody but the consortium")
+        MEMBERS = "members", _("everybody who can sign in")
+        EVERYBODY = "everybody", _("everybody, and the catalogues of others")
+
     # `code` and `title` are those of the dataset or model that lives here, so that earlier
     # stages can name it without knowing that stage.
     code = models.SlugField(unique=True, null=True, editable=False)  # noqa: DJ001  unique
@@ -92,6 +99,9 @@ class Repository(models.Model):
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="repositories")
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
     is_open = models.BooleanField(default=False, help_text="Every person may read it.")
+    listed_for = models.CharField(
+        _("who may find it"), max_length=9, choices=Listed, default=Listed.NOBODY
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects: ClassVar[RepositoryQuerySet] = RepositoryQuerySet.as_manager()  # type: ignore[assignment]

@@ -1,0 +1,144 @@
+"""Agreements on data: who may do what with it, until when; and each decision that followed."""
+
+from django.conf import settings
+from django.core.validators import MaxLengthValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.agreements.states import AgreementState
+from fabriek.cases.models import Case
+from fabriek.kernel.codes import provisional
+from fabriek.kernel.text import PLAIN
+from fabriek.people.models import Organisation
+from fabriek.store.models import Repository
+
+
+class Purpose(models.TextChoices):
+    """What data may be used for; terms of the Data Privacy Vocabulary stand behind them."""
+
+    TRAINING = "training", _("train or tune a model")
+    EVALUATION = "evaluation", _("measure how good a model is")
+    RESEARCH = "research", _("scientific research")
+    STATISTICS = "statistics", _("count and describe")
+
+
+class Product(models.TextChoices):
+    """What may come out: each is less than the one below it."""
+
+    STATISTICS = "statistics", _("figures only")
+    MODEL_API = "model_api", _("a model that stays here and answers questions")
+    MODEL_WEIGHTS = "model_weights", _("a model whose weights may be taken along")
+
+
+class Place(models.TextChoices):
+    """Where it may be used: each is stricter than the one above it."""
+
+    OPEN = "open", _("anywhere: files may be downloaded")
+    SHARED = "shared", _("on the machine of the factory only")
+    SECURE = "secure", _("in the secure part of the machine only")
+
+
+class Duty(models.TextChoices):
+    DELETE = "delete", _("copies are deleted when the agreement ends")
+    ATTRIBUTE = "attribute", _("the owner is named with what is made")
+    REVIEW = "review", _("the owner looks at each result before it goes out")
+
+
+class Agreement(models.Model):
+    """What the owner of a dataset lets one case do with it.
+
+    `organisations` empty: the whole consortium of that case. Terms do not change once somebody
+    signed: another text is another agreement, that `replaces` this one.
+    """
+
+    code = models.SlugField(unique=True, default=provisional, editable=False)
+    repository = models.ForeignKey(Repository, models.PROTECT, related_name="agreements")
+    case = models.ForeignKey(Case, models.PROTECT, related_name="agreements")
+    organisations = models.ManyToManyField(Organisation, related_name="+", blank=True)
+    replaces = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="replaced_by", blank=True
+    )
+    state = models.CharField(max_length=10, choices=AgreementState)
+    purposes = models.JSONField(_("purposes"), default=list)
+    product = models.CharField(_("what may be made of it"), max_length=20, choices=Product)
+    place = models.CharField(_("where it may be used"), max_length=10, choices=Place)
+    duties = models.JSONField(_("duties"), default=list)
+    conditions = models.TextField(
+        _("other conditions"),
+        max_length=5000,
+        blank=True,
+        validators=[PLAIN, MaxLengthValidator(5000)],
+    )
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField(db_index=True)
+    text_version = models.CharField(max_length=20)
+    text_sha256 = models.CharField(max_length=64)
+    begun_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    begun_at = models.DateTimeField(default=timezone.now, editable=False)
+    in_force_at = models.DateTimeField(null=True, editable=False)
+    over_at = models.DateTimeField(null=True, editable=False)
+    reason = models.TextField(max_length=2000, blank=True, help_text="Why refused or revoked.")
+
+    class Meta:
+        verbose_name = _("agreement")
+        constraints = [
+            models.CheckConstraint(
+                name="agreement_state_is_known", condition=Q(state__in=AgreementState.values)
+            ),
+            models.CheckConstraint(
+                name="agreement_ends_after_it_begins", condition=Q(ends_at__gt=F("begins_at"))
+            ),
+        ]
+        indexes = [
+            # What each decision asks.
+            models.Index(
+                fields=["repository", "case", "ends_at"],
+                name="agreement_in_force",
+                condition=Q(state=AgreementState.IN_FORCE),
+            ),
+            models.Index(fields=["case", "state"]),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+    @property
+    def thread(self) -> str:
+        return self.code
+
+
+class Signature(models.Model):
+    """One party signed the very text whose hash stands here."""
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="signatures")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    text_sha256 = models.CharField(max_length=64)
+    signed_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agreement", "organisation"], name="signature_once_a_party"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.organisation} on {self.agreement}"
+
+
+class Message(models.Model):
+    """A question or an answer between the parties before, or after, they signed."""
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="messages")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    text = models.TextField(max_length=2000, validators=[PLAIN, MaxLengthValidator(2000)])
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["at", "pk"]
+
+    def __str__(self) -> str:
+        return f"{self.by} on {self.agreement}"
