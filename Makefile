@@ -1,6 +1,6 @@
 # Two commands do all the set-up: `make demo` and `make test`.
-# Others: test-slurm (a real Slurm on this machine), check (no tests), fast (tests of the everyday kind), bench,
-# bench-slurm (the same of a Slurm), up, clean.
+# Others: test-hub (clients of the hub), test-slurm (a real Slurm on this machine), check (no tests), fast (tests of
+# the everyday kind), bench, bench-slurm (the same of a Slurm), up, clean.
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -9,7 +9,7 @@ ARGS ?=
 # processes that a demo or a test starts would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-slurm check fast bench bench-slurm up clean format
+.PHONY: demo test test-hub test-slurm check fast bench bench-slurm up clean format
 
 demo: .venv/ready .venv/words
 	$(BIN)/fabriek demo $(ARGS)
@@ -19,6 +19,10 @@ up: .venv/ready .venv/words
 
 test: .venv/ready-dev .venv/words
 	$(BIN)/python dev/test $(ARGS)
+
+# What clients of the Hugging Face Hub do, with several of their versions.
+test-hub: .venv/ready-dev .venv/words
+	$(BIN)/python dev/test-hub $(ARGS)
 
 # Needs root, as a cluster's jobs run as other users; the clusters are removed afterwards.
 test-slurm: .venv/ready-dev .venv/words
@@ -47,7 +51,7 @@ bench-slurm: .venv/ready-dev .venv/words
 	$(BIN)/python -m bench.slurm $(ARGS)
 
 clean:
-	rm -rf .venv var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .hub-clients var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 # The catalogues that the server reads, made again when the words change.

@@ -21,6 +21,8 @@ def own_folders(settings, tmp_path):
     settings.STORE_HOME = tmp_path / "store"
     settings.RUNS_HOME = tmp_path / "runs"
     settings.ENGINE_HOME = tmp_path / "engine"
+    settings.LOOKS_HOME = tmp_path / "looks"
+    settings.NAMES_PYTHON = ""
     settings.STATIC_ROOT = tmp_path  # collected files are not wanted: the finders serve
     settings.WHITENOISE_AUTOREFRESH = True  # or each browser reads all static files first
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"

@@ -267,6 +267,7 @@ def a_model(*, case=None, is_open=False, **fields):
     case = case or a_case()
     revision = a_revision(a_repository(case=case, kind="model", is_open=is_open))
     defaults = {"title": "Desk model", "licence": "EUPL-1.2", "card": "# Desk model"}
-    model = Model.objects.create(case=case, revision=revision, **defaults | fields)
+    made = {"repository": revision.repository, "revision": revision}
+    model = Model.objects.create(case=case, **made, **defaults | fields)
     give_code(model, "M")
     return model

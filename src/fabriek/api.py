@@ -14,8 +14,11 @@ from ninja.security.apikey import APIKeyCookie
 from ninja.utils import check_csrf
 
 from fabriek.access.api import router as access
+from fabriek.agreements.api import router as agreements
+from fabriek.agreements.use_api import router as data_use
 from fabriek.allocations.api import router as allocations
 from fabriek.cases.api import router as cases
+from fabriek.catalogue.api import router as catalogue
 from fabriek.datasets.api import router as datasets
 from fabriek.kernel.errors import NotAllowed, Refused, Text
 from fabriek.lab.api import router as lab
@@ -23,6 +26,7 @@ from fabriek.machine.api import router as machine
 from fabriek.people import tokens
 from fabriek.people.api import router as people
 from fabriek.people.models import Person, Scope
+from fabriek.quality.api import router as quality
 from fabriek.registry.api import router as registry
 from fabriek.reports.api import router as reports
 from fabriek.runs.api import router as runs
@@ -93,7 +97,11 @@ for prefix, router in {
     "/cases": cases,
     "/applications": access,
     "/allocations": allocations,
+    "/agreements": agreements,
+    "/data-use": data_use,
     "/datasets": datasets,
+    "/looks": quality,
+    "/catalogue": catalogue,
     "/runs": runs,
     "/lab": lab,
     "/machine": machine,

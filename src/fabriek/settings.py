@@ -87,6 +87,11 @@ FACTORY_CODE = os.environ.get("FABRIEK_CODE", "FAB")  # the start of application
 TERMS_URL = os.environ.get("FABRIEK_TERMS_URL", "")  # a link at the foot of every page
 FACTORY_URL = os.environ.get("FABRIEK_URL", "http://localhost:8000").rstrip("/")
 STORE_HOME = Path(os.environ.get("FABRIEK_STORE", HOME / "store")).resolve()
+# Files in a bucket: s3://bucket/prefix; the folder above then holds what is on its way and what
+# was used lately, up to this much. The endpoint is for buckets that are not Amazon's.
+STORE_BUCKET = os.environ.get("FABRIEK_STORE_BUCKET", "")
+STORE_NEAR_BYTES = int(os.environ.get("FABRIEK_STORE_NEAR_BYTES", str(500 * 2**30)))
+S3_ENDPOINT = os.environ.get("FABRIEK_S3_ENDPOINT", "")
 RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()
 ENGINE = os.environ.get("FABRIEK_ENGINE", "local")
 ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
@@ -122,9 +127,30 @@ LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
 COUNTRIES = Path(
     os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
 )
+# All bytes are read again within so many days; between jobs, at most so many bytes a second.
+SCRUB_DAYS = int(os.environ.get("FABRIEK_SCRUB_DAYS", "28"))
+SCRUB_BYTES_PER_S = int(os.environ.get("FABRIEK_SCRUB_BYTES_PER_S", str(200 * 10**6)))
+# A second place with the same files, such as a mirror: what is damaged here comes from there.
+STORE_COPY = _folder_or_none(os.environ.get("FABRIEK_STORE_COPY", ""))
 UPLOAD_LIMIT_BYTES = int(os.environ.get("FABRIEK_UPLOAD_LIMIT_BYTES", str(100 * 2**30)))
 # All files together of the model that a run made, or of the checkpoints that one goes on from.
 OUTPUTS_LIMIT_BYTES = int(os.environ.get("FABRIEK_OUTPUTS_LIMIT_BYTES", str(512 * 2**30)))
+
+# Looking at data. A worker has this much memory, disk and time; larger revisions are looked at
+# when somebody asks.
+LOOKS_HOME = Path(os.environ.get("FABRIEK_LOOKS", HOME / "looks")).resolve()
+LOOK_WORKERS = int(os.environ.get("FABRIEK_LOOK_WORKERS", "2"))
+LOOK_MEMORY_BYTES = int(os.environ.get("FABRIEK_LOOK_MEMORY_BYTES", str(2 * 2**30)))
+LOOK_DISK_BYTES = int(os.environ.get("FABRIEK_LOOK_DISK_BYTES", str(64 * 2**30)))
+LOOK_S = int(os.environ.get("FABRIEK_LOOK_S", "3600"))
+LOOK_AUTO_BYTES = int(os.environ.get("FABRIEK_LOOK_AUTO_BYTES", str(2 * 2**30)))
+# The Python that reads names of people, made by `make .venv/names`; empty: none.
+NAMES_HOME = Path(os.environ.get("FABRIEK_NAMES_HOME", ".venv-names")).resolve()
+NAMES_PYTHON = os.environ.get(
+    "FABRIEK_NAMES_PYTHON",
+    str(NAMES_HOME / "bin/python") if (NAMES_HOME / "tables/ready").exists() else "",
+)
+NAMES_CACHE = NAMES_HOME / "tables"
 
 # --- Django ------------------------------------------------------------------------------
 SECRET_KEY = _secret_key(HOME)
@@ -174,6 +200,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "fabriek.hub.middleware.HubMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",

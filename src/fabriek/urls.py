@@ -9,6 +9,7 @@ from fabriek.people import elsewhere
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("fabriek.pages.urls")),
+    path("", include("fabriek.hub.urls")),  # before the API, whose codes are no namespace
     path("api/", api.urls),
     path("accounts/oidc/<slug:provider_id>/login/", elsewhere.go),  # before allauth's own
     path("accounts/", include("allauth.urls")),
@@ -17,12 +18,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("cases/", include("fabriek.cases.urls")),
     path("applications/", include("fabriek.access.urls")),
     path("allocations/", include("fabriek.allocations.urls")),
+    path("", include("fabriek.agreements.urls")),  # before the pages of datasets: a tab there
+    path("data/", include("fabriek.agreements.use_urls")),  # before the codes of datasets
     path("data/", include("fabriek.datasets.urls")),
+    path("data/", include("fabriek.quality.urls")),
+    path("", include("fabriek.catalogue.urls")),
     path("runs/", include("fabriek.runs.urls")),
     path("lab/", include("fabriek.lab.urls")),
     path("machine/", include("fabriek.machine.urls")),
     path("models/", include("fabriek.registry.urls")),
     path("reports/", include("fabriek.reports.urls")),
+    path("", include("fabriek.hub.page_urls")),  # last: `C26-0001/questions` is a name of its own
 ]
 if settings.DEBUG:
     urlpatterns.append(path("dev/look", gallery.look))

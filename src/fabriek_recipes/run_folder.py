@@ -3,6 +3,7 @@
 | path            | written by | holds                                                         |
 |-----------------|------------|---------------------------------------------------------------|
 | `run.json`      | portal     | the manifest                                                  |
+| `hub-key`       | portal     | by which the job reads from the facility, while the run lives |
 | `inputs/<name>` | portal     | a dataset or model, read only                                 |
 | `events.jsonl`  | recipe     | one JSON object a line, each with `at` and `kind`; only grows |
 | `outputs/`      | recipe     | what was made, and `report.json` with the final facts         |
@@ -35,6 +36,7 @@ __all__ = [
 ]
 
 MANIFEST = "run.json"
+HUB_KEY = "hub-key"
 INPUTS = "inputs"
 EVENTS = "events.jsonl"
 OUTPUTS = "outputs"

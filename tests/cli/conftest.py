@@ -10,7 +10,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from typer.testing import CliRunner
 
-from fabriek.cli import http, main, runs
+from fabriek.cli import data_pull, data_push, data_tus, http, main, runs
 from tests.factories import a_token
 
 URL = "http://localhost"
@@ -36,6 +36,12 @@ def terminal(monkeypatch, tmp_path):
     for name in ("FABRIEK_URL", "FABRIEK_TOKEN", "LC_ALL", "LC_MESSAGES", "LANG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # One after the other: threads would not see what a test's own transaction holds.
+    monkeypatch.setattr(data_push, "SENDERS", 1)
+    monkeypatch.setattr(data_pull, "FETCHERS", 1)
+    for module in (data_pull, data_tus):
+        monkeypatch.setattr(module, "PAUSES_S", (0, 0, 0))
     monkeypatch.setattr(runs, "LOOK_EVERY_S", 0)
 
 

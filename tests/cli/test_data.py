@@ -1,5 +1,8 @@
 """Datasets from a terminal."""
 
+import io
+import tarfile
+
 import httpx
 import pytest
 
@@ -25,12 +28,15 @@ def dataset(lead):
 
 @pytest.fixture
 def sent(monkeypatch, portal):
-    """Write down which files travel."""
+    """Write down which small files travel."""
     travelled = []
 
     def note(request: httpx.Request):
-        if request.method == "PUT":
-            travelled.append(request.url.params["path"])
+        if request.url.path.endswith("/bundle"):
+            tar = b"".join(request.stream)
+            request.stream = httpx.ByteStream(tar)
+            with tarfile.open(fileobj=io.BytesIO(tar)) as names:
+                travelled.extend(names.getnames())
 
     def watched(account):
         client = wsgi_client(account)
@@ -135,7 +141,7 @@ def test_pushing_the_same_again_says_that_nothing_was_new(fabriek, lead, dataset
 
 
 def test_many_files_are_asked_for_in_parts(fabriek, lead, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("fabriek.cli.data.ASKED_AT_ONCE", 2)
+    monkeypatch.setattr("fabriek.cli.data_push.ASKED_AT_ONCE", 2)
     for number in range(5):
         file(tmp_path / "c", f"{number}.txt", str(number))
 

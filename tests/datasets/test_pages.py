@@ -122,8 +122,8 @@ def test_the_dataset_page_costs_the_same_for_1_and_30(
         push(dataset, {f"{number}.txt": b"%d" % number})
     client = browser(lead)
 
-    # The dataset, its revisions, its files, the way of the case.
-    with django_assert_num_queries(ANY_PAGE + 4 + counting):
+    # The dataset, what its terms are, its revisions, its files, the way of the case.
+    with django_assert_num_queries(ANY_PAGE + 5 + counting):
         page = client.get(page_of(dataset))
 
     # Each file of this page of them, and the revision itself.
@@ -138,7 +138,7 @@ def test_the_revision_page_costs_the_same_for_1_and_30(
     push(dataset, {f"{number}.txt": b"%d" % number for number in range(count)})
     client = browser(lead)
 
-    with django_assert_num_queries(ANY_PAGE + 4 + counting):
+    with django_assert_num_queries(ANY_PAGE + 5 + counting):
         page = client.get(f"{page_of(dataset)}revisions/1/")
 
     assert page.text.count('<th scope="row">') == min(count, PAGE_SIZE)

@@ -9,9 +9,11 @@ from django.urls import reverse
 from django.utils import timezone
 
 from fabriek.access.states import ApplicationState
+from fabriek.agreements import actions as agreements
 from fabriek.cases.states import CaseState, PartnerState
 from fabriek.pages import queries, views
 from tests.access.worlds import a_submitted, an_awarded
+from tests.agreements.ground import a_ground
 from tests.factories import (
     a_case,
     a_decision,
@@ -26,8 +28,8 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 # Session, person, memberships, duties; then invitations to organisations and to cases, what
-# waits for an answer, what runs, what ends, and cases with where they stand.
-QUERIES = 10
+# waits for an answer or a signature, what runs, what ends, and cases with where they stand.
+QUERIES = 11
 # The same without what only members have; and findings of what waits, and grants.
 QUERIES_OF_STAFF = 9
 
@@ -241,6 +243,18 @@ def test_home_of_staff_costs_the_same_for_one_and_thirty(
 
     with django_assert_num_queries(QUERIES_OF_STAFF):
         client.get("/")
+
+
+def test_what_waits_for_a_signature_is_a_task_of_who_can_give_it(browser):
+    ground = a_ground()
+    made = agreements.ask(ground.proposal(), by=ground.asker)
+
+    page = browser(ground.owner).get("/").text
+
+    assert "waits for your signature" in page
+    assert made.get_absolute_url() in page
+    for other in (ground.clerk, ground.asker, ground.colleague, staff()):
+        assert "waits for your signature" not in browser(other).get("/").text
 
 
 def test_first_things_are_none_when_nothing_can_be_done():

@@ -528,8 +528,9 @@ def test_the_form_costs_the_same_for_any_number_of_datasets(
     client = browser(world.person)
     client.get(FORM.format(world.case.code))  # what is in the files is remembered
 
-    # Session, person, roles, duties; the case, taking part, choices, GPU-hours, the way.
-    with django_assert_num_queries(8):
+    # Session, person, roles, duties; the case, taking part, choices, GPU-hours, the terms of
+    # what is proposed, the way.
+    with django_assert_num_queries(9):
         client.get(FORM.format(world.case.code))
 
 

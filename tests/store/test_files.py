@@ -37,12 +37,17 @@ def sha256(content):
 class Bytes:
     organisation_id: int
     sha256: str
+    blake3: str = ""
     size_bytes: int = 0
     pack_id: str | None = None
     pack_offset: int = 0
 
 
-kept = Bytes
+def kept(organisation_id, content):
+    """Name bytes by what was received of them, or by themselves."""
+    if isinstance(content, bytes):
+        return Bytes(organisation_id, sha256(content), size_bytes=len(content))
+    return Bytes(organisation_id, content.sha256, content.blake3, content.size_bytes)
 
 
 def everything_below(folder):
@@ -58,10 +63,10 @@ def test_what_is_received_can_be_read_back(store, content):
     received = store.receive(OURS, io.BytesIO(content), limit_bytes=LIMIT)
 
     assert (received.sha256, received.size_bytes) == (sha256(content), len(content))
-    with store.open(kept(OURS, received.sha256)) as file:
+    with store.open(kept(OURS, received)) as file:
         assert file.read() == content
-    assert store.verify(kept(OURS, received.sha256))
-    path = store.path(kept(OURS, received.sha256))
+    assert store.verify(kept(OURS, received))
+    path = store.path(kept(OURS, received))
     assert path == store.home / "1" / received.sha256[:2] / received.sha256
     assert path.stat().st_mode & 0o777 == 0o444
 
@@ -74,34 +79,34 @@ def test_chunks_are_as_good_as_a_file(store):
 
 def test_the_same_bytes_are_kept_once(store):
     first = store.receive(OURS, io.BytesIO(MANY), limit_bytes=LIMIT)
-    inode = store.path(kept(OURS, first.sha256)).stat().st_ino
+    inode = store.path(kept(OURS, first)).stat().st_ino
 
     again = store.receive(OURS, io.BytesIO(MANY), limit_bytes=LIMIT)
 
     assert again == first
-    assert store.path(kept(OURS, first.sha256)).stat().st_ino == inode
+    assert store.path(kept(OURS, first)).stat().st_ino == inode
     assert len(everything_below(store.home)) == 1
 
 
 def test_organisations_share_nothing(store):
     received = store.receive(OURS, io.BytesIO(b"secret"), limit_bytes=LIMIT)
 
-    assert store.has(kept(OURS, received.sha256))
-    assert not store.has(kept(THEIRS, received.sha256))
+    assert store.has(kept(OURS, received))
+    assert not store.has(kept(THEIRS, received))
     with pytest.raises(FileNotFoundError):
-        store.open(kept(THEIRS, received.sha256))
+        store.open(kept(THEIRS, received))
 
 
 def test_bytes_that_rotted_to_another_size_are_replaced(store):
     received = store.receive(OURS, io.BytesIO(b"whole"), limit_bytes=LIMIT)
-    path = store.path(kept(OURS, received.sha256))
+    path = store.path(kept(OURS, received))
     path.chmod(0o600)
     path.write_bytes(b"who")
-    assert not store.verify(kept(OURS, received.sha256))
+    assert not store.verify(kept(OURS, received))
 
     store.receive(OURS, io.BytesIO(b"whole"), limit_bytes=LIMIT)
 
-    assert store.verify(kept(OURS, received.sha256))
+    assert store.verify(kept(OURS, received))
 
 
 def test_other_bytes_than_announced_are_refused_and_leave_nothing(store):
@@ -116,7 +121,7 @@ def test_other_bytes_than_announced_are_refused_and_leave_nothing(store):
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "A" * 64, "a" * 63, "a" * 64 + "\n"])
 def test_what_is_no_sha256_never_becomes_a_path(store, name):
     with pytest.raises(Invalid, match="64 signs"):
-        store.path(kept(OURS, name))
+        store.path(Bytes(OURS, name))
 
 
 def test_more_than_the_limit_is_refused_and_leaves_nothing(store):
@@ -182,7 +187,7 @@ def test_a_full_disk_while_copying_out_is_told_and_leaves_nothing(store, tmp_pat
 
     with a_small_disk(tmp_path / "small") as small:
         with pytest.raises(StorageFull):
-            store.materialise(kept(OURS, received.sha256), small.home / "inputs" / "rows.jsonl")
+            store.materialise(kept(OURS, received), small.home / "inputs" / "rows.jsonl")
 
         assert everything_below(small.home) == []
 
@@ -253,15 +258,15 @@ def test_two_who_send_the_same_bytes_at_once_both_succeed(store):
     name = sha256(MANY + b"end")
     assert received == [name, name]
     assert everything_below(store.home) == [f"1/{name[:2]}/{name}"]
-    assert store.verify(kept(OURS, name))
+    assert store.verify(kept(OURS, MANY + b"end"))
 
 
 def test_materialised_files_share_the_bytes_and_are_read_only(store, tmp_path):
     received = store.receive(OURS, io.BytesIO(MANY), limit_bytes=LIMIT)
     target = tmp_path / "run" / "inputs" / "data.jsonl"
 
-    store.materialise(kept(OURS, received.sha256), target)
-    store.materialise(kept(OURS, received.sha256), target)
+    store.materialise(kept(OURS, received), target)
+    store.materialise(kept(OURS, received), target)
 
     assert target.read_bytes() == MANY
     assert target.stat().st_mode & 0o777 == 0o444
@@ -273,7 +278,7 @@ def test_materialising_to_another_disk_copies(store, tmp_path):
 
     with a_small_disk(tmp_path / "other") as other:
         target = other.home / "data.jsonl"
-        store.materialise(kept(OURS, received.sha256), target)
+        store.materialise(kept(OURS, received), target)
 
         assert target.read_bytes() == b"small"
         assert target.stat().st_mode & 0o777 == 0o444
@@ -282,7 +287,7 @@ def test_materialising_to_another_disk_copies(store, tmp_path):
 def test_bytes_are_lent_under_another_name(store):
     received = store.receive(OURS, io.BytesIO(b"{}\n"), limit_bytes=LIMIT)
 
-    with store.under_name(kept(OURS, received.sha256), "rows.jsonl") as path:
+    with store.under_name(kept(OURS, received), "rows.jsonl") as path:
         assert path.name == "rows.jsonl"
         assert path.read_bytes() == b"{}\n"
 
@@ -296,8 +301,8 @@ def test_an_output_is_adopted_and_cannot_be_written_any_more(store, tmp_path):
     received = store.adopt(OURS, output, limit_bytes=LIMIT)
 
     assert received.sha256 == sha256(MANY)
-    assert store.verify(kept(OURS, received.sha256))
-    assert store.path(kept(OURS, received.sha256)).stat().st_mode & 0o777 == 0o444
+    assert store.verify(kept(OURS, received))
+    assert store.path(kept(OURS, received)).stat().st_mode & 0o777 == 0o444
     assert everything_below(store.home) == [f"1/{received.sha256[:2]}/{received.sha256}"]
     assert store.adopt(OURS, output, limit_bytes=LIMIT) == received
 
@@ -309,7 +314,7 @@ def test_an_output_on_another_disk_is_copied_in(store, tmp_path):
 
         received = store.adopt(OURS, output, limit_bytes=LIMIT)
 
-    assert store.verify(kept(OURS, received.sha256))
+    assert store.verify(kept(OURS, received))
 
 
 def test_a_link_a_pipe_and_a_folder_are_not_adopted(store, tmp_path):
@@ -334,8 +339,8 @@ def test_what_a_job_left_never_shares_its_bytes_with_the_store(store, tmp_path):
         received = store.adopt(OURS, output, limit_bytes=LIMIT, within=place)
         held.write(b"EVIL")
 
-    assert store.verify(kept(OURS, received.sha256))
-    assert store.path(kept(OURS, received.sha256)).stat().st_nlink == 1
+    assert store.verify(kept(OURS, received))
+    assert store.path(kept(OURS, received)).stat().st_nlink == 1
     assert output.read_bytes().startswith(b"EVIL")
 
 
@@ -381,21 +386,21 @@ def test_an_output_larger_than_the_limit_is_not_adopted(store, tmp_path):
 
 def test_bytes_sent_again_are_not_discarded(store):
     received = store.receive(OURS, io.BytesIO(b"old"), limit_bytes=LIMIT)
-    path = store.path(kept(OURS, received.sha256))
+    path = store.path(kept(OURS, received))
     os.utime(path, (1000, 1000))
     store.receive(OURS, io.BytesIO(b"old"), limit_bytes=LIMIT)
 
-    assert not store.discard(kept(OURS, received.sha256), untouched_since=time.time() - 60)
-    assert store.has(kept(OURS, received.sha256))
+    assert not store.discard(kept(OURS, received), untouched_since=time.time() - 60)
+    assert store.has(kept(OURS, received))
 
 
 def test_bytes_nobody_sent_again_are_discarded_once(store):
     received = store.receive(OURS, io.BytesIO(b"old"), limit_bytes=LIMIT)
-    os.utime(store.path(kept(OURS, received.sha256)), (1000, 1000))
+    os.utime(store.path(kept(OURS, received)), (1000, 1000))
 
-    assert store.discard(kept(OURS, received.sha256), untouched_since=2000)
-    assert not store.discard(kept(OURS, received.sha256), untouched_since=2000)
-    assert not store.has(kept(OURS, received.sha256))
+    assert store.discard(kept(OURS, received), untouched_since=2000)
+    assert not store.discard(kept(OURS, received), untouched_since=2000)
+    assert not store.has(kept(OURS, received))
 
 
 def test_home_may_be_any_folder_name(tmp_path):
@@ -403,4 +408,4 @@ def test_home_may_be_any_folder_name(tmp_path):
 
     received = store.receive(OURS, io.BytesIO(b"x"), limit_bytes=LIMIT)
 
-    assert store.verify(kept(OURS, received.sha256))
+    assert store.verify(kept(OURS, received))

@@ -1,17 +1,22 @@
 """Agreements on data: who may do what with it, until when; and each decision that followed."""
 
+from datetime import date, timedelta
+from typing import ClassVar
+
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.agreements.states import AgreementState
-from fabriek.cases.models import Case
+from fabriek.agreements.traces import Chain, Decided, Inherited, Statement  # noqa: F401  tables
+from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
+from fabriek.kernel.paging import addresses
 from fabriek.kernel.text import PLAIN
-from fabriek.people.models import Organisation
+from fabriek.people.models import Organisation, Person
 from fabriek.store.models import Repository
 
 
@@ -46,6 +51,28 @@ class Duty(models.TextChoices):
     REVIEW = "review", _("the owner looks at each result before it goes out")
 
 
+class AgreementQuerySet(models.QuerySet["Agreement"]):
+    def visible_to(self, person: Person) -> "AgreementQuerySet":
+        """Show the parties theirs; staff see that each exists and its terms, not the talk."""
+        if person.is_factory_staff:
+            return self
+        return self.of_parties(person)
+
+    def of_parties(self, person: Person) -> "AgreementQuerySet":
+        """Those of this person's organisations: as owner, as user, or in the consortium.
+
+        Where organisations are named, the others of that consortium are no party.
+        """
+        ours = person.organisation_ids
+        named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
+        return self.filter(
+            Q(repository__organisation__in=ours)
+            | Q(case__organisation__in=ours)
+            | Exists(named.filter(organisation__in=ours))
+            | (Q(case__in=cases_of(person)) & ~Exists(named))
+        )
+
+
 class Agreement(models.Model):
     """What the owner of a dataset lets one case do with it.
 
@@ -73,13 +100,26 @@ class Agreement(models.Model):
     )
     begins_at = models.DateTimeField()
     ends_at = models.DateTimeField(db_index=True)
+    # What people read and signed, word for word, and in which language.
+    text = models.TextField(editable=False, default="")
+    language = models.CharField(max_length=5, editable=False, default="nl")
     text_version = models.CharField(max_length=20)
     text_sha256 = models.CharField(max_length=64)
     begun_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     begun_at = models.DateTimeField(default=timezone.now, editable=False)
     in_force_at = models.DateTimeField(null=True, editable=False)
     over_at = models.DateTimeField(null=True, editable=False)
-    reason = models.TextField(max_length=2000, blank=True, help_text="Why refused or revoked.")
+    reason = models.TextField(
+        _("reason"),
+        max_length=2000,
+        blank=True,
+        help_text="Why refused or revoked.",
+        validators=[PLAIN, MaxLengthValidator(2000)],
+    )
+    # The code of the first of those that replaced each other: one story is told of them all.
+    thread_code = models.SlugField(editable=False, default="")
+
+    objects: ClassVar[AgreementQuerySet] = AgreementQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         verbose_name = _("agreement")
@@ -104,9 +144,21 @@ class Agreement(models.Model):
     def __str__(self) -> str:
         return self.code
 
+    def get_absolute_url(self) -> str:
+        return addresses("agreements:detail")(self.code)
+
+    def get_state_display(self) -> str:  # type: ignore[no-redef]  # stubs know Django's own
+        # Django's own makes a dictionary of all choices each time: ten times the work.
+        return str(AgreementState(self.state).label)
+
+    @property
+    def last_day(self) -> date:
+        """The last day on which it holds, as people count: it ends with that day."""
+        return timezone.localtime(self.ends_at - timedelta(microseconds=1)).date()
+
     @property
     def thread(self) -> str:
-        return self.code
+        return self.thread_code or self.code
 
 
 class Signature(models.Model):

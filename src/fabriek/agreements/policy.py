@@ -1,68 +1,55 @@
 """The one place that decides whether data may be seen, read, worked on or let out."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime
-from enum import StrEnum
 
-from django.db.models import Q, QuerySet
-from django.utils.translation import gettext_lazy as _
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils import timezone
 
-from fabriek.cases.models import Case
+from fabriek.agreements import decision_log, reasons, term_rules
+from fabriek.agreements.inheritance import terms_of
+from fabriek.agreements.models import Agreement, Inherited, Place
+from fabriek.agreements.states import AgreementState
+from fabriek.agreements.wishes import ANYTHING, Decision, Moment, Wish
+from fabriek.cases.models import Case, cases_of
 from fabriek.cases.rules import takes_part
-from fabriek.kernel.errors import NotAllowed, Text
+from fabriek.kernel.errors import NotAllowed
 from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
+__all__ = [
+    "ANYTHING",
+    "Decision",
+    "Moment",
+    "Wish",
+    "decide",
+    "in_force",
+    "require",
+    "shared_with",
+    "usable_by",
+    "visible_to",
+    "would",
+]
 
-class Moment(StrEnum):
-    """When a decision is due."""
-
-    SEE = "see"  # that it exists and what its record says
-    READ = "read"  # the names of its files and their bytes: by a person, or laid out for a job
-    RUN = "run"  # a run on it is asked for, or about to start
-    RELEASE = "release"  # what was made from it goes out: weights, a model, figures
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What somebody, or the factory for a case, wants to do with a dataset or model.
-
-    `case`: for which case it is used; empty when a person asks for themselves.
-    `until`: when that use ends at the latest, such as the longest that a run may take.
-    """
-
-    moment: Moment
-    repository: Repository
-    person: Person | None = None
-    case: Case | None = None
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Decision:
-    """`code` is for programs and stays; `sentence` says the reason to people."""
-
-    allowed: bool
-    code: str
-    sentence: Text
-
-
-OPEN = Decision(allowed=True, code="open", sentence=_("It is open to everybody."))
-OWN = Decision(
-    allowed=True, code="own", sentence=_("It belongs to a case that you take part in.")
-)
-NOT_YOURS = Decision(
-    allowed=False,
-    code="not_yours",
-    sentence=_("This does not exist, or it is not yours to see. Check the code."),
-)
+LISTED = (Repository.Listed.MEMBERS, Repository.Listed.EVERYBODY)
+# Whoever never came to an agreement is a stranger again.
+NO_PARTY = (AgreementState.REFUSED, AgreementState.WITHDRAWN)
+OPEN, OWN = term_rules.answer("open", True), term_rules.answer("own", True)
+REVIEWER = term_rules.answer("reviewer", True)
+SEEN = term_rules.answer("listed", True)
+NOT_YOURS = term_rules.answer(reasons.NOT_YOURS, False)
+NOT_AGREED = term_rules.answer("not_agreed", False)
 
 
 def decide(wish: Wish) -> Decision:
-    """Allow or deny; what is not allowed by something is denied."""
-    if wish.repository.is_open:
-        return OPEN
-    return OWN if _is_own(wish) else NOT_YOURS
+    """Allow or deny, and write that down; what is not allowed by something is denied.
+
+    Call it outside of a transaction: one that is rolled back takes the line with it. To see
+    what is open or one's own is not written down.
+    """
+    decision = would(wish)
+    decision_log.write(wish, decision)
+    return decision
 
 
 def require(wish: Wish) -> Decision:
@@ -73,14 +60,80 @@ def require(wish: Wish) -> Decision:
     return decision
 
 
+def would(wish: Wish) -> Decision:
+    """Say what would be decided, for a button or a page; nothing is done and nothing logged."""
+    if _is_forged(wish):
+        return NOT_YOURS
+    decision = _of_itself(wish)
+    if not decision.allowed or wish.moment == Moment.SEE:
+        return decision
+    for passed_on in terms_of(wish.repository):
+        limit = term_rules.judged_passed_on(passed_on, wish)
+        if not limit.allowed:
+            return limit
+        decision = limit if decision is OWN else decision
+    return decision
+
+
 def visible_to(person: Person) -> QuerySet[Repository]:
     """Give all that this person would be allowed to SEE."""
-    return Repository.objects.visible_to(person)
+    return Repository.objects.filter(
+        Q(is_open=True)
+        | Q(case__in=cases_of(person))
+        | Q(listed_for__in=LISTED)
+        | Exists(_of_parties(person))
+        | Exists(_to_review(person))
+    )
+
+
+def shared_with(person: Person) -> QuerySet[Repository]:
+    """Give what this person's organisations have an agreement on, or had."""
+    return Repository.objects.filter(Exists(_of_parties(person)))
 
 
 def usable_by(case: Case) -> QuerySet[Repository]:
     """Give all that a run of this case would be allowed to work on now."""
-    return Repository.objects.filter(Q(is_open=True) | Q(case=case))
+    agreed = in_force(timezone.now()).filter(case=case, place__in=(Place.OPEN, Place.SHARED))
+    return Repository.objects.filter(
+        Q(is_open=True) | Q(case=case) | Exists(agreed.filter(repository=OuterRef("pk")))
+    )
+
+
+def in_force(now: datetime) -> QuerySet[Agreement]:
+    """Give what holds at this moment: its last moment is the one before `ends_at`."""
+    return Agreement.objects.filter(
+        state=AgreementState.IN_FORCE, begins_at__lte=now, ends_at__gt=now
+    )
+
+
+def _to_review(person: Person) -> QuerySet[Inherited]:
+    """Name what was made of data of this person's organisations, and waits for their look."""
+    firms = person.organisation_ids
+    rows = Inherited.objects.filter(repository=OuterRef("pk"), needs_review=True)
+    return rows.filter(agreement__repository__organisation__in=firms)
+
+
+def _of_parties(person: Person) -> QuerySet[Agreement]:
+    rows = Agreement.objects.filter(repository=OuterRef("pk")).exclude(state__in=NO_PARTY)
+    named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
+    ours = named.filter(organisation__in=person.organisation_ids)
+    meant = ~Exists(named) | Exists(ours) | Q(case__organisation__in=person.organisation_ids)
+    return rows.filter(meant, case__in=cases_of(person))
+
+
+def _is_forged(wish: Wish) -> bool:
+    """Tell whether somebody names a case that is not theirs."""
+    person, case = wish.person, wish.case
+    return person is not None and case is not None and not takes_part(person, case)
+
+
+def _of_itself(wish: Wish) -> Decision:
+    """Decide without looking at what the thing was made of."""
+    if wish.repository.is_open:
+        return OPEN
+    if _is_own(wish):
+        return OWN
+    return _by_agreement(wish)
 
 
 def _is_own(wish: Wish) -> bool:
@@ -90,3 +143,64 @@ def _is_own(wish: Wish) -> bool:
     if wish.case is not None:
         return wish.case.pk == owner.pk
     return wish.person is not None and takes_part(wish.person, owner)
+
+
+def _by_agreement(wish: Wish) -> Decision:
+    if wish.moment == Moment.SEE and _is_reviewer(wish):
+        return REVIEWER
+    best, nearest = _without(wish), -1
+    for decision in _answers(wish):
+        if decision.allowed:
+            return decision
+        if (near := reasons.NEARNESS.index(decision.code)) > nearest:
+            best, nearest = decision, near
+    return best
+
+
+def _is_reviewer(wish: Wish) -> bool:
+    if wish.person is None or wish.case is not None:
+        return False
+    rows = Inherited.objects.filter(repository=wish.repository, needs_review=True)
+    firms = wish.person.organisation_ids
+    return rows.filter(agreement__repository__organisation__in=firms).exists()
+
+
+def _without(wish: Wish) -> Decision:
+    """Answer who has no agreement: only what is listed may be known to exist."""
+    if wish.repository.listed_for not in LISTED:
+        return NOT_YOURS
+    return SEEN if wish.moment == Moment.SEE else NOT_AGREED
+
+
+def _answers(wish: Wish) -> Iterator[Decision]:
+    now = timezone.now()
+    rows = _agreements(wish)
+    named = _named(rows)
+    for agreement in rows:
+        firms = named.get(agreement.pk, set())
+        if wish.person and not term_rules.is_named(agreement, wish.person, firms):
+            if wish.moment != Moment.SEE:
+                yield term_rules.about(agreement, "not_named", False)
+            continue
+        yield term_rules.judged(agreement, wish, now=now)
+
+
+def _agreements(wish: Wish) -> list[Agreement]:
+    rows = Agreement.objects.filter(repository=wish.repository).exclude(state__in=NO_PARTY)
+    if wish.case is not None:
+        rows = rows.filter(case=wish.case)
+    elif wish.person is not None:
+        rows = rows.filter(case__in=cases_of(wish.person))
+    else:
+        return []
+    return list(rows.select_related("case"))
+
+
+def _named(rows: list[Agreement]) -> dict[int, set[int]]:
+    """Give the organisations that are named in each: one query for all."""
+    found: dict[int, set[int]] = {}
+    if rows:
+        through = Agreement.organisations.through.objects.filter(agreement__in=rows)
+        for agreement, firm in through.values_list("agreement", "organisation"):
+            found.setdefault(agreement, set()).add(firm)
+    return found

@@ -14,6 +14,7 @@ class AgreementState(models.TextChoices):
     WITHDRAWN = "withdrawn", _("withdrawn")  # by who began it, before all had signed
     ENDED = "ended", _("ended")  # its last day came
     REVOKED = "revoked", _("revoked")  # by the owner, before that day
+    REPLACED = "replaced", _("replaced")  # another text took its place, and holds instead
 
 
 WAITING = frozenset({AgreementState.ASKED, AgreementState.OFFERED})
@@ -23,6 +24,7 @@ OVER = frozenset(
         AgreementState.WITHDRAWN,
         AgreementState.ENDED,
         AgreementState.REVOKED,
+        AgreementState.REPLACED,
     }
 )
 
@@ -32,4 +34,5 @@ AGREEMENT = Lifecycle(
     ("withdraw", WAITING, AgreementState.WITHDRAWN),
     ("end", {AgreementState.IN_FORCE}, AgreementState.ENDED),
     ("revoke", {AgreementState.IN_FORCE}, AgreementState.REVOKED),
+    ("replace", WAITING | {AgreementState.IN_FORCE}, AgreementState.REPLACED),
 )

@@ -72,6 +72,28 @@ def everything(path: str, **params: object) -> Iterator[Json]:
         page += 1
 
 
+def send(method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN401
+    """Call and give the answer with its headers, whatever it says; trouble passes through."""
+    return client().request(method, path, **request)
+
+
+def get_text(path: str, **params: object) -> httpx.Response:
+    """Get what is no JSON, such as a listing."""
+    asked = {name: str(value) for name, value in params.items() if value not in (None, "")}
+    with reached():
+        answer = client().get(path, params=asked)
+    if not answer.is_success:
+        refuse(answer)
+    return answer
+
+
+def post_stream(path: str, chunks: Iterator[bytes], size_bytes: int) -> Json:
+    """Stream bytes up whose number is known; they never lie in memory as a whole."""
+    headers = {"Content-Length": str(size_bytes), "Content-Type": "application/x-tar"}
+    sent: Json = _json("POST", path, content=chunks, headers=headers)
+    return sent
+
+
 def send_file(
     address: str, chunks: Iterator[bytes], size_bytes: int, *, params: Mapping[str, str]
 ) -> Json:

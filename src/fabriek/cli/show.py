@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from json import dumps
 
 from rich.console import Console
 from rich.table import Table
@@ -52,6 +53,11 @@ def steps(thing: Json) -> None:
     """Print what can be done next: the same words as on the page."""
     for step in thing.get("next_steps") or []:
         note(f"→ {_cell(step['sentence'])} ({_cell(step['label'])})")
+
+
+def json(value: object) -> None:
+    """Print for programs; as ASCII, so that nothing in a name can steer the terminal."""
+    out.print(dumps(value, indent=2), markup=False, soft_wrap=True)
 
 
 def hours(gpu_seconds: int | None) -> str:

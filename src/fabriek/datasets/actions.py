@@ -19,7 +19,7 @@ from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
 from fabriek.store import actions as store
 from fabriek.store import paths, queries, refusals
-from fabriek.store.incoming import Source, chunks_of
+from fabriek.store.incoming import Received, Source, chunks_of
 from fabriek.store.models import Blob, File, Repository, Revision
 
 FACTS = ("title", "description", "licence", "has_personal_data")
@@ -126,11 +126,21 @@ def add_file(
     path = paths.clean(path)
     if isinstance(source, Path):
         if source.is_file() and not source.stat().st_size:
-            raise _empty(path)
+            raise empty(path)
         return store.adopt(dataset.repository, source, by=by)
     return store.store_bytes(
         dataset.repository, _filled(source, path), by=by, expected_sha256=expected_sha256
     )
+
+
+def take_in(dataset: Dataset, file: Path, *, by: Person, known: Received | None = None) -> Blob:
+    """Take in a file of our own disk that no name was given yet; `known` saves reading it.
+
+    Raises: as `add_file`.
+    """
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    return store.adopt(dataset.repository, file, by=by)  # known
 
 
 def commit(
@@ -164,6 +174,25 @@ def commit(
         )
 
 
+def remove(
+    dataset: Dataset,
+    names: Collection[str],
+    *,
+    by: Person,
+    message: str,
+    parent: Revision,
+) -> Revision:
+    """Save a revision without some files; older revisions keep them.
+
+    Raises:
+        NotAllowed, WrongState: as for `add_file`.
+        Invalid: one of them is not there, or none would be left.
+        Refused: somebody saved another revision after `parent`.
+    """
+    said = message or _("%(count)d file(s) removed") % {"count": len(set(names))}
+    return commit(dataset, {}, message=said, by=by, parent=parent, delete=set(names))
+
+
 def push_files(
     dataset: Dataset, files: Mapping[str, Source | Path], *, message: str, by: Person
 ) -> Revision:
@@ -192,10 +221,12 @@ def missing(dataset: Dataset, sha256s: Collection[str], *, by: Person) -> list[s
     return queries.missing(dataset.repository, sha256s)
 
 
-@transaction.atomic
 def download(dataset: Dataset, file: File, *, by: Person) -> Download:
-    """Open one file for somebody of the consortium, and write down who took it."""
-    rules.require_part(by, dataset.case)
+    """Open one file for somebody who may read it, and write down who took it.
+
+    Raises: NotAllowed, with the reason in words.
+    """
+    rules.require_read(by, dataset, revision=file.revision.number)
     blob = file.blob
     content = queries.the_store().open(blob)
     journal.record(
@@ -230,7 +261,7 @@ def _filled(source: Source, path: str) -> Iterator[bytes]:
     chunks = chunks_of(source)
     first = next(chunks, b"")
     if not first:
-        raise _empty(path)
+        raise empty(path)
     return chain([first], chunks)
 
 
@@ -252,7 +283,7 @@ def _require_sound_rows(dataset: Dataset, files: Mapping[str, Blob | str]) -> No
         rows_check.require_sound(path, found[sha256])
 
 
-def _empty(path: str) -> Invalid:
+def empty(path: str) -> Invalid:
     return Invalid(
         _("“%(path)s” is empty (0 bytes). See whether it was saved well, and send it again.")
         % {"path": paths.shortened(path)},

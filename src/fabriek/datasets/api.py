@@ -4,17 +4,21 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext as _
 from ninja import Router, Schema, Status
 from pydantic import Field
 
 from fabriek.cases.models import Case
 from fabriek.datasets import actions, queries, rules
 from fabriek.datasets.attachment import attachment
+from fabriek.datasets.bulk_api import router as bulk
+from fabriek.datasets.changes import counted
+from fabriek.datasets.lengths import require_length
 from fabriek.datasets.models import Dataset, Licence
-from fabriek.kernel.errors import Invalid
+from fabriek.datasets.uploads_api import router as uploads
+from fabriek.datasets.whole_body import described, read_as
+from fabriek.kernel.body import Body
 from fabriek.kernel.paging import Listing, Paged, addresses, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
@@ -24,6 +28,10 @@ from fabriek.store.models import Blob, File, Revision
 from fabriek.store.shapes import FileOut
 
 router = Router(tags=["datasets"])
+# Counting what changed reads all names of a revision and of the one before it.
+COUNTED_AT_ONCE = 20
+router.add_router("/{code}/uploads", uploads)
+router.add_router("/{code}", bulk)
 
 # What a list tells, read as plain values.
 LISTED = (
@@ -84,6 +92,7 @@ class FileIn(Schema):
 
 class RevisionOut(Schema):
     number: int
+    commit_id: str
     digest: str
     message: str
     author: str
@@ -94,6 +103,18 @@ class RevisionOut(Schema):
     @staticmethod
     def resolve_author(revision: Revision) -> str:
         return str(revision.author or "")
+
+
+class CountsOut(Schema):
+    added: int
+    changed: int
+    removed: int
+
+
+class LoggedOut(RevisionOut):
+    """`changes` counts the files that differ from the revision before; null when not asked."""
+
+    changes: CountsOut | None = None
 
 
 class SavedOut(RevisionOut):
@@ -149,8 +170,9 @@ def send_file(request: SignedIn, code: str, path: str, sha256: str) -> Status[Bl
     A revision that names the file makes it part of the dataset; unnamed it goes after a day.
     """
     dataset = _dataset(request, code)
-    _require_length(request)
-    blob = actions.add_file(dataset, path, request, by=request.user, expected_sha256=sha256)
+    require_length(request)
+    body = Body(request)
+    blob = actions.add_file(dataset, path, body, by=request.user, expected_sha256=sha256)
     return Status(201, blob)
 
 
@@ -161,10 +183,12 @@ def missing(request: SignedIn, code: str, body: MissingIn) -> dict[str, list[str
     return {"sha256": actions.missing(dataset, body.sha256, by=request.user)}
 
 
-@router.post("/{code}/revisions", response={201: SavedOut})
-def commit(request: SignedIn, code: str, body: RevisionIn) -> Status[SavedOut]:
+@router.post("/{code}/revisions", response={201: SavedOut}, openapi_extra=described(RevisionIn))
+def commit(request: SignedIn, code: str) -> Status[SavedOut]:
     """Save a revision: the newest one with `files` put in and `delete` left out."""
     dataset = _dataset(request, code)
+    rules.require_part(request.user, dataset.case)
+    body = read_as(RevisionIn, request)
     before = store.latest(dataset.repository)
     paths.clean_all(file.path for file in body.files)
     saved = actions.commit(
@@ -178,10 +202,21 @@ def commit(request: SignedIn, code: str, body: RevisionIn) -> Status[SavedOut]:
     return Status(201, SavedOut.from_orm(saved).model_copy(update={"is_new": saved != before}))
 
 
-@router.get("/{code}/revisions", response=Listing[RevisionOut])
-def revisions(request: SignedIn, code: str, page: int = 1, size: int = 50) -> Paged[Revision]:
-    rows = _dataset(request, code).repository.revisions.select_related("author")
-    return paginate(rows, page, size)
+@router.get("/{code}/revisions", response=Listing[LoggedOut])
+def revisions(
+    request: SignedIn, code: str, *, changes: bool = False, page: int = 1, size: int = 50
+) -> Listing[LoggedOut]:
+    """List the revisions, the newest first; with `changes`, how many files each changed."""
+    dataset = _dataset(request, code)
+    rules.require_read(request.user, dataset)
+    rows = dataset.repository.revisions.select_related("author", "parent")
+    found = paginate(rows, page, min(size, COUNTED_AT_ONCE) if changes else size)
+    counts = counted(found.items) if changes else {}
+    items = (
+        LoggedOut.from_orm(each).model_copy(update={"changes": counts.get(each.pk)})
+        for each in found.items
+    )
+    return Listing[LoggedOut].of(found, items)
 
 
 @router.get("/{code}/files", response=Listing[FileOut])
@@ -189,19 +224,27 @@ def files(
     request: SignedIn, code: str, revision: int | None = None, page: int = 1, size: int = 50
 ) -> Paged[File]:
     """List the files of a revision, the newest one unless its number is given."""
-    chosen = _revision(_dataset(request, code), revision)
+    dataset = _dataset(request, code)
+    chosen = _revision(dataset, revision)
+    rules.require_read(request.user, dataset, revision=chosen.number)
     return paginate(chosen.files.select_related("blob"), page, size)
 
 
 @router.get("/{code}/files/{path:path}")
 def download(
     request: SignedIn, code: str, path: str, revision: int | None = None
-) -> FileResponse:
-    """Get one file of a revision, the newest one unless its number is given."""
+) -> HttpResponseBase:
+    """Get one file of a revision, the newest one unless its number is given.
+
+    With `Range: bytes=1000-` it goes on from there.
+    """
     dataset = _dataset(request, code)
     chosen = _revision(dataset, revision)
+    # Before the file is looked for: who may not read is not told which names there are.
+    rules.require_read(request.user, dataset, revision=chosen.number)
     file = get_object_or_404(chosen.files.select_related("blob", "revision"), path=path)
-    return attachment(actions.download(dataset, file, by=request.user))
+    taken = actions.download(dataset, file, by=request.user)
+    return attachment(taken, asked=request.headers.get("Range", ""))
 
 
 def _row(row: dict[str, Any], address: Callable[[str], str]) -> DatasetOut:
@@ -210,15 +253,6 @@ def _row(row: dict[str, Any], address: Callable[[str], str]) -> DatasetOut:
         case=row["case__code"],
         url=address(row["code"]),
     )
-
-
-def _require_length(request: SignedIn) -> None:
-    """Refuse a body in chunks: the web server's interface would hand us nothing of it."""
-    if "chunked" in request.headers.get("Transfer-Encoding", ""):
-        raise Invalid(
-            _("Say how long the file is: send it with a Content-Length, not in chunks."),
-            code="length_required",
-        )
 
 
 def _dataset(request: SignedIn, code: str) -> Dataset:

@@ -5,14 +5,16 @@ from typing import ClassVar
 from django.conf import settings
 from django.core.validators import MaxLengthValidator
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements import policy
 from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
 from fabriek.kernel.paging import addresses
 from fabriek.people.models import Person
-from fabriek.store.models import Repository
+from fabriek.store.models import Repository, new_key
 
 
 class Licence(models.TextChoices):
@@ -28,8 +30,19 @@ class Licence(models.TextChoices):
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def visible_to(self, person: Person) -> "DatasetQuerySet":
-        """Show the consortium's own people everything; staff see no data of companies."""
+        """Give the consortium's own; staff see no data of companies."""
         return self.filter(case__in=cases_of(person))
+
+    def seen_by(self, person: Person) -> "DatasetQuerySet":
+        """Give all whose record this person may see: also what is open or listed, and what
+        their organisations have an agreement on. Files are another question.
+        """
+        return self.filter(repository__in=policy.visible_to(person).values("pk"))
+
+    def shared_with(self, person: Person) -> "DatasetQuerySet":
+        """Give the consortium's own, and those of others that there is an agreement on."""
+        agreed = policy.shared_with(person).values("pk")
+        return self.filter(Q(case__in=cases_of(person)) | Q(repository__in=agreed))
 
 
 class Dataset(models.Model):
@@ -59,3 +72,41 @@ class Dataset(models.Model):
     @property
     def thread(self) -> str:
         return self.case.code
+
+
+class Upload(models.Model):
+    """A file on its way in, in parts: what has come is on our disk, under `key`.
+
+    Whole and taken into the store when `sha256` is known; until then `offset_bytes` says how
+    much of it may be relied on. It belongs to who began it, and is forgotten at `expires_at`.
+    """
+
+    key = models.CharField(max_length=32, unique=True, default=new_key, editable=False)
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="uploads")
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    path = models.CharField(max_length=1024, blank=True)
+    length_bytes = models.PositiveBigIntegerField()
+    offset_bytes = models.PositiveBigIntegerField(default=0)
+    announced_sha256 = models.CharField(max_length=64, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    # What the client told about it, word for word, as the protocol wants it back.
+    told = models.CharField(max_length=4096, blank=True)
+    concat = models.CharField(max_length=4096, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+    @property
+    def thread(self) -> str:
+        return self.dataset.thread
+
+    @property
+    def left_bytes(self) -> int:
+        return self.length_bytes - self.offset_bytes
+
+    @property
+    def is_part(self) -> bool:
+        """One of several that will be joined: the store never gets it by itself."""
+        return self.concat == "partial"

@@ -15,8 +15,17 @@ SHOWN = ("code", "title", "created_at", "case__title")
 
 
 def shown(person: Person) -> QuerySet[Dataset]:
-    """Give what this person may see, each with `revision`, `file_count` and `size_bytes`."""
-    rows = Dataset.objects.visible_to(person).select_related("case__organisation", "repository")
+    """Give what this person may see, each with `revision`, `file_count` and `size_bytes`.
+
+    Also what is of others: before anything of its files is told, ask `rules.require_read`.
+    """
+    return _told(Dataset.objects.seen_by(person))
+
+
+def _told(rows: QuerySet[Dataset]) -> QuerySet[Dataset]:
+    rows = rows.select_related(
+        "case__organisation", "repository__case", "repository__organisation"
+    )
     return rows.annotate(
         revision=_of_newest("number"),
         file_count=_of_newest("file_count"),
@@ -32,8 +41,16 @@ def _of_newest(column: str) -> Subquery:
 
 
 def search(person: Person, words: str = "") -> QuerySet[Dataset]:
-    """Find by code, title, text or case; newest first."""
-    rows = shown(person).select_related(None).select_related("case").only(*SHOWN)
+    """Find by code, title, text or case, newest first: one's own, and what others let one use.
+
+    All that is only listed stands in the catalogue.
+    """
+    rows = (
+        _told(Dataset.objects.shared_with(person))
+        .select_related(None)
+        .select_related("case")
+        .only(*SHOWN)
+    )
     rows = rows.order_by("-created_at", "-pk")
     for word in words.split()[:5]:
         rows = rows.filter(
@@ -44,6 +61,12 @@ def search(person: Person, words: str = "") -> QuerySet[Dataset]:
             | Q(case__title__icontains=word)
         )
     return rows
+
+
+def lines_of(revision: Revision) -> str:
+    """Write the listing of a revision as its digest was made: sorted `sha256 size path`."""
+    rows = revision.files.order_by().values_list("path", "blob__sha256", "blob__size_bytes")
+    return "".join(f"{sha256} {size} {path}\n" for path, sha256, size in sorted(rows))
 
 
 def open_cases(person: Person) -> QuerySet[Case]:

@@ -1,8 +1,9 @@
-"""Who may do what with a dataset: the consortium everything, everybody else nothing."""
+"""Who may do what with a dataset: the consortium everything, others what is agreed."""
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements import policy
 from fabriek.cases.models import Case
 from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
@@ -11,7 +12,9 @@ from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
 
-may_create = may_read = takes_part
+may_create = takes_part
+# What a decision to read says of what is one's own, also where it was made of other data.
+OUR_OWN = frozenset({"own", "rights_kept"})
 
 
 def may_push(person: Person, dataset: Dataset) -> bool:
@@ -29,6 +32,32 @@ def require_part(person: Person, case: Case) -> None:
                 "the case to invite your organisation as a partner."
             )
         )
+
+
+def reads(person: Person, dataset: Dataset) -> policy.Decision:
+    """Say whether this person gets to see what is in it, for a page. What is not their own is
+    written down, also the no.
+    """
+    wish = _read(person, dataset)
+    decision = policy.would(wish)
+    return decision if decision.code in {"own", "open"} else policy.decide(wish)
+
+
+def require_read(person: Person, dataset: Dataset, *, revision: int | None = None) -> None:
+    """Let somebody have names and bytes of files.
+
+    Raises: NotAllowed, with the reason in words.
+    """
+    policy.require(_read(person, dataset, revision=revision))
+
+
+def _read(person: Person, dataset: Dataset, *, revision: int | None = None) -> policy.Wish:
+    return policy.Wish(
+        moment=policy.Moment.READ,
+        repository=dataset.repository,
+        person=person,
+        revision=revision,
+    )
 
 
 def require_open(case: Case) -> None:

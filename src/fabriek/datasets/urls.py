@@ -1,6 +1,6 @@
 from django.urls import path
 
-from fabriek.datasets import views
+from fabriek.datasets import revision_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -10,5 +10,11 @@ urlpatterns = [
     path("<slug:code>/edit/", views.edit, name="edit"),
     path("<slug:code>/push/", views.push, name="push"),
     path("<slug:code>/revisions/<int:number>/", views.revision, name="revision"),
+    path("<slug:code>/remove/", revision_views.remove, name="remove"),
+    path(
+        "<slug:code>/revisions/<int:number>/changes/",
+        revision_views.what_changed,
+        name="changes",
+    ),
     path("<slug:code>/revisions/<int:number>/<path:path>", views.download, name="download"),
 ]

@@ -1,8 +1,10 @@
 """Pages of datasets: parse, call one action, show."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
@@ -13,6 +15,7 @@ from fabriek.datasets.attachment import attachment
 from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
 from fabriek.datasets.models import Dataset
 from fabriek.datasets.uploads import StoreUploadHandler
+from fabriek.kernel.errors import NotAllowed
 from fabriek.kernel.paging import PAGE_SIZE, Paged, paginate
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
@@ -48,6 +51,7 @@ def new(request: SignedIn) -> HttpResponse:
 @login_required
 def edit(request: SignedIn, code: str) -> HttpResponse:
     dataset = _dataset(request, code)
+    rules.require_part(request.user, dataset.case)
     form = DatasetForm(request.POST or None, initial=DatasetForm.showing(dataset))
     if request.method == "POST" and form.is_valid():
         actions.edit(dataset, by=request.user, **form.cleaned_data)
@@ -59,13 +63,15 @@ def edit(request: SignedIn, code: str) -> HttpResponse:
 @login_required
 def detail(request: SignedIn, code: str) -> HttpResponse:
     dataset = _dataset(request, code)
-    revisions = list(
-        dataset.repository.revisions.select_related("author")[: REVISIONS_SHOWN + 1]
-    )
+    reading = rules.reads(request.user, dataset)
+    rows = dataset.repository.revisions.select_related("author")
+    revisions = list(rows[: REVISIONS_SHOWN + 1]) if reading.allowed else []
     newest = revisions[0] if revisions else None
     files = _files(request, newest)
     context = {
         "dataset": dataset,
+        "is_ours": reading.code in rules.OUR_OWN,
+        "reading": reading,
         "steps": rules.next_steps(request.user, dataset),
         "revisions": revisions[:REVISIONS_SHOWN],
         "has_older": len(revisions) > REVISIONS_SHOWN,
@@ -73,6 +79,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "files": files,
         "preview": _preview(request, newest, files),
         "form": PushForm(),
+        "endpoint": settings.FACTORY_URL,
     }
     return render(request, "datasets/detail.html", context)
 
@@ -80,10 +87,14 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
 @login_required
 def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
     dataset = _dataset(request, code)
+    reading = rules.reads(request.user, dataset)
+    if not reading.allowed:
+        raise NotAllowed(reading.sentence, code=reading.code)
     chosen = _revision(dataset, number)
     files = _files(request, chosen)
     context = {
         "dataset": dataset,
+        "is_ours": reading.code in rules.OUR_OWN,
         "revision": chosen,
         "files": files,
         "preview": _preview(request, chosen, files),
@@ -93,8 +104,10 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
 
 
 @login_required
-def download(request: SignedIn, code: str, number: int, path: str) -> FileResponse:
+def download(request: SignedIn, code: str, number: int, path: str) -> HttpResponseBase:
     dataset = _dataset(request, code)
+    # Before the file is looked for: who may not read is not told which names there are.
+    rules.require_read(request.user, dataset, revision=number)
     file = _file(_revision(dataset, number), path)
     return attachment(actions.download(dataset, file, by=request.user))
 

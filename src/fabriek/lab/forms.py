@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from fabriek.cases.models import Case
 from fabriek.kernel import words
-from fabriek.kernel.errors import Invalid
+from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.lab import actions, queries
 from fabriek.people.models import Person
@@ -88,8 +88,9 @@ class LabForm(PaidForm):
     def clean(self) -> dict[str, Any]:
         if not self.errors:
             try:
-                price = runs.price(actions.run_wish(self.wish()))
-            except Invalid as refusal:
+                wish = actions.run_wish(self.wish())
+                price = runs.price_for(wish, case=self.case, by=self.by)
+            except (Invalid, NotAllowed) as refusal:
                 self.add_error(None, str(refusal))
             else:
                 self._check_affordable(price.gpu_seconds_held)

@@ -1,9 +1,7 @@
 """Which journal entries are worth a mail, to whom, and in which words."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,16 +11,11 @@ from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Partner
 from fabriek.kernel import words
 from fabriek.kernel.models import Entry
-from fabriek.people.models import Duty, Invitation, Membership, Person, Role
+from fabriek.notices import agreement_letters
+from fabriek.notices.envelope import Letter, address, addresses, leads, with_duty
+from fabriek.people.models import Duty, Invitation
 from fabriek.registry.models import Model
 from fabriek.runs.models import Run
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Letter:
-    to: tuple[str, ...]
-    subject: str
-    text: str
 
 
 def letter_for(entry: Entry) -> Letter | None:
@@ -43,7 +36,7 @@ def _member_invited(entry: Entry) -> Letter | None:
             "%(organisation)s asks you to join it at the AI factory. Sign in with this e-mail "
             "address, or make an account with it, and answer here:\n%(url)s"
         )
-        % {"organisation": found.organisation, "url": _address(reverse("people:me"))},
+        % {"organisation": found.organisation, "url": address(reverse("people:me"))},
     )
 
 
@@ -55,10 +48,10 @@ def _partner_invited(entry: Entry) -> Letter | None:
         "asking": partner.case.organisation,
         "asked": partner.organisation,
         "title": partner.case.title,
-        "url": _address(reverse("cases:invitation", args=[partner.pk])),
+        "url": address(reverse("cases:invitation", args=[partner.pk])),
     }
     return Letter(
-        to=_leads(partner.organisation_id),
+        to=leads(partner.organisation_id),
         subject=_("%(asking)s asks %(asked)s to take part in a case") % names,
         text=_(
             "%(asking)s asks %(asked)s to take part in the case “%(title)s”. "
@@ -71,20 +64,20 @@ def _partner_invited(entry: Entry) -> Letter | None:
 def _submitted(entry: Entry) -> Letter | None:
     application = _application(entry)
     return Letter(
-        to=_with_duty(Duty.Kind.STAFF),
+        to=with_duty(Duty.Kind.STAFF),
         subject=_("Application %(code)s was handed in") % {"code": application.code},
         text=_("Application %(code)s waits for the eligibility check:\n%(url)s")
-        % {"code": application.code, "url": _address(application.get_absolute_url())},
+        % {"code": application.code, "url": address(application.get_absolute_url())},
     )
 
 
 def _to_assess(entry: Entry) -> Letter | None:
     application = _application(entry)
     return Letter(
-        to=_with_duty(Duty.Kind.ASSESSOR),
+        to=with_duty(Duty.Kind.ASSESSOR),
         subject=_("Application %(code)s waits for you") % {"code": application.code},
         text=_("Application %(code)s waits for the technical assessment:\n%(url)s")
-        % {"code": application.code, "url": _address(application.get_absolute_url())},
+        % {"code": application.code, "url": address(application.get_absolute_url())},
     )
 
 
@@ -93,28 +86,28 @@ def _assessed(entry: Entry) -> Letter | None:
     application = _application(entry)
     if entry.verb == "access.find_feasible" and application.mode.rules.is_reviewed:
         to, text = (
-            _with_duty(Duty.Kind.ASSESSOR),
+            with_duty(Duty.Kind.ASSESSOR),
             _("Application %(code)s waits for its expert reviews:\n%(url)s"),
         )
     else:
         to, text = (
-            _with_duty(Duty.Kind.STAFF),
+            with_duty(Duty.Kind.STAFF),
             _("Application %(code)s was assessed and waits for a decision:\n%(url)s"),
         )
     return Letter(
         to=to,
         subject=_("Application %(code)s waits for you") % {"code": application.code},
-        text=text % {"code": application.code, "url": _address(application.get_absolute_url())},
+        text=text % {"code": application.code, "url": address(application.get_absolute_url())},
     )
 
 
 def _accepted(entry: Entry) -> Letter | None:
     application = _application(entry)
     return Letter(
-        to=_with_duty(Duty.Kind.STAFF),
+        to=with_duty(Duty.Kind.STAFF),
         subject=_("The award of %(code)s was accepted") % {"code": application.code},
         text=_("The award of application %(code)s was accepted. Open its GPU-hours:\n%(url)s")
-        % {"code": application.code, "url": _address(reverse("allocations:list"))},
+        % {"code": application.code, "url": address(reverse("allocations:list"))},
     )
 
 
@@ -138,14 +131,14 @@ def _granted(entry: Entry) -> Letter | None:
         )
     )
     return Letter(
-        to=_leads(allocation.case.organisation_id),
+        to=leads(allocation.case.organisation_id),
         subject=subject % {"code": allocation.case.code},
         text=text
         % {
             "title": allocation.case.title,
             "first": words.day(allocation.starts_on),
             "day": words.day(allocation.ends_on),
-            "url": _address(allocation.get_absolute_url()),
+            "url": address(allocation.get_absolute_url()),
         },
     )
 
@@ -153,36 +146,36 @@ def _granted(entry: Entry) -> Letter | None:
 def _decided(entry: Entry) -> Letter | None:
     application = _application(entry)
     return Letter(
-        to=_leads(application.case.organisation_id),
+        to=leads(application.case.organisation_id),
         subject=_("There is news about application %(code)s") % {"code": application.code},
         text=_(
             "The factory has decided on application %(code)s. "
             "Read what was decided, why, and what you can do now:\n%(url)s"
         )
-        % {"code": application.code, "url": _address(application.get_absolute_url())},
+        % {"code": application.code, "url": address(application.get_absolute_url())},
     )
 
 
 def _sent_back(entry: Entry) -> Letter | None:
     application = _application(entry)
     return Letter(
-        to=_leads(application.case.organisation_id),
+        to=leads(application.case.organisation_id),
         subject=_("Application %(code)s came back to you") % {"code": application.code},
         text=_(
             "Something in application %(code)s has to be mended before the factory can go on. "
             "Read what, mend it, and hand it in again:\n%(url)s"
         )
-        % {"code": application.code, "url": _address(application.get_absolute_url())},
+        % {"code": application.code, "url": address(application.get_absolute_url())},
     )
 
 
 def _run_failed(entry: Entry) -> Letter | None:
     run = Run.objects.select_related("asked_by").get(pk=entry.subject_id)
     return Letter(
-        to=_addresses([run.asked_by.email]),
+        to=addresses([run.asked_by.email]),
         subject=_("Run %(code)s did not end well") % {"code": run.code},
         text=_("Run %(code)s did not end well. Read why, and what to do:\n%(url)s")
-        % {"code": run.code, "url": _address(run.get_absolute_url())},
+        % {"code": run.code, "url": address(run.get_absolute_url())},
     )
 
 
@@ -191,7 +184,7 @@ def _model_ready(entry: Entry) -> Letter | None:
     if model.run is None:
         return None
     return Letter(
-        to=_addresses([model.run.asked_by.email]),
+        to=addresses([model.run.asked_by.email]),
         subject=_("Your model %(code)s is ready") % {"code": model.code},
         text=_(
             "Run %(run)s ended well and left model %(code)s. "
@@ -200,7 +193,7 @@ def _model_ready(entry: Entry) -> Letter | None:
         % {
             "run": model.run.code,
             "code": model.code,
-            "url": _address(model.get_absolute_url()),
+            "url": address(model.get_absolute_url()),
         },
     )
 
@@ -208,13 +201,13 @@ def _model_ready(entry: Entry) -> Letter | None:
 def _no_model(entry: Entry) -> Letter | None:
     run = Run.objects.select_related("asked_by").get(pk=entry.subject_id)
     return Letter(
-        to=_addresses([run.asked_by.email]),
+        to=addresses([run.asked_by.email]),
         subject=_("Run %(code)s left no model") % {"code": run.code},
         text=_(
             "Run %(code)s ended well, but what it left could not be taken in as a model. "
             "Read why, and what to do:\n%(url)s"
         )
-        % {"code": run.code, "url": _address(reverse("registry:list"))},
+        % {"code": run.code, "url": address(reverse("registry:list"))},
     )
 
 
@@ -235,29 +228,9 @@ WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
     "runs.lose": _run_failed,
     "registry.register": _model_ready,
     "registry.reject": _no_model,
+    **agreement_letters.WRITERS,
 }
 
 
 def _application(entry: Entry) -> Application:
     return Application.objects.select_related("case", "mode").get(pk=entry.subject_id)
-
-
-def _leads(organisation_id: int) -> tuple[str, ...]:
-    return _addresses(
-        Membership.objects.filter(
-            organisation=organisation_id, role=Role.LEAD, person__is_active=True
-        ).values_list("person__email", flat=True)
-    )
-
-
-def _with_duty(duty: Duty.Kind) -> tuple[str, ...]:
-    people = Person.objects.filter(duty__duty=duty, is_active=True)
-    return _addresses(people.values_list("email", flat=True))
-
-
-def _addresses(found: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(set(found)))
-
-
-def _address(path: str) -> str:
-    return f"{settings.FACTORY_URL}{path}"

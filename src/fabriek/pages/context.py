@@ -50,6 +50,7 @@ def address(name: str) -> str:
 # In the person's own menu only: the bar keeps to the way of a case.
 PERSONAL: list[tuple[Text, str]] = [
     (_("The machine"), "machine:machine"),
+    (_("Agreements on data"), "agreements:list"),
     (_("Your page"), "people:me"),
     (_("Tokens"), "people:tokens"),
     (_("E-mail addresses"), "account_email"),
@@ -66,6 +67,7 @@ def _entries(person: Person) -> list[tuple[Text, str]]:
             (_("Applications"), "access:list"),
             (_("GPU-hours"), "allocations:list"),
             (_("Data"), "datasets:list"),
+            (_("Catalogue"), "catalogue:list"),
             (_("Runs"), "runs:list"),
             (_("Models"), "registry:list"),
         ]

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from fabriek.access import queries as access
 from fabriek.access import rules as access_rules
+from fabriek.agreements import queries as agreements
 from fabriek.allocations import queries as allocations
 from fabriek.allocations.models import Allocation
 from fabriek.cases import queries as cases
@@ -86,6 +87,7 @@ def tasks(person: Person) -> list[Task]:
     return [
         *_invitations(person),
         *_applications(person),
+        *_agreements(person),
         *(_grants() if person.is_factory_staff else ()),
     ]
 
@@ -175,6 +177,21 @@ def _applications(person: Person) -> list[Task]:
         )
         for application in rows
         for step in access_rules.next_steps(person, application)[:1]
+    ]
+
+
+def _agreements(person: Person) -> list[Task]:
+    """Ask for the signatures that this person can give."""
+    rows = agreements.awaiting(person)[:SHOWN] if person.roles else ()
+    return [
+        Task(
+            sentence=_("An agreement on the data “%(title)s” waits for your signature.")
+            % {"title": agreement.repository.title},
+            label=_("Read and sign"),
+            url=agreement.get_absolute_url(),
+            about=f"{agreement.code} · {agreement.case.code}",
+        )
+        for agreement in rows
     ]
 
 

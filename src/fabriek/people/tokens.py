@@ -3,11 +3,13 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import F
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from fabriek.people.models import Token
+from fabriek.kernel.prepared import Prepared
+from fabriek.people.models import Person, Token
 
 PREFIX = "fbk_"
 SHOWN = 12  # characters of the key that are kept readable, so that people can tell keys apart
@@ -46,19 +48,30 @@ def find(key: str) -> Token | None:
 
 def _with_person(digest: str) -> Token | None:
     """Read the token, its person and what they are and do, which all calls ask, at once."""
-    rows = Token.objects.filter(digest=digest).select_related("person")
     # One row for each pair of a membership and a duty: people have few of either.
-    pairs = list(
-        rows.annotate(
-            organisation=F("person__memberships__organisation"),
-            role=F("person__memberships__role"),
-            duty=F("person__duty__duty"),
-            funder=F("person__duty__funder_code"),
-        )
-    )
+    pairs = _FOUND.rows(digest)
     if not pairs:
         return None
-    token = pairs[0]
-    token.person.roles = {pair.organisation: pair.role for pair in pairs if pair.organisation}
-    token.person.duties = {pair.duty: pair.funder for pair in pairs if pair.duty}
+    token = Token.from_db("default", TOKEN, pairs[0][: len(TOKEN)])
+    token.person = Person.from_db("default", PERSON, pairs[0][len(TOKEN) : -4])
+    token.person.roles = {
+        organisation: role for *_rest, organisation, role, _, _ in pairs if organisation
+    }
+    token.person.duties = {duty: funder for *_rest, duty, funder in pairs if duty}
     return token
+
+
+def _found(digest: str) -> "QuerySet[Token, Any]":
+    return Token.objects.filter(digest=digest).values_list(
+        *TOKEN,
+        *(f"person__{name}" for name in PERSON),
+        "person__memberships__organisation",
+        "person__memberships__role",
+        "person__duty__duty",
+        "person__duty__funder_code",
+    )
+
+
+TOKEN = [field.attname for field in Token._meta.concrete_fields]
+PERSON = [field.attname for field in Person._meta.concrete_fields]
+_FOUND = Prepared(_found)

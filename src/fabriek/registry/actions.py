@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from fabriek.agreements import inheritance
 from fabriek.datasets.actions import Download
 from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
@@ -17,7 +18,7 @@ from fabriek.people.models import Organisation, Person
 from fabriek.registry import card, card_facts, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs import actions as runs
-from fabriek.runs import folders
+from fabriek.runs import folders, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
@@ -99,6 +100,7 @@ def bring_in(
         files[README] = store.store_bytes(repository, source, by=by)
     with transaction.atomic():
         _require_new_title(model)
+        model.repository = repository
         model.revision = store.commit(repository, files, message=model.title, by=by)
         model.save()
         _named(model)
@@ -106,14 +108,13 @@ def bring_in(
     return model
 
 
-@transaction.atomic
 def download(model: Model, file: File, *, by: Person) -> Download:
-    """Open one file for somebody who may use the model, and write down who took it.
+    """Open one file for somebody who may take it along, and write down who took it.
 
     Raises:
-        NotAllowed: the model is of others.
+        NotAllowed: the model is of others, or was made of data that does not let it go out.
     """
-    rules.require_see(by, model)
+    rules.require_download(by, model, revision=model.revision.number)
     blob = file.blob
     content = the_store().open(blob)
     details = {"code": model.code, "path": file.path, "sha256": blob.sha256}
@@ -150,7 +151,7 @@ def _taken_in(repository: Repository, found: outputs.Found) -> dict[str, Blob]:
 def _repository_for(run: Run) -> Repository:
     """Find or make the place of the model; after registering it has the model's code."""
     if existing := _registered_before(run):
-        return existing.revision.repository
+        return existing.repository
     repository, _is_new = Repository.objects.get_or_create(
         code=run.key,
         defaults={
@@ -165,7 +166,7 @@ def _repository_for(run: Run) -> Repository:
 def _registered_before(run: Run) -> Model | None:
     """Look under the run's lock, so that of two passes one is second."""
     Run.objects.select_for_update().get(pk=run.pk)
-    return Model.objects.select_related("revision__repository").filter(run=run).first()
+    return Model.objects.select_related("repository").filter(run=run).first()
 
 
 @transaction.atomic
@@ -177,6 +178,7 @@ def _registered(
     model = Model.objects.create(
         title=told.title,
         case=run.case,
+        repository=repository,
         revision=store.commit(repository, files, message=f"Made by {run.code}", by=None),
         run=run,
         base=queries.base_of(run),
@@ -186,6 +188,8 @@ def _registered(
         card=card.written(told),
     )
     _named(model)
+    agreements, sources = use.terms_of(run)
+    inheritance.pass_on(repository, agreements=agreements, sources=sources)
     runs.note_outputs_taken(run)
     journal.record("registry.register", model, by=None, run=run.code, note=model.code)
     return model
@@ -194,12 +198,12 @@ def _registered(
 def _named(model: Model) -> None:
     """Give the model its code, and its repository the same code and title."""
     code = give_code(model, "M")
-    store.name_repository(model.revision.repository, code=code, title=model.title)
+    store.name_repository(model.repository, code=code, title=model.title)
 
 
 # --- what staff brings in ----------------------------------------------------------------
 def _require_new_title(model: Model) -> None:
-    same = Model.objects.filter(title__iexact=model.title, revision__repository__is_open=True)
+    same = Model.objects.filter(title__iexact=model.title, repository__is_open=True)
     if found := same.first():
         raise Refused(
             _("There is an open model with this title already: %(code)s. Choose another title.")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.http import FileResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema
 from pydantic import Field
@@ -27,7 +27,7 @@ LISTED = (
     "title",
     "case__code",
     "licence",
-    "revision__repository__is_open",
+    "repository__is_open",
     "base__code",
     "run__code",
     "scores",
@@ -43,7 +43,7 @@ class ModelOut(Schema):
     title: str
     case: str | None
     licence: str
-    is_open: bool = Field(alias="revision.repository.is_open")
+    is_open: bool = Field(alias="repository.is_open")
     base: str | None
     run: str | None
     scores: dict[str, float | int | None]
@@ -155,14 +155,19 @@ def origin_of(request: SignedIn, code: str) -> list[origin.Chain]:
 
 @router.get("/{code}/files", response=FilesOut)
 def files(request: SignedIn, code: str) -> dict[str, object]:
-    found: list[File] = list(_model(request, code).revision.files.select_related("blob"))
+    model = _model(request, code)
+    if not model.is_ours:  # type: ignore[attr-defined]
+        rules.require_download(request.user, model, revision=model.revision.number)
+    found: list[File] = list(model.revision.files.select_related("blob"))
     return {"items": found, "count": len(found)}
 
 
 @router.get("/{code}/files/{path:path}")
-def download(request: SignedIn, code: str, path: str) -> FileResponse:
+def download(request: SignedIn, code: str, path: str) -> HttpResponseBase:
     """Get one file."""
     model = _model(request, code)
+    # Before the file is looked for: who may not have it is not told which names there are.
+    rules.require_download(request.user, model, revision=model.revision.number)
     file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
     return attachment(actions.download(model, file, by=request.user))
 
@@ -171,7 +176,7 @@ def _row(row: dict[str, Any], address: Callable[[str], str]) -> ModelOut:
     return ModelOut.model_construct(
         **row,
         case=row["case__code"],
-        is_open=row["revision__repository__is_open"],
+        is_open=row["repository__is_open"],
         base=row["base__code"],
         run=row["run__code"],
         size_bytes=row["revision__size_bytes"],

@@ -62,6 +62,7 @@ class CardFacts:
     facts: Mapping[str, object] = field(default_factory=dict)
     gpu_seconds_used: int = 0
     gpu_seconds_estimated: int = 0
+    terms: Sequence[str] = ()
 
 
 def written(facts: CardFacts) -> str:
@@ -73,6 +74,7 @@ def written(facts: CardFacts) -> str:
         _scores(facts),
         _origin(facts),
         _making(facts),
+        _terms(facts),
         _limits(facts),
     )
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -220,6 +222,14 @@ def _compute(flop: object) -> str:
         "the guidelines to the AI Act presume a general-purpose model; that of the base model "
         "is not counted here"
     )
+
+
+def _terms(facts: CardFacts) -> str:
+    """Tell what the data it learned from lets one do with it; nothing where nothing binds."""
+    if not facts.terms:
+        return ""
+    lines = "\n".join(f"- {_line(one)}" for one in facts.terms)
+    return f"## Under which terms\n\n{lines}"
 
 
 def _limits(facts: CardFacts) -> str:

@@ -5,9 +5,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from fabriek import VERSION
-from fabriek.registry import card, licences
+from fabriek.registry import bound, card, licences
 from fabriek.registry.models import Model
-from fabriek.runs import folders, offers
+from fabriek.runs import folders, offers, use
 from fabriek.runs.models import Run
 from fabriek.store.models import Revision
 from fabriek.store.references import written
@@ -42,11 +42,12 @@ def of_run(run: Run, *, base: Model | None, parameters: int) -> card.CardFacts:
         ),
         settings=_settings(run),
         datasets=sources,
-        base=_base_source(base),
+        base=_base_source(run, base),
         scores=run.scores,
         facts=_facts_of(run, parameters),
         gpu_seconds_used=run.gpu_seconds_used or 0,
         gpu_seconds_estimated=run.gpu_seconds_estimated,
+        terms=bound.sentences(*use.terms_of(run)),
     )
 
 
@@ -81,13 +82,16 @@ def _source_of(revision: Revision) -> card.Source:
     )
 
 
-def _base_source(base: Model | None) -> card.Source | None:
+def _base_source(run: Run, base: Model | None) -> card.Source | None:
     if base is None:
         return None
+    # What the run worked on: the model itself may have gone on since.
+    used = [row.revision for row in run.inputs.all()]
+    digest = next(r.digest for r in used if r.repository_id == base.repository_id)
     return card.Source(
         reference=base.code,
         title=base.title,
-        digest=base.revision.digest,
+        digest=digest,
         licence=base.licence,
     )
 

@@ -3,31 +3,35 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.cases.models import Case, cases_of
+from fabriek.agreements import policy
+from fabriek.cases.models import Case
 from fabriek.kernel.codes import provisional
 from fabriek.kernel.paging import addresses
 from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Person
 from fabriek.registry import licences, reasons
 from fabriek.runs.models import Run
-from fabriek.store.models import Revision
+from fabriek.store.models import Repository, Revision
 
 
 class ModelQuerySet(models.QuerySet["Model"]):
     def visible_to(self, person: Person) -> "ModelQuerySet":
-        """Open models, and those of the consortia this person is in."""
-        return self.filter(Q(revision__repository__is_open=True) | Q(case__in=cases_of(person)))
+        """Give all whose record this person may see; whether they may have its files is
+        another question (`rules.release`).
+        """
+        return self.filter(repository__in=policy.visible_to(person).values("pk"))
 
 
 class Model(models.Model):
     code = models.SlugField(unique=True, default=provisional, editable=False)
     title = models.CharField(_("title"), max_length=200, validators=[PLAIN])
     case = models.ForeignKey(Case, models.PROTECT, null=True, related_name="models")
-    revision = models.OneToOneField(Revision, models.PROTECT, related_name="model")
+    repository = models.OneToOneField(Repository, models.PROTECT, related_name="model")
+    # The newest one of `main` that is a whole model: others may be added to one by one.
+    revision = models.ForeignKey(Revision, models.PROTECT, related_name="+")
     run = models.OneToOneField(Run, models.PROTECT, null=True, related_name="model")
     base = models.ForeignKey("self", models.PROTECT, null=True, related_name="derived")
     licence = models.CharField(_("licence"), max_length=40, validators=[PLAIN])

@@ -97,7 +97,7 @@ def _made(model: Model, run: Run, inputs: list[RunInput]) -> list[Step]:
 
 
 def _brought_in(model: Model) -> Step:
-    owner = model.revision.repository.organisation.name
+    owner = model.repository.organisation.name
     return Step(
         name="organisation",
         kind=_("Brought in by"),
@@ -136,7 +136,7 @@ def changed_knobs(run: Run) -> dict[str, str]:
 
 def _input_item(row: RunInput) -> Item:
     revision = row.revision
-    if (base := getattr(revision, "model", None)) is not None:
+    if (base := getattr(revision.repository, "model", None)) is not None:
         return Item(
             label=base.title,
             url=base.get_absolute_url(),

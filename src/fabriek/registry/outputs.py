@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
+from functools import partial
+from io import SEEK_END, BufferedReader
 from math import prod
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from django.conf import settings
 
@@ -18,7 +20,7 @@ from fabriek_recipes import run_folder
 # Formats that only hold data. Anything that could run code when it is opened stays out.
 TAKEN = {".safetensors", ".json", ".txt", ".model", ".md", ".jinja"}
 TAKEN_NAMES = {"LICENSE", "LICENCE", "NOTICE"}
-PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle"}
+PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill"}
 FOLDERS = {"model": "", "adapter": "adapter/"}
 CONFIG = "config.json"
 WEIGHTS = ".safetensors"
@@ -39,6 +41,10 @@ WRONG = (
     RecursionError,
     MemoryError,
 )
+
+
+# Gives one file by its name, wherever it lies.
+Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -96,16 +102,21 @@ def _checked(within: strange.Place, files: dict[str, Path]) -> Found:
     for name, path in files.items():
         _check_kind(name, path, within)
     _check_sizes(files, within)
-    for name in _needed(files, within):
-        if name not in files:
+    opened = partial(_opened_of, files, within)
+    return Found(within=within, files=files, parameters=parameters_of(files, opened))
+
+
+def parameters_of(names: Collection[str], opened: Opener) -> int:
+    """Count the weights of a model of these files. Raises: NoModel, when it is not whole."""
+    for name in _needed(names, opened):
+        if name not in names:
             raise NoModel("no_model", name)
-    if not isinstance(_json(CONFIG, files[CONFIG], within), dict):
+    if not isinstance(_json(CONFIG, opened), dict):
         raise NoModel("broken_file", CONFIG)
-    weights = {name: path for name, path in files.items() if path.suffix.lower() == WEIGHTS}
-    _check_headers(weights, within)
-    sizes = {name: _parameters(name, path, within) for name, path in weights.items()}
-    whole = sum(size for name, size in sizes.items() if "/" not in name)
-    return Found(within=within, files=files, parameters=whole)
+    weights = [name for name in names if name.lower().endswith(WEIGHTS)]
+    _check_headers(weights, opened)
+    sizes = {name: _parameters(name, opened) for name in weights}
+    return sum(size for name, size in sizes.items() if "/" not in name)
 
 
 def _check_kind(name: str, path: Path, within: strange.Place) -> None:
@@ -129,14 +140,20 @@ def _check_sizes(files: dict[str, Path], within: strange.Place) -> None:
         raise NoModel("too_large", f"{settings.OUTPUTS_LIMIT_BYTES / 2**30:g} GiB")
 
 
-def _check_headers(weights: dict[str, Path], within: strange.Place) -> None:
+def _check_headers(weights: Collection[str], opened: Opener) -> None:
     """Refuse what would keep the loop: all headers together, as there may be many files."""
     left = HEADERS_BYTES_MAX
-    for name, path in weights.items():
-        with _opened(name, path, within) as file:
+    for name in weights:
+        with opened(name) as file:
             left -= _header_bytes(file)
         if left < 0:
             raise NoModel("broken_file", name)
+
+
+def _opened_of(
+    files: dict[str, Path], within: strange.Place, name: str
+) -> AbstractContextManager[BinaryIO]:
+    return _opened(name, files[name], within)
 
 
 @contextmanager
@@ -151,20 +168,20 @@ def _opened(name: str, path: Path, within: strange.Place) -> Iterator[BufferedRe
         raise NoModel("unreadable_file", name) from error
 
 
-def _needed(files: dict[str, Path], within: strange.Place) -> list[str]:
+def _needed(names: Collection[str], opened: Opener) -> list[str]:
     """Name what a model cannot be without: its configuration, and every part of its weights."""
-    if INDEX in files:
-        index = _json(INDEX, files[INDEX], within)
+    if INDEX in names:
+        index = _json(INDEX, opened)
         parts = index.get("weight_map") if isinstance(index, dict) else None
         if not isinstance(parts, dict) or not parts:
             raise NoModel("broken_file", INDEX)
         return [CONFIG, *sorted({str(part) for part in parts.values()})]
-    whole = [name for name in files if "/" not in name and name.endswith(WEIGHTS)]
+    whole = [name for name in names if "/" not in name and name.endswith(WEIGHTS)]
     return [CONFIG, whole[0] if whole else f"model{WEIGHTS}"]
 
 
-def _json(name: str, path: Path, within: strange.Place) -> object:
-    with _opened(name, path, within) as file:
+def _json(name: str, opened: Opener) -> object:
+    with opened(name) as file:
         text = file.read(JSON_BYTES_MAX + 1)
     try:
         return _parsed(text)
@@ -180,11 +197,12 @@ def _parsed(text: bytes) -> object:
     return found
 
 
-def _parameters(name: str, path: Path, within: strange.Place) -> int:
+def _parameters(name: str, opened: Opener) -> int:
     """Count the weights from the header, and see that the file is as long as that says."""
     try:
-        with _opened(name, path, within) as file:
-            size = os.fstat(file.fileno()).st_size
+        with opened(name) as file:
+            size = file.seek(0, SEEK_END)
+            file.seek(0)
             length = _header_bytes(file)
             header = _parsed(file.read(min(length, JSON_BYTES_MAX + 1)))
         return _counted(header, end_of_header=8 + length, size_bytes=size)
@@ -192,7 +210,7 @@ def _parameters(name: str, path: Path, within: strange.Place) -> int:
         raise NoModel("broken_file", name) from error
 
 
-def _header_bytes(file: BufferedReader) -> int:
+def _header_bytes(file: BinaryIO) -> int:
     return int.from_bytes(file.read(8), "little")
 
 

@@ -29,9 +29,11 @@ ORIGIN = (
     "case__organisation__name",
     "revision__number",
     "revision__size_bytes",
-    "revision__repository__code",
-    "revision__repository__is_open",
-    "revision__repository__organisation__name",
+    "repository__code",
+    "repository__is_open",
+    "repository__case",
+    "repository__listed_for",
+    "repository__organisation__name",
     "run__code",
     "run__recipe",
     "run__knobs",
@@ -51,8 +53,8 @@ INPUT = (
     "revision__repository__kind",
     "revision__repository__title",
     "revision__repository__dataset__code",
-    "revision__model__code",
-    "revision__model__title",
+    "revision__repository__model__code",
+    "revision__repository__model__title",
 )
 
 
@@ -78,7 +80,8 @@ def with_origin(models: QuerySet[Model], person: Person) -> QuerySet[Model]:
     ours = Case.objects.taken_part_in_by(person).filter(pk=OuterRef("case"))
     return models.select_related(
         "case__organisation",
-        "revision__repository__organisation",
+        "revision",
+        "repository__organisation",
         "run__allocation__decision__application",
         "base",
     ).annotate(is_ours=Exists(ours))
@@ -128,7 +131,7 @@ def inputs_of(runs: list[int]) -> dict[int, list[RunInput]]:
     """Give what these runs worked on, by the key of the run: one query for all."""
     rows = RunInput.objects.filter(run__in=runs).order_by("name")
     found: dict[int, list[RunInput]] = {run: [] for run in runs}
-    rows = rows.select_related("revision__repository__dataset", "revision__model")
+    rows = rows.select_related("revision__repository__dataset", "revision__repository__model")
     for row in rows.only(*INPUT):
         found[row.run_id].append(row)
     return found
@@ -137,7 +140,9 @@ def inputs_of(runs: list[int]) -> dict[int, list[RunInput]]:
 def with_inputs(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Bring along what a card and an origin tell of a run."""
     inputs = RunInput.objects.select_related(
-        "revision__repository__dataset", "revision__repository__case", "revision__model"
+        "revision__repository__dataset",
+        "revision__repository__case",
+        "revision__repository__model",
     ).order_by("name")
     return runs.select_related(
         "case__organisation", "case__sector", "allocation"
@@ -147,7 +152,7 @@ def with_inputs(runs: QuerySet[Run]) -> QuerySet[Run]:
 def base_of(run: Run) -> Model | None:
     """Find the model that `run` started from, if it did not start from nothing."""
     for item in run.inputs.all():
-        model: Model | None = getattr(item.revision, "model", None)
+        model: Model | None = getattr(item.revision.repository, "model", None)
         if model is not None:
             return model
     return None

@@ -1,8 +1,13 @@
-"""Who may see, fetch and build on a model: the consortium, and everybody what is open."""
+"""Who may see, fetch and build on a model: the consortium, and everybody what is open.
+
+What was made of data under an agreement goes out only if that lets it: also to its makers.
+"""
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements import policy
+from fabriek.agreements.policy import Moment
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed
@@ -23,24 +28,39 @@ def takes_part(person: Person, model: Model) -> bool:
 
 def may_see(person: Person, model: Model) -> bool:
     """Staff get no more than others: a model may repeat the data it learned from."""
-    return model.revision.repository.is_open or takes_part(person, model)
+    return policy.would(_wish(Moment.SEE, person, model)).allowed
 
 
-may_download = may_see
+def release(person: Person, model: Model) -> policy.Decision:
+    """Say whether this person may take the files along, and why, for a page."""
+    return policy.would(_wish(Moment.RELEASE, person, model))
+
+
+def may_download(person: Person, model: Model) -> bool:
+    return release(person, model).allowed
+
+
+def require_download(person: Person, model: Model, *, revision: int | None = None) -> None:
+    """Let somebody take files along. Raises: NotAllowed, with the reason in words."""
+    policy.require(_wish(Moment.RELEASE, person, model, revision=revision))
+
+
+def may_know_files(person: Person, model: Model, *, part: bool) -> bool:
+    """Tell whether this person sees which files there are: its makers do in any case."""
+    return part or may_download(person, model)
+
+
+def _wish(
+    moment: Moment, person: Person, model: Model, *, revision: int | None = None
+) -> policy.Wish:
+    repository = model.repository
+    if repository.case_id == model.case_id:
+        repository.case = model.case  # which was read with it
+    return policy.Wish(moment=moment, repository=repository, person=person, revision=revision)
 
 
 def may_bring_in(person: Person) -> bool:
     return person.is_factory_staff
-
-
-def require_see(person: Person, model: Model) -> None:
-    if not may_see(person, model):
-        raise NotAllowed(
-            _(
-                "Only people of the organisations in this case may use its model. Ask a lead "
-                "of the case to invite your organisation as a partner."
-            )
-        )
 
 
 def require_bring_in(person: Person) -> None:
@@ -50,11 +70,16 @@ def require_bring_in(person: Person) -> None:
         )
 
 
-def next_steps(person: Person, model: Model, *, part: bool | None = None) -> list[NextStep]:
-    """Name what this person can do with the model now. `part`: takes_part, when known."""
+def next_steps(
+    person: Person, model: Model, *, part: bool | None = None, goes_out: bool | None = None
+) -> list[NextStep]:
+    """Name what this person can do with the model now. `part`: takes_part, and `goes_out`:
+    may_download, when known.
+    """
     part = takes_part(person, model) if part is None else part
-    is_open = model.revision.repository.is_open
-    steps = [_download(model)] if part or is_open else []
+    goes_out = may_download(person, model) if goes_out is None else goes_out
+    is_open = model.repository.is_open
+    steps = [_download(model)] if goes_out else []
     if part and model.case and model.case.state == CaseState.OPEN:
         steps.append(_build_on(model, case=model.case.code))
     elif is_open and person.organisation_ids:

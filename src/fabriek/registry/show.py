@@ -71,7 +71,7 @@ def _making(model: Model) -> list[Fact]:
 
 
 def _readers(model: Model) -> Fact:
-    if model.revision.repository.is_open:
+    if model.repository.is_open:
         value, help_ = _("Everybody who is signed in"), ""
     else:
         value = _("The people of this case")

@@ -1,14 +1,15 @@
 """Pages of models: parse, call one action, show."""
 
 from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 
 from fabriek.datasets.attachment import attachment
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
-from fabriek.registry import actions, origin, queries, reading, rules, scores, show
+from fabriek.registry import actions, bound, origin, queries, reading, rules, scores, show
 from fabriek.registry.models import Model
 
 REJECTIONS_SHOWN = 10
@@ -35,16 +36,20 @@ def index(request: SignedIn) -> HttpResponse:
 def detail(request: SignedIn, code: str) -> HttpResponse:
     rows = queries.told(queries.shown(request.user))
     model = get_object_or_404(rows, code=code)
+    release = rules.release(request.user, model)
+    is_ours = model.is_ours  # type: ignore[attr-defined]
+    known = is_ours or release.allowed
     files = model.revision.files.select_related("blob").only(*FILE)
     context = {
         "model": model,
-        "is_ours": model.is_ours,  # type: ignore[attr-defined]
-        "steps": rules.next_steps(request.user, model, part=model.is_ours),  # type: ignore[attr-defined]
+        "is_ours": is_ours,
+        "release": release,
+        "steps": rules.next_steps(request.user, model, part=is_ours, goes_out=release.allowed),
         "scores": scores.pairs(model.scores),
-        "facts": show.facts(model),
+        "facts": [*show.facts(model), *(bound.facts(model) if release.agreement else [])],
         "card": reading.as_html(model.card),
         "chains": origin.chains(model, request.user),
-        "files": paginate(files, request.GET.get("page", 1)),
+        "files": paginate(files if known else files.none(), request.GET.get("page", 1)),
         "pull": f"fabriek models pull {model.code}",
         "load": f'AutoModelForCausalLM.from_pretrained("{model.code}")',
     }
@@ -53,8 +58,10 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
 
 @require_GET
 @login_required
-def download(request: SignedIn, code: str, path: str) -> FileResponse:
+def download(request: SignedIn, code: str, path: str) -> HttpResponseBase:
     model = _model(request, code)
+    # Before the file is looked for: who may not have it is not told which names there are.
+    rules.require_download(request.user, model, revision=model.revision.number)
     file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
     return attachment(actions.download(model, file, by=request.user))
 

@@ -1,7 +1,7 @@
 """Ask for a run, continue one, cancel one. These are wishes: the loop grants them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -16,10 +16,10 @@ from fabriek.kernel import journal
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
-from fabriek.runs import engine, folders, offers, rules
+from fabriek.runs import engine, folders, offers, rules, use
 from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
-from fabriek.store.models import Repository, Revision
+from fabriek.store.models import Revision
 
 GPUS_MAX = 1024
 TIMEOUT_LEAST_S = 60
@@ -73,13 +73,28 @@ def price(wish: Wish) -> offers.Price:
     return offers.price(recipe, knobs, wish.inputs, gpus=wish.gpus, timeout_s=wish.timeout_s)
 
 
+def price_for(wish: Wish, *, case: Case, by: Person) -> offers.Price:
+    """Say what `wish` costs, to somebody who may use what it works on for this case.
+
+    Raises:
+        Invalid: a knob or an input is wrong, or it is of another case.
+        NotAllowed: an agreement on the data does not allow this, or not for so long.
+    """
+    purpose = use.Use(recipe=wish.recipe, case=case, by=by)
+    agreed = use.check(purpose, wish.inputs)  # before its files are looked at
+    cost = price(wish)
+    use.check(replace(purpose, timeout_s=cost.timeout_s), agreed)
+    return cost
+
+
 def ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None = None) -> Run:
     """Hold the GPU time and queue the run; the loop sends it to the engine.
 
     `continues`: an earlier session of interactive work, whose files this one begins with.
 
     Raises:
-        NotAllowed, WrongState: `by` may not run for this case, or it is not open.
+        NotAllowed, WrongState: `by` may not run for this case, or it is not open; or an
+            agreement on what it works on does not allow it.
         Invalid: a knob or an input is wrong.
         NotEnough: the allocation cannot pay for the longest the run may take.
     """
@@ -167,8 +182,9 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
     key = f"fabriek-{wish.wish_id.hex}"
     if asked := Run.objects.filter(key=key, case=case).first():
         return asked
-    _check_belonging(wish, case)
-    cost = price(wish)
+    if continues:
+        _check_carried(continues, wish, by=by)
+    cost = price_for(wish, case=case, by=by)
     knobs = offers.checked_knobs(offers.known(wish.recipe), wish.knobs)
     run = Run(
         key=key,
@@ -185,9 +201,12 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         asked_by=by,
     )
     try:
-        return _write_down(run, wish)
+        written = _write_down(run, wish)
     except IntegrityError:
         return Run.objects.get(key=key, case=case)  # sent twice at once
+    if written is run:
+        use.note(run, by=by)
+    return written
 
 
 def _write_down(run: Run, wish: Wish) -> Run:
@@ -217,16 +236,10 @@ def _onward(run: Run) -> Run | None:
     return going_on.filter(state__in=UNFINISHED).order_by("-pk").first()
 
 
-def _check_belonging(wish: Wish, case: Case) -> None:
-    """Let in what is open to all or of this very case: cases do not read each other."""
-    for revision in wish.inputs.values():
-        repository = revision.repository
-        if not repository.is_open and repository.case_id != case.pk:
-            raise Invalid(
-                _("%(input)s belongs to another case. Choose data or a model of %(case)s.")
-                % {"input": Repository.Kind(repository.kind).label, "case": case.code},
-                code="input_of_another_case",
-            )
+def _check_carried(earlier: Run, wish: Wish, *, by: Person) -> None:
+    """Look also at what the earlier run worked on: copies of it may lie in its files."""
+    carried = {f"{row.run_id}-{row.name}": row.revision for row in use.inputs_of(earlier)}
+    use.check(use.Use(recipe=wish.recipe, case=earlier.case, by=by), carried)
 
 
 def _check_limits(wish: Wish) -> None:

@@ -66,7 +66,7 @@ def recipes(request: HttpRequest) -> dict[str, list[RecipeOut]]:  # noqa: ARG001
 def price(request: SignedIn, given: WishIn) -> PriceOut:
     case = _case(request, given.case)
     rules.require_ask(request.user, case)
-    cost = actions.price(_wish(request, given))
+    cost = actions.price_for(_wish(request, given), case=case, by=request.user)
     usable = _usable(case, given.allocation)
     return PriceOut(
         gpu_seconds=cost.gpu_seconds,

@@ -5,7 +5,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path, PurePosixPath
@@ -13,15 +13,17 @@ from tempfile import TemporaryDirectory
 from typing import cast
 
 from django.conf import settings
+from django.utils.translation import gettext as _
 
 from fabriek import VERSION
-from fabriek.engines.base import JobRejected
+from fabriek.engines.base import JobHeldUp, JobRejected
 from fabriek.kernel import strange
-from fabriek.kernel.errors import StorageFull
-from fabriek.runs import walls
+from fabriek.kernel.errors import Refused, StorageFull
+from fabriek.runs import hub_keys, walls
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
 from fabriek.store import copies
+from fabriek.store.base import Brought, StoreDown
 from fabriek.store.incoming import require_room
 from fabriek.store.models import Revision
 from fabriek.store.references import written
@@ -44,6 +46,15 @@ class Busy(Exception):
     """Another process makes this folder ready at this moment."""
 
 
+class OnItsWay(JobHeldUp):
+    """What the run works on is still being brought from a store far away."""
+
+    def __init__(self, brought: Brought) -> None:
+        said = f"{brought.done_bytes} of {brought.total_bytes} bytes of its data are here."
+        super().__init__(said, code="data_on_its_way")
+        self.brought = brought
+
+
 def prepare(run: Run) -> Path:
     """Lay out the folder: inputs by link, checkpoints of the run it continues, the manifest.
 
@@ -52,7 +63,8 @@ def prepare(run: Run) -> Path:
 
     Raises:
         Busy: another process is at it; large inputs may take longer than a claim lasts.
-        JobHeldUp: the job's account cannot be let in.
+        JobHeldUp: the job's account cannot be let in, or the store does not answer.
+        OnItsWay: its data is being brought near; ask again.
         JobRejected: the run it continues left far more than the factory copies.
         OSError, StorageFull: the folder cannot be made. Nothing of what was laid out is left,
             so that it does not fill the disk any longer.
@@ -89,13 +101,24 @@ def _lay_out_or_clear(run: Run, folder: Path) -> None:
 
 def _lay_out(run: Run, folder: Path) -> None:
     inputs = list(run.inputs.select_related("revision__repository"))
+    _bring_near(item.revision for item in inputs)
     for item in inputs:
         target = folder / run_folder.INPUTS / item.name
         if not target.exists():
             _materialise_whole(item.revision, target)
     if run.continues:
         _take_checkpoints(place(run.continues), folder)
+    hub_keys.write(run, folder)
     run_folder.write_manifest(folder, _manifest(run, {i.name: i.revision for i in inputs}))
+
+
+def _bring_near(revisions: Iterable[Revision]) -> None:
+    try:
+        brought = store.bring(revisions)
+    except StoreDown as error:
+        raise JobHeldUp(str(error), code=error.code) from error
+    if not brought.is_ready:
+        raise OnItsWay(brought)
 
 
 @contextmanager
@@ -116,12 +139,30 @@ def _clear(folder: Path) -> None:
 
 @contextmanager
 def laid_out(inputs: dict[str, Revision]) -> Iterator[dict[str, Path]]:
-    """Show inputs as folders for a moment, to look at before a run is asked for."""
+    """Show inputs as folders for a moment, to look at before a run is asked for.
+
+    Raises: Refused, while they are being brought from a store far away.
+    """
+    brought = store.bring(inputs.values())
+    if not brought.is_ready:
+        raise _still_coming(brought)
     with TemporaryDirectory(prefix=".look-", dir=walls.home()) as place:
         paths = {name: Path(place) / name for name in inputs}
         for name, revision in inputs.items():
             store.materialise(revision, paths[name])
         yield paths
+
+
+def _still_coming(brought: Brought) -> Refused:
+    percent = 100 * brought.done_bytes // max(1, brought.total_bytes)
+    return Refused(
+        _(
+            "The data is being brought from the store to the machine, to be looked through "
+            "first: %(percent)d%% of it is here. Try again in a minute."
+        )
+        % {"percent": percent},
+        code="data_on_its_way",
+    )
 
 
 def has_checkpoint(run: Run) -> bool:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel import words
-from fabriek.kernel.errors import Invalid, Refused
+from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
 from fabriek.runs import actions, engine, offers
@@ -119,7 +119,7 @@ class RunForm(PaidForm):
             name: self.get_initial_for_field(field, name) for name, field in self.fields.items()
         }
         try:
-            self.price = actions.price(self._wish(proposed))
+            self.price = self._priced(self._wish(proposed))
         except Refused as refusal:
             # What still has to be chosen is no mistake: the page asks for it in other words.
             if refusal.code != "input_missing":
@@ -132,12 +132,15 @@ class RunForm(PaidForm):
     def clean(self) -> dict[str, Any]:
         if not self.errors:
             try:
-                self.price = actions.price(self.wish())
-            except Invalid as refusal:
+                self.price = self._priced(self.wish())
+            except (Invalid, NotAllowed) as refusal:
                 self._show(refusal)
             else:
                 self._check_affordable()
         return self.cleaned_data
+
+    def _priced(self, wish: actions.Wish) -> offers.Price:
+        return actions.price_for(wish, case=self.case, by=self.by)
 
     def _wish(self, given: Mapping[str, Any]) -> actions.Wish:
         minutes = given.get("minutes")
@@ -152,7 +155,7 @@ class RunForm(PaidForm):
             wish_id=given.get("wish_id") or uuid4(),
         )
 
-    def _show(self, refusal: Invalid) -> None:
+    def _show(self, refusal: Refused) -> None:
         """Put each sentence of a refusal beside the field it is about."""
         names = {KNOB + name: text for name, text in refusal.fields.items()}
         names |= {INPUT + name: text for name, text in refusal.fields.items()}

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements.models import Agreement
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
@@ -76,6 +77,8 @@ class Run(models.Model):
     last_seen_at = models.DateTimeField(default=timezone.now, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
     cancel_asked_at = models.DateTimeField(null=True, editable=False)
+    # Why the factory itself asked for that; empty when a person did.
+    stop_reason = models.CharField(max_length=40, blank=True, editable=False)
     # When a later room took in what the run made, or found that it cannot be taken.
     outputs_taken_at = models.DateTimeField(null=True, editable=False)
 
@@ -136,6 +139,10 @@ class RunInput(models.Model):
     run = models.ForeignKey(Run, models.CASCADE, related_name="inputs")
     name = models.SlugField()
     revision = models.ForeignKey(Revision, models.PROTECT, related_name="used_by")
+    # By which it was allowed; empty for what is open or of the case itself.
+    agreement = models.ForeignKey(
+        Agreement, models.PROTECT, null=True, related_name="used_by"
+    )
 
     class Meta:
         constraints = [
@@ -162,3 +169,64 @@ class Metric(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name}@{self.step}"
+
+
+class EndWarning(models.Model):
+    """Somebody was told that a run will be stopped when an agreement ends: once each time."""
+
+    class When(models.TextChoices):
+        DAY = "day", _("a day before")
+        HOUR = "hour", _("an hour before")
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="end_warnings")
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="+")
+    when = models.CharField(max_length=4, choices=When)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["run", "agreement", "when"], name="end_warning_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.run_id}: {self.when}"
+
+
+class Removal(models.Model):
+    """One copy of data that goes because its agreement is over.
+
+    Written before the first file goes, with what was there, so that a factory that is killed
+    in the middle still knows it; `done_at` when it is gone.
+    """
+
+    class What(models.TextChoices):
+        INPUTS = "inputs", _("the data, laid out for the run")
+        FETCHED = "fetched", _("what the run had fetched while it ran")
+        CHECKPOINTS = "checkpoints", _("what the run had saved to go on from")
+        WORK = "work", _("files that people made in the session")
+        OUTPUTS = "outputs", _("what the run had made when it was stopped")
+
+    agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="removals")
+    run = models.ForeignKey(Run, models.PROTECT, related_name="removals")
+    what = models.CharField(max_length=11, choices=What)
+    name = models.CharField(max_length=120, help_text="Below the folder of the run.")
+    reference = models.CharField(max_length=120, blank=True)
+    digest = models.CharField(max_length=64, blank=True)
+    files = models.PositiveBigIntegerField()
+    size_bytes = models.PositiveBigIntegerField()
+    begun_at = models.DateTimeField(default=timezone.now, editable=False)
+    tried_at = models.DateTimeField(null=True, editable=False)
+    done_at = models.DateTimeField(null=True, editable=False)
+    trouble = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agreement", "run", "name"], name="removal_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} of {self.run_id}"

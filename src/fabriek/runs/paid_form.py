@@ -28,7 +28,7 @@ class PaidForm(forms.Form):
         self, data: Mapping[str, Any] | None, *, recipe: Recipe, case: Case, by: Person
     ) -> None:
         super().__init__(data)
-        self.recipe = recipe
+        self.recipe, self.case, self.by = recipe, case, by
         self.choices = queries.inputs_for(case, recipe, by)
         self.allocations = {one.account: one for one in queries.allocations_of(case)}
         self._add_allocations()

@@ -26,7 +26,7 @@ from fabriek.engines.base import (
     Sighting,
 )
 from fabriek.kernel.errors import StorageFull, WrongState
-from fabriek.runs import accounts, folders, jobs, reasons, remembered, silence, tail
+from fabriek.runs import accounts, folders, jobs, reasons, remembered, silence, tail, use
 from fabriek.runs.budgets import tell_budgets
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE, RUN, RunState
@@ -66,7 +66,7 @@ def tick(engine: Engine) -> None:
 def send_waiting(engine: Engine) -> None:
     """Send what waits, but not before the engine knows its budget: it would say no for ever."""
     waiting = Run.objects.filter(state=RunState.WAITING).select_related(
-        "allocation", "case", "continues"
+        "allocation", "case", "continues", "asked_by"
     )
     untold = Q(cancel_asked_at=None, allocation__in=allocation_queries.untold())
     for run in waiting.exclude(untold).order_by("asked_at"):
@@ -120,6 +120,10 @@ def _send(engine: Engine, run: Run) -> None:
     if run.cancel_asked_at:
         _call_off(engine, run)
         return
+    if reason := use.denial(run):
+        log.info("%s may not start: %s", run, reason)
+        _advance(run, "fail", Sighting(Phase.FAILED, reason=reason))
+        return
     try:
         if _made_ready(engine, run):
             engine.submit(jobs.job_of(run))
@@ -127,6 +131,8 @@ def _send(engine: Engine, run: Run) -> None:
     except JobRejected as rejection:
         log.warning("The engine rejects %s: %s", run, rejection)
         _advance(run, "fail", Sighting(Phase.FAILED, reason=rejection.code))
+    except folders.OnItsWay as way:
+        _say_on_its_way(run, way)
     except JobHeldUp as trouble:
         _say_held_up(run, trouble)
     except EngineDown:
@@ -155,6 +161,17 @@ def _say_held_up(run: Run, trouble: JobHeldUp) -> None:
         log.error("%s waits: %s", run, trouble)
         waiting = Run.objects.filter(pk=run.pk, state=RunState.WAITING)
         waiting.update(waiting_reason=trouble.code)
+
+
+def _say_on_its_way(run: Run, way: folders.OnItsWay) -> None:
+    """Show how much of its data is here, in MiB, and look again soon."""
+    waiting = Run.objects.filter(pk=run.pk, state=RunState.WAITING)
+    waiting.update(
+        waiting_reason=way.code,
+        progress_done=way.brought.done_bytes // 2**20,
+        progress_total=max(1, way.brought.total_bytes // 2**20),
+    )
+    _claim_until(run, timezone.now() + TRY_AGAIN)
 
 
 def _call_off(engine: Engine, run: Run) -> None:
@@ -230,6 +247,8 @@ def _columns(run: Run, step: str, seen: Sighting) -> dict[str, object]:
     columns |= {"queue_position": None, "waiting_reason": "", "starts_expected_at": None}
     columns["starts"] = max(seen.starts, run.starts)
     if step == "enqueue":
+        # It was how much of the data is here: the recipe's own begins at nothing.
+        columns |= {"progress_done": 0, "progress_total": 0}
         columns["last_seen_at"] = now  # it may have been asked for hours ago
     if step == "requeue":
         columns |= {"queue_position": seen.queue_position}
@@ -242,7 +261,9 @@ def _columns(run: Run, step: str, seen: Sighting) -> dict[str, object]:
     if step not in {"enqueue", "requeue", "start"}:
         columns["ended_at"] = _moment(seen.ended_at) or now
         stopped_by_us = not run.cancel_asked_at and _is_overdue(run, seen) and step == "stop"
-        columns["reason"] = Reason.TIMEOUT if stopped_by_us else seen.reason[:40]
+        asked_by_us = run.stop_reason if step in {"stop", "cancel"} else ""
+        told = Reason.TIMEOUT if stopped_by_us else seen.reason[:40]
+        columns["reason"] = asked_by_us or told
         columns["exit_code"] = seen.exit_code
         columns["gpu_seconds_used"] = max(seen.elapsed_s, 0) * run.gpus
     return columns

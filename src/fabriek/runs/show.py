@@ -91,7 +91,9 @@ def live(run: Run, *, inside: bool) -> Live:
 def seen(run: Run) -> str:
     """Name what a page shows now, so that a page that asks again is told “nothing new”."""
     waits = f"{run.queue_position or 0}-{run.waiting_reason}-{expected_start.mark(run)}"
-    return f"{run.state}-{run.events_offset}-{folders.log_bytes(run)}-{waits}"
+    return (
+        f"{run.state}-{run.events_offset}-{folders.log_bytes(run)}-{waits}-{run.progress_done}"
+    )
 
 
 def warnings(run: Run) -> tuple[str, ...]:

@@ -87,7 +87,9 @@ def uid_of(account: str) -> int:
 
 
 def _open_below(folder: Path) -> None:
-    (folder / run_folder.MANIFEST).chmod(0o444)
+    for name in (run_folder.MANIFEST, run_folder.HUB_KEY):
+        if (folder / name).exists():  # one that an older version laid out has no key
+            (folder / name).chmod(0o444)
     for at, _folders, _files in os.walk(folder / run_folder.INPUTS):
         Path(at).chmod(READ)
     for at, _folders, files in os.walk(folder / run_folder.CHECKPOINTS):

@@ -15,10 +15,14 @@ from django.conf import settings
 from django.db import close_old_connections
 from django.utils import timezone
 
+from fabriek.catalogue import gather
+from fabriek.datasets import resumable
+from fabriek.hub import xet_sweep
 from fabriek.machine import books, nightly, standing
 from fabriek.notices import post
+from fabriek.quality import follow as looks
 from fabriek.registry import collect
-from fabriek.runs import engine, reconcile
+from fabriek.runs import ended_agreements, engine, reconcile
 from fabriek.store import actions as store
 
 log = logging.getLogger(__name__)
@@ -27,7 +31,8 @@ SWEEP_EVERY_S = 24 * 3600
 
 
 def one_pass() -> None:
-    for part in (follow_runs, look_at_machine, draw_books, collect.tick, post.tick):
+    parts = (follow_runs, look_at_machine, draw_books, collect.tick, gather.tick, post.tick)
+    for part in (ended_agreements.tick, looks.tick, *parts):
         _contained(part)
 
 
@@ -48,7 +53,10 @@ def draw_books() -> None:
 
 def sweep() -> None:
     """Remove bytes that were sent and never used."""
-    swept = store.sweep(timezone.now())
+    now = timezone.now()
+    resumable.sweep(now)
+    swept = store.sweep(now)
+    xet_sweep.sweep(now)
     log.info("Swept %s files (%s bytes) from the store.", swept.blobs, swept.size_bytes)
 
 

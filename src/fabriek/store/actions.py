@@ -1,30 +1,44 @@
 """Everything that can be done in the store. Who may do it is decided by the stage that asks."""
 
-import hashlib
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
-from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
-from fabriek.kernel import journal, strange
+from fabriek.kernel import journal
 from fabriek.people.models import Organisation, Person
-from fabriek.store import paths, queries, refusals
-from fabriek.store.files import checked
-from fabriek.store.incoming import Received, Source
-from fabriek.store.models import MAIN, Arrival, Blob, File, Repository, Revision
+from fabriek.store import lists, paths, queries, refusals
+from fabriek.store.arriving import adopt, store_bytes
+from fabriek.store.base import Brought
+from fabriek.store.lists import Named, digest_of
+from fabriek.store.many import Entry, store_many
+from fabriek.store.models import MAIN, Blob, Repository, Revision
+from fabriek.store.singles import checked
+from fabriek.store.sweeping import Swept, sweep
 
-# Bytes that no revision names are kept this long: an upload may take a working day, and a
-# push that broke off is taken up again the next morning.
-KEPT = timedelta(days=1)
+__all__ = [
+    "Change",
+    "Entry",
+    "Swept",
+    "adopt",
+    "collect_folder",
+    "commit",
+    "create_repository",
+    "digest_of",
+    "materialise",
+    "name_repository",
+    "named",
+    "save",
+    "store_bytes",
+    "store_many",
+    "sweep",
+]
+
 MESSAGE_CHARACTERS = 300
 OPEN_TO_ALL = "open"  # the namespace of what belongs to no case
 NAME_CHARACTERS = 80  # leaves room for a code behind it
@@ -36,13 +50,6 @@ journal.describe(
         "store.commit": _("saved a new revision of the files"),
     }
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Swept:
-    blobs: int
-    size_bytes: int
-    temporary: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,56 +110,6 @@ def _new_name(repository: Repository, namespace: str, *, title: str, code: str) 
     return f"{plain}-{code.lower()}" if same.exists() else plain
 
 
-def store_bytes(
-    repository: Repository,
-    source: Source,
-    *,
-    by: Person | None,
-    expected_sha256: str | None = None,
-) -> Blob:
-    """Take in a stream for the next revision of `repository`; nothing names it yet.
-
-    Bytes that no revision names within a day are swept away.
-
-    Raises:
-        TooLarge, StorageFull, Invalid: see `FolderStore.receive`; nothing is left behind.
-    """
-    received = queries.the_store().receive(
-        repository.organisation_id,
-        source,
-        limit_bytes=settings.UPLOAD_LIMIT_BYTES,
-        expected_sha256=expected_sha256,
-    )
-    return _arrived(repository, received, by=by)
-
-
-def adopt(
-    repository: Repository,
-    path: Path,
-    *,
-    by: Person | None,
-    within: strange.Place | None = None,
-    limit_bytes: int | None = None,
-) -> Blob:
-    """Take in a file that is on our disk already, such as an output `within` a run's folder.
-
-    A file of ours alone becomes read-only where it lies, because it may share its bytes with
-    the store; one that a job left never does.
-
-    Raises:
-        TooLarge: larger than one file may be, or than `limit_bytes`.
-        Invalid, StorageFull: see `FolderStore.adopt`.
-    """
-    limit = settings.UPLOAD_LIMIT_BYTES
-    received = queries.the_store().adopt(
-        repository.organisation_id,
-        path,
-        limit_bytes=limit if limit_bytes is None else min(limit, limit_bytes),
-        within=within,
-    )
-    return _arrived(repository, received, by=by)
-
-
 def commit(
     repository: Repository,
     files: Mapping[str, Blob | str],
@@ -184,19 +141,27 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
         # Two at once wait for each other here; the number is guarded by the database as well.
         Repository.objects.select_for_update().get(pk=repository.pk)
         newest = queries.latest(repository, branch=change.branch)
-        content = queries.listing(change.parent or newest)
-        content.update(_claimed(repository, wanted))
+        before = lists.of(change.parent or newest)
+        content = before | _claimed(repository, wanted, before)
         for path in change.delete:
             if content.pop(path, None) is None:
                 raise refusals.not_there(path)
-        return _settled(repository, content, change, newest=newest, by=by)
+        revision = _settled(repository, content, change, newest=newest, by=by)
+        if revision != newest:
+            lists.write(revision, content, before)
+        return revision
+
+
+def bring(revisions: Iterable[Revision]) -> Brought:
+    """Begin, or go on, to bring near what `materialise` will lay out; see `Store.bring`."""
+    wanted = [blob for revision in revisions for blob in queries.listing(revision).values()]
+    return queries.the_store().bring(wanted)
 
 
 def materialise(revision: Revision, folder: Path) -> None:
     """Lay the files of a revision in `folder`, read-only and without copying where possible."""
-    store = queries.the_store()
-    for path, blob in queries.listing(revision).items():
-        store.materialise(blob, folder / path)
+    files = queries.listing(revision)
+    queries.the_store().lay_out((blob, folder / path) for path, blob in files.items())
 
 
 def collect_folder(
@@ -214,42 +179,6 @@ def collect_folder(
     kept = set(paths.clean_all(found).values())
     gone = queries.listing(queries.latest(repository)).keys() - kept
     return commit(repository, files, message=message, by=by, delete=gone)
-
-
-def sweep(now: datetime) -> Swept:
-    """Remove bytes that no revision names and nobody sent for a day, and broken-off uploads.
-
-    The row goes first, under a lock that a commit waits for; then the file, unless somebody
-    sent it again meanwhile (see `FolderStore._is_here`). A crash in between leaves a file
-    that no row names: it costs room until the same bytes come again, and never data.
-    """
-    before = now - KEPT
-    store = queries.the_store()
-    Arrival.objects.filter(at__lt=before).delete()
-    gone = [blob for blob in _unnamed(before).iterator() if _forget(blob, before=before)]
-    for blob in gone:
-        store.discard(blob, untouched_since=before.timestamp())
-    return Swept(
-        blobs=len(gone),
-        size_bytes=sum(blob.size_bytes for blob in gone),
-        temporary=store.sweep_temporary(before=before.timestamp()),
-    )
-
-
-# --- taking in ---------------------------------------------------------------------------
-@transaction.atomic
-def _arrived(repository: Repository, received: Received, *, by: Person | None) -> Blob:
-    now = timezone.now()
-    blob, _new = Blob.objects.update_or_create(
-        organisation_id=repository.organisation_id,
-        sha256=received.sha256,
-        defaults={"stored_at": now},
-        create_defaults={"stored_at": now, "size_bytes": received.size_bytes},
-    )
-    Arrival.objects.update_or_create(
-        repository=repository, blob=blob, defaults={"by": by, "at": now}
-    )
-    return blob
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -271,24 +200,36 @@ def named(files: Mapping[str, Blob | str]) -> dict[str, str]:
     }
 
 
-def _claimed(repository: Repository, wanted: Mapping[str, str]) -> dict[str, Blob]:
-    """Find the bytes and lock them, so that no sweep takes them before this commit ends."""
-    found = queries.claimed(repository, wanted.values(), lock=True)
-    for path, sha256 in wanted.items():
+def _claimed(
+    repository: Repository, wanted: Mapping[str, str], before: Mapping[str, Named]
+) -> dict[str, Named]:
+    """Find the bytes and lock them, so that no sweep takes them before this commit ends.
+
+    What stands there already needs no lock: its own revision keeps it, and that can only be
+    dropped under the lock that we hold.
+    """
+    there = {path: before[path] for path in wanted.keys() & before.keys()}
+    new = {path: sha256 for path, sha256 in wanted.items() if not _is(there, path, sha256)}
+    found = lists.claimed(repository, new.values())
+    for path, sha256 in new.items():
         if sha256 not in found:
             raise refusals.never_sent(path)
-    return {path: found[sha256] for path, sha256 in wanted.items()}
+    return {path: found[sha256] for path, sha256 in new.items()}
+
+
+def _is(there: Mapping[str, Named], path: str, sha256: str) -> bool:
+    return path in there and there[path].sha256 == sha256
 
 
 def _settled(
     repository: Repository,
-    content: dict[str, Blob],
+    content: dict[str, Named],
     change: Change,
     *,
     newest: Revision | None,
     by: Person | None,
 ) -> Revision:
-    """Write the revision down, inside the caller's transaction."""
+    """Write the revision down without its files, inside the caller's transaction."""
     if not content:
         raise refusals.no_files()
     paths.check_together(content)
@@ -308,31 +249,5 @@ def _settled(
         file_count=len(content),
         size_bytes=sum(blob.size_bytes for blob in content.values()),
     )
-    rows = [File(revision=revision, path=path, blob=blob) for path, blob in content.items()]
-    File.objects.bulk_create(rows, batch_size=queries.AT_ONCE)
     journal.record("store.commit", repository, by=by, number=revision.number, digest=digest)
     return revision
-
-
-def digest_of(content: Mapping[str, Blob]) -> str:
-    """Name a listing by what is in it: SHA-256 over sorted lines `sha256 size path`."""
-    lines = (f"{content[p].sha256} {content[p].size_bytes} {p}\n" for p in sorted(content))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-# --- sweeping ----------------------------------------------------------------------------
-def _unnamed(before: datetime) -> QuerySet[Blob]:
-    named = File.objects.filter(blob=OuterRef("pk"))
-    arrived = Arrival.objects.filter(blob=OuterRef("pk"))
-    return Blob.objects.filter(~Exists(named), ~Exists(arrived), stored_at__lt=before)
-
-
-@transaction.atomic
-def _forget(blob: Blob, *, before: datetime) -> bool:
-    """Remove the row unless it was named since: the second look comes after the lock."""
-    if not Blob.objects.select_for_update().filter(pk=blob.pk).exists():
-        return False
-    if not _unnamed(before).filter(pk=blob.pk).exists():
-        return False
-    Blob.objects.filter(pk=blob.pk).delete()
-    return True

@@ -1,7 +1,9 @@
 """Bytes in a folder by their SHA-256: written once, whole, and never changed.
 
     <home>/<organisation>/<first two signs>/<sha256>    mode 0444: the home is ours alone
+    <home>/<organisation>/packs/<key>                   many small ones: see `packs`
     <home>/<organisation>/incoming/                     on the way in
+    <home>/<organisation>/quarantine/                   damaged bytes, which nobody is given
     <home>/<organisation>/lock                          held while a name comes or goes
 
 Organisations share nothing: even the fact that two hold the same file would be a secret told.
@@ -10,30 +12,25 @@ database names outlives a power cut. `kill -9` at any moment leaves at most a fi
 `incoming`, which `sweep_temporary` removes.
 """
 
-import fcntl
-import hashlib
 import os
-import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
 from pathlib import Path
-
-from django.utils.translation import gettext as _
+from typing import BinaryIO
 
 from fabriek.kernel import strange
-from fabriek.kernel.errors import Invalid
-from fabriek.store import copies, incoming, sources
-from fabriek.store.base import Kept
+from fabriek.store import base, copies, incoming, looking, packs, sources
+from fabriek.store.base import Brought, Harm, Kept, Looked, Pace
+from fabriek.store.incoming import FOLDER as INCOMING
 from fabriek.store.incoming import Received, Source
+from fabriek.store.singles import LINK, Singles, checked, other_bytes
 
-INCOMING = "incoming"
-# What a writer needs beside its own locked file; it goes when that one goes.
-LENT = ".lent"
-LINK = ".link"
-SHA256 = re.compile(r"[0-9a-f]{64}")
+QUARANTINE = "quarantine"
+LENT = ".lent"  # beside a writer's own locked file, and gone when that one goes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +54,12 @@ class FolderStore:
         """
         if expected_sha256 is not None:
             checked(expected_sha256)
-        with incoming.temporary(self._incoming(organisation_id)) as file:
+        singles = self._singles(organisation_id)
+        with incoming.temporary(singles.incoming) as file:
             received = file.fill(source, limit_bytes=limit_bytes)
             if expected_sha256 not in {None, received.sha256}:
-                raise _other_bytes(received)
-            self._keep(organisation_id, received, file)
+                raise other_bytes(received.sha256)
+            singles.keep(received, file)
         return received
 
     def adopt(
@@ -71,9 +69,11 @@ class FolderStore:
         *,
         limit_bytes: int,
         within: strange.Place | None = None,
+        known: Received | None = None,
     ) -> Received:
         """Take in a file that is on our disk already, without a copy where that is safe.
 
+        `known`: who wrote it hashed it meanwhile; it is not read again.
         `within`: where a job may play tricks with what lies below. Such a file is never linked,
         even if it is ours: the job may hold it open, and write in it after it was hashed.
 
@@ -82,36 +82,73 @@ class FolderStore:
             TooLarge: it is larger than `limit_bytes`.
             StorageFull: there is no room for a copy.
         """
+        singles = self._singles(organisation_id)
         with sources.opened(path, within) as file:
             size = os.fstat(file.fileno()).st_size
             if size > limit_bytes:
                 raise incoming.too_large(limit_bytes)
-            if adopted := self._adopt_clone(organisation_id, file, path):
+            trusted = known if not within and known and known.size_bytes == size else None
+            if adopted := singles.adopt_clone(file, path, trusted):
                 return adopted
-            if not within and (linked := self._adopt_link(organisation_id, file, path)):
+            if not within and (linked := singles.adopt_link(file, path, trusted)):
                 return linked
-            incoming.require_room(self._incoming(organisation_id), size)
+            incoming.require_room(singles.incoming, size)
             copied = sources.first_bytes(file, size)
             return self.receive(organisation_id, copied, limit_bytes=limit_bytes)
 
-    def has(self, kept: Kept) -> bool:
-        return self.path(kept).is_file()
+    def keep_pack(self, organisation_id: int, pieces: Iterable[bytes]) -> str:
+        return packs.keep(self._folder(organisation_id), pieces)
 
-    def open(self, kept: Kept) -> BufferedReader:
-        return self.path(kept).open("rb")
+    def has(self, kept: Kept) -> bool:
+        try:
+            size_bytes = self.path(kept).stat().st_size
+        except FileNotFoundError:
+            return False
+        if kept.pack_id is None:
+            return size_bytes == kept.size_bytes
+        return size_bytes >= kept.pack_offset + kept.size_bytes
+
+    def open(self, kept: Kept) -> BinaryIO:
+        if kept.pack_id is not None:
+            return packs.Packed(self.path(kept), kept)
+        try:
+            return self.path(kept).open("rb")
+        except FileNotFoundError as error:
+            raise base.damaged() from error
 
     def path(self, kept: Kept) -> Path:
-        return self._path(kept.organisation_id, kept.sha256)
+        """Name the file that the bytes lie in: their own, or a pack."""
+        if kept.pack_id is not None:
+            return packs.path_of(self._folder(kept.organisation_id), kept.pack_id)
+        return self._singles(kept.organisation_id).path(kept.sha256)
 
     def materialise(self, kept: Kept, target: Path) -> None:
         """Put the bytes at `target`, read-only: reflink, else hard link, else copy."""
+        self.lay_out([(kept, target)])
+
+    def lay_out(self, wanted: Iterable[tuple[Kept, Path]]) -> None:
+        in_packs: dict[Path, list[tuple[Kept, Path]]] = defaultdict(list)
+        made: set[Path] = set()
         with incoming.refused_when_full():
-            copies.place(self.path(kept), target)
+            for kept, target in wanted:
+                if target.parent not in made:
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    made.add(target.parent)
+                if kept.pack_id is not None:
+                    in_packs[self.path(kept)].append((kept, target))
+                else:
+                    self._place(kept, target)
+            for pack, files in in_packs.items():
+                packs.lay_out(pack, files)
+
+    def bring(self, wanted: Sequence[Kept]) -> Brought:
+        total = sum(kept.size_bytes for kept in wanted)
+        return Brought(done_bytes=total, total_bytes=total, is_ready=True)
 
     @contextmanager
     def under_name(self, kept: Kept, name: str) -> Iterator[Path]:
         """Lend the bytes under a name of your choice, for readers that go by its ending."""
-        with incoming.temporary(self._incoming(kept.organisation_id)) as place:
+        with incoming.temporary(self._singles(kept.organisation_id).incoming) as place:
             folder = place.path.with_suffix(LENT)
             try:
                 self.materialise(kept, folder / name)
@@ -120,21 +157,45 @@ class FolderStore:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def verify(self, kept: Kept) -> bool:
-        """Read everything again and compare; False also when the bytes are gone."""
+        return self.look(kept, pace=_unhurried).harm is None
+
+    def look(self, kept: Kept, *, pace: Pace) -> Looked:
         try:
-            with self.open(kept) as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == kept.sha256
+            descriptor = os.open(self.path(kept), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
         except FileNotFoundError:
-            return False
+            return Looked(harm=Harm.GONE)
+        try:
+            return looking.look(descriptor, kept, offset=kept.pack_offset, pace=pace)
+        finally:
+            os.close(descriptor)
+
+    def quarantine(self, kept: Kept, found: Looked) -> str:
+        """Put damaged bytes aside: a single itself, of a pack a copy of the part."""
+        folder = self._folder(kept.organisation_id) / QUARANTINE
+        folder.mkdir(mode=0o700, exist_ok=True)
+        target = folder / f"{kept.sha256}-{time.time_ns()}"
+        if kept.pack_id is not None:
+            return target.name if _copied(self.path(kept), kept, target) else ""
+        aside = self._singles(kept.organisation_id).put_aside(kept.sha256, found, target)
+        return target.name if aside else ""
 
     def discard(self, kept: Kept, *, untouched_since: float) -> bool:
-        """Remove bytes that nobody sent again since that moment (seconds since 1970)."""
-        path = self.path(kept)
-        with self._locked(kept.organisation_id, fcntl.LOCK_EX):
-            if not path.is_file() or path.stat().st_mtime >= untouched_since:
-                return False
-            path.unlink()
-            return True
+        """Remove a single that nobody sent again since that moment (seconds since 1970)."""
+        if kept.pack_id is not None:
+            return False
+        singles = self._singles(kept.organisation_id)
+        return singles.discard(kept.sha256, untouched_since=untouched_since)
+
+    def release(self, organisation_id: int, key: str, named: Sequence[tuple[int, int]]) -> bool:
+        return packs.release(packs.path_of(self._folder(organisation_id), key), named)
+
+    def drop_pack(self, organisation_id: int, key: str) -> None:
+        packs.path_of(self._folder(organisation_id), key).unlink(missing_ok=True)
+
+    def pack_keys(self, *, before: float) -> Iterator[tuple[int, str]]:
+        for path in self.home.glob(f"*/{packs.PACKS}/*"):
+            if packs.KEY.fullmatch(path.name) and path.stat().st_mtime < before:
+                yield int(path.parent.parent.name), path.name
 
     def sweep_temporary(self, *, before: float) -> int:
         """Remove what dead writers left; `before` is in seconds since 1970."""
@@ -146,137 +207,27 @@ class FolderStore:
             path.unlink(missing_ok=True)
         return len(abandoned)
 
-    # --- how bytes get their name ------------------------------------------------------
-    def _keep(self, organisation_id: int, received: Received, file: incoming.Incoming) -> None:
-        if self._is_here(organisation_id, received):
-            return
-        os.fchmod(file.descriptor, copies.READ_ONLY)
-        os.fsync(file.descriptor)
-        self._name(organisation_id, received, file.path)
+    def _place(self, kept: Kept, target: Path) -> None:
+        try:
+            copies.place(self.path(kept), target)
+        except FileNotFoundError as error:
+            raise base.damaged() from error
 
-    def _is_here(self, organisation_id: int, received: Received) -> bool:
-        """Tell whether we have these bytes, and mark them as sent again.
-
-        The mark is the file's own time: a sweep that holds the lock next sees it, whether or
-        not the sender's transaction has ended by then.
-        """
-        path = self._path(organisation_id, received.sha256)
-        with self._locked(organisation_id, fcntl.LOCK_SH):
-            if not path.is_file() or path.stat().st_size != received.size_bytes:
-                return False
-            os.utime(path)
-            return True
-
-    def _name(self, organisation_id: int, received: Received, part: Path) -> None:
-        path = self._path(organisation_id, received.sha256)
-        if not path.parent.is_dir():
-            path.parent.mkdir(exist_ok=True)
-            _flush_folder(path.parent.parent)
-        with self._locked(organisation_id, fcntl.LOCK_SH):
-            os.utime(part)
-            part.replace(path)
-        _flush_folder(path.parent)
-
-    def _adopt_clone(
-        self, organisation_id: int, file: BufferedReader, path: Path
-    ) -> Received | None:
-        """Share the blocks first and hash the clone, so that later writes change nothing."""
-        size = os.fstat(file.fileno()).st_size
-        with incoming.temporary(self._incoming(organisation_id)) as clone:
-            if not copies.clone_into(clone.descriptor, file.fileno()):
-                return None
-            if os.fstat(clone.descriptor).st_size != size:
-                raise sources.still_changing(path)
-            with clone.path.open("rb") as readable:
-                received = _hashed(readable)
-            self._keep(organisation_id, received, clone)
-        return received
-
-    def _adopt_link(
-        self, organisation_id: int, file: BufferedReader, path: Path
-    ) -> Received | None:
-        """Give the file a second name here, if ours: another owner could still change it."""
-        before = os.fstat(file.fileno())
-        if before.st_uid != os.geteuid():
-            return None
-        with incoming.temporary(self._incoming(organisation_id)) as place:
-            part = place.path.with_suffix(LINK)
-            if not copies.linked(path, part):
-                return None
-            try:
-                if not part.samefile(f"/proc/self/fd/{file.fileno()}"):
-                    raise sources.still_changing(path)
-                received = self._keep_link(organisation_id, file, part)
-                if not received:
-                    raise sources.still_changing(path)
-            finally:
-                part.unlink(missing_ok=True)
-        return received
-
-    def _keep_link(
-        self, organisation_id: int, file: BufferedReader, part: Path
-    ) -> Received | None:
-        """Hash and name the link; nothing when somebody wrote to the file meanwhile."""
-        before = os.fstat(file.fileno())
-        os.fchmod(file.fileno(), copies.READ_ONLY)
-        received = _hashed(file)
-        after = os.fstat(file.fileno())
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            return None
-        os.fsync(file.fileno())
-        if not self._is_here(organisation_id, received):
-            self._name(organisation_id, received, part)
-        return received
-
-    def _path(self, organisation_id: int, sha256: str) -> Path:
-        return self._folder(organisation_id) / checked(sha256)[:2] / sha256
+    def _singles(self, organisation_id: int) -> Singles:
+        return Singles(self._folder(organisation_id))
 
     def _folder(self, organisation_id: int) -> Path:
         return self.home / str(int(organisation_id))
 
-    def _incoming(self, organisation_id: int) -> Path:
-        return self._folder(organisation_id) / INCOMING
 
-    @contextmanager
-    def _locked(self, organisation_id: int, how: int) -> Iterator[None]:
-        folder = self._folder(organisation_id)
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, how)
-            yield
-        finally:
-            os.close(descriptor)
+def _unhurried(_size_bytes: int) -> None:
+    """Read on at once."""
 
 
-def checked(sha256: str) -> str:
-    if not SHA256.fullmatch(sha256):
-        raise Invalid(
-            _("A SHA-256 is 64 signs, 0-9 and a-f. Send the one that sha256sum prints."),
-            code="sha256",
-        )
-    return sha256
-
-
-def _hashed(file: BufferedReader) -> Received:
-    digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Received(sha256=digest, size_bytes=os.fstat(file.fileno()).st_size)
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _other_bytes(received: Received) -> Invalid:
-    return Invalid(
-        _(
-            "The file did not arrive as it was sent: its SHA-256 is %(sha256)s…, which is not "
-            "the one announced. Nothing was kept; send it again."
-        )
-        % {"sha256": received.sha256[:12]},
-        code="other_bytes",
-    )
+def _copied(pack: Path, kept: Kept, target: Path) -> bool:
+    if not pack.is_file():
+        return False
+    with pack.open("rb") as there:
+        there.seek(kept.pack_offset)
+        target.write_bytes(there.read(kept.size_bytes))
+    return True

@@ -2,12 +2,10 @@
 
 import errno
 import fcntl
-import hashlib
 import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +15,10 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import StorageFull, TooLarge
+from fabriek.store.hashing import Digests
 
+FOLDER = "incoming"  # within that of an organisation
 CHUNK_BYTES = 2 * 2**20
-# Below this, handing a chunk to the other thread costs more than hashing it here.
-WORTH_A_THREAD_BYTES = 2**18
 # No room, no quota left, or a limit on the size of any file.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -34,10 +32,20 @@ Source = Readable | Iterable[bytes]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Received:
-    """Bytes that are in the store now."""
+    """Bytes that are in the store now, or that a writer knows. `blake3` empty: not known."""
 
     sha256: str
     size_bytes: int
+    blake3: str = ""
+
+    @classmethod
+    def of(cls, digests: Digests) -> "Received":
+        digests.settle()
+        return cls(
+            sha256=digests.sha256.hexdigest(),
+            size_bytes=digests.size_bytes,
+            blake3=digests.blake3.hexdigest(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +58,18 @@ class Incoming:
     def fill(self, source: Source, *, limit_bytes: int) -> Received:
         """Write and hash `source`, holding at most three chunks in memory.
 
-        The hash runs in a second thread (hashlib lets go of the interpreter), so that it
-        overlaps with reading and writing; reading, writing and every failure stay here.
+        The hashes run in a second thread, so that they overlap with reading and writing;
+        reading, writing and every failure stay here.
         """
-        digest = hashlib.sha256()
-        size = 0
-        pending: Future[None] | None = None
-        with ThreadPoolExecutor(1) as hasher:  # starts no thread before the first big chunk
+        with Digests() as digests:
             for chunk in chunks_of(source):
-                size += len(chunk)
-                if size > limit_bytes:
+                if digests.size_bytes + len(chunk) > limit_bytes:
                     raise too_large(limit_bytes)
-                if pending:
-                    pending.result()
-                pending = None
-                if len(chunk) < WORTH_A_THREAD_BYTES:
-                    digest.update(chunk)
-                else:
-                    pending = hasher.submit(digest.update, chunk)
-                self._write(chunk)
-        return Received(sha256=digest.hexdigest(), size_bytes=size)
+                digests.update(chunk)
+                self.write(chunk)
+            return Received.of(digests)
 
-    def _write(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
         """Write all of it: a disk that is nearly full takes a part first, and says so next."""
         rest = memoryview(chunk)
         while rest:
@@ -115,6 +113,15 @@ def is_abandoned(path: Path, *, before: float) -> bool:
         return False
     else:
         return os.fstat(descriptor).st_mtime < before
+    finally:
+        os.close(descriptor)
+
+
+def flush_folder(folder: Path) -> None:
+    """Let the names in a folder outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 

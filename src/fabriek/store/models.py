@@ -32,7 +32,11 @@ class Pack(models.Model):
     key = models.CharField(primary_key=True, max_length=32, default=new_key, editable=False)
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
     size_bytes = models.PositiveBigIntegerField()
+    # Of files that are gone, where their room was given back already.
+    hole_bytes = models.PositiveBigIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    # Its files were moved into others; kept for a day more for who looked them up before.
+    retired_at = models.DateTimeField(null=True, editable=False)
 
     def __str__(self) -> str:
         return self.key
@@ -57,6 +61,8 @@ class Blob(models.Model):
         default=timezone.now, editable=False, db_index=True, help_text="Sent for the last time."
     )
 
+    is_blake3_new = False  # not a column: found by reading again, and not yet written down
+
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["organisation", "sha256"], name="blob_once"),
@@ -64,6 +70,63 @@ class Blob(models.Model):
 
     def __str__(self) -> str:
         return self.sha256[:12]
+
+
+class Damage(models.Model):
+    """Bytes that were found gone or changed: a line of the repair list."""
+
+    class What(models.TextChoices):
+        GONE = "gone", _("gone")
+        SHORT = "short", _("of another size")
+        CHANGED = "changed", _("changed")
+        UNREADABLE = "unreadable", _("the disk cannot read it")
+
+    class How(models.TextChoices):
+        SENT = "sent", _("the same file was sent again")
+        COPY = "copy", _("brought back from the second place")
+        WELL = "well", _("whole when it was read again")
+        FORGOTTEN = "forgotten", _("nothing needed it any more")
+
+    blob = models.ForeignKey(Blob, models.SET_NULL, null=True, related_name="damages")
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField()
+    what = models.CharField(max_length=10, choices=What)
+    place = models.CharField(max_length=80, help_text="Where it lay: a file, or in which pack.")
+    aside = models.CharField(max_length=100, blank=True, help_text="Its name in quarantine.")
+    found_at = models.DateTimeField(default=timezone.now, editable=False)
+    repaired_at = models.DateTimeField(null=True, editable=False)
+    how = models.CharField(max_length=10, choices=How, blank=True)
+
+    class Meta:
+        ordering = ["-found_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["blob"],
+                name="damage_open_once",
+                condition=Q(repaired_at=None, blob__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sha256[:12]} {self.what}"
+
+
+class Round(models.Model):
+    """All bytes of the store read again once; what it read is told by `Blob.verified_at`."""
+
+    started_at = models.DateTimeField(default=timezone.now, editable=False)
+    ended_at = models.DateTimeField(null=True, editable=False)
+    read_files = models.PositiveBigIntegerField(default=0)
+    read_bytes = models.PositiveBigIntegerField(default=0)
+    found = models.PositiveIntegerField(default=0, help_text="How many were damaged.")
+    # One process at a time reads; a dead one's claim runs out.
+    claimed_until = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        ordering = ["-started_at", "-pk"]
+
+    def __str__(self) -> str:
+        return f"begun {self.started_at}"
 
 
 class RepositoryQuerySet(models.QuerySet["Repository"]):
@@ -170,6 +233,12 @@ class Revision(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     file_count = models.PositiveIntegerField()
     size_bytes = models.PositiveBigIntegerField()
+    # Its list of files is gone, and their bytes unless something else names them.
+    dropped_at = models.DateTimeField(null=True, editable=False)
+    dropped_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+    )
+    dropped_why = models.CharField(max_length=300, blank=True)
 
     class Meta:
         ordering = ["-number"]

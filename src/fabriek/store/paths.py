@@ -1,5 +1,6 @@
 """Which names files may have: the same rules for every door, each refusal a sentence."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -17,6 +18,11 @@ DEVICES = {"con", "prn", "aux", "nul"} | {
 }
 # A folder of this name would make git, or the factory's own tools, take the data for theirs.
 TAKEN = {".git", ".fabriek"}
+# Most names hold nothing that a rule is about; to see that at once makes a long list quick.
+PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", re.ASCII)
+SPECIAL = re.compile(
+    r"//|/$|\.(?:/|$)|(?:^|/)(?:\.|con|prn|aux|nul|com[0-9]|lpt[0-9])", re.ASCII | re.IGNORECASE
+)
 # Controls, half characters and line separators; and marks that make a name read backwards.
 UNSEEN = {"Cc", "Cs", "Zl", "Zp"}
 TURNING = frozenset("\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
@@ -28,6 +34,8 @@ def clean(path: str) -> str:
     Raises:
         Invalid: the path breaks a rule; the sentence names the path and what to do.
     """
+    if len(path) <= COMPONENT_BYTES and PLAIN.fullmatch(path) and not SPECIAL.search(path):
+        return path
     path = unicodedata.normalize("NFC", path)
     problem = _problem(path) or next(filter(None, map(_part_problem, path.split("/"))), None)
     if problem:
@@ -42,7 +50,7 @@ def clean_all(paths: Iterable[str]) -> dict[str, str]:
     for path in paths:
         cleaned[path] = clean(path)
         if cleaned[path] in kept:
-            raise _refusal(_("“%(path)s” is named twice. Give each file its own name."), path)
+            raise named_twice(path)
         kept[cleaned[path]] = path
     return cleaned
 
@@ -59,10 +67,10 @@ def check_together(paths: Iterable[str]) -> None:
         other = files.setdefault(_folded(path), path)
         if other != path:
             raise _refusal(_ALIKE, path, other=shortened(other))
-    for path in paths:
-        for folder in _folders(path):
-            if folder in files:
-                raise _refusal(_FILE_AND_FOLDER, files[folder], other=shortened(path))
+    # There are few folders for many files, and a file may be none of them.
+    for folder in _all_folders(files) & files.keys():
+        inside = next(path for path in paths if _folded(path).startswith(f"{folder}/"))
+        raise _refusal(_FILE_AND_FOLDER, files[folder], other=shortened(inside))
 
 
 def shortened(path: str) -> str:
@@ -119,6 +127,10 @@ def _part_problem(part: str) -> Promise | None:
     return None
 
 
+def named_twice(path: str) -> Invalid:
+    return _refusal(_("“%(path)s” is named twice. Give each file its own name."), path)
+
+
 def _refusal(sentence: Promise, path: str, **names: str) -> Invalid:
     return Invalid(sentence % ({"path": shortened(path)} | names), code="path")
 
@@ -128,9 +140,17 @@ def _is_unseen(letter: str) -> bool:
 
 
 def _folded(path: str) -> str:
+    if path.isascii():
+        return path.lower()
     return unicodedata.normalize("NFC", path.casefold())
 
 
-def _folders(path: str) -> Iterable[str]:
-    parts = _folded(path).split("/")
-    return ("/".join(parts[:count]) for count in range(1, len(parts)))
+def _all_folders(paths: Iterable[str]) -> set[str]:
+    """Name each folder that holds one of these, and the folders that hold those."""
+    folders: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = folder.rpartition("/")[0]
+    return folders

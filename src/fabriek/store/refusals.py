@@ -40,6 +40,17 @@ def stale(parent: Revision, newest: Revision) -> Refused:
     )
 
 
+def dropped(revision: Revision) -> Refused:
+    return Refused(
+        _(
+            "The files of revision %(number)s were removed by its owner; who saved it and when "
+            "is kept. Use a newer revision."
+        )
+        % {"number": revision.number},
+        code="dropped",
+    )
+
+
 def long_message() -> Invalid:
     sentence = _("The message is longer than 300 characters. Say it shorter.")
     return Invalid(sentence, fields={"message": sentence})

@@ -1,0 +1,92 @@
+"""What somebody proposes to agree on, before it is a row: with its text, ready to be read."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from django.utils import timezone
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from fabriek.agreements import terms, wording
+from fabriek.agreements.models import Agreement
+from fabriek.agreements.terms import Terms
+from fabriek.agreements.wording import Subject
+from fabriek.cases.models import Case
+from fabriek.kernel.errors import Invalid
+from fabriek.people.models import Organisation
+from fabriek.store.models import Repository
+
+LAST_DAY = date(9990, 12, 31)  # computers count no further than 9999, in any time zone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Proposal:
+    """`named`: the only organisations of the case's consortium that may use the data.
+
+    `replaces`: what this takes the place of, as soon as it is made, or, of an agreement that
+    is in force, as soon as this one is too.
+    """
+
+    repository: Repository
+    case: Case
+    terms: Terms
+    named: tuple[Organisation, ...] = ()
+    replaces: Agreement | None = None
+    language: str = ""
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(
+            dataset=self.repository.code or "",
+            title=self.repository.title,
+            case=self.case.code,
+            owner=self.repository.organisation,
+            user=self.case.organisation,
+            named=self.named,
+        )
+
+    @property
+    def in_language(self) -> str:
+        """Take the language of whoever proposes; the other side signs that very text."""
+        return (self.language or get_language() or "")[:2]
+
+    def text(self) -> str:
+        return wording.written(self.subject, self.terms, language=self.in_language)
+
+
+def translation(agreement: Agreement, language: str) -> str:
+    """Give the text in another language, to help reading; empty when it might not be the same.
+
+    It is written anew from the rows, so first it is tried whether these still give, word for
+    word, what was signed.
+    """
+    if agreement.language == language or agreement.text_version != wording.VERSION:
+        return ""
+    subject = Subject(
+        dataset=agreement.repository.code or "",
+        title=agreement.repository.title,
+        case=agreement.case.code,
+        owner=agreement.repository.organisation,
+        user=agreement.case.organisation,
+        named=tuple(agreement.organisations.all()),
+    )
+    agreed = terms.of(agreement)
+    if wording.written(subject, agreed, language=agreement.language) != agreement.text:
+        return ""
+    return wording.written(subject, agreed, language=language)
+
+
+def start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def end_of(day: date) -> datetime:
+    """Give the moment after this day.
+
+    Raises:
+        Invalid: no calendar of ours goes on until then.
+    """
+    if day > LAST_DAY:
+        sentence = _("An agreement lasts ten years at most. Choose an earlier last day.")
+        raise Invalid(sentence, fields={"ends_on": sentence})
+    return start_of(day + timedelta(days=1))

@@ -1,0 +1,149 @@
+"""Why something was allowed or denied, in words: what is wrong, and what to do about it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.utils.functional import lazy
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.kernel import words
+from fabriek.kernel.errors import Text
+
+NOT_YOURS = "not_yours"
+LOG_NOTE: Text = _(
+    "A decision stands for an hour, or until the answer changes: who fetches a thousand files "
+    "in that hour stands here once."
+)
+
+SENTENCES: Mapping[str, Text] = {
+    # Allowed.
+    "open": _("It is open to everybody."),
+    "own": _("It belongs to a case that you take part in."),
+    "listed": _("Its owner lets everybody see that it exists."),
+    "party": _("You are a party to agreement %(agreement)s on it."),
+    "reviewer": _(
+        "It was made of data of your organisation, which looks at it before it goes out."
+    ),
+    "agreed": _("Agreement %(agreement)s allows it."),
+    "rights_kept": _("It was made under agreement %(agreement)s, which allows it."),
+    # Denied.
+    NOT_YOURS: _("This does not exist, or it is not yours to see. Check the code."),
+    "not_agreed": _(
+        "Your case has no agreement on this data. Ask its owner for access, and say what you "
+        "want to use it for."
+    ),
+    "not_signed": _(
+        "Agreement %(agreement)s on this data is not signed by both sides yet. Sign it, or ask "
+        "the owner of the data for an answer."
+    ),
+    "not_begun": _(
+        "Agreement %(agreement)s begins on %(begins_at)s. Wait until then, or ask the owner of "
+        "the data for an earlier day."
+    ),
+    "ended": _(
+        "Agreement %(agreement)s ended on %(ends_at)s. Ask the owner of the data to prolong it."
+    ),
+    "revoked": _(
+        "The owner of the data revoked agreement %(agreement)s. Read why on its page, and ask "
+        "the owner what is needed for a new one."
+    ),
+    "not_named": _(
+        "Agreement %(agreement)s is for other organisations of your case. Ask the owner of the "
+        "data to name yours as well."
+    ),
+    "stays_here": _(
+        "Agreement %(agreement)s lets this data be used on the machine of the factory only, so "
+        "its files cannot be fetched or opened in a session. Start a run on it, or ask the "
+        "owner of the data for more."
+    ),
+    "no_secure_place": _(
+        "Agreement %(agreement)s lets this data be used in a secure part of the machine only, "
+        "and this factory has none yet. Ask the owner of the data for another place."
+    ),
+    "other_purpose": _(
+        "Agreement %(agreement)s does not allow this kind of work with the data. Choose other "
+        "work, or ask the owner to add this purpose."
+    ),
+    "only_research": _(
+        "Agreement %(agreement)s is for scientific research only, and this case has not said "
+        "that it is that. Answer the five questions of the case, or ask the owner of the data "
+        "to add this purpose."
+    ),
+    "makes_too_much": _(
+        "Agreement %(agreement)s lets less be made of this data than this work makes. Choose "
+        "work that makes less, or ask the owner to allow more."
+    ),
+    "would_outlast": _(
+        "This could take until %(until)s, and agreement %(agreement)s ends on %(ends_at)s. Give "
+        "it less time, or ask the owner of the data to prolong the agreement."
+    ),
+    "weights_stay": _(
+        "This was made from data under agreement %(agreement)s, which does not let its weights "
+        "leave the factory. Use it here, or ask the owner of the data to allow more."
+    ),
+    "waits_for_review": _(
+        "This was made from data under agreement %(agreement)s, and the owner of that data "
+        "looks at each result before it goes out. The owner has been told; ask them when."
+    ),
+    "held_back": _(
+        "The owner of the data under agreement %(agreement)s looked at this and holds it back: "
+        "“%(note)s”. Ask the owner what has to change."
+    ),
+}
+ALLOWED = frozenset(
+    {"open", "own", "listed", "party", "reviewer", "agreed", "rights_kept"}
+)
+DENIED = frozenset(SENTENCES) - ALLOWED
+# Of several reasons against something, the one that is nearest to a yes is said.
+NEARNESS = (
+    "not_agreed",
+    "not_named",
+    "ended",
+    "revoked",
+    "not_signed",
+    "not_begun",
+    "no_secure_place",
+    "stays_here",
+    "other_purpose",
+    "only_research",
+    "makes_too_much",
+    "would_outlast",
+)
+MOMENTS = frozenset({"begins_at", "ends_at", "until"})
+# Words for a table, where the whole sentence is too long.
+ASKED: Mapping[str, Text] = {
+    "see": _("saw the record"),
+    "read": _("read the files"),
+    "run": _("ran on it"),
+    "release": _("took the result along"),
+}
+REFUSED: Mapping[str, Text] = {
+    "see": _("wanted to see it"),
+    "read": _("wanted to read the files"),
+    "run": _("wanted to run on it"),
+    "release": _("wanted to take the result along"),
+}
+
+
+def said(code: str, facts: Mapping[str, str]) -> str:
+    """Say a reason in the reader's language; a code of another version as it is."""
+    sentence = SENTENCES.get(code)
+    if sentence is None:
+        return code
+    shown = {name: _shown(name, value) for name, value in facts.items()}
+    try:
+        return str(sentence) % shown if shown else str(sentence)
+    except KeyError:
+        return code
+
+
+def sentence(code: str, facts: Mapping[str, str]) -> Text:
+    """Give the reason as words that are chosen when they are shown."""
+    return _lazily(code, facts)
+
+
+_lazily = lazy(said, str)
+
+
+def _shown(name: str, value: str) -> str:
+    return words.moment(datetime.fromisoformat(value)) if name in MOMENTS else value

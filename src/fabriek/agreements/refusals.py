@@ -1,0 +1,113 @@
+"""What is said when something about an agreement cannot be done."""
+
+from django.utils.translation import gettext as _
+
+from fabriek.agreements.models import Agreement
+from fabriek.cases.models import Case
+from fabriek.kernel.errors import Invalid, Refused, WrongState
+
+
+def not_waiting(agreement: Agreement) -> WrongState:
+    newer = agreement.replaced_by.order_by("-pk").first()
+    if newer:
+        return WrongState(
+            _("Another text took the place of this one: %(code)s. Read and sign that one.")
+            % {"code": newer.code},
+            code="replaced",
+        )
+    return over(agreement)
+
+
+def over(agreement: Agreement) -> WrongState:
+    return WrongState(
+        _(
+            "This cannot be done now: %(code)s stands at “%(state)s”. "
+            "Open its page again to see what can be done next."
+        )
+        % {"code": agreement.code, "state": agreement.get_state_display()}
+    )
+
+
+def too_late(agreement: Agreement) -> WrongState:
+    return WrongState(
+        _(
+            "The last day of %(code)s has passed, so it can no longer be signed. "
+            "Propose a new one."
+        )
+        % {"code": agreement.code},
+        code="too_late",
+    )
+
+
+def stale_text() -> Refused:
+    return Refused(
+        _(
+            "The text is not the one that you read: something in it changed since. "
+            "Open the page again, read the text, and sign that one."
+        ),
+        code="stale_text",
+    )
+
+
+def signed_before() -> Refused:
+    return Refused(
+        _("Your organisation has signed already. It now waits for the other parties."),
+        code="signed_before",
+    )
+
+
+def waits_already(other: Agreement) -> Refused:
+    return Refused(
+        _(
+            "%(code)s is about the same data and the same case, and waits for an answer. "
+            "Open it, and propose other terms there."
+        )
+        % {"code": other.code},
+        code="waits_already",
+    )
+
+
+def not_needed() -> Refused:
+    return Refused(
+        _("No agreement is needed: this data is open to everybody, or belongs to that case."),
+        code="not_needed",
+    )
+
+
+def about_something_else(agreement: Agreement) -> Invalid:
+    return Invalid(
+        _("%(code)s is about other data or another case, so this cannot take its place.")
+        % {"code": agreement.code},
+        code="about_something_else",
+    )
+
+
+def case_not_open(case: Case) -> WrongState:
+    return WrongState(
+        _("Data is agreed on for open cases, and %(code)s is not open.") % {"code": case.code}
+    )
+
+
+def no_reason() -> Invalid:
+    sentence = _("Give the reason: the other side reads it.")
+    return Invalid(sentence, fields={"reason": sentence})
+
+
+def unknown_case() -> Invalid:
+    sentence = _(
+        "There is no open case with this code of an organisation with this KvK number. Check "
+        "both with whoever told you."
+    )
+    return Invalid(sentence, code="unknown_case", fields={"case": sentence})
+
+
+def unknown_organisation(kvk_number: str) -> Invalid:
+    sentence = _(
+        "No organisation with KvK number %(number)s takes part in this case. Check the number."
+    ) % {"number": kvk_number[:20]}
+    return Invalid(sentence, code="unknown_organisation", fields={"named": sentence})
+
+
+def unknown_dataset() -> Invalid:
+    sentence = _("This does not exist, or it is not yours to see. Check the code.")
+    return Invalid(sentence, code="unknown_dataset", fields={"dataset": sentence})

@@ -1,0 +1,166 @@
+"""What one agreement allows of one wish: state, time, place, purpose and product in turn."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from fabriek.agreements import reasons
+from fabriek.agreements.models import Agreement, Place, Product, Purpose
+from fabriek.agreements.states import WAITING, AgreementState
+from fabriek.agreements.terms import PRODUCTS
+from fabriek.agreements.traces import Inherited
+from fabriek.agreements.wishes import ANYTHING, Decision, Moment, Wish
+from fabriek.cases.models import Case, Intake
+from fabriek.people.models import Person
+from fabriek.store.models import Revision
+
+NOTE_CHARACTERS = 300
+
+
+def answer(code: str, allowed: bool) -> Decision:  # noqa: FBT001  it is the answer
+    return Decision(allowed=allowed, code=code, sentence=reasons.sentence(code, {}))
+
+
+def about(
+    agreement: Agreement,
+    code: str,
+    allowed: bool,  # noqa: FBT001  it is the answer
+    more: Mapping[str, str] | None = None,
+) -> Decision:
+    facts = {
+        "agreement": agreement.code,
+        "begins_at": agreement.begins_at.isoformat(),
+        "ends_at": agreement.ends_at.isoformat(),
+    } | dict(more or {})
+    return Decision(
+        allowed=allowed,
+        code=code,
+        sentence=reasons.sentence(code, facts),
+        agreement=agreement,
+        facts=facts,
+    )
+
+
+def judged(agreement: Agreement, wish: Wish, *, now: datetime) -> Decision:
+    """Decide by this agreement alone, of a case that the wish is for."""
+    if wish.moment == Moment.SEE:
+        return about(agreement, "party", True)
+    if reason := _not_in_force(agreement, now) or _not_within(agreement, wish):
+        return about(agreement, reason, False, _until(wish))
+    return about(agreement, "agreed", True)
+
+
+def judged_passed_on(passed_on: Inherited, wish: Wish) -> Decision:
+    """Decide by what a thing inherited. Time does not count: what was made keeps its rights.
+
+    It goes out when somebody reads it, when a session has it, and when another case gets it.
+    """
+    agreement = passed_on.agreement
+    if wish.person is not None and not is_named(agreement, wish.person):
+        return about(agreement, "not_named", False)
+    if wish.moment == Moment.RUN and (reason := _not_for_work(agreement, wish)):
+        return about(agreement, reason, False)
+    goes_out = _is_by_a_person(wish) or wish.leaves or _is_for_others(wish)
+    if goes_out and (reason := _not_to_go_out(passed_on, wish)):
+        note = passed_on.note[:NOTE_CHARACTERS]
+        return about(agreement, reason, False, {"note": note} if note else {})
+    return about(agreement, "rights_kept", True)
+
+
+def is_named(
+    agreement: Agreement, person: Person, named: Collection[int] | None = None
+) -> bool:
+    """Tell whether a person of its case is meant: where organisations are named, only those
+    and the one that leads the case. `named`: which, where that is known.
+    """
+    if person.belongs_to(agreement.case.organisation_id):
+        return True
+    if named is None:
+        named = agreement.organisations.values_list("pk", flat=True)
+    firms = set(named)
+    return not firms or bool(firms & set(person.organisation_ids))
+
+
+# --- by an agreement ---------------------------------------------------------------------
+def _not_in_force(agreement: Agreement, now: datetime) -> str:
+    """Say why it does not hold at this moment; nothing when it does."""
+    if agreement.state in WAITING:
+        return "not_signed"
+    if agreement.state == AgreementState.REVOKED:
+        return "revoked"
+    if agreement.state == AgreementState.ENDED or agreement.ends_at <= now:
+        return "ended"
+    if agreement.state != AgreementState.IN_FORCE:
+        return "not_agreed"
+    return "not_begun" if agreement.begins_at > now else ""
+
+
+def _not_within(agreement: Agreement, wish: Wish) -> str:
+    """Say which of its terms the wish would break; nothing when none."""
+    if agreement.place == Place.SECURE:
+        return "no_secure_place"
+    goes_out = _is_by_a_person(wish) or wish.leaves
+    if goes_out and agreement.place != Place.OPEN:
+        return "stays_here"
+    if wish.moment == Moment.RUN and (reason := _not_for_work(agreement, wish)):
+        return reason
+    return "would_outlast" if wish.until and wish.until > agreement.ends_at else ""
+
+
+def _until(wish: Wish) -> dict[str, str]:
+    return {"until": wish.until.isoformat()} if wish.until else {}
+
+
+# --- by either ---------------------------------------------------------------------------
+def _is_by_a_person(wish: Wish) -> bool:
+    """Whether its bytes come into people's hands: a run is by a person, its reading is not."""
+    return wish.moment == Moment.RELEASE or (
+        wish.moment == Moment.READ and wish.person is not None
+    )
+
+
+def _is_for_others(wish: Wish) -> bool:
+    return wish.case is not None and wish.case.pk != wish.repository.case_id
+
+
+def _not_for_work(agreement: Agreement, wish: Wish) -> str:
+    if reason := _not_for_purpose(agreement, wish):
+        return reason
+    wanted = PRODUCTS.index(Product(wish.makes or Product.STATISTICS))
+    allowed = PRODUCTS.index(Product(agreement.product))
+    return "makes_too_much" if wanted > allowed else ""
+
+
+def _not_for_purpose(agreement: Agreement, wish: Wish) -> str:
+    """Research says why, not what: it covers all work of a case that said it is research."""
+    purposes = agreement.purposes
+    if wish.purpose in purposes or (wish.purpose == ANYTHING and purposes):
+        return ""
+    if not wish.purpose or Purpose.RESEARCH not in purposes or wish.case is None:
+        return "other_purpose"
+    return "" if _is_research(wish.case) else "only_research"
+
+
+def _is_research(case: Case) -> bool:
+    return Intake.objects.filter(case=case, purpose=Intake.Purpose.RESEARCH).exists()
+
+
+# --- by what was passed on ---------------------------------------------------------------
+def _not_to_go_out(passed_on: Inherited, wish: Wish) -> str:
+    agreement = passed_on.agreement
+    if agreement.product != Product.MODEL_WEIGHTS:
+        return "weights_stay"
+    if not passed_on.needs_review:
+        return ""
+    if passed_on.verdict == Inherited.Verdict.HELD_BACK:
+        return "held_back"
+    is_released = passed_on.verdict == Inherited.Verdict.RELEASED
+    return "" if is_released and _was_seen(passed_on, wish) else "waits_for_review"
+
+
+def _was_seen(passed_on: Inherited, wish: Wish) -> bool:
+    """Tell whether the owner saw what is asked for: files saved later are another result."""
+    asked = wish.revision
+    if asked is None:
+        newest = Revision.objects.filter(repository=wish.repository).order_by("-number")
+        asked = newest.values_list("number", flat=True).first() or 0
+    return asked <= passed_on.judged_revision

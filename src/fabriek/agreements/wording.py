@@ -1,0 +1,115 @@
+"""The text that people sign: made from the terms, the same word for word each time."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import override
+
+from fabriek.agreements.models import Duty, Purpose
+from fabriek.agreements.terms import Terms
+from fabriek.kernel import text as typed
+from fabriek.kernel import words
+from fabriek.people.models import Organisation
+
+VERSION = "2026-1"
+LANGUAGES = ("nl", "en")
+TEMPLATES = Path(__file__).parent / "data"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Subject:
+    """Between whom, and about what.
+
+    `named`: the only organisations of the consortium that may use it; none is all of them.
+    The title of the case stays out: who offers data to a case need not know it.
+    """
+
+    dataset: str
+    title: str
+    case: str
+    owner: Organisation
+    user: Organisation
+    named: tuple[Organisation, ...] = ()
+
+    @property
+    def parties(self) -> tuple[Organisation, ...]:
+        """All who sign, each once: the owner, who leads the case, and whoever is named."""
+        each = {one.pk: one for one in (self.owner, self.user, *self.named)}
+        return tuple(each.values())
+
+
+def written(subject: Subject, terms: Terms, *, language: str) -> str:
+    """Write the agreement out; conditions stand indented, so that none passes for a clause."""
+    says = _template(VERSION)[language if language in LANGUAGES else LANGUAGES[0]]
+    named = _names(sorted(subject.named, key=lambda one: one.kvk_number), says)
+    user = _name(subject.user, says)
+    circle = "named" if subject.named else "consortium"
+    users = {one.pk: one for one in (subject.user, *subject.named)}.values()
+    filled = {
+        "version": VERSION,
+        "owner": _name(subject.owner, says),
+        "users": "\n".join(says["user"].format(parties=_name(one, says)) for one in users),
+        "dataset": subject.dataset,
+        "title": typed.line(subject.title),
+        "case": subject.case,
+        "circle": says["circle"][circle].format(case=subject.case, parties=named, user=user),
+        "purposes": _list(Purpose.values, terms.purposes, says["purposes"]),
+        "product": says["product"][terms.product],
+        "place": says["place"][terms.place],
+        "period": _period(terms, says["period"], language),
+        "duties": _list(Duty.values, terms.duties, says["duties"]) or says["none"],
+        "conditions": _indented(terms.said_conditions) or says["none"],
+    }
+    return "\n".join(says["text"]).format(**filled) + "\n"
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _template(version: str) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((TEMPLATES / f"text-{version}.json").read_text())
+    return read
+
+
+def _name(organisation: Organisation, says: Mapping[str, Any]) -> str:
+    told: str = says["party"].format(
+        name=typed.line(organisation.name), kvk=organisation.kvk_number
+    )
+    return told
+
+
+def _names(organisations: Iterable[Organisation], says: Mapping[str, Any]) -> str:
+    return ", ".join(_name(one, says) for one in organisations)
+
+
+def _list(order: Iterable[str], chosen: Iterable[str], says: Mapping[str, str]) -> str:
+    here = set(chosen)
+    return "\n".join(f"- {says[key]};" for key in order if key in here)
+
+
+def _period(terms: Terms, says: Mapping[str, str], language: str) -> str:
+    """Tell whole days as days; what ends in the middle of one to the minute."""
+    first, last = map(timezone.localtime, (terms.begins_at, terms.ends_at))
+    with override(language):
+        if first.time() == last.time() == time.min:
+            days = words.day(first), words.day(last - timedelta(days=1))
+            return says["days"].format(first=days[0], last=days[1])
+        return says["moments"].format(first=_moment(first), last=_moment(last))
+
+
+def _moment(local: datetime) -> str:
+    """To the last digit, with its zone: in the autumn one hour of the clock comes twice."""
+    return f"{words.day(local)}, {local.time().isoformat()} {local:%Z}"
+
+
+def _indented(said: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in said.splitlines())

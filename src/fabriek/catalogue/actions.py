@@ -1,0 +1,287 @@
+"""Everything that can be done to a record; all faces and the loop call it alike."""
+
+import io
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from fabriek.catalogue import card, checks, gaps, index, queries, readme, rules, told
+from fabriek.catalogue.models import Record
+from fabriek.catalogue.vocabulary import Language
+from fabriek.datasets import actions as datasets
+from fabriek.datasets.models import Dataset
+from fabriek.kernel import journal, text
+from fabriek.kernel.errors import Invalid, Text
+from fabriek.people.models import Person
+from fabriek.store.models import Repository, Revision
+
+Names = tuple[str, ...]
+LINES: Names = ("title_nl", "title_en", "maker", "contact_name", "contact_email", "place")
+LINES += ("source", "landing_page")
+TEXTS = ("text_nl", "text_en", "how_collected", "version_notes")
+CHOICES = ("theme", "access", "frequency", "offer_product", "offer_place")
+LISTS = ("keywords", "languages", "tasks", "offer_purposes", "offer_duties")
+DAYS = ("period_from", "period_until")
+FIELDS = (*LINES, *TEXTS, *CHOICES, *LISTS, *DAYS)
+
+Value = str | list[str] | date | None
+
+journal.describe(
+    {
+        "catalogue.edit": gettext_lazy("changed the record of a dataset"),
+        "catalogue.fill": gettext_lazy("filled in the record from README.md"),
+        "catalogue.list": gettext_lazy("decided who may find a dataset"),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Filled:
+    """`names`: the columns that were empty and now have what README.md says."""
+
+    names: tuple[str, ...] = ()
+    problem: Text = ""
+
+
+@transaction.atomic
+def edit(dataset: Dataset, *, by: Person, changes: Mapping[str, Value]) -> Record:
+    """Change what is told of a dataset; what `changes` does not name stays.
+
+    Raises:
+        NotAllowed, WrongState: `by` may not change this dataset, or its case is not open.
+        Invalid: a value will not do, or would take away what the public catalogue needs.
+    """
+    rules.require_edit(by, dataset)
+    record = _locked(dataset)
+    names = _put(record, changes)
+    if not names:
+        return record
+    _check(record, names)
+    if record.dataset.repository.listed_for == Repository.Listed.EVERYBODY:
+        _require_complete(record)
+    _save(record, names)
+    journal.record("catalogue.edit", dataset, by=by, code=dataset.code, changed=names)
+    return record
+
+
+@transaction.atomic
+def list_for(dataset: Dataset, *, by: Person, listed_for: str) -> Record:
+    """Decide who finds the dataset in the catalogue; its files stay with who has them.
+
+    Raises:
+        NotAllowed: `by` does not lead the organisation that owns it.
+        Invalid: there is no such choice, or the public catalogue needs more than is there.
+    """
+    rules.require_list(by, dataset)
+    if listed_for not in Repository.Listed.values:
+        sentence = _("Choose one of: %(choices)s.") % {
+            "choices": ", ".join(Repository.Listed.values)
+        }
+        raise Invalid(sentence, fields={"listed_for": sentence})
+    record = _locked(dataset)
+    repository = record.dataset.repository
+    if repository.listed_for == listed_for:
+        return record
+    names = []
+    if listed_for == Repository.Listed.EVERYBODY:
+        _require_complete(record)
+        if record.published_at is None:
+            record.published_at = timezone.now()
+            names.append("published_at")
+    Repository.objects.filter(pk=repository.pk).update(listed_for=listed_for)
+    repository.listed_for = dataset.repository.listed_for = listed_for
+    _save(record, names)
+    journal.record(
+        "catalogue.list", dataset, by=by, code=dataset.code, listed_for=str(listed_for)
+    )
+    return record
+
+
+@transaction.atomic
+def fill_from_readme(dataset: Dataset, readme_text: str, *, by: Person | None) -> Filled:
+    """Fill what is empty in the record with what the README says; nothing is overwritten.
+
+    `by` is None where the factory does it by itself after somebody sent a README.
+
+    Raises:
+        NotAllowed, WrongState: as for `edit`.
+    """
+    if by is not None:
+        rules.require_edit(by, dataset)
+    if len(readme_text) > card.LONGEST_README_BYTES:
+        return _fill(_locked(dataset), card.Card(problem="too_long"), by=by)
+    return _fill(_locked(dataset), card.read(readme_text), by=by)
+
+
+def gather(dataset: Dataset) -> Record:
+    """Bring the record up to date with what changed in the rooms before this one.
+
+    Reads a README that came since, and makes the index anew. Harmless to repeat.
+    """
+    blob = readme.of_newest(dataset)
+    found = readme.read(blob) if blob and _is_new(dataset, blob.sha256) else None
+    with transaction.atomic():
+        record = _locked(dataset)
+        if found and blob:
+            record.readme_sha256 = blob.sha256
+            record.save(update_fields=["readme_sha256"])
+            _fill(record, found, by=None)
+        index.refresh(record)
+    return record
+
+
+def card_of(dataset: Dataset, *, by: Person) -> str:
+    """Write the card as README.md would be: with all that stands in it already.
+
+    Raises:
+        Invalid: the README that is there cannot be read, and would be lost.
+    """
+    blob = readme.of_newest(dataset)
+    old = readme.read(blob) if blob else card.Card()
+    if old.problem:
+        raise Invalid(card.PROBLEMS[old.problem], code="bad_readme")
+    return card.written(told.of(queries.record_of(dataset), by), old)
+
+
+def write_card(dataset: Dataset, *, by: Person) -> Revision:
+    """Save README.md with the card as a new revision of the dataset.
+
+    Raises:
+        NotAllowed, WrongState: as for `edit`.
+        Invalid: see `card_of`.
+    """
+    rules.require_edit(by, dataset)
+    content = card_of(dataset, by=by).encode()
+    return datasets.push_files(
+        dataset,
+        {card.NAME: io.BytesIO(content)},
+        message=_("The card, written from the record"),
+        by=by,
+    )
+
+
+# --- changing ------------------------------------------------------------------------------
+def _locked(dataset: Dataset) -> Record:
+    """Give the record, made where it was never needed before; two at once wait here."""
+    Record.objects.get_or_create(dataset=dataset)
+    rows = Record.objects.select_for_update(of=("self",))
+    return rows.select_related(*queries.PATHS).get(dataset=dataset)
+
+
+def _put(record: Record, changes: Mapping[str, Value]) -> list[str]:
+    """Put the values in, tidy; name the columns that changed."""
+    for name in changes:
+        if name not in FIELDS:
+            raise Invalid(
+                _("A record has no “%(name)s”. It has: %(names)s.")
+                % {"name": name[:40], "names": ", ".join(FIELDS)},
+                fields={name[:40]: _("There is no such field.")},
+            )
+    wanted = {name: _tidy(name, value) for name, value in changes.items()}
+    names = [name for name in wanted if getattr(record, name) != wanted[name]]
+    for name in names:
+        setattr(record, name, wanted[name])
+    return names
+
+
+def _tidy(name: str, value: Value) -> Value:
+    if isinstance(value, str):
+        return text.prose(value) if name in TEXTS else text.line(value)
+    if isinstance(value, list):
+        words = (text.line(each) if isinstance(each, str) else each for each in value)
+        return list(dict.fromkeys(each for each in words if each))
+    if value is None and name not in DAYS:
+        return [] if name in LISTS else ""
+    return value
+
+
+def _check(record: Record, names: list[str]) -> None:
+    text.check(record, names)
+    begin, end = record.period_from, record.period_until
+    if begin and end and end < begin:
+        sentence = _("The last day is before the first one. Change one of them.")
+        raise Invalid(sentence, fields={"period_until": sentence})
+
+
+def _require_complete(record: Record) -> None:
+    """Refuse what other catalogues could not take over."""
+    newest = told.newest_revisions([record.dataset.repository])
+    missing = gaps.missing_for(
+        record, newest.get(record.dataset.repository_id), gaps.Output.DCAT
+    )
+    if missing:
+        said = ", ".join(gaps.labels(missing))
+        raise Invalid(
+            _(
+                "Everybody can find it once these are filled in, as other catalogues ask for "
+                "them: %(missing)s."
+            )
+            % {"missing": said},
+            code="record_incomplete",
+            fields={gaps.place_of(name): _("This is missing.") for name in missing},
+        )
+
+
+def _save(record: Record, names: list[str]) -> None:
+    record.changed_at = timezone.now()
+    record.save(update_fields=[*names, "changed_at"])
+    index.refresh(record)
+
+
+# --- filling from a README -----------------------------------------------------------------
+def _is_new(dataset: Dataset, sha256: str) -> bool:
+    return not Record.objects.filter(dataset=dataset, readme_sha256=sha256).exists()
+
+
+def _fill(record: Record, found: card.Card, *, by: Person | None) -> Filled:
+    if record.readme_problem != found.problem:
+        record.readme_problem = found.problem
+        record.save(update_fields=["readme_problem"])
+    if found.problem:
+        return Filled(problem=card.PROBLEMS[found.problem])
+    names = []
+    for name, value in card.facts(found).items():
+        if not _is_empty(record, name):
+            continue
+        fitting = _fitting(record, name, value)
+        if fitting:
+            names.append(name)
+            setattr(record, name, fitting)
+    if names:
+        _save(record, names)
+        journal.record(
+            "catalogue.fill", record.dataset, by=by, code=record.dataset.code, filled=names
+        )
+    return Filled(names=tuple(names))
+
+
+def _is_empty(record: Record, name: str) -> bool:
+    if name == "text_en":
+        return not record.text
+    if name == "title_en":
+        return not (record.title_en or record.title_nl)
+    return not getattr(record, name)
+
+
+def _fitting(record: Record, name: str, value: Value) -> Value:
+    """Take what a record can hold of it: a card may say more, and other things."""
+    if name == "title_en" and value == record.dataset.title:
+        return ""
+    if name == "languages" and isinstance(value, list):
+        short = [each.partition("-")[0].lower() for each in value]
+        return [each for each in dict.fromkeys(short) if each in Language.values]
+    if isinstance(value, list):
+        words = [each for each in value if len(each) <= checks.LONGEST_KEYWORD]
+        value = words[: checks.MOST_KEYWORDS]
+    trial = Record(dataset=record.dataset)
+    setattr(trial, name, value)
+    try:
+        text.check(trial, [name])
+    except Invalid:
+        return ""
+    return value

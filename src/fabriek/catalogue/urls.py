@@ -1,0 +1,16 @@
+from django.urls import path, re_path
+
+from fabriek.catalogue import exports, views
+
+app_name = "catalogue"
+ENDINGS = r"(?P<ending>ttl|jsonld|rdf)"
+urlpatterns = [
+    path("catalogue/", views.listing, name="list"),
+    re_path(rf"^catalogue\.{ENDINGS}$", exports.catalogue, name="export_all"),
+    path("catalogue/<slug:code>/", views.detail, name="detail"),
+    re_path(rf"^catalogue/(?P<code>[-\w]+)\.{ENDINGS}$", exports.dataset, name="export"),
+    path("catalogue/<slug:code>.croissant.json", exports.as_croissant, name="croissant"),
+    path("data/<slug:code>/record/", views.record, name="record"),
+    path("data/<slug:code>/record/listed/", views.listed, name="listed"),
+    path("data/<slug:code>/record/README.md", views.card, name="card"),
+]

@@ -1,0 +1,170 @@
+"""Pages of the catalogue and of the record of one dataset."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST, require_safe
+
+from fabriek.agreements.models import Purpose
+from fabriek.catalogue import actions, exports, formats, gaps, queries, rules, told, ways
+from fabriek.catalogue.card import PROBLEMS
+from fabriek.catalogue.forms import ListedForm, RecordForm
+from fabriek.catalogue.models import Record
+from fabriek.catalogue.queries import Asked
+from fabriek.catalogue.vocabulary import Access, Language, Theme
+from fabriek.datasets.models import Dataset, Licence
+from fabriek.kernel.errors import Text
+from fabriek.kernel.paging import Paged, paginate
+from fabriek.people.http import SignedIn
+from fabriek.people.models import Person
+
+FILES_SHOWN = 50
+SAID_LISTED: dict[str, Text] = {
+    "nobody": gettext_lazy("Nobody but the consortium finds this dataset now."),
+    "members": gettext_lazy("Everybody who can sign in finds this dataset now."),
+    "everybody": gettext_lazy("Everybody finds this dataset now, and so do other catalogues."),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Choice:
+    """One filter of the list: a box to choose from."""
+
+    name: str
+    label: str
+    options: Sequence[tuple[str, Text]]
+    chosen: str
+
+
+@require_safe
+def listing(request: HttpRequest) -> HttpResponseBase:
+    """Show what this reader may find; programs that ask for RDF get what all may find."""
+    if ending := formats.asked(request):
+        return exports.catalogue(request, ending)
+    person, asked = exports.reader(request), Asked.of(request.GET)
+    found = paginate(queries.search(person, asked), request.GET.get("page", "1"))
+    records = queries.on_page(found.items)
+    ways_there = ways.ways(person, records)
+    page = Paged(
+        items=[(record, ways_there[record.pk]) for record in records],
+        count=found.count,
+        page=found.page,
+        size=found.size,
+    )
+    context = {"page": page, "asked": asked, "choices": _choices(person, asked)}
+    return formats.of_this_reader(render(request, "catalogue/list.html", context))
+
+
+@require_safe
+def detail(request: HttpRequest, code: str) -> HttpResponseBase:
+    if ending := formats.asked(request):
+        return exports.dataset(request, code, ending)
+    record, person = exports.record_shown(request, code), exports.reader(request)
+    facts = told.of(record, person)
+    context = {
+        "record": record,
+        "dataset": record.dataset,
+        "told": facts,
+        "languages": [Language(each).label for each in record.languages],
+        "files": (facts.files or ())[:FILES_SHOWN],
+        "way": ways.ways(person, [record])[record.pk],
+        "offer": _offer(record),
+    }
+    return formats.of_this_reader(render(request, "catalogue/detail.html", context))
+
+
+@login_required
+def record(request: SignedIn, code: str) -> HttpResponse:
+    """Show what is told of a dataset and what is missing; change it on the same page."""
+    dataset = _dataset(request, code)
+    if request.method == "POST":
+        rules.require_edit(request.user, dataset)
+    shown = queries.record_of(dataset)
+    form = RecordForm(request.POST or None, initial=RecordForm.showing(shown))
+    if request.method == "POST" and form.is_valid():
+        actions.edit(dataset, by=request.user, changes=form.cleaned_data)
+        messages.success(request, _("The record is saved."))
+        return redirect("catalogue:record", code=code)
+    return render(request, "catalogue/record.html", _about(request, shown, form))
+
+
+@login_required
+@require_POST
+def listed(request: SignedIn, code: str) -> HttpResponse:
+    dataset = _dataset(request, code)
+    given = request.POST.get("listed_for", "")
+    actions.list_for(dataset, by=request.user, listed_for=given)
+    messages.success(request, str(SAID_LISTED[given]))
+    return redirect("catalogue:record", code=code)
+
+
+@login_required
+def card(request: SignedIn, code: str) -> HttpResponse:
+    """Hand over the card as a file, or with POST save it in the dataset."""
+    dataset = _dataset(request, code)
+    if request.method == "POST":
+        saved = actions.write_card(dataset, by=request.user)
+        said = _("README.md is saved as revision %(number)d.") % {"number": saved.number}
+        messages.success(request, said)
+        return redirect("catalogue:record", code=code)
+    text = actions.card_of(dataset, by=request.user)
+    response = HttpResponse(text, content_type="text/markdown; charset=utf-8")
+    response["Content-Disposition"] = 'attachment; filename="README.md"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _dataset(request: SignedIn, code: str) -> Dataset:
+    rows = Dataset.objects.visible_to(request.user)
+    rows = rows.select_related("case__organisation", "repository__organisation")
+    return get_object_or_404(rows, code=code)
+
+
+def _about(request: SignedIn, shown: Record, form: RecordForm) -> dict[str, object]:
+    dataset = shown.dataset
+    repository = dataset.repository
+    newest = told.newest_revisions([repository]).get(repository.pk)
+    problem = PROBLEMS.get(shown.readme_problem, "")
+    return {
+        "dataset": dataset,
+        "record": shown,
+        "form": form,
+        "newest": newest,
+        "gaps": gaps.gaps(shown, newest),
+        "standings": gaps.standings(shown, newest),
+        "listed": ListedForm(initial={"listed_for": repository.listed_for}),
+        "may_list": rules.may_list(request.user, dataset),
+        "steps": rules.next_steps(
+            request.user, dataset, is_listed=repository.listed_for != "nobody"
+        ),
+        "readme_problem": problem,
+        "tab": "record",
+    }
+
+
+def _offer(record: Record) -> list[str]:
+    """Name the purposes that the owner usually agrees to."""
+    return [str(Purpose(each).label) for each in record.offer_purposes]
+
+
+def _choices(person: Person | None, asked: Asked) -> list[Choice]:
+    yes_no = [("no", _("none")), ("yes", _("contains personal data"))]
+    owners = [(str(each.pk), each.name) for each in queries.owners(person)]
+    given = (
+        ("theme", _("Theme"), Theme.choices),
+        ("access", _("Access"), Access.choices),
+        ("licence", _("Licence"), Licence.choices),
+        ("language", _("Language of its texts"), Language.choices),
+        ("personal", _("Personal data"), yes_no),
+        ("owner", _("Owner"), owners),
+    )
+    return [
+        Choice(name=name, label=label, options=options, chosen=getattr(asked, name))
+        for name, label, options in given
+    ]

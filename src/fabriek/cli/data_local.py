@@ -1,0 +1,85 @@
+"""The files of this computer: found, named as a dataset names them, and hashed."""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import typer
+
+from fabriek.cli import http
+from fabriek.cli.data_index import Index, Local
+
+CHUNK_BYTES = 2**20
+
+Files = dict[str, Local]
+Told = Callable[[int], None]
+
+
+def found(sources: list[Path]) -> Files:
+    """Name each file, and never let one silently take the place of another."""
+    files: Files = {}
+    for source in sources:
+        for name, file in _in(source):
+            other = files.setdefault(name, file)
+            if other.path != file.path:
+                http.stop(
+                    f"{other.path} and {file.path} would both be called {name}. "
+                    "Push one folder."
+                )
+    return files
+
+
+def hashed(files: Files, sources: Iterable[Path], index: Index, told: Told) -> dict[str, str]:
+    """Give {name: SHA-256}; only what changed since last time is read."""
+    known = index.known(files.values(), [str(source) for source in sources])
+    new: list[tuple[Local, str]] = []
+    digests: dict[str, str] = {}
+    read_at_ns = time.time_ns()
+    for name, file in files.items():
+        sha256 = known.get(file.path)
+        if sha256 is None:
+            sha256 = sha256_of(file.path, told)
+            new.append((file, sha256))
+        else:
+            told(file.size_bytes)
+        digests[name] = sha256
+    if new:
+        index.keep(new, read_at_ns=read_at_ns)
+    return digests
+
+
+def sha256_of(path: str, told: Told) -> str:
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  quicker by thousands
+            while chunk := file.read(CHUNK_BYTES):
+                digest.update(chunk)
+                told(len(chunk))
+    except OSError as error:
+        http.stop(f"{path} cannot be read: {error.strerror}.")
+    return digest.hexdigest()
+
+
+def _in(source: Path) -> Iterator[tuple[str, Local]]:
+    """Give each file its own name, or its path below a folder. Links in it stay out."""
+    if source.is_file():
+        yield source.name, Local.of(str(source), source.stat())
+        return
+    yield from _below(str(source), "")
+
+
+def _below(folder: str, front: str) -> Iterator[tuple[str, Local]]:
+    try:
+        with os.scandir(folder) as listed:
+            entries = sorted(listed, key=lambda entry: entry.name)
+    except OSError as error:
+        http.stop(f"{folder} cannot be read: {error.strerror}.")
+    for entry in entries:
+        if entry.is_symlink():
+            typer.echo(f"{entry.path} is a link: left out.", err=True)
+        elif entry.is_dir():
+            yield from _below(entry.path, f"{front}{entry.name}/")
+        elif entry.is_file():
+            yield f"{front}{entry.name}", Local.of(entry.path, entry.stat())

@@ -1,0 +1,145 @@
+"""The API for many files at once: a stream in, a stream out, a whole listing, what changed."""
+
+from typing import Literal
+
+from django.http import HttpResponse, StreamingHttpResponse
+from django.shortcuts import get_object_or_404
+from ninja import Path, Router, Schema, Status
+
+from fabriek.datasets import bundles, changes, queries, rules
+from fabriek.datasets.bundles import Wanted
+from fabriek.datasets.lengths import require_length
+from fabriek.datasets.models import Dataset
+from fabriek.kernel.body import Body
+from fabriek.kernel.paging import LARGEST_PAGE
+from fabriek.people.http import SignedIn
+from fabriek.store.models import Revision
+
+router = Router(tags=["datasets"])
+
+
+class TakenIn(Schema):
+    """{path: SHA-256} of what arrived, for the revision that follows."""
+
+    files: dict[str, str]
+
+
+class ChangeOut(Schema):
+    path: str
+    kind: Literal["added", "changed", "removed"]
+    before_bytes: int | None
+    after_bytes: int | None
+    before_sha256: str
+    after_sha256: str
+
+
+class DifferenceOut(Schema):
+    """`since` is null where there was nothing before; `changes` is a page of them."""
+
+    revision: int
+    since: int | None
+    added: int
+    changed: int
+    removed: int
+    bytes_added: int
+    bytes_removed: int
+    changes: list[ChangeOut]
+    count: int
+    page: int
+    size: int
+
+
+@router.post("/bundle", response={201: TakenIn})
+def take_in(request: SignedIn, code: Path[str]) -> Status[TakenIn]:
+    """Send many files as one uncompressed tar: the way for thousands of small ones.
+
+    A revision that names them makes them part of the dataset; unnamed they go after a day.
+    Only plain files are taken, and none is followed out of the folder.
+    """
+    dataset = _dataset(request, code)
+    require_length(request)
+    blobs = bundles.take_in(dataset, Body(request), by=request.user)
+    files = {path: blob.sha256 for path, blob in blobs.items()}
+    return Status(201, TakenIn.model_construct(files=files))
+
+
+@router.get("/bundle")
+def give_out(
+    request: SignedIn,
+    code: Path[str],
+    revision: int | None = None,
+    under: str = "",
+    below: int | None = None,
+    after: str = "",
+) -> StreamingHttpResponse:
+    """Get the files of a revision as one tar, by name: `under` a folder, `below` a size.
+
+    A stream that broke off is gone on with by naming the last whole file in `after`.
+    """
+    dataset = _dataset(request, code)
+    wanted = Wanted(under=under, below_bytes=below, after=after)
+    chosen = _revision(dataset, revision)
+    pieces = bundles.give_out(dataset, chosen, wanted, by=request.user)
+    response = StreamingHttpResponse(pieces, content_type="application/x-tar")
+    response["Content-Disposition"] = f'attachment; filename="{code}-{chosen.number}.tar"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@router.get("/listing")
+def listing(request: SignedIn, code: Path[str], revision: int | None = None) -> HttpResponse:
+    """Get every file of a revision as a line `sha256 size path`, by name.
+
+    The SHA-256 of these very lines is the revision's `digest`, so they prove themselves.
+    """
+    dataset = _dataset(request, code)
+    chosen = _revision(dataset, revision)
+    rules.require_read(request.user, dataset, revision=chosen.number)
+    response = HttpResponse(queries.lines_of(chosen), content_type="text/plain; charset=utf-8")
+    response["Fabriek-Revision"] = str(chosen.number)
+    response["Fabriek-Digest"] = chosen.digest
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@router.get("/changes", response=DifferenceOut)
+def difference(
+    request: SignedIn,
+    code: Path[str],
+    revision: int | None = None,
+    since: int | None = None,
+    page: int = 1,
+    size: int = LARGEST_PAGE,
+) -> DifferenceOut:
+    """See what a revision changed since another: the one it was built on, unless told."""
+    dataset = _dataset(request, code)
+    after = _revision(dataset, revision)
+    rules.require_read(request.user, dataset, revision=after.number)
+    before = _revision(dataset, since) if since is not None else after.parent
+    found = changes.between(before, after)
+    size = min(max(1, size), LARGEST_PAGE)
+    shown = found.changes[(max(1, page) - 1) * size :][:size]
+    return DifferenceOut.model_construct(
+        revision=after.number,
+        since=before.number if before else None,
+        added=found.added,
+        changed=found.changed,
+        removed=found.removed,
+        bytes_added=found.bytes_added,
+        bytes_removed=found.bytes_removed,
+        changes=shown,
+        count=len(found.changes),
+        page=max(1, page),
+        size=size,
+    )
+
+
+def _dataset(request: SignedIn, code: str) -> Dataset:
+    return get_object_or_404(queries.shown(request.user), code=code)
+
+
+def _revision(dataset: Dataset, number: int | None) -> Revision:
+    rows = dataset.repository.revisions.select_related("parent")
+    if number is None:
+        number = dataset.revision or 0  # type: ignore[attr-defined]
+    return get_object_or_404(rows, number=number)

@@ -1,0 +1,119 @@
+"""Many files at once, in one stream: in, and out again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.datasets import actions, rules, tar_stream
+from fabriek.datasets.models import Dataset
+from fabriek.kernel import journal
+from fabriek.people.models import Person
+from fabriek.store import many
+from fabriek.store.incoming import Readable
+from fabriek.store.models import Blob, File, Revision
+from fabriek.store.queries import the_store
+
+# So many names are asked of the database at a time, and so much is handed to the web server.
+ROWS_AT_ONCE = 1000
+PIECE_BYTES = 2**20
+
+journal.describe({"datasets.download_many": _("downloaded files of a dataset")})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """Which files: `under` a folder, smaller than `below_bytes`, `after` a path."""
+
+    under: str = ""
+    below_bytes: int | None = None
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _OnItsWay:
+    path: str
+    size_bytes: int
+
+
+def take_in(dataset: Dataset, stream: Readable, *, by: Person) -> dict[str, Blob]:
+    """Take in the files of a tar; no revision names them before `actions.commit`.
+
+    What came before something broke stays for a day, so only the rest has to be sent again.
+
+    Raises:
+        NotAllowed, WrongState: `by` may not add to this dataset, or the case is not open.
+        Invalid: no tar, something in it that is no plain file, an empty one, or a wrong name.
+        TooLarge, StorageFull: see `store.many.store_many`.
+    """
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    return many.store_many(dataset.repository, _entries(stream), by=by)
+
+
+def give_out(
+    dataset: Dataset, revision: Revision, wanted: Wanted, *, by: Person
+) -> Iterator[bytes]:
+    """Give files as a tar, by name; written down once for all of them.
+
+    Raises: NotAllowed.
+    """
+    rules.require_read(by, dataset, revision=revision.number)
+    rows = _rows(revision, wanted)
+    journal.record(
+        "datasets.download_many",
+        dataset,
+        by=by,
+        code=dataset.code,
+        revision=revision.number,
+        under=wanted.under,
+        files=rows.count(),
+    )
+    return _in_large_pieces(_tar(rows))
+
+
+def _entries(stream: Readable) -> Iterator[many.Entry]:
+    for found in tar_stream.files(stream):
+        if not found.size_bytes:
+            raise actions.empty(found.path)
+        yield many.Entry(found.path, found.size_bytes, found.content)
+
+
+def _rows(revision: Revision, wanted: Wanted) -> "QuerySet[File]":
+    rows = revision.files.select_related("blob").order_by("path")
+    if wanted.under:
+        rows = rows.filter(path__startswith=f"{wanted.under.strip('/')}/")
+    if wanted.below_bytes is not None:
+        rows = rows.filter(blob__size_bytes__lt=wanted.below_bytes)
+    return rows.filter(path__gt=wanted.after) if wanted.after else rows
+
+
+def _tar(rows: "QuerySet[File]") -> Iterator[bytes]:
+    """Ask for rows a thousand at a time: no cursor stays open while somebody downloads."""
+    store = the_store()
+    after = ""
+    while some := list(rows.filter(path__gt=after)[:ROWS_AT_ONCE]):
+        for file in some:
+            size_bytes = file.blob.size_bytes
+            yield tar_stream.written(_OnItsWay(file.path, size_bytes))
+            with store.open(file.blob) as content:
+                left = size_bytes
+                while left and (piece := content.read(min(left, PIECE_BYTES))):
+                    left -= len(piece)
+                    yield piece
+            yield tar_stream.padding(size_bytes)
+        after = some[-1].path
+    yield tar_stream.end()
+
+
+def _in_large_pieces(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= PIECE_BYTES:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)

@@ -1,0 +1,52 @@
+"""What a client sends, as a stream: never the whole of it in memory."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest
+
+from fabriek.hub import refusals
+from fabriek.kernel.body import Body
+from fabriek.kernel.errors import Text, TooLarge
+
+PIECE_BYTES = 2**20
+LINES_BYTES = 2**16
+
+
+def announced(request: HttpRequest) -> int | None:
+    """Give the length that was announced; nothing for a body that comes in chunks."""
+    told = request.META.get("CONTENT_LENGTH") or ""
+    if not told and "HTTP_TRANSFER_ENCODING" in request.META:
+        return None
+    return int(told) if told.isdecimal() else 0
+
+
+def stream(request: HttpRequest) -> Any:  # noqa: ANN401  what has `read`
+    """Give something to read the body from."""
+    if announced(request) is None:
+        # Django would think that there is nothing; our web server knows where chunks end.
+        return request.environ["wsgi.input"]  # type: ignore[attr-defined]
+    return Body(request)
+
+
+def lines(request: HttpRequest, *, limit_bytes: int, too_long: Text) -> Iterator[bytes]:
+    """Give the lines of the body without their ends; empty ones are left out.
+
+    Raises: TooLarge, before a line beyond the limit was taken in; Unreadable, when the body
+    ends sooner than was announced.
+    """
+    body = stream(request)
+    held = bytearray()
+    while piece := body.read(LINES_BYTES):
+        start = len(held)
+        held += piece
+        if b"\n" in piece:
+            *whole, rest = bytes(held).split(b"\n")
+            held = bytearray(rest)
+            yield from (line for line in whole if line.strip())
+        if len(held) > limit_bytes and start:
+            raise TooLarge(too_long)
+    if isinstance(body, Body) and body.left_bytes:
+        raise refusals.cut()
+    if held.strip():
+        yield bytes(held)

@@ -1,0 +1,84 @@
+"""What clients ask before a commit, and the commit itself."""
+
+import base64
+import binascii
+import unicodedata
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from fabriek.hub import bodies, commit_lines, commits, doors, git_names, queries, refusals
+from fabriek.hub.answers import json_of, said, view
+from fabriek.hub.repo_views import address
+from fabriek.registry import pushed
+from fabriek.store.models import Repository
+
+PREUPLOAD_BYTES_MAX = 8 * 2**20
+FILES_MAX = 2000  # clients ask 256 at a time
+
+
+@view("POST")
+def preupload(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
+    """Say for each file how it is to be sent, and what is there under its name already."""
+    _refuse_pull_request(request)
+    door = doors.writable(request, **where)
+    point = queries.point(door.repository, branch)
+    asked = [_file(each) for each in _list(json_of(request, limit_bytes=PREUPLOAD_BYTES_MAX))]
+    if door.repository.kind == Repository.Kind.MODEL:
+        for path, _size, _sample in asked:
+            pushed.require_data_only(path)  # before gigabytes are on their way
+    paths = [unicodedata.normalize("NFC", path) for path, _size, _sample in asked]
+    there = {e.path: e for e in queries.entries(point, filter(queries.is_sane, paths))}
+    told = [
+        _told(path, is_regular(size, sample), there.get(unicodedata.normalize("NFC", path)))
+        for path, size, sample in asked
+    ]
+    return said({"files": told})
+
+
+@view("POST")
+def commit(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
+    _refuse_pull_request(request)
+    door = doors.writable(request, **where)
+    lines = bodies.lines(
+        request, limit_bytes=commit_lines.LINE_BYTES_MAX, too_long=commit_lines.TOO_LONG
+    )
+    revision = commits.commit(door.repository, branch, commit_lines.read(lines), by=door.person)
+    oid = revision.commit_id if revision else queries.beginning(door.repository)
+    url = f"{address(request, door.repository)}/commit/{oid}"
+    return said({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
+
+
+def is_regular(size_bytes: int, sample: bytes) -> bool:
+    """Tell whether a file goes inside the commit: small, and text."""
+    return size_bytes <= git_names.REGULAR_BYTES_MAX and git_names.is_text(sample)
+
+
+def _told(path: str, regular: bool, there: queries.Entry | None) -> dict[str, Any]:
+    # What clients work out themselves to compare: git's name inside, SHA-256 beside.
+    oid = (there.sha1 if regular else there.sha256) if there else ""
+    mode = "regular" if regular else "lfs"
+    return {"path": path, "uploadMode": mode, "shouldIgnore": False, "oid": oid or None}
+
+
+def _refuse_pull_request(request: HttpRequest) -> None:
+    if request.GET.get("create_pr") in {"1", "true", "True"}:
+        raise refusals.no_pull_requests()
+
+
+def _list(asked: dict[str, Any]) -> list[Any]:
+    files = asked.get("files")
+    if not isinstance(files, list) or len(files) > FILES_MAX:
+        raise refusals.unreadable()
+    return files
+
+
+def _file(told: object) -> tuple[str, int, bytes]:
+    """Read path, size and sample. Raises: Unreadable."""
+    try:
+        path, size, sample = told["path"], told["size"], told.get("sample", "")  # type: ignore[index,attr-defined]
+        if not isinstance(path, str) or not isinstance(size, int) or size < 0:
+            raise TypeError(path)
+        return path, size, base64.b64decode(sample, validate=True)
+    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        raise refusals.unreadable() from error

@@ -1,0 +1,155 @@
+"""One commit: what clients sent line by line becomes one revision, or nothing."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from django.db import transaction
+
+from fabriek.hub import doors, queries, refusals, taking
+from fabriek.hub.actions import message_of
+from fabriek.hub.commit_lines import Gone, Header, Large, Line, Small
+from fabriek.kernel.errors import Refused
+from fabriek.people.models import Person
+from fabriek.registry import pushed
+from fabriek.store import actions as store
+from fabriek.store import paths
+from fabriek.store import queries as kept
+from fabriek.store.models import MAIN, Blob, Repository, Revision
+from fabriek.store.singles import checked
+
+SHORTEST_COMMIT_ID = 7  # as git shortens them
+# Small files go into the store some at a time: never all of a commit in memory.
+AT_ONCE, AT_ONCE_BYTES = 5000, 32 * 2**20
+
+
+@dataclass(slots=True)
+class Draft:
+    """What a commit says so far; bytes are in the store by then, and only named here."""
+
+    files: dict[str, str] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    header: Header | None = None
+
+
+def commit(
+    repository: Repository, branch: str, lines: Iterable[Line], *, by: Person
+) -> Revision | None:
+    """Save a revision of `branch`; nothing is changed when one line will not do.
+
+    Gives nothing for a commit without files to a repository that has none.
+
+    Raises:
+        RevisionNotFound: there is no such branch.
+        Stale: its newest revision is not the one that the client began with.
+        Unreadable, Invalid, Refused: a line, a path or bytes that were never sent.
+    """
+    doors.require_write(by, repository)
+    if not queries.branch_exists(repository, branch):
+        raise refusals.revision_not_found(branch)
+    newest = kept.latest(repository, branch=branch)
+    draft = _drafted(repository, lines, newest, by=by)
+    header = draft.header or Header(summary="", description="", parent="")
+    parent = _parent(repository, header.parent, newest)
+    if not draft.files and not draft.gone:
+        return newest
+    change = store.Change(
+        files=draft.files,
+        message=message_of(header.summary, header.description) or "Upload",
+        parent=parent,
+        delete=draft.gone - draft.files.keys(),
+        branch=branch,
+    )
+    if repository.kind == Repository.Kind.MODEL and branch == MAIN:
+        pushed.require_still_whole(repository, _content(repository, change, newest))
+    revision = _saved(repository, change, by=by)
+    if repository.kind == Repository.Kind.MODEL:
+        pushed.take_note(repository, revision, by=by)
+    return revision
+
+
+def _content(
+    repository: Repository, change: store.Change, newest: Revision | None
+) -> dict[str, Blob]:
+    """Give the files as they would be after the change; what is missing is refused later."""
+    here = kept.claimed(repository, (str(sha256) for sha256 in change.files.values()))
+    content = kept.listing(newest)
+    content |= {p: here[str(s)] for p, s in change.files.items() if str(s) in here}
+    return {path: blob for path, blob in content.items() if path not in change.delete}
+
+
+def _saved(repository: Repository, change: store.Change, *, by: Person) -> Revision:
+    try:
+        with transaction.atomic():
+            # The case may have been closed while the bytes came in.
+            doors.require_write(by, repository)
+            return store.save(repository, change, by=by)
+    except Refused as error:
+        if error.code == "stale_parent":
+            raise refusals.Stale(error.sentence) from error
+        if error.code == "not_there":
+            raise refusals.EntryNotFound(error.sentence) from error
+        raise
+
+
+# --- reading the lines -------------------------------------------------------------------
+def _drafted(
+    repository: Repository, lines: Iterable[Line], newest: Revision | None, *, by: Person
+) -> Draft:
+    draft = Draft()
+    held: list[taking.SmallFile] = []
+    held_bytes = 0
+    for line in lines:
+        match line:
+            case Header():
+                draft.header = line
+                _parent(repository, line.parent, newest)  # before the first byte is kept
+            case Gone():
+                draft.gone |= _gone(line, newest)
+            case Large():
+                draft.files[_new_path(repository, line.path, draft)] = checked(line.sha256)
+            case Small():
+                path = _new_path(repository, line.path, draft)
+                draft.files[path] = ""
+                held.append(taking.SmallFile(path=path, content=line.content))
+                held_bytes += len(line.content)
+        if len(held) >= AT_ONCE or held_bytes >= AT_ONCE_BYTES:
+            _take(repository, held, draft, by=by)
+            held_bytes = 0
+    _take(repository, held, draft, by=by)
+    return draft
+
+
+def _take(
+    repository: Repository, held: list[taking.SmallFile], draft: Draft, *, by: Person
+) -> None:
+    draft.files |= taking.take(repository, held, by=by)
+    held.clear()
+
+
+def _new_path(repository: Repository, path: str, draft: Draft) -> str:
+    """Clean a path that may stand in this commit once. Raises: Invalid."""
+    clean = paths.clean(path)
+    if clean in draft.files:
+        raise paths.named_twice(path)
+    if repository.kind == Repository.Kind.MODEL:
+        pushed.require_data_only(clean)
+    return clean
+
+
+def _gone(line: Gone, newest: Revision | None) -> set[str]:
+    path = paths.clean(line.path.rstrip("/")) if line.path.strip("/") else ""
+    if not line.is_folder:
+        return {path}
+    point = queries.Point(commit_id="", revision=newest)
+    prefix = f"{path}/" if path else ""
+    return {e.path for e in queries.entries(point) if e.path.startswith(prefix)}
+
+
+def _parent(repository: Repository, said: str, newest: Revision | None) -> Revision | None:
+    """Raises: Stale, when the branch went on since."""
+    if not said:
+        return None
+    now = newest.commit_id if newest else queries.beginning(repository)
+    if len(said) < SHORTEST_COMMIT_ID or not now.startswith(said.lower()):
+        raise refusals.stale(now)
+    return newest

@@ -1,0 +1,173 @@
+"""Large files beside the commit, as git LFS sends them: in one piece or in parts."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from fabriek.hub import bodies, doors, links, parts, refusals
+from fabriek.hub.answers import json_of, said, view
+from fabriek.hub.links import Upload
+from fabriek.kernel.errors import Invalid
+from fabriek.store import actions as store
+from fabriek.store import queries
+from fabriek.store.incoming import too_large
+from fabriek.store.singles import checked
+
+OBJECTS_MAX = 2000  # clients ask 256 at a time
+LFS = "application/vnd.git-lfs+json"
+
+
+@view("POST")
+def batch(request: HttpRequest, *, kind: str | None = None, **where: str) -> HttpResponse:
+    """Say which files must still be sent, and by which link each."""
+    door = doors.writable(request, kind or "models", **where)
+    asked = json_of(request)
+    if asked.get("operation") != "upload":
+        raise refusals.no_lfs_download()
+    objects = [_object(each) for each in _list(asked)]
+    wanted = set(queries.missing(door.repository, [oid for oid, _size in objects]))
+    in_parts = "multipart" in (asked.get("transfers") or [])
+    told = []
+    for oid, size in objects:
+        upload = Upload(
+            repository=door.repository, person=door.person, oid=oid, size_bytes=size
+        )
+        told.append(_told(request, upload, wanted=oid in wanted, in_parts=in_parts))
+    some_in_parts = any("header" in _upload_of(each) for each in told)
+    transfer = "multipart" if some_in_parts else "basic"
+    return _lfs({"transfer": transfer, "objects": told, "hash_algo": "sha256"})
+
+
+@view("PUT")
+def put(request: HttpRequest, signed: str) -> HttpResponse:
+    """Take in one file, whole; its link says what it must be."""
+    upload = links.read(signed)
+    _require_length(request, upload.size_bytes)
+    body = bodies.stream(request)
+    store.store_bytes(upload.repository, body, by=upload.person, expected_sha256=upload.oid)
+    return said({})
+
+
+@view("PUT")
+def put_part(request: HttpRequest, signed: str, number: int) -> HttpResponse:
+    upload = links.read(signed)
+    if not upload.key:
+        raise links.link_over()
+    first = (number - 1) * parts.PART_BYTES
+    _require_length(request, min(parts.PART_BYTES, upload.size_bytes - first))
+    response = said({})
+    response["ETag"] = f'"{parts.write(upload, number, bodies.stream(request))}"'
+    return response
+
+
+@view("POST")
+def complete(request: HttpRequest, signed: str) -> HttpResponse:
+    """Put the parts together; done before is done."""
+    upload = links.read(signed)
+    json_of(request)
+    if not upload.key:
+        raise links.link_over()
+    if queries.missing(upload.repository, [upload.oid]):
+        parts.put_together(upload)
+    return said({})
+
+
+@view("POST")
+def verify(request: HttpRequest, signed: str) -> HttpResponse:
+    """Say whether the file arrived here; its sender says again who they are."""
+    person = doors.person_of(request, writes=True)
+    upload = links.read(signed, to_begin=False)
+    if upload.person != person:
+        raise links.link_over()
+    asked = json_of(request)
+    here = queries.claimed(upload.repository, [upload.oid]).get(upload.oid)
+    if here is None or asked.get("size") not in {None, here.size_bytes}:
+        raise Invalid(_("This file did not arrive whole. Send it again."), code="not_here")
+    return said({})
+
+
+def _told(
+    request: HttpRequest, upload: Upload, *, wanted: bool, in_parts: bool
+) -> dict[str, Any]:
+    told: dict[str, Any] = {"oid": upload.oid, "size": upload.size_bytes}
+    if not wanted:
+        return told  # without a link clients know that it is here
+    if upload.size_bytes > settings.UPLOAD_LIMIT_BYTES:
+        sentence = str(too_large(settings.UPLOAD_LIMIT_BYTES))
+        return told | {"error": {"code": 413, "message": sentence}}
+    if in_parts and upload.size_bytes >= parts.WORTH_PARTS_BYTES:
+        upload = Upload(
+            repository=upload.repository,
+            person=upload.person,
+            oid=upload.oid,
+            size_bytes=upload.size_bytes,
+            key=links.new_key(),
+        )
+        return told | {"actions": _in_parts(request, upload)}
+    signed = links.signed(upload)
+    put_at = {"href": _url(request, put, signed), "expires_in": links.BASIC_S}
+    return told | {"actions": {"upload": put_at, "verify": _verify(request, signed)}}
+
+
+def _in_parts(request: HttpRequest, upload: Upload) -> dict[str, Any]:
+    signed = links.signed(upload)
+    header = {"chunk_size": str(parts.PART_BYTES)}
+    for number in range(1, parts.count(upload.size_bytes) + 1):
+        header[f"{number:05d}"] = _url(request, put_part, signed, number)
+    at_the_end = {
+        "href": _url(request, complete, signed),
+        "header": header,
+        "expires_in": links.PARTS_S,
+    }
+    return {"upload": at_the_end, "verify": _verify(request, signed)}
+
+
+def _verify(request: HttpRequest, signed: str) -> dict[str, Any]:
+    return {"href": _url(request, verify, signed), "expires_in": links.PARTS_S}
+
+
+def _url(request: HttpRequest, name: object, *words: object) -> str:
+    place = reverse(name, args=words, urlconf="fabriek.hub.urls")  # type: ignore[arg-type]
+    return request.build_absolute_uri(place)
+
+
+def _require_length(request: HttpRequest, size_bytes: int) -> None:
+    """Refuse before the first byte what is longer or shorter than the link says."""
+    announced = bodies.announced(request)
+    if announced is not None and announced != size_bytes:
+        raise Invalid(
+            _("%(sent)s bytes were announced here, and %(agreed)s before. Nothing was kept.")
+            % {"sent": announced, "agreed": size_bytes},
+            code="other_size",
+        )
+
+
+def _upload_of(told: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = told.get("actions", {}).get("upload", {})
+    return found
+
+
+def _list(asked: dict[str, Any]) -> list[Any]:
+    objects = asked.get("objects")
+    if not isinstance(objects, list) or len(objects) > OBJECTS_MAX:
+        raise refusals.unreadable()
+    return objects
+
+
+def _object(told: object) -> tuple[str, int]:
+    """Read SHA-256 and size. Raises: Unreadable, Invalid."""
+    if not isinstance(told, dict):
+        raise refusals.unreadable()
+    oid, size = told.get("oid"), told.get("size")
+    if not isinstance(oid, str) or type(size) is not int or size < 0:
+        raise refusals.unreadable()
+    return checked(oid), size
+
+
+def _lfs(body: object) -> HttpResponse:
+    response = said(body)
+    response["Content-Type"] = LFS
+    return response

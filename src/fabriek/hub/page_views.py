@@ -1,0 +1,25 @@
+"""From the name that programs use to the page of a dataset or a model."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from fabriek.hub import doors, refusals
+from fabriek.people.models import Person
+
+
+@login_required
+def page(
+    request: HttpRequest, *, namespace: str, name: str, kind: str | None = None
+) -> HttpResponse:
+    """Lead to our page of it; a place for a model that is not whole yet has none."""
+    if not isinstance(request.user, Person):
+        raise Http404
+    try:
+        found = doors.visible(request.user, kind or "models", namespace, name)
+    except refusals.RepoNotFound as error:
+        raise Http404 from error
+    about = getattr(found, "dataset" if kind else "model", None)
+    if about is None:
+        raise Http404
+    return redirect(about.get_absolute_url())

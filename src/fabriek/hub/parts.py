@@ -1,0 +1,113 @@
+"""A large file that comes in parts: each written to its place, the whole hashed at the end."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from fabriek.hub import refusals
+from fabriek.hub.links import Upload
+from fabriek.kernel.errors import Invalid, Refused
+from fabriek.store import actions as store
+from fabriek.store.incoming import refused_when_full, require_room
+from fabriek.store.models import Blob
+
+# Beside the organisations' own folders; the store's sweep takes what was left here for a day.
+FOLDER = "uploads/incoming"
+PART_BYTES = 256 * 2**20
+# Below this a broken upload is sooner begun again than put together from parts.
+WORTH_PARTS_BYTES = 5 * 2**30
+PIECE_BYTES = 2**20
+
+
+def count(size_bytes: int) -> int:
+    return -(-size_bytes // PART_BYTES)
+
+
+def write(upload: Upload, number: int, body: Any) -> str:  # noqa: ANN401  what has `read`
+    """Put part `number` (from 1) in its place; give a mark of it. Safe to repeat.
+
+    Raises: Unreadable, StorageFull; Refused, when the file is put together already.
+    """
+    first = (number - 1) * PART_BYTES
+    left = min(PART_BYTES, upload.size_bytes - first)
+    if number < 1 or left <= 0:
+        raise refusals.unreadable()
+    with _shared(upload) as descriptor, refused_when_full():
+        while left and (piece := body.read(min(left, PIECE_BYTES))):
+            _write_all(descriptor, piece, first)
+            first += len(piece)
+            left -= len(piece)
+    if left:
+        raise refusals.cut()
+    return f"{upload.key}-{number}"
+
+
+def put_together(upload: Upload) -> Blob:
+    """Hash the whole and take it into the store.
+
+    Raises: Invalid, when it is not what was announced; Refused, when parts still come in.
+    """
+    path = _path(upload)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError as error:
+        raise refusals.unreadable() from error
+    try:
+        _lock(descriptor, fcntl.LOCK_EX)
+        blob = _taken_in(upload, descriptor)
+    except Invalid:
+        path.unlink(missing_ok=True)  # all parts are there, and it is something else
+        raise
+    else:
+        path.unlink(missing_ok=True)
+        return blob
+    finally:
+        os.close(descriptor)
+
+
+def _taken_in(upload: Upload, descriptor: int) -> Blob:
+    """Copy it into the store: a part that comes late must never reach what was hashed."""
+    with os.fdopen(os.dup(descriptor), "rb") as whole:
+        return store.store_bytes(
+            upload.repository, whole, by=upload.person, expected_sha256=upload.oid
+        )
+
+
+@contextmanager
+def _shared(upload: Upload) -> Iterator[int]:
+    path = _path(upload)
+    with refused_when_full():
+        require_room(path.parent, upload.size_bytes if not path.exists() else 0)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    try:
+        _lock(descriptor, fcntl.LOCK_SH)
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, how: int) -> None:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise Refused(
+            _("Parts of this file are still on their way. Try again in a moment."), code="busy"
+        ) from error
+
+
+def _write_all(descriptor: int, piece: bytes, offset: int) -> None:
+    rest = memoryview(piece)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        offset += written
+        rest = rest[written:]
+
+
+def _path(upload: Upload) -> Path:
+    return Path(settings.STORE_HOME) / FOLDER / upload.key

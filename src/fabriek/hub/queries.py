@@ -1,0 +1,229 @@
+"""What a repository holds, in the order and the words of the Hub; values, not objects."""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet, Value
+from django.db.models.functions import Collate, StrIndex, Substr
+
+from fabriek.hub import git_names, lean, refusals
+from fabriek.store import queries as store
+from fabriek.store.models import MAIN, Blob, File, Ref, Repository, Revision
+
+COMMIT_ID = re.compile(r"[0-9a-f]{40}")
+# A branch may be `feature/dutch/short`: so many words of an address may be its name.
+REF_WORDS_MAX = 6
+VALUES = ("path", "blob_id", "blob__sha256", "blob__size_bytes", "blob__git_name__sha1")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """Where the name of a revision leads: a revision, or the beginning, before any file."""
+
+    commit_id: str
+    revision: Revision | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A file as the Hub tells of it. `sha1`: empty for what goes by its SHA-256."""
+
+    path: str
+    sha256: str
+    size_bytes: int
+    sha1: str
+
+    @property
+    def oid(self) -> str:
+        return self.sha1 or self.sha256
+
+
+def is_sane(text: str) -> bool:
+    """Tell whether a database takes it: no zero byte, no half of a sign."""
+    return "\0" not in text and not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+# --- revisions ---------------------------------------------------------------------------
+def beginning(repository: Repository) -> str:
+    """Name the commit that a repository begins with: clients want one where no file is."""
+    text = f"the beginning of repository {repository.pk}"
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def point(repository: Repository, name: str) -> Point:
+    """Find a revision by branch, tag or 40 hexadecimal signs. Raises: RevisionNotFound."""
+    found, rest = point_and_path(repository, name)
+    if rest:
+        raise refusals.revision_not_found(name)
+    return found
+
+
+def point_and_path(repository: Repository, rest: str) -> tuple[Point, str]:
+    """Part `main/data/a.csv` into a revision and a path; names of branches may have a `/`.
+
+    Raises: RevisionNotFound.
+    """
+    if not is_sane(rest):
+        raise refusals.revision_not_found("?")
+    first, _slash, path = rest.partition("/")
+    if first == MAIN:
+        return _newest(repository, MAIN), path
+    if COMMIT_ID.fullmatch(first):
+        return _by_commit(repository, first), path
+    return _by_ref(repository, rest)
+
+
+def branch_exists(repository: Repository, name: str) -> bool:
+    refs = repository.refs.filter(kind=Ref.Kind.BRANCH, name=name)
+    return name == MAIN or (is_sane(name) and refs.exists())
+
+
+def _newest(repository: Repository, branch: str) -> Point:
+    saved = lean.newest(repository, branch)
+    if saved is None and branch != MAIN:
+        saved = store.latest(repository, branch=branch)  # where it began
+    return _point(repository, saved)
+
+
+def _point(repository: Repository, revision: Revision | None) -> Point:
+    commit_id = revision.commit_id if revision else beginning(repository)
+    return Point(commit_id=commit_id, revision=revision)
+
+
+def _by_commit(repository: Repository, commit_id: str) -> Point:
+    found = lean.by_commit(repository, commit_id)
+    if found is None and commit_id != beginning(repository):
+        raise refusals.revision_not_found(commit_id)
+    return Point(commit_id=commit_id, revision=found)
+
+
+def _by_ref(repository: Repository, rest: str) -> tuple[Point, str]:
+    words = rest.split("/")
+    counts = range(1, min(len(words), REF_WORDS_MAX) + 1)
+    names = {"/".join(words[:count]): count for count in counts}
+    refs = repository.refs.filter(name__in=names).select_related("revision")
+    ref = min(refs, key=lambda ref: len(ref.name), default=None)
+    if ref is None:
+        raise refusals.revision_not_found(words[0])
+    path = "/".join(words[names[ref.name] :])
+    if ref.kind == Ref.Kind.BRANCH:
+        return _newest(repository, ref.name), path
+    return _point(repository, ref.revision), path
+
+
+# --- files -------------------------------------------------------------------------------
+def file(point: Point, path: str) -> File:
+    """Find one file. Raises: EntryNotFound."""
+    path = unicodedata.normalize("NFC", path)
+    found = lean.file(point.revision, path) if point.revision else None
+    if found is None:
+        raise refusals.entry_not_found(path, point.commit_id)
+    return found
+
+
+def entries(point: Point, paths: Iterable[str] | None = None) -> list[Entry]:
+    """Give all files of a revision, or those of `paths` that are there."""
+    if point.revision is None:
+        return []
+    rows = File.objects.filter(revision=point.revision)
+    if paths is None:
+        return _entries(rows.order_by("path"))
+    some = store.batches(sorted(set(paths)))
+    return [entry for batch in some for entry in _entries(rows.filter(path__in=batch))]
+
+
+def folders_among(point: Point, paths: Iterable[str]) -> list[str]:
+    """Name those of `paths` that are folders."""
+    if point.revision is None:
+        return []
+    rows = _by_key(File.objects.filter(revision=point.revision))
+    return [path for path in paths if rows.filter(_below(f"{path}/")).exists()]
+
+
+def page_of_files(point: Point, folder: str, *, after: str, most: int) -> list[Entry]:
+    """Give files below a folder, whatever deep, in the order of their names."""
+    return _entries(_all_below(point, folder, after)[:most])
+
+
+def page_of_folder(point: Point, folder: str, *, after: str, most: int) -> list[Entry | str]:
+    """Give what lies in a folder itself: files, and folders by their path."""
+    prefix = f"{folder}/" if folder else ""
+    rows = _all_below(point, folder, after)
+    rest = Substr("path", len(prefix) + 1)
+    rows = rows.alias(rest=rest, slash=StrIndex(rest, Value("/")))
+    files = _entries(rows.filter(slash=0)[:most])
+    deeper = rows.exclude(slash=0).annotate(part=Substr(F("rest"), 1, F("slash") - 1))
+    deeper = deeper.alias(part_key=_key(F("part"))).filter(part_key__gt=after[len(prefix) :])
+    # `order_by` of the rows would come into DISTINCT as well.
+    parts = deeper.order_by("part_key").values_list("part", flat=True).distinct()
+    mixed = [*files, *(f"{prefix}{part}" for part in parts[:most])]
+    return sorted(mixed, key=path_of)[:most]
+
+
+def path_of(entry: Entry | str) -> str:
+    return entry if isinstance(entry, str) else entry.path
+
+
+def _all_below(point: Point, folder: str, after: str) -> "QuerySet[File]":
+    rows = _by_key(File.objects.filter(revision=point.revision))
+    if folder:
+        rows = rows.filter(_below(f"{folder}/"))
+    if after:
+        rows = rows.filter(key__gt=after)
+    return rows.order_by("key")
+
+
+def _by_key(rows: "QuerySet[File]") -> "QuerySet[File]":
+    return rows.alias(key=_key(F("path")))
+
+
+def _key(name: F) -> Any:  # noqa: ANN401  F or Collate
+    """Order by the signs themselves; PostgreSQL would order as the language of its house."""
+    return Collate(name, "C") if connection.vendor == "postgresql" else name
+
+
+def _below(prefix: str) -> Q:
+    """All that begins with `prefix`, which ends in `/`: the sign after that one is `0`."""
+    return Q(key__gt=prefix, key__lt=f"{prefix[:-1]}0")
+
+
+def _entries(rows: "QuerySet[File]") -> list[Entry]:
+    values = list(rows.values_list(*VALUES))
+    unnamed = [row[1] for row in values if _lacks_name(row)]
+    found: dict[int, str] = {}
+    for some in _tens(unnamed):
+        found |= git_names.of(Blob.objects.filter(pk__in=some))
+    return [
+        Entry(path=path, sha256=sha256, size_bytes=size, sha1=sha1 or found.get(blob, ""))
+        for path, blob, sha256, size, sha1 in values
+    ]
+
+
+def _lacks_name(row: tuple[Any, ...]) -> bool:
+    return row[4] is None and row[3] <= git_names.REGULAR_BYTES_MAX
+
+
+def _tens(keys: list[int]) -> Iterator[list[int]]:
+    distinct = list(dict.fromkeys(keys))
+    return (distinct[i : i + 100] for i in range(0, len(distinct), 100))
+
+
+# --- history -----------------------------------------------------------------------------
+def history(point: Point) -> list[int]:
+    """Give the keys of the revisions that led to this one, newest first."""
+    revision = point.revision
+    if revision is None:
+        return []
+    rows = Revision.objects.filter(repository=revision.repository_id)
+    parents = dict(rows.values_list("pk", "parent"))
+    keys: list[int] = []
+    key: int | None = revision.pk
+    while key is not None:
+        keys.append(key)
+        key = parents.get(key)
+    return keys

@@ -1,0 +1,44 @@
+"""What was sent by the Xet protocol and came to nothing, removed once a day."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+from django.db.models import F, Sum
+from django.db.models.functions import Coalesce
+
+from fabriek.hub import xet_keep, xet_places
+from fabriek.hub.xet_models import Xorb
+from fabriek.store.sweeping import KEPT
+
+
+def sweep(now: datetime) -> int:
+    """Remove what nobody used for a day and no file of the store holds; give the bytes freed.
+
+    A xorb whose chunks are all in kept files costs a row, and stays as long as those do.
+    """
+    before = now - KEPT
+    freed = sum(_swept(path, before=before) for path in _own_files())
+    unused = Xorb.objects.filter(is_here=False, used_at__lt=before)
+    covered = Coalesce(Sum(F("pieces__end") - F("pieces__first")), 0)
+    xet_keep.forget(
+        unused.annotate(covered=covered).filter(covered__lt=F("chunks")).defer("lengths")
+    )
+    return freed
+
+
+def _own_files() -> Iterator[Path]:
+    return (path for path in xet_places.home().glob("[0-9]*/*") if path.is_file())
+
+
+def _swept(path: Path, *, before: datetime) -> int:
+    """Remove a xorb's own file, unless somebody used it since; with or without a row."""
+    found = path.stat()
+    if found.st_mtime >= before.timestamp():
+        return 0
+    rows = Xorb.objects.filter(repository=int(path.parent.name), name=path.name)
+    rows.filter(used_at__lt=before).update(is_here=False)
+    if rows.filter(is_here=True).exists():
+        return 0
+    path.unlink(missing_ok=True)
+    return found.st_size

@@ -1,0 +1,127 @@
+"""Queries asked thousands of times a minute: their SQL is put together once, and kept.
+
+Django takes longer to write such a query than the database to answer it.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, connections
+from django.db.models import QuerySet
+
+Word = str | int | tuple[int, ...]
+Shape = tuple[Any, ...]
+SHAPES_MAX = 200
+BIG = 2**60  # beyond any key that a row has
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Template:
+    """`places`: for each parameter the number of the word that goes there, or None."""
+
+    sql: str
+    constants: Sequence[object]
+    places: Sequence[int | None]
+    converters: Callable[[Iterable[Any]], Iterable[Any]]
+
+
+class Prepared:
+    """A query by some words: texts, numbers, and tuples of numbers for `in`.
+
+    `build` makes it from the words as a `values_list`. It is written down for each shape of
+    words twice, with other words: what differs are their places. Where something else differs,
+    such as the time of day, or a word was changed on its way, nothing is kept and Django writes
+    the query each time, so that an answer never depends on an earlier one.
+    """
+
+    def __init__(self, build: Callable[..., "QuerySet[Any, Any]"]) -> None:
+        self.build = build
+        self.kept: dict[Shape, _Template | None] = {}
+
+    def rows(self, *words: Word) -> list[tuple[Any, ...]]:
+        shape = (connection.alias, connection.vendor, *map(_shape, words))
+        if shape not in self.kept and len(self.kept) < SHAPES_MAX:
+            self.kept[shape] = self._written(words)
+        template = self.kept.get(shape)
+        if template is None:
+            return list(self.build(*words))
+        flat = _flat(words)
+        parameters = [
+            constant if place is None else flat[place]
+            for constant, place in zip(template.constants, template.places, strict=True)
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(template.sql, parameters)
+            return [tuple(row) for row in template.converters(cursor.fetchall())]
+
+    def _written(self, words: Sequence[Word]) -> _Template | None:
+        numbers = count(1)
+        first, second = ([_mark(word, numbers) for word in words] for _turn in range(2))
+        try:
+            one, other = _compiled(self.build(*first)), _compiled(self.build(*second))
+        except EmptyResultSet:
+            return None  # such as `in` nothing: Django answers that itself
+        if one.sql != other.sql or len(one.parameters) != len(other.parameters):
+            return None
+        here, there = _flat(first), _flat(second)
+        places: list[int | None] = []
+        for a, b in zip(one.parameters, other.parameters, strict=True):
+            if a == b and a not in here:
+                places.append(None)
+            elif a in here and b in there and here.index(a) == there.index(b):
+                places.append(here.index(a))
+            else:
+                return None
+        return _Template(
+            sql=one.sql, constants=one.parameters, places=places, converters=one.converters
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    sql: str
+    parameters: Sequence[object]
+    converters: Callable[[Iterable[Any]], Iterable[Any]]
+
+
+def _compiled(rows: "QuerySet[Any, Any]") -> _Compiled:
+    compiler = rows.query.get_compiler(using=rows.db)
+    sql, parameters = compiler.as_sql()
+    converters = compiler.get_converters([column for column, _sql, _alias in compiler.select])
+    apply = partial(_converted, converters, rows.db)
+    return _Compiled(sql, list(parameters), apply)
+
+
+def _converted(converters: dict[int, Any], alias: str, rows: Iterable[Any]) -> Iterable[Any]:
+    """Turn what the database gave into values of Python, as Django does."""
+    if not converters:
+        return rows
+    used = connections[alias]
+    found = [list(row) for row in rows]
+    for position, (turns, expression) in converters.items():
+        for row in found:
+            for turn in turns:
+                row[position] = turn(row[position], expression, used)
+    return found
+
+
+def _shape(word: Word) -> object:
+    return len(word) if isinstance(word, tuple) else type(word)
+
+
+def _mark(word: Word, numbers: "count[int]") -> Word:
+    """Give a word like it that no row and no query has."""
+    if isinstance(word, tuple):
+        return tuple(BIG + next(numbers) for _each in word)
+    return BIG + next(numbers) if isinstance(word, int) else f"mark-{BIG + next(numbers)}"
+
+
+def _flat(words: Sequence[Word]) -> list[object]:
+    flat: list[object] = []
+    for word in words:
+        flat += word if isinstance(word, tuple) else [word]
+    return flat

@@ -1,0 +1,154 @@
+"""Letters about agreements on data. What the parties wrote to each other is in none of them."""
+
+from collections.abc import Callable, Iterable
+
+from django.utils.translation import gettext as _
+
+from fabriek.agreements import rules
+from fabriek.agreements.models import Agreement
+from fabriek.agreements.states import WAITING
+from fabriek.kernel.models import Entry
+from fabriek.notices.envelope import Letter, address, addresses, leads
+from fabriek.people.models import Organisation
+
+
+def _asked(entry: Entry) -> Letter:
+    """To the owner, and to those who lead the case when a member asked in its name."""
+    agreement = _agreement(entry)
+    return _letter(
+        agreement,
+        to=leads(*_ids(rules.unsigned_of(agreement))),
+        subject=_("%(user)s asks for your data"),
+        text=_(
+            "%(user)s asks to use the dataset “%(title)s”, which %(owner)s owns. Read the "
+            "text, and sign it, ask something or refuse here:\n%(url)s"
+        ),
+    )
+
+
+def _offered(entry: Entry) -> Letter:
+    agreement = _agreement(entry)
+    return _letter(
+        agreement,
+        to=leads(*_ids(rules.unsigned_of(agreement))),
+        subject=_("%(owner)s offers you data"),
+        text=_(
+            "%(owner)s offers you the dataset “%(title)s” for case %(case)s. Read the text, "
+            "and sign it, ask something or refuse here:\n%(url)s"
+        ),
+    )
+
+
+def _signed(entry: Entry) -> Letter | None:
+    """Only while others have yet to sign: after the last one they hear that it is in force."""
+    agreement = _agreement(entry)
+    if agreement.state not in WAITING or entry.by_id == agreement.begun_by_id:
+        return None
+    return _letter(
+        agreement,
+        to=leads(*_ids(rules.parties_of(agreement))),
+        subject=_("One more party signed %(code)s"),
+        text=_(
+            "One more party signed the agreement on the dataset “%(title)s”. See who has yet "
+            "to sign:\n%(url)s"
+        ),
+    )
+
+
+def _in_force(entry: Entry) -> Letter:
+    agreement = _agreement(entry)
+    return _letter(
+        agreement,
+        to=(*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email),
+        subject=_("Agreement %(code)s is in force"),
+        text=_(
+            "All parties have signed: case %(case)s may use the dataset “%(title)s” of "
+            "%(owner)s. See for what, where and until when:\n%(url)s"
+        ),
+    )
+
+
+def _refused(entry: Entry) -> Letter:
+    agreement = _agreement(entry)
+    return _letter(
+        agreement,
+        to=(*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email),
+        subject=_("Agreement %(code)s was refused"),
+        text=_(
+            "The agreement on the dataset “%(title)s” was refused. Read why, and what you can "
+            "do now:\n%(url)s"
+        ),
+    )
+
+
+def _withdrawn(entry: Entry) -> Letter:
+    agreement = _agreement(entry)
+    return _letter(
+        agreement,
+        to=leads(*_ids(rules.parties_of(agreement))),
+        subject=_("%(code)s was taken back"),
+        text=_("What was proposed about the dataset “%(title)s” was taken back:\n%(url)s"),
+    )
+
+
+def _revoked(entry: Entry) -> Letter:
+    agreement = _agreement(entry)
+    return _letter(
+        agreement,
+        to=(*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email),
+        subject=_("Agreement %(code)s was revoked"),
+        text=_(
+            "%(owner)s revoked the agreement on the dataset “%(title)s”. Nobody may use the "
+            "data under it any more, and runs that work on it are stopped. Read why:\n%(url)s"
+        ),
+    )
+
+
+def _message(entry: Entry) -> Letter:
+    agreement = _agreement(entry)
+    everybody = (*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email)
+    writer = entry.by.email if entry.by else ""
+    return _letter(
+        agreement,
+        to=(each for each in everybody if each != writer),
+        subject=_("There is a message about %(code)s"),
+        text=_(
+            "Somebody wrote a message about the dataset “%(title)s”. Read it and answer "
+            "here:\n%(url)s"
+        ),
+    )
+
+
+WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
+    "agreements.ask": _asked,
+    "agreements.offer": _offered,
+    "agreements.sign": _signed,
+    "agreements.conclude": _in_force,
+    "agreements.refuse": _refused,
+    "agreements.withdraw": _withdrawn,
+    "agreements.revoke": _revoked,
+    "agreements.say": _message,
+}
+
+
+def _letter(agreement: Agreement, *, to: Iterable[str], subject: str, text: str) -> Letter:
+    names = {
+        "code": agreement.code,
+        "title": agreement.repository.title,
+        "owner": agreement.repository.organisation,
+        "user": agreement.case.organisation,
+        "case": agreement.case.code,
+        "url": address(agreement.get_absolute_url()),
+    }
+    return Letter(to=addresses(to), subject=subject % names, text=text % names)
+
+
+def _agreement(entry: Entry) -> Agreement:
+    rows = Agreement.objects.select_related(
+        "repository__organisation", "case__organisation", "begun_by"
+    )
+    return rows.get(pk=entry.subject_id)
+
+
+def _ids(organisations: Iterable[Organisation]) -> list[int]:
+    return [organisation.pk for organisation in organisations]

@@ -1,0 +1,212 @@
+"""Starts workers, at most so many at once, and sees what comes of them without waiting.
+
+Each pass can be killed anywhere: what stands in the folder of an errand says how far it is.
+"""
+
+import logging
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from fabriek.datasets import actions as datasets
+from fabriek.kernel.errors import Refused, StorageFull, WrongState
+from fabriek.quality import actions, asked, folders, queries
+from fabriek.quality.models import Errand, Look, Treatment
+from fabriek.quality.states import LOOK, TREATMENT, ErrandState
+from fabriek.store.queries import listing, the_store
+
+log = logging.getLogger(__name__)
+
+EVERY_S = 5.0
+TOKENIZER = "tokenizer.json"
+KINDS: tuple[type[Look] | type[Treatment], ...] = (Treatment, Look)
+
+_laying: dict[str, threading.Thread] = {}
+_started: dict[str, subprocess.Popen[str]] = {}
+_asked_at = [0.0]
+
+
+def tick() -> None:
+    """Make one pass: ask for looks at what is new, see what runs, start what waits."""
+    _reap()
+    if time.monotonic() - _asked_at[0] > EVERY_S:
+        _asked_at[0] = time.monotonic()
+        for revision in queries.awaiting_look():
+            actions.ask_look(revision.repository.dataset, revision, by=None)
+    running = 0
+    for kind in KINDS:
+        rows = kind.objects.filter(state=ErrandState.RUNNING)
+        for errand in rows.select_related("dataset__case", "revision__repository", "asked_by"):
+            with _contained(errand):
+                running += _follow(errand)
+    _start_waiting(settings.LOOK_WORKERS - running)
+
+
+def forget_all() -> None:
+    """Leave what was started to itself, as a loop that dies does."""
+    _laying.clear()
+    _started.clear()
+
+
+def _start_waiting(room: int) -> None:
+    for kind in KINDS:
+        rows = kind.objects.filter(state=ErrandState.WAITING).order_by("pk")
+        for errand in rows.select_related("dataset__case", "revision")[: max(0, room)]:
+            with _contained(errand):
+                _take(errand, "start", started_at=timezone.now())
+                _lay(errand)
+                room -= 1
+
+
+def _follow(errand: Errand) -> int:
+    """Do what can be done now; gives 1 while it goes on."""
+    folder = folders.folder_of(errand)
+    if errand.cancel_asked_at:
+        folders.stop(folder)
+        _end(errand, folder, "cancel")
+        return 0
+    if errand.key in _laying and _laying[errand.key].is_alive():
+        return 1
+    if not folders.is_laid(folder):
+        return _lay_again(errand, folder)
+    if not folders.was_started(folder):
+        _launch(errand, folder)
+        return 1
+    if folders.is_alive(folder):
+        return _watch(errand, folder)
+    _conclude(errand, folder)
+    return 0
+
+
+def _lay(errand: Errand) -> None:
+    """Lay the files out beside the loop: of a bucket that may take minutes."""
+    files = dict(listing(errand.revision))
+    told = asked.asked_of(errand)
+    folder = folders.folder_of(errand)
+    tokenizer = asked.open_model_file(TOKENIZER) if isinstance(errand, Look) else None
+
+    def work() -> None:
+        try:
+            if tokenizer is not None:
+                the_store().materialise(tokenizer, folder / TOKENIZER)
+                told["tokenizer"] = str(folder / TOKENIZER)
+            folders.lay(folder, files, told)
+        except (Refused, OSError) as error:
+            log.warning("The files of %s could not be laid out. %s", errand.key, error)
+            full = isinstance(error, StorageFull)
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / "full" if full else folder / "broken").touch()
+
+    thread = threading.Thread(target=work, daemon=True)
+    _laying[errand.key] = thread
+    thread.start()
+
+
+def _lay_again(errand: Errand, folder: Path) -> int:
+    """Go on after a loop that died while it laid out; end where that failed."""
+    for sign, trouble in (("full", "disk_full"), ("broken", "not_laid")):
+        if (folder / sign).exists():
+            _end(errand, folder, "fail", trouble=trouble)
+            return 0
+    _lay(errand)
+    return 1
+
+
+def _launch(errand: Errand, folder: Path) -> None:
+    worker = folders.launch(folder, secret=asked.secret_of(errand))
+    if worker is not None:
+        _started[errand.key] = worker
+
+
+def _watch(errand: Errand, folder: Path) -> int:
+    """Keep how far it is, and stop it when its time is up."""
+    told = folders.told(folder, folders.PROGRESS) or {}
+    if told != errand.progress:
+        type(errand)._default_manager.filter(pk=errand.pk).update(progress=told)
+    began = errand.started_at or timezone.now()
+    if timezone.now() - began > timedelta(seconds=settings.LOOK_S):
+        folders.stop(folder)
+        _end(errand, folder, "fail", trouble="too_long")
+        return 0
+    return 1
+
+
+def _conclude(errand: Errand, folder: Path) -> None:
+    result = folders.told(folder, folders.RESULT)
+    if result is None:
+        # Killed, out of memory or a bug of ours: which of them its last words tell nobody.
+        _end(errand, folder, "fail", trouble="died")
+    elif "trouble" in result:
+        facts = result.get("facts") or {}
+        _end(errand, folder, "fail", trouble=str(result["trouble"])[:40], facts=facts)
+    elif isinstance(errand, Treatment):
+        _save(errand, folder, result)
+    else:
+        _end(errand, folder, "finish", result=result)
+
+
+def _save(treatment: Treatment, folder: Path, result: folders.Json) -> None:
+    """Put what was made in the dataset as a new revision, in the name of who asked for it."""
+    person = treatment.asked_by
+    if person is None or not result["made"]:
+        _end(treatment, folder, "fail", trouble="nothing_changed")
+        return
+    made = {one["path"]: folder / folders.MADE / one["name"] for one in result["made"]}
+    gone = {one["was"] for one in result["made"]} - made.keys()
+    try:
+        blobs = {
+            path: datasets.add_file(treatment.dataset, path, at, by=person)
+            for path, at in made.items()
+        }
+        saved = datasets.commit(
+            treatment.dataset,
+            blobs,
+            message=f"personal data treated, from revision {treatment.revision.number}",
+            by=person,
+            parent=treatment.revision,
+            delete=gone,
+        )
+    except Refused as refused:
+        log.info("The treatment %s was not saved: %s", treatment.key, refused.code)
+        _end(treatment, folder, "fail", trouble="not_saved", facts={"why": str(refused)})
+        return
+    changed = {one["was"]: one["changed"] for one in result["made"]}
+    _end(treatment, folder, "finish", made=saved, changed=changed)
+
+
+def _end(errand: Errand, folder: Path, name: str, **changes: object) -> None:
+    _take(errand, name, ended_at=timezone.now(), **changes)
+    folders.clear(folder)
+    _laying.pop(errand.key, None)
+
+
+def _take(errand: Errand, name: str, **changes: object) -> None:
+    details = {"code": errand.dataset.code, "number": errand.revision.number}
+    if isinstance(errand, Treatment):
+        TREATMENT.take(f"{name}_treatment", errand, by=None, details=details, **changes)
+    else:
+        LOOK.take(f"{name}_look", errand, by=None, details=details, **changes)
+
+
+def _reap() -> None:
+    for key, worker in list(_started.items()):
+        if worker.poll() is not None:
+            del _started[key]
+
+
+@contextmanager
+def _contained(errand: Errand) -> Iterator[None]:
+    """One that goes wrong must not keep the others from being followed."""
+    try:
+        yield
+    except WrongState:
+        log.info("%s was moved by somebody else.", errand.key)
+    except Exception:
+        log.exception("%s could not be followed; it is tried again.", errand.key)

@@ -1,0 +1,29 @@
+"""Who may look at data, and who decides what is done with what was found."""
+
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.datasets.models import Dataset
+from fabriek.datasets.rules import require_open, require_part
+from fabriek.kernel.errors import NotAllowed
+from fabriek.people.models import Person
+
+
+def may_decide(person: Person, dataset: Dataset) -> bool:
+    """Let a lead of the case decide: its organisation answers for the data."""
+    return person.leads(dataset.case.organisation_id)
+
+
+def require_may_look(person: Person, dataset: Dataset) -> None:
+    require_part(person, dataset.case)
+
+
+def require_may_decide(person: Person, dataset: Dataset) -> None:
+    require_part(person, dataset.case)
+    require_open(dataset.case)
+    if not may_decide(person, dataset):
+        raise NotAllowed(
+            _(
+                "A lead of the organisation that leads the case decides about personal data. "
+                "Ask one of them to look at this page."
+            )
+        )

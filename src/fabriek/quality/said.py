@@ -1,0 +1,344 @@
+"""Problems and findings in words: what it is, and what to do about it."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from fabriek.kernel import words
+from fabriek.kernel.errors import Text
+
+Json = dict[str, Any]
+
+# What it is, then what to do. Both may name %(path)s, %(column)s, %(count)s, %(of)s ...
+PROBLEMS: dict[str, tuple[Text, Text]] = {
+    "ragged": (
+        gettext_lazy("%(count)s rows have more or fewer cells than the heading."),
+        gettext_lazy("They are left out here. See whether a delimiter or a quote is missing."),
+    ),
+    "open_quote": (
+        gettext_lazy(
+            "A quotation mark is opened and never closed, so what follows is one cell."
+        ),
+        gettext_lazy(
+            "The file was read without quotation marks. Close the mark, and send it again."
+        ),
+    ),
+    "no_heading": (
+        gettext_lazy("The first row looks like data, not like a heading."),
+        gettext_lazy(
+            "Put the names of the columns on the first line, so that others know them."
+        ),
+    ),
+    "mixed_types": (
+        gettext_lazy("The column begins with numbers or days and has text further on."),
+        gettext_lazy(
+            "It is read as text. See the rows named here: they hold the first odd values."
+        ),
+    ),
+    "odd_values": (
+        gettext_lazy("%(count)s values are not of the type of the rest of the column."),
+        gettext_lazy(
+            "Those rows are left out here. Correct them, or write the column as text."
+        ),
+    ),
+    "odd_encoding": (
+        gettext_lazy(
+            "%(count)s lines are not written in UTF-8; they were read as Windows-1252."
+        ),
+        gettext_lazy("See whether accents are right, and save the file as UTF-8."),
+    ),
+    "garbled": (
+        gettext_lazy(
+            "%(count)s cells hold signs such as Ã©: accents that were read wrongly once."
+        ),
+        gettext_lazy(
+            "Go back to the source and export it as UTF-8: a model learns these signs."
+        ),
+    ),
+    "zero_bytes": (
+        gettext_lazy("%(count)s lines hold NUL bytes, which are no text."),
+        gettext_lazy("They were left out here. See what program wrote this file."),
+    ),
+    "long_lines": (
+        gettext_lazy("%(count)s lines are longer than 16 MiB, and were left out."),
+        gettext_lazy(
+            "Put one row on one line. A file without line ends has to be split first."
+        ),
+    ),
+    "blank_lines": (
+        gettext_lazy("%(count)s lines are empty."),
+        gettext_lazy("Nothing is lost. Leave them out when you make the file again."),
+    ),
+    "broken_json": (
+        gettext_lazy("%(count)s lines are no JSON object."),
+        gettext_lazy("Correct these lines: each has to stand between { and } as a whole."),
+    ),
+    "broken_file": (
+        gettext_lazy(
+            "The file cannot be read: it is not what its name says, or it is damaged."
+        ),
+        gettext_lazy("Open it on your own computer; make it again, and send that."),
+    ),
+    "broken_values": (
+        gettext_lazy("The file holds values that are not of the type it says they are."),
+        gettext_lazy("Make the file again from its source."),
+    ),
+    "broken_gzip": (
+        gettext_lazy("The packed file is damaged or was cut off."),
+        gettext_lazy("Pack it again, or send it as it is."),
+    ),
+    "broken_zip": (
+        gettext_lazy("The archive is damaged or was cut off."),
+        gettext_lazy("Unpack it, and send the files themselves."),
+    ),
+    "bomb": (
+        gettext_lazy(
+            "Unpacked the file would be hundreds of times larger: it was not unpacked."
+        ),
+        gettext_lazy("Data do not pack that well. Find out where this file comes from."),
+    ),
+    "archive": (
+        gettext_lazy("An archive: what is in it was not looked at."),
+        gettext_lazy("Unpack it, and send the files themselves: jobs can then read them."),
+    ),
+    "pickle": (
+        gettext_lazy("%(count)s files are pickles: opening one can run any program."),
+        gettext_lazy("They were not opened. Save them as Parquet, CSV or safetensors."),
+    ),
+    "pickle_in_zip": (
+        gettext_lazy("The archive holds pickles: opening one can run any program."),
+        gettext_lazy("It was not opened. Save what is in them as Parquet, CSV or safetensors."),
+    ),
+    "not_read": (
+        gettext_lazy("%(count)s files are of a kind that cannot be looked at here."),
+        gettext_lazy(
+            "Tables can be CSV, JSON lines or Parquet; pictures PNG or JPEG; sound WAV."
+        ),
+    ),
+    "many_files": (
+        gettext_lazy("%(count)s files of rows: only the first %(of)s were looked at."),
+        gettext_lazy("Put the rows together in fewer files."),
+    ),
+    "too_many_columns": (
+        gettext_lazy("The table has %(count)s columns: too many to look at."),
+        gettext_lazy("Put what belongs together in rows instead of columns."),
+    ),
+    "too_much_memory": (
+        gettext_lazy("Reading the file took more memory than a look may have."),
+        gettext_lazy("Split it in smaller files, or save it as Parquet."),
+    ),
+    "disk_full": (
+        gettext_lazy("There was no room on the disk to read the file."),
+        gettext_lazy("Try again later; if it stays so, tell the factory's staff."),
+    ),
+    "no_rows": (
+        gettext_lazy("There are no rows in it."),
+        gettext_lazy("See whether the file was saved well."),
+    ),
+    "empty_rows": (
+        gettext_lazy("%(count)s rows are empty."),
+        gettext_lazy("Leave them out: they teach a model nothing."),
+    ),
+    "empty_column": (
+        gettext_lazy("The column is empty."),
+        gettext_lazy("Leave it out, or find out why it was not filled."),
+    ),
+    "mostly_missing": (
+        gettext_lazy("The column is empty in %(count)s of %(of)s rows."),
+        gettext_lazy("Find out whether that means “no” or “not known” before you train on it."),
+    ),
+    "constant": (
+        gettext_lazy("The column holds the same value in all rows."),
+        gettext_lazy("Leave it out: nothing can be learned from it."),
+    ),
+    "far_out": (
+        gettext_lazy("%(count)s values lie far from all others."),
+        gettext_lazy("See whether they are mistakes, such as a comma in the wrong place."),
+    ),
+    "two_orders": (
+        gettext_lazy("Days are written in two orders: day-month and month-day."),
+        gettext_lazy("Write all as 2026-12-31. Which order the others have cannot be told."),
+    ),
+    "comma_numbers": (
+        gettext_lazy("Numbers are written with a comma, and are read as text."),
+        gettext_lazy(
+            "Write them with a point (1234.5), so that programs read them as numbers."
+        ),
+    ),
+    "long_rows": (
+        gettext_lazy(
+            "%(count)s rows are longer than the %(tokens)s tokens a model reads at once."
+        ),
+        gettext_lazy("What is beyond is cut off in training. Split these rows."),
+    ),
+    "one_sided": (
+        gettext_lazy("One label stands in %(count)s of %(of)s rows."),
+        gettext_lazy("A model may learn to always say that. Add rows with the other labels."),
+    ),
+    "rare_label": (
+        gettext_lazy(
+            "The rarest of the common labels stands in only %(count)s of %(of)s rows."
+        ),
+        gettext_lazy("Add rows of it, or put it together with another label."),
+    ),
+    "same_rows": (
+        gettext_lazy("%(count)s rows stood in these files before, word for word."),
+        gettext_lazy("Leave them out: a model gives them too much weight."),
+    ),
+    "near_rows": (
+        gettext_lazy("%(count)s rows are nearly the same as one before."),
+        gettext_lazy("See a few of them; leave out what is only a copy."),
+    ),
+    "leak": (
+        gettext_lazy("%(count)s of %(of)s rows of this test are in the training data as well."),
+        gettext_lazy("Leave them out of one of both: else the score says nothing."),
+    ),
+    "near_leak": (
+        gettext_lazy("%(count)s of %(of)s rows of this test are nearly in the training data."),
+        gettext_lazy("Leave them out of one of both: else the score is too high."),
+    ),
+    "differing_answers": (
+        gettext_lazy("%(count)s questions have more than one answer."),
+        gettext_lazy("See the rows: keep the right answer, unless all are right."),
+    ),
+    "broken_picture": (
+        gettext_lazy("%(count)s pictures are broken or cut off."),
+        gettext_lazy("Make them again, or leave them out."),
+    ),
+    "huge_picture": (
+        gettext_lazy("%(count)s pictures have more than 100 million pixels."),
+        gettext_lazy("Make them smaller: one of these can fill a GPU's memory."),
+    ),
+    "tiny_picture": (
+        gettext_lazy("%(count)s pictures are smaller than 32 pixels."),
+        gettext_lazy("See whether they are icons that got in by mistake."),
+    ),
+    "same_pictures": (
+        gettext_lazy("%(count)s pictures are there more than once, byte for byte."),
+        gettext_lazy("Leave them out, or see whether they have different labels."),
+    ),
+    "broken_sound": (
+        gettext_lazy("%(count)s sounds are broken or cut off."),
+        gettext_lazy("Make them again, or leave them out."),
+    ),
+    "mixed_rates": (
+        gettext_lazy("Sounds have %(count)s different sample rates."),
+        gettext_lazy("Bring them to one rate, such as 16,000 a second for speech."),
+    ),
+    "same_sounds": (
+        gettext_lazy("%(count)s sounds are there more than once, byte for byte."),
+        gettext_lazy("Leave them out, or see whether they have different labels."),
+    ),
+}
+# Why a look or a treatment came to nothing, where it is not said of a file above.
+TROUBLES: dict[str, Text] = {
+    "died": gettext_lazy(
+        "The program that read the data stopped halfway, perhaps because a file is damaged or "
+        "asks for too much memory. Nothing was changed. Try again; if it stops again, leave "
+        "out the file it stopped at."
+    ),
+    "too_long": gettext_lazy(
+        "It took longer than a look may take, and was stopped. Split the data in smaller "
+        "datasets."
+    ),
+    "not_laid": gettext_lazy(
+        "The files could not be read from the store. Try again; if it stays so, tell the "
+        "factory's staff."
+    ),
+    "nothing_changed": gettext_lazy(
+        "Nothing had to be changed in the files, so no new revision was made."
+    ),
+    "no_names": gettext_lazy(
+        "Names cannot be masked here, as the program that finds them is not installed. Leave "
+        "the column out, or ask the factory's staff to install it."
+    ),
+    "not_saved": gettext_lazy("The new revision was not saved. %(why)s"),
+}
+KINDS: dict[str, Text] = {
+    "bsn": gettext_lazy("citizen service number (BSN)"),
+    "iban": gettext_lazy("bank account (IBAN)"),
+    "email": gettext_lazy("e-mail address"),
+    "phone": gettext_lazy("telephone number"),
+    "address": gettext_lazy("address"),
+    "postcode": gettext_lazy("postcode"),
+    "plate": gettext_lazy("licence plate"),
+    "big": gettext_lazy("number of a care worker (BIG)"),
+    "birth": gettext_lazy("date of birth"),
+    "ip": gettext_lazy("IP address"),
+    "name": gettext_lazy("name of a person"),
+    "special:health": gettext_lazy("health (special category)"),
+    "special:religion": gettext_lazy("religion or belief (special category)"),
+    "special:origin": gettext_lazy("race or origin (special category)"),
+    "special:politics": gettext_lazy("political opinion (special category)"),
+    "special:union": gettext_lazy("trade union (special category)"),
+    "special:sexuality": gettext_lazy("sexuality (special category)"),
+    "special:genetic": gettext_lazy("genetic data (special category)"),
+    "special:biometric": gettext_lazy("biometric data (special category)"),
+    "special:criminal": gettext_lazy("criminal record"),
+}
+SEVERITIES: dict[str, Text] = {
+    "wrong": gettext_lazy("wrong"),
+    "attention": gettext_lazy("look at this"),
+    "note": gettext_lazy("good to know"),
+}
+DOING: dict[str, Text] = {
+    "tables": gettext_lazy("Reading %(path)s (%(done)s of %(of)s files)"),
+    "personal": gettext_lazy("Looking for personal data in %(path)s"),
+    "pictures": gettext_lazy("Looking at pictures (%(done)s of %(of)s)"),
+    "same_files": gettext_lazy("Comparing files that may be the same"),
+    "doubles": gettext_lazy("Comparing all rows"),
+    "near": gettext_lazy("Looking for rows that are nearly the same"),
+    "languages": gettext_lazy("Counting tokens and languages"),
+    "treat": gettext_lazy("Writing %(path)s anew (%(done)s of %(of)s files)"),
+}
+
+
+def problem(told: Json) -> tuple[str, str]:
+    """Say what is wrong, and what to do."""
+    what, mend = PROBLEMS.get(told["code"], (told["code"], ""))
+    facts = _facts(told)
+    return str(what) % facts, str(mend) % facts
+
+
+def trouble(code: str, facts: Json) -> str:
+    """Say why it came to nothing."""
+    if code in TROUBLES:
+        return str(TROUBLES[code]) % {"why": "", **facts}
+    what, mend = problem({"code": code, "count": facts.get("count", 0), "facts": facts})
+    path = f"“{facts['path']}”: " if facts.get("path") else ""
+    return f"{path}{what} {mend}".strip()
+
+
+def kind(code: str) -> str:
+    return str(KINDS.get(code, code))
+
+
+def rows(numbers: list[int], count: int) -> str:
+    """Name the first rows, and how many there are beside them."""
+    if not numbers:
+        return ""
+    named = ", ".join(words.number(number) for number in numbers[:10])
+    more = count - len(numbers[:10])
+    if more <= 0:
+        return ngettext("row %(rows)s", "rows %(rows)s", len(numbers)) % {"rows": named}
+    return _("rows %(rows)s and %(more)s more") % {"rows": named, "more": words.number(more)}
+
+
+def doing(progress: Json) -> str:
+    sentence = DOING.get(str(progress.get("doing", "")))
+    if sentence is None:
+        return ""
+    return str(sentence) % {
+        "path": progress.get("path", ""),
+        "done": words.number(int(progress.get("done", 0))),
+        "of": words.number(int(progress.get("of", 0))),
+    }
+
+
+def _facts(told: Json) -> dict[str, str]:
+    facts = {"count": told.get("count", 0), "of": 0, "tokens": 0} | (told.get("facts") or {})
+    return {
+        name: words.number(value) if isinstance(value, int | float) else str(value)
+        for name, value in facts.items()
+    }

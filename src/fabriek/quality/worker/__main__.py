@@ -1,0 +1,71 @@
+"""Entry: close the walls, do the one thing that was asked, write what came of it."""
+
+import logging
+import shutil
+import sys
+from pathlib import Path
+
+from fabriek.quality.worker import confine
+
+# Before what follows is read: it starts threads, and then no network can be left any more.
+NO_NETWORK = confine.leave_network()
+
+from fabriek.quality.worker import look, treat  # noqa: E402
+from fabriek.quality.worker.job import Job, Json, Trouble  # noqa: E402
+from fabriek.quality.worker.names import Names  # noqa: E402
+
+# Address space is counted generously: libraries reserve what they never use.
+RESERVED_BYTES = 3 * 2**30
+NAMES_BYTES = 4 * 2**30
+FULL = {27, 28, 122}  # errno: larger than a file may be, no room, over the quota
+# Beside its own folder: Python and its libraries, and how large this machine is.
+SYSTEM = ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/dev/urandom",
+          "/proc/self", "/proc/meminfo", "/proc/cpuinfo", "/sys/devices/system/cpu",
+          "/sys/fs/cgroup")  # fmt: skip
+
+
+def main() -> int:
+    logging.disable(logging.CRITICAL)
+    folder = Path(sys.argv[1]).resolve()
+    job = Job.read(folder)
+    job.secret = sys.stdin.readline().strip()
+    names = Names(job.asked.get("names") or (), memory_bytes=NAMES_BYTES)
+    confine.limit(
+        confine.Limits(
+            memory_bytes=job.memory_bytes + RESERVED_BYTES,
+            file_bytes=job.disk_bytes,
+            cpu_s=int(job.asked["cpu_s"]),
+        )
+    )
+    source = Path(__file__).resolve().parents[3]
+    readable = [folder, source, Path(sys.prefix), Path(sys.base_prefix), *map(Path, SYSTEM)]
+    held = confine.hold(
+        readable=readable, writable=[folder, Path("/dev/null")], no_network=NO_NETWORK
+    )
+    job.temporary.mkdir(exist_ok=True)
+    try:
+        result = _done(job, names)
+    finally:
+        names.close()
+        shutil.rmtree(job.temporary, ignore_errors=True)
+    job.finish(result | {"held": held.as_json()})
+    return 0
+
+
+def _done(job: Job, names: Names) -> Json:
+    """Do it; whatever goes wrong becomes a code, never a text that may hold a value."""
+    try:
+        return (
+            treat.treat(job, names) if job.asked["kind"] == "treat" else look.look(job, names)
+        )
+    except Trouble as trouble:
+        return {"trouble": trouble.code, "facts": trouble.facts}
+    except MemoryError:
+        return {"trouble": "too_much_memory", "facts": {}}
+    except OSError as error:
+        code = "disk_full" if error.errno in FULL else "broken_file"
+        return {"trouble": code, "facts": {}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

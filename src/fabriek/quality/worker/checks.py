@@ -1,0 +1,150 @@
+"""What is wrong with a table, said by code: what, where, how often."""
+
+import re
+from collections.abc import Iterator
+
+import duckdb
+
+from fabriek.quality.worker.engine import quoted
+from fabriek.quality.worker.job import Json, problem
+from fabriek.quality.worker.table import Table
+from fabriek.quality.worker.texts import CHARACTERS_PER_TOKEN
+
+MOST_ROWS = 20
+FEWEST_ROWS = 20
+MOSTLY_MISSING = 0.5
+FAR = 10  # so many times the middle half away is far out, whatever the shape
+LABELS = {"label", "labels", "class", "category", "target", "klasse", "categorie", "etiket"}
+MOST_ONE_SIDED = 0.9
+RAREST = 0.01
+DAY = re.compile(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}")
+COMMA = re.compile(r"-?\d{1,3}(?:\.\d{3})*,\d+|-?\d+,\d+")
+MOSTLY = 0.8
+TWELVE = 12
+
+
+def of(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    columns: list[Json],
+    *,
+    context_tokens: int,
+) -> list[Json]:
+    if not table.rows:
+        return [problem("no_rows", "wrong", path=table.path)]
+    found = list(_of_columns(connection, table, columns))
+    found += _empty_rows(connection, table)
+    found += _long_rows(connection, table, context_tokens)
+    return found
+
+
+def _of_columns(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: list[Json]
+) -> Iterator[Json]:
+    for column in columns:
+        where = {"path": table.path, "column": column["name"]}
+        there = table.rows - column["missing"]
+        if not there:
+            yield problem("empty_column", "attention", **where)
+            continue
+        if column["missing"] > MOSTLY_MISSING * table.rows and table.kind != "text":
+            yield problem(
+                "mostly_missing", "note", count=column["missing"], of=table.rows, **where
+            )
+        if column["distinct"] == 1 and there >= FEWEST_ROWS:
+            yield problem("constant", "note", count=there, **where)
+        if column["kind"] == "number":
+            yield from _far_out(connection, table, column)
+        if column["kind"] == "text":
+            yield from _of_texts(connection, table, column["name"])
+        if column["name"].casefold() in LABELS:
+            yield from _lopsided(table, column, there)
+
+
+def _far_out(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: Json
+) -> Iterator[Json]:
+    quantiles = column.get("quantiles")
+    if not quantiles:
+        return
+    _low, first, _middle, third, _high = quantiles
+    room = FAR * (third - first)
+    low, high = first - room, third + room
+    if not room or (column["min"] >= low and column["max"] <= high):
+        return
+    name = quoted(column["name"])
+    where = f"FROM {table.view} WHERE {name} < {low!r} OR {name} > {high!r}"
+    yield from _places(connection, table, where, "far_out", column["name"])
+
+
+def _of_texts(connection: duckdb.DuckDBPyConnection, table: Table, name: str) -> Iterator[Json]:
+    """Look for days and amounts that were read as text, in the sample."""
+    rows = connection.execute(
+        f"SELECT trim({quoted(name)}) FROM {table.sample} "  # noqa: S608
+        f"WHERE {quoted(name)} <> '' AND length({quoted(name)}) <= 20 LIMIT 5000"
+    ).fetchall()
+    texts = [row[0] for row in rows]
+    where = {"path": table.path, "column": name}
+    if not texts:
+        return
+    days = [text for text in texts if DAY.fullmatch(text)]
+    if len(days) > MOSTLY * len(texts) and _two_orders(days):
+        yield problem("two_orders", "wrong", **where)
+    if sum(bool(COMMA.fullmatch(text)) for text in texts) > MOSTLY * len(texts):
+        yield problem("comma_numbers", "attention", **where)
+    texts_of = f"FROM {table.view} WHERE regexp_matches({quoted(name)}, '{GARBLED}')"
+    yield from _places(connection, table, texts_of, "garbled", name)
+
+
+# UTF-8 that was once read as Windows-1252: “cafÃ©”, “â€œ”.
+GARBLED = "Ã[\\x{80}-\\x{BF}]|Ã[©¨«¯¶¼¡³º]|â€[™œ“”˜¦]"
+
+
+def _two_orders(days: list[str]) -> bool:
+    """Tell whether some can only be day-month, and others only month-day."""
+    pairs = [tuple(map(int, re.split(r"[-/.]", day)[:2])) for day in days]
+    return any(a > TWELVE for a, _b in pairs) and any(b > TWELVE for _a, b in pairs)
+
+
+def _lopsided(table: Table, column: Json, there: int) -> Iterator[Json]:
+    values = column.get("values") or []
+    where = {"path": table.path, "column": column["name"]}
+    if not values or there < FEWEST_ROWS:
+        return
+    if values[0][1] > MOST_ONE_SIDED * there and column["distinct"] > 1:
+        yield problem("one_sided", "attention", count=values[0][1], of=there, **where)
+    elif values[-1][1] < RAREST * there:
+        yield problem("rare_label", "note", count=values[-1][1], of=there, **where)
+
+
+def _empty_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[Json]:
+    if table.kind == "text" or len(table.columns) > 1_000:  # noqa: PLR2004
+        return
+    cells = ", ".join(f"nullif(trim({quoted(name)}::VARCHAR), '')" for name in table.columns)
+    where = f"FROM {table.view} WHERE coalesce({cells}) IS NULL"
+    yield from _places(connection, table, where, "empty_rows", "")
+
+
+def _long_rows(
+    connection: duckdb.DuckDBPyConnection, table: Table, context_tokens: int
+) -> Iterator[Json]:
+    names = table.texts()[:50]
+    if not names or table.kind == "text":
+        return
+    length = " + ".join(f"coalesce(length({quoted(name)}), 0)" for name in names)
+    where = f"FROM {table.view} WHERE {length} > {context_tokens * CHARACTERS_PER_TOKEN}"
+    for told in _places(connection, table, where, "long_rows", ""):
+        told["facts"]["tokens"] = context_tokens
+        yield told
+
+
+def _places(
+    connection: duckdb.DuckDBPyConnection, table: Table, where: str, code: str, column: str
+) -> Iterator[Json]:
+    counted = connection.execute(f"SELECT count(*) {where}").fetchone()
+    if not counted or not counted[0]:
+        return
+    rows = connection.execute(f"SELECT _row {where} ORDER BY _row LIMIT {MOST_ROWS}").fetchall()
+    severity = "note" if code == "far_out" else "attention"
+    yield problem(code, severity, path=table.path, column=column,
+                  rows=[row[0] for row in rows], count=counted[0])  # fmt: skip

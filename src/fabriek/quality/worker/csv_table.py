@@ -1,0 +1,153 @@
+"""A CSV brought in with the types that its beginning suggests; what does not fit is told."""
+
+from pathlib import Path
+
+import duckdb
+
+from fabriek.quality.worker import dialect, lines
+from fabriek.quality.worker.dialect import Dialect
+from fabriek.quality.worker.engine import quoted_text
+from fabriek.quality.worker.job import Job, Trouble, problem
+from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+
+MOST_COLUMNS = 5_000
+MOST_REJECTS = 100_000
+WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
+SAMPLE_ROWS = 20_480
+
+
+def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
+    scan = lines.scan(at, job.temporary, blank_counts=False)
+    tell_of_bytes(table, scan)
+    found = dialect.of(scan.at)
+    table.delimiter, table.has_heading = found.delimiter, found.has_heading
+    if len(found.names) > MOST_COLUMNS:
+        raise Trouble("too_many_columns", count=len(found.names))
+    if not found.names:
+        raise Trouble("no_rows")
+    if not found.has_heading:
+        table.problems.append(problem("no_heading", "attention", path=table.path))
+    if job.asked["kind"] == "treat":
+        # What is written anew keeps every sign of every cell: no types, no rounding.
+        _ingest(connection, table, _csv_source(scan.at, found, set(found.names)))
+        if _rejects(connection, "UNQUOTED VALUE") or _is_swallowed(connection, table, scan.at):
+            raise Trouble("open_quote")
+        return
+    _read_csv(connection, table, scan.at, found)
+
+
+def _read_csv(
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path, found: Dialect
+) -> None:
+    """Read with the types that the beginning suggests; again where that was wrong."""
+    if _is_readable(connection, table, at, found):
+        _correct_types(connection, table, at, found)
+    if _rejects(connection, "UNQUOTED VALUE") or _is_swallowed(connection, table, at):
+        table.problems.append(problem("open_quote", "wrong", path=table.path))
+        _ingest(connection, table, _csv_source(at, found, set(found.names), quote=""))
+    _tell_of_rejects(connection, table, found)
+
+
+def _is_readable(
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path, found: Dialect
+) -> bool:
+    """Read it as it looks; where DuckDB cannot make that out, as text from end to end."""
+    try:
+        _ingest(connection, table, _csv_source(at, found, set()))
+    except duckdb.InvalidInputException:
+        _ingest(connection, table, _csv_source(at, found, set(found.names)))
+        return False
+    return True
+
+
+def _correct_types(
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path, found: Dialect
+) -> None:
+    wrong = _rejects(connection, "CAST")
+    room = max(1, int(count(connection, stored(table)) * WRONG_TYPE_SHARE))
+    as_text = {name for name, (often, _lines) in wrong.items() if often > room}
+    if not as_text:
+        return
+    table.problems += [
+        problem("mixed_types", "attention", path=table.path, column=name,
+                rows=_as_rows(found, wrong[name][1]), count=wrong[name][0])
+        for name in sorted(as_text)
+    ]  # fmt: skip
+    _ingest(connection, table, _csv_source(at, found, as_text))
+
+
+def _csv_source(at: Path, found: Dialect, as_text: set[str], *, quote: str = '"') -> str:
+    """Say how to read it. With all columns as text nothing is left to be guessed."""
+    given = (
+        f"delim={quoted_text(found.delimiter)}, quote={quoted_text(quote)}, "
+        f"escape={quoted_text(quote)}, header={str(found.has_heading).lower()}, "
+        f"max_line_size={lines.LINE_BYTES}, strict_mode=true, store_rejects=true, "
+        f"rejects_limit={MOST_REJECTS}"
+    )
+    types = ", ".join(
+        f"{quoted_text(name)}: 'VARCHAR'" for name in found.names if name in as_text
+    )
+    if len(as_text) == len(found.names):
+        guessed = f"auto_detect=false, columns={{{types}}}"
+    else:
+        names = ", ".join(quoted_text(name) for name in found.names)
+        guessed = f"sample_size={SAMPLE_ROWS}, names=[{names}]"
+        guessed += f", types={{{types}}}" if types else ""
+    return f"read_csv({quoted_text(at)}, {given}, {guessed})"
+
+
+def _ingest(connection: duckdb.DuckDBPyConnection, table: Table, source: str) -> None:
+    for name in ("reject_errors", "reject_scans"):
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+    connection.execute(f"CREATE OR REPLACE TABLE {stored(table)} AS FROM {source}")
+    view_of(connection, table)
+
+
+def _rejects(
+    connection: duckdb.DuckDBPyConnection, kind: str
+) -> dict[str, tuple[int, list[int]]]:
+    """Give by column how many values did not fit, and the first lines where."""
+    if not _has_rejects(connection):
+        return {}
+    found = connection.execute(
+        "SELECT coalesce(column_name, ''), count(DISTINCT line), list(DISTINCT line)[:20] "
+        "FROM reject_errors WHERE error_type::VARCHAR = ? GROUP BY 1",
+        [kind],
+    ).fetchall()
+    return {name: (often, sorted(places)) for name, often, places in found}
+
+
+def _has_rejects(connection: duckdb.DuckDBPyConnection) -> bool:
+    asked = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"
+    found = connection.execute(asked).fetchone()
+    return bool(found and found[0])
+
+
+def _is_swallowed(connection: duckdb.DuckDBPyConnection, table: Table, at: Path) -> bool:
+    """Tell whether a quote that never closes ate the rows below it."""
+    rows = count(connection, stored(table))
+    with at.open("rb") as file:
+        head = file.read(2**20)
+    return rows * 3 < head.count(b"\n") - 1 and head.count(b'"') % 2 == 1
+
+
+def _tell_of_rejects(
+    connection: duckdb.DuckDBPyConnection, table: Table, found: Dialect
+) -> None:
+    for kind, code, severity in (
+        ("MISSING COLUMNS", "ragged", "wrong"),
+        ("TOO MANY COLUMNS", "ragged", "wrong"),
+        ("LINE SIZE OVER MAXIMUM", "long_lines", "wrong"),
+        ("CAST", "odd_values", "attention"),
+    ):
+        for name, (often, places) in _rejects(connection, kind).items():
+            rows = _as_rows(found, places)
+            column = name if kind == "CAST" else ""
+            told = problem(
+                code, severity, path=table.path, column=column, rows=rows, count=often
+            )
+            table.problems.append(told)
+
+
+def _as_rows(found: Dialect, numbers: list[int]) -> list[int]:
+    return [max(1, number - found.has_heading) for number in numbers]

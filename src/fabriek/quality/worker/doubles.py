@@ -1,0 +1,148 @@
+"""The same row twice, and rows of a test that are in the training too."""
+
+import re
+from collections.abc import Sequence
+
+import duckdb
+
+from fabriek.quality.worker.engine import quoted
+from fabriek.quality.worker.job import Json, problem
+from fabriek.quality.worker.table import Table
+
+FEWEST_CHARACTERS = 32
+AT_ONCE = 5_000
+MOST_PAIRS = 20
+MOST_COLUMNS = 200
+TRAIN = "train"
+SPLITS = {
+    "train": TRAIN, "training": TRAIN, "test": "test", "tests": "test", "testing": "test",
+    "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
+    "eval": "validation", "evaluation": "validation", "heldout": "validation",
+}  # fmt: skip
+
+
+def split_of(path: str) -> str:
+    """Read off a path whether it is there to learn from or to test with; "" says neither."""
+    for part in reversed(path.casefold().split("/")):
+        for word in re.split(r"[^a-z]+", part):
+            if word in SPLITS:
+                return SPLITS[word]
+    return ""
+
+
+def exact(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
+    """Compare all rows by a hash of what stands in them, in whichever file they are."""
+    connection.execute(
+        "CREATE OR REPLACE TABLE fingerprints (file INTEGER, row BIGINT, print UHUGEINT)"
+    )
+    for number, table in enumerate(tables):
+        connection.execute(
+            f"INSERT INTO fingerprints SELECT {number}, _row, {_print(table)} "  # noqa: S608
+            f"FROM {table.view} WHERE {_is_something(table)}"
+        )
+    connection.execute(
+        "CREATE OR REPLACE TABLE doubles AS SELECT print, count(*) AS often, "
+        "min(file * 1000000000000 + row) AS first FROM fingerprints GROUP BY 1 "
+        "HAVING count(*) > 1"
+    )
+    return [
+        told
+        for number, table in enumerate(tables)
+        if (told := _exact_in(connection, tables, number, table))
+    ]
+
+
+def _exact_in(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], number: int, table: Table
+) -> Json | None:
+    """Tell of the rows of one file that stood somewhere before."""
+    found = connection.execute(
+        "SELECT row, first FROM fingerprints JOIN doubles USING (print) "
+        "WHERE file = ? AND first <> file * 1000000000000 + row ORDER BY row LIMIT 20",
+        [number],
+    ).fetchall()
+    if not found:
+        return None
+    counted = connection.execute(
+        "SELECT count(*) FROM fingerprints JOIN doubles USING (print) "
+        "WHERE file = ? AND first <> file * 1000000000000 + row",
+        [number],
+    ).fetchone()
+    told = problem("same_rows", "attention", path=table.path, rows=[row for row, _at in found],
+                   count=counted[0] if counted else 0)  # fmt: skip
+    told["pairs"] = [[row, *_place(tables, first)] for row, first in found]
+    return told
+
+
+def leaks(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
+    """Tell which rows kept apart for testing are rows of the training as well."""
+    training = [at for at, table in enumerate(tables) if split_of(table.path) == TRAIN]
+    told = []
+    for number, table in enumerate(tables):
+        if not training or split_of(table.path) in {"", TRAIN}:
+            continue
+        among = (
+            "FROM fingerprints t WHERE t.file = ? AND t.print IN "  # noqa: S608  our own numbers
+            f"(SELECT print FROM fingerprints WHERE file IN ({', '.join(map(str, training))}))"
+        )
+        rows = connection.execute(
+            f"SELECT t.row {among} ORDER BY 1 LIMIT 20", [number]
+        ).fetchall()
+        counted = connection.execute(f"SELECT count(*) {among}", [number]).fetchone()
+        if rows and counted:
+            told.append(problem("leak", "wrong", path=table.path, rows=[r[0] for r in rows],
+                                count=counted[0], of=table.rows))  # fmt: skip
+    return told
+
+
+def _print(table: Table) -> str:
+    """Hash the row as text, columns by name: the same row in a CSV and in JSON is the same."""
+    names = sorted(table.columns)[:MOST_COLUMNS]
+    cells = ", ".join(f"coalesce({quoted(name)}::VARCHAR, '')" for name in names)
+    return f"md5_number(concat_ws(chr(31), {cells}))"
+
+
+def _is_something(table: Table) -> str:
+    """Leave out rows of nothing, and texts of a few signs: an empty line is no double."""
+    if table.kind == "text":
+        return f"length(text) >= {FEWEST_CHARACTERS}"
+    names = list(table.columns)[:MOST_COLUMNS]
+    return (
+        "coalesce(" + ", ".join(f"{quoted(name)}::VARCHAR" for name in names) + ") IS NOT NULL"
+    )
+
+
+def _place(tables: Sequence[Table], first: int) -> tuple[str, int]:
+    file, row = divmod(first, 1_000_000_000_000)
+    return tables[file].path, row
+
+
+def differing_answers(connection: duckdb.DuckDBPyConnection, table: Table) -> Json | None:
+    """Tell where the same question has more than one answer."""
+    names = {name.casefold(): name for name in table.columns}
+    pair = next(((q, a) for q, a in QUESTIONS if q in names and a in names), None)
+    if pair is None:
+        return None
+    question, answer = (f"lower(trim({quoted(names[word])}::VARCHAR))" for word in pair)
+    if extra := names.get("input") if pair[0] == "instruction" else None:
+        question = f"concat_ws(chr(31), {question}, {quoted(extra)}::VARCHAR)"
+    rows = connection.execute(
+        f"SELECT list(_row ORDER BY _row)[:20] FROM {table.view} WHERE {question} <> '' "  # noqa: S608
+        f"GROUP BY {question} HAVING count(DISTINCT {answer}) > 1 ORDER BY min(_row)"
+    ).fetchmany(AT_ONCE)
+    if not rows:
+        return None
+    places = sorted(row for group in rows for row in group[0])
+    return problem("differing_answers", "attention", path=table.path, rows=places[:MOST_PAIRS],
+                   count=len(rows))  # fmt: skip
+
+
+QUESTIONS = (
+    ("prompt", "completion"),
+    ("question", "answer"),
+    ("instruction", "output"),
+    ("vraag", "antwoord"),
+    ("input", "label"),
+    ("text", "label"),
+    ("input", "output"),
+)

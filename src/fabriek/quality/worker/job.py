@@ -1,0 +1,108 @@
+"""What the worker is asked, and how it tells how far it is: plain files in its own folder."""
+
+import json
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+ASKED, PROGRESS, RESULT = "job.json", "progress.json", "result.json"
+FILES, MADE, TEMPORARY = "files", "made", "tmp"
+TELL_EVERY_S = 0.5
+
+Json = dict[str, Any]
+
+
+class Trouble(Exception):
+    """The work cannot go on: a code that is told in words elsewhere, never a value of a row."""
+
+    def __init__(self, code: str, **facts: str | int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.facts = facts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """One file: `path` is how people name it, `at` where it lies under a number of ours."""
+
+    path: str
+    at: Path
+    size_bytes: int
+
+
+@dataclass(kw_only=True, slots=True)
+class Job:
+    folder: Path
+    asked: Json
+    files: list[Given]
+    secret: str = ""  # the key of pseudonyms: handed over, never written down
+    told_at: float = field(default=0.0)
+
+    @classmethod
+    def read(cls, folder: Path) -> "Job":
+        asked = json.loads((folder / ASKED).read_text())
+        files = [
+            Given(
+                path=one["path"], at=folder / FILES / one["name"], size_bytes=one["size_bytes"]
+            )
+            for one in asked["files"]
+        ]
+        return cls(folder=folder, asked=asked, files=files)
+
+    @property
+    def temporary(self) -> Path:
+        return self.folder / TEMPORARY
+
+    @property
+    def memory_bytes(self) -> int:
+        return int(self.asked["memory_bytes"])
+
+    @property
+    def disk_bytes(self) -> int:
+        return int(self.asked["disk_bytes"])
+
+    def tell(self, doing: str, *, done: int = 0, of: int = 0, path: str = "") -> None:
+        """Say what is being done; not more often than somebody looks."""
+        now = time.monotonic()
+        if now - self.told_at < TELL_EVERY_S and done:
+            return
+        self.told_at = now
+        _write(self.folder / PROGRESS, {"doing": doing, "done": done, "of": of, "path": path})
+
+    def finish(self, result: Json) -> None:
+        _write(self.folder / RESULT, result)
+
+
+def _write(path: Path, told: Json) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+    part.replace(path)
+
+
+def problem(
+    code: str,
+    severity: str,
+    *,
+    path: str = "",
+    column: str = "",
+    rows: list[int] | None = None,
+    count: int = 0,
+    **facts: str | float,
+) -> Json:
+    """Write a problem down: where it is and how often, never what stands there."""
+    return {
+        "code": code,
+        "severity": severity,
+        "path": path,
+        "column": column,
+        "rows": rows or [],
+        "count": count or len(rows or []),
+        "facts": facts,
+    }
+
+
+def free_bytes(folder: Path) -> int:
+    told = os.statvfs(folder)
+    return told.f_bavail * told.f_frsize

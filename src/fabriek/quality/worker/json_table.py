@@ -1,0 +1,116 @@
+"""JSON and JSON lines brought in: a column for each name, what is nested as the text it is."""
+
+import json
+from pathlib import Path
+
+import duckdb
+
+from fabriek.quality.worker import lines
+from fabriek.quality.worker.engine import quoted, quoted_text
+from fabriek.quality.worker.job import Job, Trouble, problem
+from fabriek.quality.worker.table import Table, stored, tell_of_bytes
+
+MOST_SUSPECTS = 100_000
+OBJECT_BYTES = lines.LINE_BYTES
+
+
+def load_lines(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
+    scan = lines.scan(at, job.temporary, blank_counts=True)
+    tell_of_bytes(table, scan)
+    at = scan.at
+    try:
+        connection.execute(_lines_source(table, at))
+    except (duckdb.BinderException, duckdb.InvalidInputException):
+        # A line that is no object stops all others: those lines go, and are told.
+        at, broken = _objects_only(at, job.temporary)
+        _tell_of_broken(table, broken)
+        connection.execute(_lines_source(table, at))
+    _as_text(connection, table)
+    _tell_of_broken(table, _broken_lines(connection, table, at))
+
+
+def _lines_source(table: Table, at: Path) -> str:
+    return (
+        f"CREATE OR REPLACE TABLE {stored(table)} AS FROM read_json({quoted_text(at)}, "
+        f"format='newline_delimited', ignore_errors=true, maximum_object_size={OBJECT_BYTES}, "
+        "maximum_depth=1, sample_size=-1, records='true', convert_strings_to_integers=false)"
+    )
+
+
+def _tell_of_broken(table: Table, broken: lines.Places) -> None:
+    if broken.count:
+        table.problems.append(
+            problem(
+                "broken_json", "wrong", path=table.path, rows=broken.rows, count=broken.count
+            )
+        )
+
+
+def _objects_only(at: Path, folder: Path) -> tuple[Path, lines.Places]:
+    target, broken, some = folder / f"{at.name}.objects", lines.Places(), False
+    with at.open("rb") as file, target.open("wb") as out:
+        for number, line in enumerate(file, start=1):
+            is_object = _is_object(line)
+            some = some or is_object
+            if not is_object:
+                broken.add(number)
+            out.write(line if is_object else b"{}\n")
+    if not some:
+        raise Trouble("broken_json")
+    return target, broken
+
+
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _broken_lines(
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path
+) -> lines.Places:
+    """Find lines that gave nothing at all, though there is something on them."""
+    names = [row[0] for row in connection.execute(f"DESCRIBE {stored(table)}").fetchall()]
+    empty = " AND ".join(f"{quoted(name)} IS NULL" for name in names)
+    asked = f"SELECT rowid + 1 FROM {stored(table)} WHERE {empty} LIMIT {MOST_SUSPECTS}"  # noqa: S608
+    suspects = {row[0] for row in connection.execute(asked).fetchall()}
+    broken = lines.Places()
+    if not suspects:
+        return broken
+    with at.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if number in suspects and line.strip() not in {b"{}", b"null"}:
+                broken.add(number)
+    return broken
+
+
+def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
+    scan = lines.scan(at, job.temporary, blank_counts=False)
+    tell_of_bytes(table, scan)
+    given = f"maximum_object_size={OBJECT_BYTES}, maximum_depth=1, sample_size=-1"
+    where = quoted_text(scan.at)
+    tried = [f"read_json({where}, format={kind}, {given})" for kind in ("'array'", "'auto'")]
+    for source in tried:
+        try:
+            connection.execute(f"CREATE OR REPLACE TABLE {stored(table)} AS FROM {source}")
+        except (duckdb.InvalidInputException, duckdb.ConversionException):
+            continue
+        _as_text(connection, table)
+        return
+    raise Trouble("broken_json")
+
+
+def _as_text(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """See what is nested as the text it is."""
+    described = connection.execute(f"DESCRIBE {stored(table)}").fetchall()
+    shown = ", ".join(
+        f"{quoted(name)}::VARCHAR AS {quoted(name)}"
+        if kind in {"JSON", "UUID"}
+        else quoted(name)
+        for name, kind, *_rest in described
+    )
+    connection.execute(
+        f"CREATE OR REPLACE VIEW {table.view} AS SELECT {shown}, rowid + 1 AS _row "  # noqa: S608
+        f"FROM {stored(table)}"
+    )

@@ -1,0 +1,175 @@
+"""One look at a revision: every file by its kind, then all of them together."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import duckdb
+
+from fabriek.quality.worker import (
+    checks,
+    columns,
+    doubles,
+    engine,
+    kinds,
+    media,
+    near,
+    privacy,
+    rules,
+    tables,
+    texts,
+)
+from fabriek.quality.worker.job import Given, Job, Json, Trouble, problem
+from fabriek.quality.worker.names import Names
+from fabriek.quality.worker.table import Table
+
+MOST_TABLES = 300
+OF_ROWS = ("csv", "jsonl", "json", "parquet", "text")
+MOST_PROBLEMS = 500
+PREVIEW_ROWS = 5
+
+
+def look(job: Job, names: Names) -> Json:
+    by_kind: dict[str, list[Given]] = defaultdict(list)
+    for file in job.files:
+        by_kind[kinds.kind_of(file)].append(file)
+    result: Json = {
+        "rules": rules.CURRENT,
+        "names": _names_said(job, names),
+        "kinds": {kind: len(files) for kind, files in by_kind.items()},
+    }
+    problems = _unread(by_kind)
+    result |= _tables(job, by_kind, names, problems)
+    for kind, read in (("image", media.pictures), ("audio", media.sounds)):
+        if by_kind[kind]:
+            result[kind], found = read(by_kind[kind], job)
+            problems += found
+    order = {"wrong": 0, "attention": 1, "note": 2}
+    problems.sort(key=lambda one: (order[one["severity"]], one["path"], one["code"]))
+    result["problems"] = problems[:MOST_PROBLEMS]
+    result["problem_count"] = len(problems)
+    return result
+
+
+def _names_said(job: Job, names: Names) -> str:
+    if not names.are_read:
+        return "absent" if not job.asked.get("names") else "failed"
+    return "all" if job.asked.get("all_names") else "sampled"
+
+
+def _unread(by_kind: dict[str, list[Given]]) -> list[Json]:
+    """Tell of files that are not opened: pickles, archives."""
+    told = []
+    if pickles := by_kind["pickle"]:
+        one = problem("pickle", "wrong", count=len(pickles))
+        told.append(one | {"paths": [file.path for file in pickles[:20]]})
+    for file in by_kind["zip"]:
+        wrong, _names = kinds.inside_zip(file.at)
+        code = {"bomb": "bomb", "broken_zip": "broken_zip", "pickle": "pickle_in_zip"}.get(
+            wrong
+        )
+        severity = "wrong" if code else "note"
+        told.append(problem(code or "archive", severity, path=file.path))
+    if others := by_kind["other"]:
+        one = problem("not_read", "note", count=len(others))
+        told.append(one | {"paths": [file.path for file in others[:20]]})
+    return told
+
+
+def _tables(
+    job: Job, by_kind: dict[str, list[Given]], names: Names, problems: list[Json]
+) -> Json:
+    given = sorted(
+        ((kind, file) for kind in OF_ROWS for file in by_kind[kind]),
+        key=lambda one: one[1].path,
+    )
+    if len(given) > MOST_TABLES:
+        problems.append(problem("many_files", "note", count=len(given), of=MOST_TABLES))
+    connection = engine.connect(job)
+    files, findings, read = [], [], []
+    for number, (kind, file) in enumerate(given[:MOST_TABLES], start=1):
+        job.tell("tables", done=number, of=min(len(given), MOST_TABLES), path=file.path)
+        try:
+            table = tables.load(connection, job, file, kind, number=number)
+            told, found = _one(connection, job, table, names)
+        except (Trouble, duckdb.Error) as error:
+            trouble = error if isinstance(error, Trouble) else engine.trouble_of(error)
+            problems.append(problem(trouble.code, "wrong", path=file.path, **trouble.facts))
+            files.append({"path": file.path, "kind": kind, "broken": trouble.code})
+            continue
+        problems += told.pop("problems")
+        files.append(told)
+        findings += found
+        read.append(table)
+    result = {"files": files, "findings": findings}
+    if read:
+        result |= _together(connection, job, read, files, problems)
+    return result
+
+
+def _one(
+    connection: duckdb.DuckDBPyConnection, job: Job, table: Table, names: Names
+) -> tuple[Json, list[Json]]:
+    """Profile one file; what is personal loses its values before anything is written down."""
+    profiled = columns.profile(connection, table)
+    problems = [*table.problems]
+    problems += checks.of(
+        connection, table, profiled, context_tokens=job.asked["context_tokens"]
+    )
+    if differing := doubles.differing_answers(connection, table):
+        problems.append(differing)
+    job.tell("personal", path=table.path)
+    found = privacy.scan(connection, table, names, all_names=bool(job.asked.get("all_names")))
+    personal = {one["column"] for one in found}
+    shown = [
+        columns.without_values(column) if column["name"] in personal else column
+        for column in profiled
+    ]
+    told: Json = {
+        "path": table.path,
+        "kind": table.kind,
+        "rows": table.rows,
+        "encoding": table.encoding,
+        "delimiter": table.delimiter,
+        "split": doubles.split_of(table.path),
+        "columns": shown,
+        "column_count": len(table.columns),
+        "characters": sum(column.get("characters", 0) for column in profiled),
+        "problems": problems,
+    }
+    return told, found
+
+
+def _together(
+    connection: duckdb.DuckDBPyConnection,
+    job: Job,
+    read: list[Table],
+    files: list[Json],
+    problems: list[Json],
+) -> Json:
+    job.tell("doubles")
+    problems += doubles.exact(connection, read)
+    problems += doubles.leaks(connection, read)
+    job.tell("near")
+    problems += near.near(connection, read)
+    job.tell("languages")
+    sampled = [text for table in read for text in texts.samples(connection, table)]
+    characters = sum(file.get("characters", 0) for file in files)
+    tokenizer = job.asked.get("tokenizer")
+    result: Json = {
+        "rows": sum(table.rows for table in read),
+        "characters": characters,
+        "tokens": texts.tokens(
+            sampled, characters=characters, tokenizer=Path(tokenizer) if tokenizer else None
+        ),
+        "splits": _splits(read),
+    }
+    result["languages"] = texts.languages(sampled)
+    return result
+
+
+def _splits(read: list[Table]) -> Json:
+    counted: dict[str, int] = defaultdict(int)
+    for table in read:
+        if split := doubles.split_of(table.path):
+            counted[split] += table.rows
+    return dict(counted)

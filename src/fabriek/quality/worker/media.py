@@ -1,0 +1,190 @@
+"""Pictures and sounds by their headers only: nothing is decoded, so nothing can explode."""
+
+import hashlib
+import struct
+import wave
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fabriek.quality.worker.job import Given, Job, Json, problem
+
+HEAD_BYTES = 2**16
+MOST_NAMED = 20
+BOMB_PIXELS = 100_000_000
+TINY_PIXELS = 32
+CHUNK_BYTES = 2**20
+JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+
+Size = tuple[str, int, int]
+
+
+def pictures(files: Sequence[Given], job: Job) -> tuple[Json, list[Json]]:
+    """Tell formats and sizes, and which files are broken, the same, tiny or too large."""
+    formats: Counter[str] = Counter()
+    sizes: list[tuple[int, int]] = []
+    wrong: dict[str, list[str]] = defaultdict(list)
+    for at, file in enumerate(files, start=1):
+        job.tell("pictures", done=at, of=len(files))
+        found = size_of(file.at)
+        if found is None:
+            wrong["broken_picture"].append(file.path)
+            continue
+        kind, width, height = found
+        formats[kind] += 1
+        sizes.append((width, height))
+        if width * height > BOMB_PIXELS:
+            wrong["huge_picture"].append(file.path)
+        elif min(width, height) < TINY_PIXELS:
+            wrong["tiny_picture"].append(file.path)
+    told = {"count": len(files), "formats": dict(formats.most_common())}
+    if sizes:
+        widths, heights = zip(*sizes, strict=True)
+        told |= {"widths": _spread(widths), "heights": _spread(heights)}
+    problems = [_named(code, names) for code, names in wrong.items()]
+    return told, problems + _same("same_pictures", files, job)
+
+
+def sounds(files: Sequence[Given], job: Job) -> tuple[Json, list[Json]]:
+    """Tell how long WAV files are and at which rate; of others only that they are there."""
+    rates: Counter[int] = Counter()
+    lengths: list[float] = []
+    broken: list[str] = []
+    others = 0
+    for file in files:
+        if not file.path.casefold().endswith(".wav"):
+            others += 1
+            continue
+        try:
+            with wave.open(str(file.at)) as sound:
+                rate, frames = sound.getframerate(), sound.getnframes()
+                size = frames * sound.getnchannels() * sound.getsampwidth()
+        except (wave.Error, EOFError, OSError, struct.error):
+            broken.append(file.path)
+            continue
+        if not rate or size > file.size_bytes:
+            broken.append(file.path)
+            continue
+        rates[rate] += 1
+        lengths.append(frames / rate)
+    told: Json = {"count": len(files), "not_read": others, "rates": dict(rates.most_common(10))}
+    if lengths:
+        told |= {"seconds": sum(lengths), "lengths": _spread(lengths)}
+    problems = [_named("broken_sound", broken)] if broken else []
+    if len(rates) > 1:
+        problems.append(problem("mixed_rates", "attention", count=len(rates)))
+    return told, problems + _same("same_sounds", files, job)
+
+
+def size_of(path: Path) -> Size | None:
+    """Read format, width and height out of the header; None for what is broken or unknown."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+        file.seek(0, 2)
+        size = file.tell()
+    for start, read in READERS:
+        if head.startswith(start):
+            try:
+                found = read(head)
+            except (struct.error, IndexError):
+                return None
+            is_sound = found and found[1] > 0 and found[2] > 0 and size > len(start)
+            return found if is_sound and _ends_well(path, found[0], size) else None
+    return None
+
+
+def _ends_well(path: Path, kind: str, size: int) -> bool:
+    """See whether the file was cut off: these two formats say where they end."""
+    ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
+    if kind not in ends:
+        return True
+    with path.open("rb") as file:
+        file.seek(max(0, size - 64))
+        return ends[kind] in file.read()
+
+
+def _png(head: bytes) -> Size | None:
+    if head[12:16] != b"IHDR":
+        return None
+    width, height = struct.unpack(">II", head[16:24])
+    return "PNG", width, height
+
+
+def _gif(head: bytes) -> Size | None:
+    width, height = struct.unpack("<HH", head[6:10])
+    return "GIF", width, height
+
+
+def _bmp(head: bytes) -> Size | None:
+    width, height = struct.unpack("<ii", head[18:26])
+    return "BMP", width, abs(height)
+
+
+def _jpeg(head: bytes) -> Size | None:
+    at = 2
+    while at + 9 < len(head):
+        if head[at] != 0xFF:  # noqa: PLR2004
+            return None
+        marker = head[at + 1]
+        (length,) = struct.unpack(">H", head[at + 2 : at + 4])
+        if marker in JPEG_SIZES:
+            height, width = struct.unpack(">HH", head[at + 5 : at + 9])
+            return "JPEG", width, height
+        at += 2 + max(2, length)
+    return None
+
+
+def _webp(head: bytes) -> Size | None:
+    kind = head[12:16]
+    if head[8:12] != b"WEBP":
+        return None
+    if kind == b"VP8X":
+        width = int.from_bytes(head[24:27], "little") + 1
+        return "WEBP", width, int.from_bytes(head[27:30], "little") + 1
+    if kind == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return "WEBP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    width, height = struct.unpack("<HH", head[26:30])
+    return "WEBP", width & 0x3FFF, height & 0x3FFF
+
+
+READERS: tuple[tuple[bytes, Callable[[bytes], Size | None]], ...] = (
+    (b"\x89PNG\r\n\x1a\n", _png),
+    (b"\xff\xd8\xff", _jpeg),
+    (b"GIF8", _gif),
+    (b"BM", _bmp),
+    (b"RIFF", _webp),
+)
+
+
+def _same(code: str, files: Sequence[Given], job: Job) -> list[Json]:
+    """Find files with the same bytes; only those of one size are read."""
+    by_size: dict[int, list[Given]] = defaultdict(list)
+    for file in files:
+        by_size[file.size_bytes].append(file)
+    again: list[str] = []
+    for some in by_size.values():
+        seen: set[bytes] = set()
+        for file in some if len(some) > 1 else []:
+            job.tell("same_files", path=file.path)
+            digest = _digest(file.at)
+            if digest in seen:
+                again.append(file.path)
+            seen.add(digest)
+    return [_named(code, again, "attention")] if again else []
+
+
+def _digest(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
+
+
+def _named(code: str, names: list[str], severity: str = "wrong") -> Json:
+    told = problem(code, severity, count=len(names))
+    told["paths"] = sorted(names)[:MOST_NAMED]
+    return told
+
+
+def _spread(values: Sequence[float]) -> Json:
+    ordered = sorted(values)
+    return {"min": ordered[0], "middle": ordered[len(ordered) // 2], "max": ordered[-1]}

@@ -1,0 +1,64 @@
+"""Names of people in text: asked of a program of its own that stays resident.
+
+`deduce` (LGPL) needs a `regex` that others here cannot have beside it, and 7 seconds to start:
+it lives in an environment of its own, made by `make .venv/names`. Without it names are not
+looked for, and the result says so.
+"""
+
+import json
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+SERVER = Path(__file__).parent / "names_server.py"
+MOST_CHARACTERS = 20_000
+
+
+class Names:
+    """Ask line by line; a program that stopped answering reads no more names."""
+
+    def __init__(self, asked: Sequence[str], *, memory_bytes: int) -> None:
+        self.process: subprocess.Popen[str] | None = None
+        self.are_read = False
+        if asked:
+            self._start(list(asked), memory_bytes)
+
+    def found(self, text: str) -> list[tuple[int, int]]:
+        """Give where names stand, as (start, end)."""
+        if not self.are_read or self.process is None:
+            return []
+        answer = self._ask({"text": text[:MOST_CHARACTERS]})
+        return [(start, end) for start, end in answer] if isinstance(answer, list) else []
+
+    def close(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+    def _start(self, asked: list[str], memory_bytes: int) -> None:
+        python, cache = asked
+        try:
+            self.process = subprocess.Popen(
+                [python, "-I", "-B", str(SERVER), cache, str(memory_bytes)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+                env={},
+                encoding="utf-8",
+            )
+        except OSError:
+            return
+        self.are_read = True
+        self.are_read = self._ask({}) == "ready"
+
+    def _ask(self, question: dict[str, str]) -> object:
+        if self.process is None or not self.process.stdin or not self.process.stdout:
+            return None
+        try:
+            self.process.stdin.write(json.dumps(question) + "\n")
+            self.process.stdin.flush()
+            return json.loads(self.process.stdout.readline())
+        except (OSError, ValueError):
+            self.are_read = False
+            return None

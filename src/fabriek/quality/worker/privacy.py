@@ -1,0 +1,202 @@
+"""Looks for personal data: counts and places, never the values.
+
+Two steps: DuckDB sorts out the rows that have a chance, at memory speed; checksums and the
+words around are looked at in Python. What a column's name gives away needs no reading at all.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import duckdb
+
+from fabriek.quality.worker import rules
+from fabriek.quality.worker.columns import kind_of
+from fabriek.quality.worker.engine import quoted
+from fabriek.quality.worker.job import Json
+from fabriek.quality.worker.lines import Places
+from fabriek.quality.worker.names import Names
+from fabriek.quality.worker.table import TEXT, Table
+
+AT_ONCE = 10_000
+# Looked at one by one, spread over the file; with more candidates the count is an estimate.
+MOST_CHECKED = 300_000
+NAMES_SAMPLED = 2_000
+WRITTEN_CHARACTERS = 15
+# Random numbers of nine digits pass the 11-test once in eleven: half of them never do.
+FILLS_SHARE = 0.5
+FEWEST_TO_FILL = 10
+DIGITS_LOW, DIGITS_HIGH = 10**7, 10**9
+
+
+@dataclass(kw_only=True, slots=True)
+class Found:
+    """Places by kind in one column; each row that was looked at stands for `scale` rows."""
+
+    places: dict[str, Places] = field(default_factory=dict)
+    scale: float = 1.0
+
+    def add(self, kind: str, row: int) -> None:
+        self.places.setdefault(kind, Places()).add(row)
+
+
+def scan(
+    connection: duckdb.DuckDBPyConnection, table: Table, names: Names, *, all_names: bool
+) -> list[Json]:
+    """Give a finding for each kind in each column."""
+    findings: list[Json] = []
+    for column, sql_type in table.columns.items():
+        told = rules.current().told_by(column)
+        findings += _by_name(connection, table, column, told)
+        if sql_type == TEXT:
+            findings += _by_content(connection, table, column, told)
+            if names.are_read and "name" not in told:
+                findings += _names(connection, table, column, names, every=all_names)
+        elif kind_of(sql_type) == "number" and "bsn" not in told:
+            findings += _numbers(connection, table, column)
+    return findings
+
+
+def finding(
+    table: Table, column: str, kind: str, places: Places, *, by: str, scale: float = 1.0
+) -> Json:
+    return {
+        "kind": kind,
+        "path": table.path,
+        "column": column,
+        "rows": places.rows,
+        "count": round(places.count * scale),
+        "by": by,
+        "is_estimate": scale > 1,
+    }
+
+
+def _by_name(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, told: frozenset[str]
+) -> list[Json]:
+    """Believe a heading: all that stands below it counts."""
+    if not told:
+        return []
+    name = quoted(column)
+    there = f"FROM {table.view} WHERE {name} IS NOT NULL AND {name}::VARCHAR <> ''"
+    counted = connection.execute(f"SELECT count(*) {there}").fetchone()
+    if not counted or not counted[0]:
+        return []
+    rows = connection.execute(f"SELECT _row {there} ORDER BY _row LIMIT 20").fetchall()
+    places = Places(count=counted[0], rows=[row[0] for row in rows])
+    return [finding(table, column, kind, places, by="column") for kind in sorted(told)]
+
+
+def _by_content(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, told: frozenset[str]
+) -> list[Json]:
+    found = Found()
+    asked, found.scale = _candidates(connection, table, column)
+    for row, text in asked:
+        for kind in {hit.kind for hit in rules.current().hits(text)} - told:
+            found.add(kind, row)
+    for kind in _filling(connection, table, column) - told - found.places.keys():
+        found.places[kind] = _matching(connection, table, column, kind)
+    return [
+        finding(table, column, kind, places, by="content", scale=found.scale)
+        for kind, places in sorted(found.places.items())
+    ]
+
+
+def _candidates(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str
+) -> tuple[Iterator[tuple[int, str]], float]:
+    """Give rows with a chance, and how many each of them stands for."""
+    name, chance = quoted(column), rules.current().prefilter
+    where = f"FROM {table.view} WHERE regexp_matches({name}, ?)"
+    connection.execute(
+        f"CREATE OR REPLACE TABLE candidates AS SELECT _row, {name} AS said {where}",
+        [chance],
+    )
+    counted = connection.execute("SELECT count(*) FROM candidates").fetchone()
+    many = counted[0] if counted else 0
+    every = -(-many // MOST_CHECKED) if many else 1
+    asked = f"SELECT _row, said FROM candidates WHERE rowid % {every} = 0"  # noqa: S608
+    return _rows(connection.cursor(), asked), float(every)
+
+
+def _rows(cursor: duckdb.DuckDBPyConnection, asked: str) -> Iterator[tuple[int, str]]:
+    cursor.execute(asked)
+    while some := cursor.fetchmany(AT_ONCE):
+        yield from some
+
+
+def _filling(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -> set[str]:
+    """Tell which kinds fill the column, whatever it is called: most cells are one, whole."""
+    rows = connection.execute(
+        f"SELECT {quoted(column)} FROM {table.sample} WHERE {quoted(column)} <> '' LIMIT 2000"  # noqa: S608
+    ).fetchall()
+    if len(rows) < FEWEST_TO_FILL:
+        return set()
+    return {
+        rule.kind
+        for rule in rules.current().rules
+        if rule.fills_column
+        and sum(_is_whole(rule, row[0]) for row in rows) >= FILLS_SHARE * len(rows)
+    }
+
+
+def _is_whole(rule: rules.Rule, text: str) -> bool:
+    match = rule.pattern.fullmatch(text.strip())
+    return bool(match and rule.check(match[0]))
+
+
+def _matching(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, kind: str
+) -> Places:
+    rule = next(rule for rule in rules.current().rules if rule.kind == kind)
+    places, name = Places(), quoted(column)
+    asked = f"SELECT _row, {name}::VARCHAR FROM {table.view} WHERE {name} IS NOT NULL"  # noqa: S608
+    for row, text in _rows(connection.cursor(), f"{asked} LIMIT {MOST_CHECKED}"):
+        if _is_whole(rule, text):
+            places.add(row)
+    return places
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -> list[Json]:
+    """See whether a column of whole numbers is one of BSNs that lost their heading."""
+    name = quoted(column)
+    rows = connection.execute(
+        f"SELECT ({name})::VARCHAR FROM {table.sample} WHERE {name} IS NOT NULL "  # noqa: S608
+        f"AND {name} >= {DIGITS_LOW} AND {name} < {DIGITS_HIGH} AND {name} = floor({name}) "
+        "LIMIT 2000"
+    ).fetchall()
+    rule = next(rule for rule in rules.current().rules if rule.kind == "bsn")
+    passed = sum(_is_whole(rule, row[0].partition(".")[0]) for row in rows)
+    if len(rows) < FEWEST_TO_FILL or passed < FILLS_SHARE * len(rows):
+        return []
+    places = _matching(connection, table, column, "bsn")
+    return [finding(table, column, "bsn", places, by="content")] if places.count else []
+
+
+def _names(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    column: str,
+    names: Names,
+    *,
+    every: bool,
+) -> list[Json]:
+    """Read for names what people wrote: some rows of each column, or all when asked."""
+    name = quoted(column)
+    relation = table.view if every else table.sample
+    written = f"FROM {relation} WHERE length({name}) >= {WRITTEN_CHARACTERS}"
+    counted = connection.execute(
+        f"SELECT count(*) FROM {table.view} WHERE length({name}) >= {WRITTEN_CHARACTERS}"  # noqa: S608
+    ).fetchone()
+    limit = "" if every else f" ORDER BY hash(_row) LIMIT {NAMES_SAMPLED}"
+    places, seen = Places(), 0
+    for row, text in sorted(
+        connection.execute(f"SELECT _row, {name} {written}{limit}").fetchall()
+    ):
+        seen += 1
+        if names.found(text):
+            places.add(row)
+    if not places.count or not counted:
+        return []
+    scale = max(1.0, counted[0] / seen)
+    return [finding(table, column, "name", places, by="names", scale=scale)]

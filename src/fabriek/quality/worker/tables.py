@@ -1,0 +1,75 @@
+"""Files of rows brought into DuckDB, each by its own kind."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from fabriek.quality.worker import csv_table, json_table, lines
+from fabriek.quality.worker.csv_table import MOST_COLUMNS
+from fabriek.quality.worker.engine import quoted_text, trouble_of
+from fabriek.quality.worker.job import Given, Job, Trouble
+from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+
+LINES_AT_ONCE = 20_000
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection, job: Job, file: Given, kind: str, *, number: int
+) -> Table:
+    """Bring in one file.
+
+    Raises:
+        Trouble: it is broken from end to end, a bomb, or there is no room for it.
+    """
+    table = Table(path=file.path, kind=kind, view=f"view_{number}", columns={})
+    at = lines.unpacked(file.at, job.temporary, most_bytes=job.disk_bytes)
+    load_one = LOADS.get(kind)
+    try:
+        if load_one is None:
+            _parquet(connection, table, at)
+        else:
+            load_one(connection, table, at, job)
+        described = connection.execute(f"DESCRIBE {table.view}").fetchall()
+        table.columns = {row[0]: row[1] for row in described if row[0] != "_row"}
+        table.rows = count(connection, table.view)
+    except duckdb.Error as error:
+        raise trouble_of(error) from None
+    if len(table.columns) > MOST_COLUMNS:
+        raise Trouble("too_many_columns", count=len(table.columns))
+    return table
+
+
+def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, at: Path) -> None:
+    connection.execute(
+        f"CREATE VIEW {table.view} AS SELECT * EXCLUDE (file_row_number), "  # noqa: S608
+        "file_row_number + 1 AS _row FROM "
+        f"read_parquet({quoted_text(at)}, file_row_number=true)"
+    )
+
+
+def _text(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
+    scan = lines.scan(at, job.temporary, blank_counts=False)
+    tell_of_bytes(table, scan)
+    connection.execute(f"CREATE OR REPLACE TABLE {stored(table)} (text VARCHAR)")
+    for batch in _batches(scan.at):
+        connection.register("batch", pa.table({"text": batch}))
+        connection.execute(f"INSERT INTO {stored(table)} FROM batch")
+        connection.unregister("batch")
+    view_of(connection, table)
+
+
+def _batches(at: Path) -> Iterator[list[str | None]]:
+    with at.open(encoding="utf-8-sig", newline="\n") as file:
+        while some := list(islice(file, LINES_AT_ONCE)):
+            yield [line.rstrip("\r\n") or None for line in some]
+
+
+LOADS = {
+    "csv": csv_table.load,
+    "jsonl": json_table.load_lines,
+    "json": json_table.load,
+    "text": _text,
+}

@@ -1,0 +1,152 @@
+"""Models that a program pushed: a place for their files first, a model once they are whole."""
+
+import re
+from collections.abc import Mapping
+from functools import partial
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from fabriek.cases.models import Case
+from fabriek.datasets.models import Licence
+from fabriek.kernel import journal, text
+from fabriek.kernel.codes import give_code
+from fabriek.people.models import Person
+from fabriek.registry import card, outputs
+from fabriek.registry.models import Model
+from fabriek.registry.reasons import NoModel
+from fabriek.store import actions as store
+from fabriek.store.models import MAIN, Blob, Repository, Revision
+from fabriek.store.queries import listing, the_store
+
+README = "README.md"
+CARD_BYTES_MAX = 400_000
+# What stands beside a model and only holds data; a program of its own, such as .py, is none.
+BESIDE = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".csv", ".jsonl", ".yaml", ".yml"}
+LICENCE = re.compile(
+    r"^license:\s*[\"']?([A-Za-z0-9][A-Za-z0-9.-]{0,38})[\"']?\s*$", re.MULTILINE
+)
+MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+
+journal.describe(
+    {
+        "registry.push": _("registered a model that was pushed"),
+        "registry.push_again": _("pushed a model anew"),
+    }
+)
+
+
+@transaction.atomic
+def make_place(case: Case, *, name: str, by: Person) -> Repository:
+    """Make room for the files of a model; it has no code before they are a whole one."""
+    repository = store.create_repository(
+        kind=Repository.Kind.MODEL,
+        case=case,
+        organisation=case.organisation,
+        is_open=False,
+        by=by,
+    )
+    Repository.objects.filter(pk=repository.pk).update(
+        title=name, namespace=case.code, name=name
+    )
+    repository.title, repository.namespace, repository.name = name, case.code, name
+    return repository
+
+
+def require_data_only(path: str) -> None:
+    """Refuse what can run code when it is opened. Raises: NoModel."""
+    if PurePosixPath(path).suffix.lower() in outputs.PICKLES:
+        raise NoModel("pickle", path)
+
+
+def require_still_whole(repository: Repository, files: Mapping[str, Blob]) -> None:
+    """Refuse a change after which a model that runs may use would be none.
+
+    Raises: NoModel, with what would be missing or broken.
+    """
+    if Model.objects.filter(repository=repository).exists():
+        _parameters(files)
+
+
+def take_note(repository: Repository, revision: Revision, *, by: Person | None) -> Model | None:
+    """Register what was pushed to `main` when it is a whole model. Safe to repeat."""
+    if revision.branch != MAIN:
+        return None
+    files = listing(revision)
+    try:
+        parameters = _parameters(files)
+    except NoModel:
+        return None
+    told = _readme(files)
+    with transaction.atomic():
+        Repository.objects.select_for_update().get(pk=repository.pk)
+        known = Model.objects.filter(repository=repository).first()
+        if known is None:
+            return _registered(repository, revision, told, parameters=parameters, by=by)
+        if known.revision_id >= revision.pk:
+            return known
+        facts = known.facts | {"parameters_total": parameters}
+        Model.objects.filter(pk=known.pk).update(
+            revision=revision, facts=facts, card=told or known.card
+        )
+        journal.record("registry.push_again", known, by=by, note=known.code)
+        known.refresh_from_db()
+    return known
+
+
+def _registered(
+    repository: Repository, revision: Revision, told: str, *, parameters: int, by: Person | None
+) -> Model:
+    licence = licence_of(told)
+    title = text.line(repository.title or repository.name)
+    model = Model.objects.create(
+        title=title,
+        case=repository.case,
+        repository=repository,
+        revision=revision,
+        licence=licence,
+        facts={"parameters_total": parameters},
+        card=told or card.of_unknown(title=title, licence=licence),
+    )
+    code = give_code(model, "M")
+    store.name_repository(repository, code=code, title=title)
+    journal.record("registry.push", model, by=by, note=code)
+    return model
+
+
+def licence_of(readme: str) -> str:
+    """Read what the card says; without it the model is for the consortium only."""
+    matter = MATTER.match(readme)
+    found = LICENCE.search(matter[1]) if matter else None
+    return found[1] if found else str(Licence.CONSORTIUM)
+
+
+def _parameters(files: Mapping[str, Blob]) -> int:
+    """Count the weights. Raises: NoModel, when this is no whole model, or more than that."""
+    shown = {name: blob for name, blob in files.items() if not _is_hidden(name)}
+    if len(shown) > outputs.FILES_MAX:
+        raise NoModel("too_many_files")
+    for name in shown:
+        require_data_only(name)
+        path = PurePosixPath(name)
+        taken = outputs.TAKEN | BESIDE
+        if path.suffix.lower() not in taken and path.name not in outputs.TAKEN_NAMES:
+            raise NoModel("unknown_file", name)
+    return outputs.parameters_of(shown, partial(_opened, shown))
+
+
+def _opened(files: Mapping[str, Blob], name: str) -> BinaryIO:
+    return the_store().open(files[name])
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _readme(files: Mapping[str, Blob]) -> str:
+    if README not in files:
+        return ""
+    with the_store().open(files[README]) as file:
+        return file.read(CARD_BYTES_MAX).decode("utf-8", "replace").replace("\0", "")

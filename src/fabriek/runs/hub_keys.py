@@ -1,0 +1,72 @@
+"""Keys by which the job of a run reads from the facility: good for as long as the run lives.
+
+A key is the name of its run, signed by the factory. It is kept in the folder of the run and
+nowhere else: not in the database, nor in what the engine tells of a job and its environment.
+"""
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+from django.core import signing
+
+from fabriek.runs import use
+from fabriek.runs.models import Run
+from fabriek.runs.states import ALIVE
+from fabriek.store.models import Revision
+from fabriek_recipes import run_folder
+
+PREFIX = "fbr_"
+SALT = "fabriek.runs.hub"
+FOLDER = "hub"  # where clients keep what they fetched: it goes when the folder of the run goes
+
+
+def key_of(run: Run) -> str:
+    return PREFIX + _signer().sign(run.key)
+
+
+def write(run: Run, folder: Path) -> None:
+    """Put the key where only the job of this run finds it: nobody else gets in there."""
+    path = folder / run_folder.HUB_KEY
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key_of(run))
+
+
+def environment(run: Run) -> dict[str, str]:
+    """Tell clients of the Hugging Face Hub where the facility is, and where their key lies."""
+    return {
+        "HF_ENDPOINT": settings.FACTORY_URL,
+        "HF_TOKEN_PATH": str(run.folder / run_folder.HUB_KEY),
+        "HF_HOME": str(run.folder / FOLDER),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_UPDATE_DOWNLOAD_COUNTS": "0",  # else each load_dataset asks a server elsewhere
+    }
+
+
+def find(key: str) -> Run | None:
+    """Give the run of a key that is still good."""
+    if not key.startswith(PREFIX):
+        return None
+    try:
+        name = _signer().unsign(key.removeprefix(PREFIX))
+    except signing.BadSignature:
+        return None
+    living = Run.objects.filter(key=name, state__in=ALIVE, cancel_asked_at=None)
+    return living.select_related("case", "asked_by").first()
+
+
+def require_use(run: Run, revision: Revision) -> None:
+    """Hold what a job fetches to the same terms as what was laid out for it.
+
+    Raises:
+        Invalid: it is of another case, or there is no such thing: the answer is the same.
+        NotAllowed: no agreement allows a run of this kind to work on it now.
+    """
+    purpose = use.Use(recipe=run.recipe, case=run.case, run=run.code, asked_by=run.asked_by)
+    use.check(purpose, {"hub": revision})
+
+
+def _signer() -> signing.Signer:
+    return signing.Signer(salt=SALT, sep=".")

@@ -1,0 +1,196 @@
+"""Remove bytes that nothing names, and give back the room they took in packs."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from fabriek.store import base, damages, queries
+from fabriek.store.models import Arrival, Blob, Damage, File, Pack
+
+# Bytes that no revision names are kept this long: an upload may take a working day, and a
+# push that broke off is taken up again the next morning.
+KEPT = timedelta(days=1)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Swept:
+    blobs: int
+    size_bytes: int
+    temporary: int
+    packs: int = 0
+
+
+def sweep(now: datetime) -> Swept:
+    """Remove bytes that no revision names and nobody sent for a day, and broken-off uploads.
+
+    The row goes first, under a lock that a commit waits for; then the file, unless somebody
+    sent it again meanwhile (see `Singles.is_here`). A crash in between leaves a file
+    that no row names: it costs room until the same bytes come again, and never data.
+    """
+    before = now - KEPT
+    store = queries.the_store()
+    Arrival.objects.filter(at__lt=before).delete()
+    count = size_bytes = 0
+    for gone in _forgotten(before):
+        count += len(gone)
+        size_bytes += sum(blob.size_bytes for blob in gone)
+        for blob in gone:
+            store.discard(blob, untouched_since=before.timestamp())
+    return Swept(
+        blobs=count,
+        size_bytes=size_bytes,
+        packs=sweep_packs(before),
+        temporary=store.sweep_temporary(before=before.timestamp()),
+    )
+
+
+def _unnamed(before: datetime) -> QuerySet[Blob]:
+    named = File.objects.filter(blob=OuterRef("pk"))
+    arrived = Arrival.objects.filter(blob=OuterRef("pk"))
+    return Blob.objects.filter(~Exists(named), ~Exists(arrived), stored_at__lt=before)
+
+
+def _forgotten(before: datetime) -> Iterator[list[Blob]]:
+    """Remove rows a few hundred at a time, and give those that are gone."""
+    last = 0
+    while True:
+        some = list(_unnamed(before).filter(pk__gt=last).order_by("pk")[: queries.AT_ONCE])
+        if not some:
+            return
+        last = some[-1].pk
+        yield _forget(some, before=before)
+
+
+@transaction.atomic
+def _forget(blobs: list[Blob], *, before: datetime) -> list[Blob]:
+    """Remove rows unless they were named since: the second look comes after the lock."""
+    keys = [blob.pk for blob in blobs]
+    list(Blob.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("sha256"))
+    still = set(_unnamed(before).filter(pk__in=keys).values_list("pk", flat=True))
+    gone = [blob for blob in blobs if blob.pk in still]
+    damages.close(gone, how=Damage.How.FORGOTTEN)
+    Blob.objects.filter(pk__in=still).delete()
+    return gone
+
+
+# --- packs ---------------------------------------------------------------------------------
+def sweep_packs(before: datetime) -> int:
+    """Remove packs that hold nothing any more, and give back the room of what went from others.
+
+    Return how many were removed. Safe to be killed anywhere, and for two at once.
+    """
+    store = queries.the_store()
+    gone = _drop_unknown(before.timestamp())
+    for pack in _wasteful():
+        if pack.live_files == 0 or pack.retired_at:
+            gone += _drop(pack, before=before)
+            continue
+        # A part that nothing names is never named again: this list can only be too long.
+        named = _named_parts(pack)
+        if store.release(pack.organisation_id, pack.key, named):
+            holes = pack.size_bytes - sum(size_bytes for _offset, size_bytes in named)
+            Pack.objects.filter(pk=pack.key).update(hole_bytes=holes)
+        if pack.live_bytes * 2 < pack.size_bytes:
+            _rewrite(pack)
+    return gone
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Weighed:
+    """A pack with what of it is still in use."""
+
+    key: str
+    organisation_id: int
+    size_bytes: int
+    retired_at: datetime | None
+    live_files: int
+    live_bytes: int
+
+
+def _drop_unknown(before: float) -> int:
+    """Remove packs that no row tells of: their writer was killed before it could."""
+    store, gone = queries.the_store(), 0
+    for organisation_id, key in store.pack_keys(before=before):
+        if not Pack.objects.filter(pk=key).exists():
+            store.drop_pack(organisation_id, key)
+            gone += 1
+    return gone
+
+
+def _wasteful() -> list[_Weighed]:
+    weighed = Pack.objects.annotate(
+        live_files=Count("blobs"), live_bytes=Coalesce(Sum("blobs__size_bytes"), 0)
+    )
+    has_new_holes = Q(live_bytes__lt=F("size_bytes") - F("hole_bytes"))
+    rows = weighed.filter(has_new_holes | Q(live_files=0)).order_by("pk")
+    return [_Weighed(**row) for row in rows.values(*_Weighed.__slots__)]
+
+
+def _named_parts(pack: _Weighed) -> list[tuple[int, int]]:
+    return list(Blob.objects.filter(pack_id=pack.key).values_list("pack_offset", "size_bytes"))
+
+
+def _drop(pack: _Weighed, *, before: datetime) -> int:
+    if pack.retired_at and pack.retired_at >= before:
+        return 0
+    with transaction.atomic():
+        Pack.objects.select_for_update().get(pk=pack.key)
+        if Blob.objects.filter(pack_id=pack.key).exists():
+            return 0
+        Pack.objects.filter(pk=pack.key).delete()
+    queries.the_store().drop_pack(pack.organisation_id, pack.key)
+    return 1
+
+
+def _rewrite(pack: _Weighed) -> None:
+    """Put what is left of a pack into a new one; the old one stays a day for its readers."""
+    store = queries.the_store()
+    blobs = list(Blob.objects.filter(pack_id=pack.key).order_by("pack_offset"))
+    pieces, moved = _read_whole(store, blobs)
+    key = store.keep_pack(pack.organisation_id, pieces)
+    if key:
+        _note_moved(pack, key, moved)
+
+
+def _read_whole(
+    store: base.Store, blobs: list[Blob]
+) -> tuple[Iterator[bytes], list[tuple[Blob, int]]]:
+    """Give what is whole, and note where each begins; what is damaged stays for the scrub."""
+    moved: list[tuple[Blob, int]] = []
+
+    def pieces() -> Iterator[bytes]:
+        offset = 0
+        for blob in blobs:
+            try:
+                with store.open(blob) as file:
+                    content = file.read()
+            except base.Damaged:
+                log.warning("%s is damaged in its pack, and stays there.", blob)
+                continue
+            moved.append((blob, offset))
+            offset += len(content)
+            yield content
+
+    return pieces(), moved
+
+
+@transaction.atomic
+def _note_moved(pack: _Weighed, key: str, moved: list[tuple[Blob, int]]) -> None:
+    size_bytes = sum(blob.size_bytes for blob, _offset in moved)
+    Pack.objects.create(key=key, organisation_id=pack.organisation_id, size_bytes=size_bytes)
+    new = {blob.pk: offset for blob, offset in moved}
+    # Some may have moved to a file of their own meanwhile: those stay where they are.
+    rows = Blob.objects.select_for_update().filter(pk__in=new, pack_id=pack.key)
+    still = list(rows.order_by("sha256"))
+    for blob in still:
+        blob.pack_id, blob.pack_offset = key, new[blob.pk]
+    Blob.objects.bulk_update(still, ["pack", "pack_offset"], batch_size=queries.AT_ONCE)
+    Pack.objects.filter(pk=pack.key).update(retired_at=timezone.now())

@@ -1,0 +1,349 @@
+"""The card of the Hub, both ways: a README fills the record, the record writes the YAML."""
+
+import time
+
+import pytest
+import yaml
+
+from fabriek.catalogue import actions, card, gather, queries, readme
+from fabriek.catalogue.models import Record
+from fabriek.datasets import actions as datasets
+from fabriek.kernel.errors import Invalid
+from fabriek.kernel.models import Entry
+from tests.catalogue.conftest import told_of
+from tests.datasets.conftest import made, push
+
+README = """---
+pretty_name: Messages of a desk
+license: cc-by-4.0
+language:
+- nl
+- en-US
+- xx
+tags: [triage, "zorg: balie", triage]
+task_categories: text-classification
+size_categories:
+- 1K<n<10K
+configs:
+- config_name: default
+  data_files: train.csv
+---
+
+# Messages
+
+Made-up messages of patients.
+
+Two paragraphs.
+
+## Files
+
+Not this.
+"""
+
+
+def read_back(dataset):
+    blob = readme.of_newest(dataset)
+    return readme.read(blob)
+
+
+# --- reading ---------------------------------------------------------------------------
+def test_yaml_and_text_are_taken_apart():
+    found = card.read(README)
+
+    assert found.problem == ""
+    assert found.matter["pretty_name"] == "Messages of a desk"
+    assert found.matter["configs"] == [{"config_name": "default", "data_files": "train.csv"}]
+    assert found.body.startswith("\n# Messages\n")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "# Only text\n", "----\nno fence\n", "---\n---\nbody\n", "---\n# a: comment\n---\n"],
+)
+def test_a_readme_without_yaml_is_no_problem(text):
+    assert (card.read(text).matter, card.read(text).problem) == ({}, "")
+
+
+@pytest.mark.parametrize(
+    ("matter", "problem"),
+    [
+        ("license: [unclosed", "not_yaml"),
+        ("a: b: c", "not_yaml"),
+        ("\tindented: 1", "not_yaml"),
+        ("- a\n- b", "no_names"),
+        ("just words", "no_names"),
+        ("a: &x [1]\nb: *x", "not_yaml"),
+        ("a: !!python/object/apply:os.system ['true']", "not_yaml"),
+        ("a: " + "[" * 5000, "not_yaml"),
+        ("a: " + "{a: " * 50 + "1" + "}" * 50, "not_yaml"),
+        ("a: " + "1" * 5000, "not_yaml"),
+        ("a: '" + "x" * card.LONGEST_MATTER + "'", "too_long"),
+        ("a: \x00", "not_yaml"),
+        ("? [1, 2]\n: 3", "not_yaml"),
+    ],
+)
+def test_bad_yaml_is_a_problem_and_the_text_is_kept(matter, problem):
+    found = card.read(f"---\n{matter}\n---\nbody\n")
+
+    assert (found.matter, found.problem, found.body) == ({}, problem, "body\n")
+    assert str(card.PROBLEMS[found.problem])
+
+
+def test_yaml_that_is_never_closed_loses_nothing():
+    found = card.read("---\nlicense: mit\nbody\n")
+
+    assert (found.problem, found.body) == ("not_closed", "---\nlicense: mit\nbody\n")
+
+
+def test_an_alias_bomb_costs_no_time():
+    bomb = "a: &a [x]\n" + "".join(
+        f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join(['*' + chr(97 + n)] * 9)}]\n"
+        for n in range(20)
+    )
+    began = time.process_time()
+
+    assert card.read(f"---\n{bomb}---\n").problem == "not_yaml"
+    assert time.process_time() - began < 1
+
+
+def test_no_is_norwegian_and_not_false():
+    assert card.read("---\nlanguage: no\non: yes\n---\n").matter == {
+        "language": "no",
+        "on": "yes",
+    }
+    assert card.read("---\na: true\n---\n").matter == {"a": True}
+
+
+# --- filling ---------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_a_readme_fills_what_is_empty(dataset, lead):
+    dataset.description = ""
+    dataset.save()
+    actions.edit(dataset, by=lead, changes={"keywords": ["mijn woord"]})
+
+    filled = actions.fill_from_readme(dataset, README, by=lead)
+
+    record = Record.objects.get()
+    assert sorted(filled.names) == ["languages", "tasks", "text_en", "title_en"]
+    assert record.title_en == "Messages of a desk"
+    assert record.languages == ["nl", "en"]
+    assert record.tasks == ["text-classification"]
+    assert record.keywords == ["mijn woord"]
+    assert record.text_en == "Made-up messages of patients.\n\nTwo paragraphs."
+    entry = Entry.objects.get(verb="catalogue.fill")
+    assert (entry.by, sorted(entry.details["filled"])) == (lead, sorted(filled.names))
+
+
+@pytest.mark.django_db
+def test_nothing_that_somebody_wrote_is_overwritten(dataset, lead):
+    told_of(dataset)
+    before = Record.objects.values().get()
+
+    assert actions.fill_from_readme(dataset, README, by=lead).names == ()
+    assert Record.objects.values().get() == before
+
+
+@pytest.mark.django_db
+def test_bad_yaml_gets_a_sentence_and_loses_nothing(dataset, lead):
+    told_of(dataset)
+
+    filled = actions.fill_from_readme(dataset, "---\na: [\n---\n", by=lead)
+
+    assert "cannot be read" in str(filled.problem)
+    assert Record.objects.get().readme_problem == "not_yaml"
+    assert Record.objects.get().theme == "HEAL"
+    actions.fill_from_readme(dataset, README, by=lead)
+    assert Record.objects.get().readme_problem == ""
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "matter",
+    [
+        "tags: 5",
+        "tags: {a: b}",
+        f"tags: [{'x' * 5000}]",
+        "tags: [null, true, 3, [a]]",
+        'tags: ["abc\\u202edef"]',
+        f"pretty_name: {'x' * 900}",
+        "pretty_name: [a]",
+        "language: {}",
+        "license: 5",
+    ],
+)
+def test_what_a_record_cannot_hold_is_left_out_without_a_fuss(dataset, lead, matter):
+    filled = actions.fill_from_readme(dataset, f"---\n{matter}\n---\n", by=lead)
+
+    assert filled.problem == ""
+    record = Record.objects.get()
+    assert (record.keywords, record.languages) == ([], [])
+    assert len(record.title_en) <= 200
+
+
+@pytest.mark.django_db
+def test_a_huge_readme_is_a_problem(dataset, lead):
+    push(dataset, {"README.md": b"x" * (card.LONGEST_README_BYTES + 1)})
+
+    assert str(actions.gather(dataset).readme_problem) == "too_long"
+    problem = actions.fill_from_readme(dataset, "x" * (2**20 + 1), by=lead).problem
+    assert "too long" in str(problem)
+
+
+# --- the loop -----------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_the_loop_reads_a_readme_that_was_pushed_and_finds_the_dataset(dataset):
+    gather.tick()
+    assert Record.objects.get().languages == []
+
+    push(dataset, {"README.md": README.encode()})
+    gather.tick()
+
+    assert Record.objects.get().languages == ["nl", "en"]
+    assert Entry.objects.get(verb="catalogue.fill").by is None
+    words = set(Record.objects.get().stems.values_list("word", flat=True))
+    assert {"bericht", "triag"} <= words
+
+
+@pytest.mark.django_db
+def test_the_loop_follows_a_changed_description_and_repeats_without_harm(dataset, lead):
+    gather.tick()
+    facts = {"licence": "CC0-1.0", "has_personal_data": True, "description": "Over fietsen."}
+    datasets.edit(dataset, by=lead, title="Vliegtuigen", **facts)
+    before = Record.objects.get().changed_at
+
+    for _ in range(3):
+        gather.tick()
+
+    after = Record.objects.get()
+    assert {"vliegtuig", "fiets"} <= set(after.stems.values_list("word", flat=True))
+    assert not after.stems.filter(word="bericht").exists()
+    assert after.changed_at > before
+
+
+@pytest.mark.django_db
+def test_one_bad_dataset_holds_up_no_other(dataset, lead, monkeypatch, caplog):
+    other = made(by=lead, case=dataset.case, title="Anders")
+
+    def fails_for_one(found, real=actions.gather):
+        if found.pk == dataset.pk:
+            raise OSError("disk")
+        return real(found)
+
+    monkeypatch.setattr(actions, "gather", fails_for_one)
+    gather.tick()
+
+    assert [record.dataset for record in Record.objects.all()] == [other]
+    assert "could not be brought up to date" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_readme_is_read_once_and_an_emptied_field_stays_empty(dataset, lead):
+    push(dataset, {"README.md": README.encode()})
+    gather.tick()
+    actions.edit(dataset, by=lead, changes={"tasks": []})
+    push(dataset, {"other.txt": b"1"})
+    gather.tick()
+
+    assert Record.objects.get().tasks == []
+
+
+# --- writing ---------------------------------------------------------------------------
+@pytest.mark.django_db
+def test_the_record_writes_the_yaml_and_keeps_the_rest(dataset, lead):
+    push(dataset, {"README.md": README.encode(), "train.csv": b"a\n"})
+    told_of(dataset)
+
+    saved = actions.write_card(dataset, by=lead)
+
+    found = read_back(dataset)
+    assert saved.number == 2
+    assert found.matter == {
+        "pretty_name": "Berichten aan de zorgbalie",
+        "language": ["nl", "en"],
+        "license": "cc-by-4.0",
+        "tags": ["zorg", "triage"],
+        "task_categories": ["text-classification"],
+        "size_categories": ["1K<n<10K"],
+        "configs": [{"config_name": "default", "data_files": "train.csv"}],
+    }
+    assert found.body == card.read(README).body
+    assert actions.write_card(dataset, by=lead) == saved  # nothing new the second time
+
+
+@pytest.mark.django_db
+def test_without_a_readme_a_whole_one_is_written(dataset, lead):
+    told_of(dataset)
+
+    actions.write_card(dataset, by=lead)
+
+    text = actions.card_of(dataset, by=lead)
+    assert text.startswith("---\npretty_name: Berichten aan de zorgbalie\n")
+    assert "\n# Berichten aan de zorgbalie\n" in text
+    assert WHOLE_TEXT in text
+    assert yaml.safe_load(text.split("---\n")[1])["license"] == "cc-by-4.0"
+
+
+WHOLE_TEXT = "Verzonnen berichten van patiënten, met de balie waar ze horen."
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("licence", "said"),
+    [
+        ("CC0-1.0", {"license": "cc0-1.0"}),
+        ("consortium-only", {"license": "other", "license_name": "consortium-only"}),
+        ("other", {"license": "other", "license_name": "other"}),
+    ],
+)
+def test_licences_are_written_as_the_hub_knows_them(lead, licence, said):
+    dataset = made(by=lead, licence=licence)
+
+    matter = card.read(actions.card_of(dataset, by=lead)).matter
+
+    assert {name: matter[name] for name in matter if name.startswith("license")} == said
+    assert card.licence_of(matter) == licence
+
+
+@pytest.mark.django_db
+def test_a_readme_that_cannot_be_read_is_not_overwritten(dataset, lead):
+    push(dataset, {"README.md": b"---\na: [\n---\nprecious\n"})
+
+    with pytest.raises(Invalid) as refused:
+        actions.write_card(dataset, by=lead)
+
+    assert refused.value.code == "bad_readme"
+    with readme.the_store().open(readme.of_newest(dataset)) as kept:
+        assert b"precious" in kept.read()
+
+
+@pytest.mark.django_db
+def test_strange_words_survive_the_way_there_and_back(dataset, lead):
+    strange = ["no", "yes", "1", "null", "a: b", "- x", "'", '"', "#c", "---", "é💥", "{a}"]
+    told_of(dataset, keywords=strange, title_nl="--- # : '\" no")
+
+    actions.write_card(dataset, by=lead)
+
+    found = read_back(dataset)
+    assert found.matter["tags"] == strange
+    assert found.matter["pretty_name"] == "--- # : '\" no"
+
+
+@pytest.mark.django_db
+def test_what_the_hub_library_reads_is_what_was_written(dataset, lead):
+    cards = pytest.importorskip("huggingface_hub").DatasetCard
+    told_of(dataset)
+
+    data = cards(actions.card_of(dataset, by=lead)).data
+
+    assert data.license == "cc-by-4.0"
+    assert data.language == ["nl", "en"]
+    assert data.tags == ["zorg", "triage"]
+    assert data.pretty_name == "Berichten aan de zorgbalie"
+
+
+@pytest.mark.django_db
+def test_bytes_that_are_no_text_are_a_problem(dataset):
+    push(dataset, {"README.md": b"---\nlicense: \xff\xfe\n---\n"})
+
+    assert actions.gather(dataset).readme_problem == "not_text"
+    assert queries.record_of(dataset).keywords == []

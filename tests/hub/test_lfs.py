@@ -1,0 +1,312 @@
+import json
+from datetime import timedelta
+
+import pytest
+import time_machine
+from django.core import signing
+from django.test import Client
+from django.utils import timezone
+
+from fabriek.hub import links, parts
+from fabriek.store.models import Arrival, Blob, Repository
+from tests.factories import a_case, a_partner, a_person
+from tests.hub.calls import Hub, body, large, sha256
+
+pytestmark = pytest.mark.django_db
+CONTENT = bytes(range(256)) * 4096  # 1 MiB
+OTHER = CONTENT[::-1]
+STREAM = "application/octet-stream"
+
+
+def put(hub, link, content):
+    """Send without a token: the link says all."""
+    return Client().put(link, content, content_type=STREAM)
+
+
+def verify(hub, link, content):
+    asked = {"oid": sha256(content), "size": len(content)}
+    return hub.client.post(link, json.dumps(asked), content_type="application/json")
+
+
+def test_a_large_file_is_sent_verified_and_committed(hub):
+    to_put, to_verify = hub.links(CONTENT)
+
+    before = verify(hub, to_verify, CONTENT)
+    sent = put(hub, to_put, CONTENT)
+
+    assert (before.status_code, sent.status_code) == (422, 200)
+    assert verify(hub, to_verify, CONTENT).status_code == 200
+    assert hub.commit(large("a.bin", CONTENT)).status_code == 200
+    assert hub.head("a.bin")["ETag"] == f'"{sha256(CONTENT)}"'
+
+
+def test_what_arrived_is_not_asked_for_again(hub):
+    hub.client.put(hub.links(CONTENT)[0], CONTENT, content_type=STREAM)
+
+    told = hub.batch(CONTENT, OTHER).json()["objects"]
+
+    assert ["actions" in each for each in told] == [False, True]
+
+
+def test_what_another_organisation_holds_is_asked_for_here(hub, program):
+    stranger = a_person()
+    a_case(lead=stranger)
+    client = program(stranger)
+    asked = {"name": "x", "type": "dataset"}
+    answer = client.post(
+        "/api/repos/create", json.dumps(asked), content_type="application/json"
+    )
+    theirs = Hub(client, answer.json()["id"])
+    client.put(theirs.links(CONTENT)[0], CONTENT, content_type=STREAM)
+
+    assert "actions" in hub.batch(CONTENT).json()["objects"][0]
+
+
+@pytest.mark.parametrize("content", [OTHER, CONTENT[:-1] + b"x"])
+def test_other_bytes_than_announced_are_not_kept(hub, content):
+    answer = put(hub, hub.links(CONTENT)[0], content)
+
+    assert (answer.status_code, Blob.objects.count()) == (422, 0)
+    assert answer.json()["code"] == "other_bytes"
+
+
+@pytest.mark.parametrize("content", [CONTENT[:-1], CONTENT + b"x", b""])
+def test_more_or_fewer_bytes_are_refused_before_the_first(hub, content):
+    answer = put(hub, hub.links(CONTENT)[0], content)
+
+    assert (answer.status_code, Blob.objects.count()) == (422, 0)
+    assert answer.json()["code"] == "other_size"
+
+
+def test_a_link_used_twice_does_no_harm(hub):
+    link = hub.links(CONTENT)[0]
+
+    assert [put(hub, link, CONTENT).status_code for _time in range(2)] == [200, 200]
+    assert put(hub, link, OTHER).status_code == 422
+    assert (Blob.objects.count(), Arrival.objects.count()) == (1, 1)
+
+
+def test_a_link_is_for_one_repository(hub, made):
+    other = made("datasets", "other")
+    hub.client.put(other.links(CONTENT)[0], CONTENT, content_type=STREAM)
+
+    arrived = Arrival.objects.get()
+    assert arrived.repository.repo_id == other.repo_id
+    assert "actions" in hub.batch(CONTENT).json()["objects"][0]
+
+
+@pytest.mark.parametrize("change", ["cut", "turn", "salt", "none"])
+def test_a_forged_link_opens_nothing(hub, change):
+    link = hub.links(CONTENT)[0]
+    signed = link.rpartition("/")[2]
+    forged = {
+        "cut": signed[:-1],
+        "turn": "A" + signed[1:],
+        "salt": signing.dumps([1, 1, sha256(CONTENT), len(CONTENT), ""], salt="other"),
+        "none": "x",
+    }[change]
+
+    answer = put(hub, link.replace(signed, forged), CONTENT)
+
+    assert (answer.status_code, Blob.objects.count()) == (403, 0)
+
+
+def test_an_old_link_opens_nothing(hub):
+    link = hub.links(CONTENT)[0]
+    with time_machine.travel(timezone.now() + timedelta(seconds=links.BASIC_S + 60)):
+        assert put(hub, link, CONTENT).status_code == 403
+    assert Blob.objects.count() == 0
+
+
+def test_a_link_of_somebody_suspended_opens_nothing(hub, lead):
+    link = hub.links(CONTENT)[0]
+    lead.is_active = False
+    lead.save()
+
+    assert (put(hub, link, CONTENT).status_code, Blob.objects.count()) == (403, 0)
+
+
+def test_a_link_ends_with_the_part_in_the_case(program, hub, case):
+    partner = a_person()
+    part = a_partner(case, lead=partner)
+    theirs = Hub(program(partner), hub.repo_id)
+    link = theirs.links(CONTENT)[0]
+    part.state = "left"
+    part.save()
+
+    assert (put(theirs, link, CONTENT).status_code, Blob.objects.count()) == (403, 0)
+
+
+def test_a_link_ends_with_the_case_and_the_repository(hub, case):
+    link = hub.links(CONTENT)[0]
+    case.state = "closed"
+    case.save()
+
+    assert put(hub, link, CONTENT).status_code == 409
+    Repository.objects.all().update(case=None)
+    assert put(hub, link, CONTENT).status_code == 403
+
+
+def test_a_body_that_is_cut_leaves_nothing(hub, settings):
+    class Cut:
+        """A client that goes away in the middle."""
+
+        def __init__(self):
+            self.left = 3
+
+        def read(self, size=-1):
+            self.left -= 1
+            return CONTENT[:1000] if self.left > 0 else b""
+
+        readline = read
+
+        def close(self):
+            pass
+
+    link = hub.links(CONTENT)[0]
+    answer = Client().generic("PUT", link, b"", **{
+        "wsgi.input": Cut(), "CONTENT_LENGTH": str(len(CONTENT)), "CONTENT_TYPE": STREAM,
+    })  # fmt: skip
+
+    assert (answer.status_code, Blob.objects.count()) == (422, 0)
+    assert [p for p in settings.STORE_HOME.glob("*/incoming/*")] == []
+
+
+def test_a_file_beyond_the_limit_is_said_so_before_it_is_sent(hub, settings):
+    settings.UPLOAD_LIMIT_BYTES = 1000
+
+    told = hub.batch(CONTENT).json()["objects"][0]
+
+    assert (told["error"]["code"], "actions" in told) == (413, False)
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"operation": "download", "objects": []},
+        {"operation": "upload"},
+        {"operation": "upload", "objects": [1]},
+        {"operation": "upload", "objects": [{"oid": "x", "size": 1}]},
+        {"operation": "upload", "objects": [{"oid": "0" * 64, "size": -1}]},
+        {"operation": "upload", "objects": [{"oid": "0" * 64, "size": True}]},
+        {"operation": "upload", "objects": [{"oid": 7, "size": 1}]},
+        {"operation": "upload", "objects": [{"oid": "0" * 64, "size": 1}] * 2001},
+    ],
+)
+def test_what_asks_for_no_upload_is_refused(hub, wish):
+    answer = hub.client.post(
+        f"{hub.files}.git/info/lfs/objects/batch",
+        json.dumps(wish),
+        content_type="application/json",
+    )
+
+    assert answer.status_code in {400, 422, 501}
+
+
+def test_a_reading_token_gets_no_link(program, hub, lead):
+    reading = Hub(program(lead, scope="read"), hub.repo_id)
+
+    assert reading.batch(CONTENT).status_code == 403
+
+
+# --- in parts ----------------------------------------------------------------------------
+@pytest.fixture
+def in_parts(monkeypatch):
+    monkeypatch.setattr(parts, "PART_BYTES", 400_000)
+    monkeypatch.setattr(parts, "WORTH_PARTS_BYTES", 1000)
+
+
+def told(hub, content=CONTENT):
+    answer = hub.batch(content, transfers=("basic", "multipart")).json()
+    upload = answer["objects"][0]["actions"]["upload"]
+    header = {k: v.replace("http://testserver", "") for k, v in upload["header"].items()}
+    return upload["href"].replace("http://testserver", ""), header
+
+
+def send(hub, header, content=CONTENT):
+    size = int(header["chunk_size"])
+    numbers = sorted(k for k in header if k.isdigit())
+    return [
+        put(hub, header[number], content[at * size : (at + 1) * size])
+        for at, number in enumerate(numbers)
+    ]
+
+
+def done(hub, href):
+    wish = json.dumps({"oid": sha256(CONTENT), "parts": []})
+    return hub.client.post(href, wish, content_type="application/vnd.git-lfs+json")
+
+
+def test_a_very_large_file_comes_in_parts(hub, in_parts, settings):
+    href, header = told(hub)
+    answers = send(hub, header)
+
+    assert [a.status_code for a in answers] == [200, 200, 200]
+    assert all(a["ETag"] for a in answers)
+    assert [done(hub, href).status_code for _time in range(2)] == [200, 200]
+    assert Blob.objects.get().sha256 == sha256(CONTENT)
+    assert list((settings.STORE_HOME / "uploads" / "incoming").iterdir()) == []
+
+
+def test_parts_may_come_again_and_in_any_order(hub, in_parts):
+    href, header = told(hub)
+    size = int(header["chunk_size"])
+    for number in ("00003", "00001", "00003", "00002"):
+        at = int(number) - 1
+        put(hub, header[number], CONTENT[at * size : (at + 1) * size])
+
+    assert (done(hub, href).status_code, Blob.objects.count()) == (200, 1)
+
+
+def test_without_a_part_it_is_not_the_file(hub, in_parts):
+    href, header = told(hub)
+    put(hub, header["00001"], CONTENT[: int(header["chunk_size"])])
+
+    assert (done(hub, href).status_code, Blob.objects.count()) == (422, 0)
+
+
+def test_before_the_first_part_there_is_nothing_to_put_together(hub, in_parts):
+    href, _header = told(hub)
+
+    assert (done(hub, href).status_code, Blob.objects.count()) == (400, 0)
+
+
+def test_a_part_of_another_length_or_number_is_refused(hub, in_parts):
+    _href, header = told(hub)
+    size = int(header["chunk_size"])
+
+    assert put(hub, header["00001"], CONTENT[: size - 1]).status_code == 422
+    assert put(hub, header["00001"][:-1] + "9", CONTENT[:size]).status_code == 422
+    assert put(hub, header["00001"][:-1] + "0", CONTENT[:size]).status_code in {400, 422}
+
+
+def test_a_late_part_changes_nothing_of_what_was_put_together(hub, in_parts):
+    href, header = told(hub)
+    send(hub, header)
+    done(hub, href)
+
+    send(hub, header, OTHER)
+
+    hub.commit(large("a.bin", CONTENT))
+    answer = hub.resolve("a.bin")
+    assert body(answer) == CONTENT
+
+
+def test_while_a_part_comes_in_nothing_is_put_together(hub, in_parts):
+    href, header = told(hub)
+    send(hub, header)
+    upload = links.read(href.split("/")[-2])
+
+    with parts._shared(upload):
+        answer = done(hub, href)
+
+    assert (answer.status_code, Blob.objects.count()) == (409, 0)
+    assert done(hub, href).status_code == 200
+
+
+def test_a_link_for_one_piece_takes_no_parts(hub):
+    link = hub.links(CONTENT)[0]
+
+    assert put(hub, f"{link}/parts/1", CONTENT).status_code == 403
+    assert done(hub, f"{link}/complete").status_code == 403

@@ -1,0 +1,254 @@
+"""The store in a bucket, against a server that speaks S3 (moto's) and the real client."""
+
+import hashlib
+import io
+import os
+import time
+
+import boto3
+import pytest
+
+from fabriek.kernel.errors import Invalid, TooLarge
+from fabriek.store import bucket as bucket_store
+from fabriek.store.base import Damaged, Harm, StoreDown
+from tests.store.test_files import Bytes
+
+OURS, THEIRS = 1, 2
+LIMIT = 2**30
+LARGE = os.urandom(2**20) * 20
+
+
+@pytest.fixture
+def store(client, server, tmp_path):
+    return opened(server, tmp_path / "near")
+
+
+def opened(server, near, *, near_bytes=2**40):
+    return bucket_store.opened(
+        "s3://factory/data", endpoint=server, near=near, near_bytes=near_bytes
+    )
+
+
+def kept(received, organisation=OURS):
+    return Bytes(
+        organisation, received.sha256, blake3=received.blake3, size_bytes=received.size_bytes
+    )
+
+
+def names(client):
+    found = client.list_objects_v2(Bucket="factory").get("Contents", ())
+    return sorted(one["Key"] for one in found)
+
+
+def far(store, one):
+    """Forget what lies near, as when room was made."""
+    store.near.path(one).unlink()
+    return one
+
+
+def given(store, content=LARGE, organisation=OURS):
+    received = store.receive(organisation, io.BytesIO(content), limit_bytes=LIMIT)
+    return kept(received, organisation)
+
+
+def test_what_was_sent_is_in_the_bucket_and_can_be_read_back(store, client):
+    one = given(store)
+
+    assert names(client) == [f"data/1/{one.sha256[:2]}/{one.sha256}"]
+    assert store.has(one)
+    with store.open(far(store, one)) as file:
+        assert file.read() == LARGE
+        file.seek(-7, io.SEEK_END)
+        assert file.read() == LARGE[-7:]
+        file.seek(10)
+        assert file.read(5) == LARGE[10:15]
+    assert store.verify(one)
+
+
+def test_an_object_in_several_parts_comes_back_whole(store, monkeypatch):
+    monkeypatch.setattr(
+        "fabriek.store.bucket_reading.SENDING",
+        boto3.s3.transfer.TransferConfig(
+            multipart_threshold=6 * 2**20, multipart_chunksize=6 * 2**20
+        ),
+    )
+
+    one = far(store, given(store))
+
+    with store.under_name(one, "rows.bin") as path:
+        assert path.read_bytes() == LARGE
+
+
+def test_bytes_that_are_there_are_not_sent_again(store, client, monkeypatch):
+    given(store)
+    before = client.head_object(Bucket="factory", Key=names(client)[0])["LastModified"]
+    monkeypatch.setattr(store.bucket.client, "upload_file", None)
+
+    given(store)
+
+    after = client.head_object(Bucket="factory", Key=names(client)[0])["LastModified"]
+    assert after == before
+
+
+def test_organisations_share_nothing(store):
+    one = given(store)
+
+    theirs = Bytes(THEIRS, one.sha256, size_bytes=one.size_bytes)
+
+    assert not store.has(theirs)
+    with pytest.raises(Damaged):
+        store.open(theirs)
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected", "refusal"),
+    [(10, None, TooLarge), (LIMIT, "0" * 64, Invalid)],
+)
+def test_what_is_refused_leaves_nothing_in_the_bucket(store, client, limit, expected, refusal):
+    with pytest.raises(refusal):
+        store.receive(OURS, io.BytesIO(LARGE), limit_bytes=limit, expected_sha256=expected)
+
+    assert names(client) == []
+
+
+def test_a_file_of_ours_is_adopted(store, tmp_path, client):
+    path = store.near.home / "model.bin"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(LARGE)
+
+    received = store.adopt(OURS, path, limit_bytes=LIMIT)
+
+    assert received.sha256 == hashlib.sha256(LARGE).hexdigest()
+    assert len(names(client)) == 1
+
+
+def packed(store, *contents, organisation=OURS):
+    key = store.keep_pack(organisation, iter(contents))
+    found, offset = [], 0
+    for content in contents:
+        digest = hashlib.sha256(content).hexdigest()
+        place = {"size_bytes": len(content), "pack_id": key, "pack_offset": offset}
+        found.append(Bytes(organisation, digest, **place))
+        offset += len(content)
+    return key, found
+
+
+def test_files_in_a_pack_are_read_out_of_the_middle_of_it(store, client, tmp_path):
+    key, (first, second) = packed(store, b"one row\n", b"another\n")
+    (store.near.home / "1" / "packs" / key).unlink()
+
+    assert names(client) == [f"data/packs/1/{key}"]
+    assert store.open(second).read() == b"another\n"
+    assert store.has(second)
+    store.lay_out([(first, tmp_path / "a" / "1.txt"), (second, tmp_path / "a" / "2.txt")])
+    assert (tmp_path / "a" / "1.txt").read_bytes() == b"one row\n"
+    assert (tmp_path / "a" / "2.txt").read_bytes() == b"another\n"
+    assert list(store.pack_keys(before=time.time() + 60)) == [(OURS, key)]
+    store.drop_pack(OURS, key)
+    assert names(client) == []
+
+
+def test_a_job_gets_links_and_not_copies(store, tmp_path):
+    one = far(store, given(store))
+
+    store.materialise(one, store.near.home / "run" / "rows.bin")
+
+    assert (store.near.home / "run" / "rows.bin").samefile(store.near.path(one))
+    assert (store.near.home / "run" / "rows.bin").read_bytes() == LARGE
+
+
+def test_bringing_says_how_far_it_is_and_is_gone_on_from(store, server):
+    one = far(store, given(store))
+    part = store.near.home / "1" / "bringing" / one.sha256
+    part.parent.mkdir()
+    part.write_bytes(LARGE[:5_000_000])  # what a process brought before it was killed
+    asked = []
+    bringing = bucket_store.opened(
+        "s3://factory/data", endpoint=server, near=store.near.home, near_bytes=2**40
+    )
+    object.__setattr__(
+        bringing.bringing.bucket,
+        "client",
+        Spy(bringing.bringing.bucket.client, asked),
+    )
+
+    first = bringing.bring([one])
+    while not (now := bringing.bring([one])).is_ready:
+        assert now.total_bytes == len(LARGE)
+        time.sleep(0.01)
+
+    assert not first.is_ready
+    assert asked[0] == f"bytes=5000000-{len(LARGE) - 1}"
+    assert now.done_bytes == len(LARGE)
+    assert store.near.path(one).read_bytes() == LARGE
+    assert not part.exists()
+
+
+class Spy:
+    """The client, noting which parts were asked."""
+
+    def __init__(self, client, asked):
+        self.client, self.asked = client, asked
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
+
+    def get_object(self, **asked):
+        self.asked.append(asked["Range"])
+        return self.client.get_object(**asked)
+
+
+def test_other_bytes_under_the_same_name_are_never_given_to_a_job(store, client):
+    one = far(store, given(store))
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=b"x" * len(LARGE))
+
+    with pytest.raises(Damaged):
+        store.materialise(one, store.near.home / "run" / "rows.bin")
+
+    assert not (store.near.home / "run" / "rows.bin").exists()
+    assert store.look(one, pace=lambda _size: None).harm == Harm.CHANGED
+
+
+def test_damaged_bytes_go_aside_and_can_be_sent_again(store, client):
+    one = far(store, given(store))
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=b"short")
+
+    found = store.look(one, pace=lambda _size: None)
+    name = store.quarantine(one, found)
+
+    assert found.harm == Harm.SHORT
+    assert names(client) == [f"data/quarantine/1/{name}"]
+    assert store.look(one, pace=lambda _size: None).harm == Harm.GONE
+    assert store.verify(given(store))
+
+
+def test_what_was_sent_again_is_not_swept_away(store):
+    since = time.time() - 3600
+    one = given(store)
+
+    assert not store.discard(one, untouched_since=since)
+    os.utime(store.near.path(one), (since - 1, since - 1))
+    assert store.discard(one, untouched_since=since)
+    assert not store.has(one)
+    assert not store.discard(one, untouched_since=since)
+
+
+def test_what_was_used_least_lately_makes_room(client, server, tmp_path):
+    store = opened(server, tmp_path / "near", near_bytes=25 * 2**20)
+    old, new = given(store), given(store, LARGE + b"new")
+    long_ago = time.time() - 7200
+    os.utime(store.near.path(old), (long_ago, long_ago))
+
+    store.sweep_temporary(before=0)
+
+    assert not store.near.has(old)
+    assert store.near.has(new)
+    assert store.has(old)
+
+
+def test_a_bucket_that_does_not_answer_is_said_so(tmp_path, monkeypatch, client):
+    monkeypatch.setattr(bucket_store, "TRIES", 1)
+    store = opened("http://127.0.0.1:9", tmp_path / "near")
+
+    with pytest.raises(StoreDown):
+        store.receive(OURS, io.BytesIO(b"row"), limit_bytes=LIMIT)
