@@ -9,7 +9,7 @@ ARGS ?=
 # processes that a demo or a test starts would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-hub test-slurm check fast bench bench-slurm up clean format
+.PHONY: demo test test-hub test-slurm check fast bench bench-slurm bench-data up clean format
 
 demo: .venv/ready .venv/words
 	$(BIN)/fabriek demo $(ARGS)
@@ -49,6 +49,10 @@ bench: .venv/ready-dev .venv/words
 # Needs root, as test-slurm; a cluster that it brought up is removed afterwards.
 bench-slurm: .venv/ready-dev .venv/words
 	$(BIN)/python -m bench.slurm $(ARGS)
+
+# Peers get environments of their own in .bench-peers, made at the first run.
+bench-data: .venv/ready-dev .venv/words
+	$(BIN)/python -m bench.data $(ARGS)
 
 clean:
 	rm -rf .venv .hub-clients var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache

@@ -31,15 +31,15 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell may start us deaf to Ctrl-C
         signal.signal(number, interrupt)
     try:
-        with _temporary() as home, cluster(binaries) as address:
-            _make_database(address)
-            return _measure(asked, os.environ | _surroundings(Path(home), address))
+        with temporary() as home, cluster(binaries) as address:
+            make_database(address)
+            return _measure(asked, os.environ | surroundings(Path(home), address))
     except KeyboardInterrupt:
         print("Stopped; everything that was started is gone.")
         return 130
 
 
-def _temporary() -> "tempfile.TemporaryDirectory[str]":
+def temporary() -> "tempfile.TemporaryDirectory[str]":
     return tempfile.TemporaryDirectory(prefix="fabriek-bench-")
 
 
@@ -54,13 +54,13 @@ def interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _make_database(address: str) -> None:
+def make_database(address: str) -> None:
     server = address.replace("/fabriek?", "/postgres?")
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute("CREATE DATABASE fabriek")
 
 
-def _surroundings(home: Path, address: str) -> dict[str, str]:
+def surroundings(home: Path, address: str) -> dict[str, str]:
     return {
         "DJANGO_SETTINGS_MODULE": "fabriek.settings",
         "FABRIEK_DATABASE": address,
@@ -79,13 +79,13 @@ def _measure(asked: argparse.Namespace, environment: dict[str, str]) -> int:
     return watched([*words, "--small"] if asked.small else words, environment)
 
 
-def watched(command: list[str], environment: dict[str, str]) -> int:
+def watched(command: list[str], environment: dict[str, str], *, limit_s: int = LIMIT_S) -> int:
     """Run it in a session of its own: Ctrl-C reaches us, and we end the rest in order."""
     with subprocess.Popen(command, env=environment, start_new_session=True) as child:
         try:
-            return child.wait(LIMIT_S)
+            return child.wait(limit_s)
         except subprocess.TimeoutExpired:
-            print(f"Stopped: it took longer than {LIMIT_S} seconds.")
+            print(f"Stopped: it took longer than {limit_s} seconds.")
             return 1
         finally:
             _end(child)

@@ -65,6 +65,7 @@ class Trial:
         }
         self._number = 0
         self.xorbs: dict[str, list[int]] = {}
+        self.cpu_s: dict[str, list[float]] = {}
 
     def table(self) -> Table:
         works = {"a new file": self._send, "a copy that changed": self._send}
@@ -76,12 +77,12 @@ class Trial:
         grown_mib = self.server.memory_mib("VmHWM") - before_mib
         mib = self.size_bytes / 2**20
         rows = [
-            (name, one.best_s, one.median_s, mib / one.median_s, self._xorbs_of(name))
+            (name, one.best_s, one.median_s, mib / one.median_s, *self._cost(name))
             for name, one in took.items()
         ]
         return Table(
             title=f"Sending {mib:,.0f} MiB by Xet, to the commit",
-            header=("what", "best s", "median s", "median MiB/s", "xorbs sent"),
+            header=("what", "best s", "median s", "median MiB/s", "xorbs", "server CPU s"),
             rows=rows,
             note=f"{ROUNDS} rounds in turn; a process of the client for each, its start "
             f"included; the client shares the machine. The worker grew by at most "
@@ -103,10 +104,10 @@ class Trial:
 
     def _timed(self, name: str):
         def work(_turn: int) -> None:
-            before = Xorb.objects.filter(repository=self.repository).count()
+            xorbs, cpu_s = self._xorbs(), self.server.cpu_s()
             self._send()
-            after = Xorb.objects.filter(repository=self.repository).count()
-            self.xorbs.setdefault(name, []).append(after - before)
+            self.xorbs.setdefault(name, []).append(self._xorbs() - xorbs)
+            self.cpu_s.setdefault(name, []).append(self.server.cpu_s() - cpu_s)
 
         return work
 
@@ -116,5 +117,8 @@ class Trial:
         command = [sys.executable, "-c", UPLOAD, path, self.repository.repo_id, name]
         subprocess.run(command, env=self.environment, check=True)
 
-    def _xorbs_of(self, name: str) -> float:
-        return statistics.median(self.xorbs[name])
+    def _cost(self, name: str) -> tuple[float, float]:
+        return statistics.median(self.xorbs[name]), statistics.median(self.cpu_s[name])
+
+    def _xorbs(self) -> int:
+        return Xorb.objects.filter(repository=self.repository).count()
