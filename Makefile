@@ -58,6 +58,16 @@ clean:
 	rm -rf .venv .hub-clients var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
+# Names of people in text: a program with its own Python, as its `regex` is another than ours.
+# Its look-up tables take a minute to build, once.
+.venv/names: src/fabriek/quality/worker/names-constraints.txt src/fabriek/quality/worker/names_server.py
+	rm -rf .venv-names
+	$(PYTHON) -m venv .venv-names
+	.venv-names/bin/pip install --quiet --disable-pip-version-check -c $< deduce
+	.venv-names/bin/python -I src/fabriek/quality/worker/names_server.py .venv-names/tables
+	@touch .venv-names/tables/ready
+	@mkdir -p .venv && touch $@
+
 # The catalogues that the server reads, made again when the words change.
 .venv/words: $(shell find src -name '*.po')
 	@$(BIN)/python dev/messages --compile

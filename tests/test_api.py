@@ -261,6 +261,7 @@ def test_the_description_names_every_stage(client):
         "cases",
         "applications",
         "allocations",
+        "agreements",
         "datasets",
         "runs",
         "lab",

@@ -23,6 +23,7 @@ from fabriek.datasets.api import router as datasets
 from fabriek.kernel.errors import NotAllowed, Refused, Text
 from fabriek.lab.api import router as lab
 from fabriek.machine.api import router as machine
+from fabriek.machine.store_api import router as store
 from fabriek.people import tokens
 from fabriek.people.api import router as people
 from fabriek.people.models import Person, Scope
@@ -106,6 +107,7 @@ for prefix, router in {
     "/lab": lab,
     "/machine": machine,
     "/models": registry,
+    "/store": store,
     "/reports": reports,
 }.items():
     api.add_router(prefix, router)

@@ -61,6 +61,8 @@ def _database(url: str, home: Path) -> dict[str, object]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": unquote(parts.path[1:]),
+            # Opening it anew for each call would cost as much as two queries.
+            "CONN_MAX_AGE": 600,
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 20,
@@ -131,7 +133,8 @@ COUNTRIES = Path(
 SCRUB_DAYS = int(os.environ.get("FABRIEK_SCRUB_DAYS", "28"))
 SCRUB_BYTES_PER_S = int(os.environ.get("FABRIEK_SCRUB_BYTES_PER_S", str(200 * 10**6)))
 # A second place with the same files, such as a mirror: what is damaged here comes from there.
-STORE_COPY = _folder_or_none(os.environ.get("FABRIEK_STORE_COPY", ""))
+_COPY = os.environ.get("FABRIEK_STORE_COPY", "")
+STORE_COPY = Path(_COPY).resolve() if _COPY else None
 UPLOAD_LIMIT_BYTES = int(os.environ.get("FABRIEK_UPLOAD_LIMIT_BYTES", str(100 * 2**30)))
 # All files together of the model that a run made, or of the checkpoints that one goes on from.
 OUTPUTS_LIMIT_BYTES = int(os.environ.get("FABRIEK_OUTPUTS_LIMIT_BYTES", str(512 * 2**30)))

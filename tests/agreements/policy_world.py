@@ -65,7 +65,7 @@ class World:
         return Wish(moment=Moment.READ, repository=self.repository, person=person, **more)
 
     def lay_out(self, **more) -> Wish:
-        """The factory lays it out for a job of the case."""
+        """Let the factory lay it out for a job of the case."""
         return Wish(
             moment=Moment.READ, repository=self.repository, **{"case": self.using} | more
         )

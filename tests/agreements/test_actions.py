@@ -380,7 +380,7 @@ def test_staff_hear_what_was_done_but_not_what_was_said(ground):
     told = queries.timeline(made, staff())
 
     assert [each.sentence for each in told] == [
-        "Refused",
+        "Refused what was proposed",
         "Signed for an organisation",
         "Asked for data",
     ]
@@ -397,3 +397,35 @@ def test_a_model_is_not_asked_for(ground):
 def in_force(ground):
     made = actions.offer(ground.proposal(), by=ground.owner)
     return actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+
+
+def test_who_left_the_organisation_neither_sees_nor_signs(ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    ground.asker.memberships.all().delete()
+    ground.asker.forget_roles()
+
+    with pytest.raises(NotAllowed):
+        actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+    assert not Agreement.objects.visible_to(ground.asker).exists()
+
+
+def test_a_partner_that_left_the_consortium_no_longer_sees_it(ground):
+    partner = a_partner(ground.case, lead=(lead := a_person()))
+    actions.offer(ground.proposal(), by=ground.owner)
+    assert Agreement.objects.visible_to(lead).exists()
+
+    type(partner).objects.filter(pk=partner.pk).update(state="left")
+
+    assert not Agreement.objects.visible_to(lead).exists()
+
+
+def test_the_text_stays_as_it_was_signed_whatever_is_renamed(ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    ground.case.organisation.name = "Renamed"
+    ground.case.organisation.save()
+
+    signed = actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+
+    assert "Model Makers" in signed.text
+    assert actions.wording.sha256(signed.text) == signed.text_sha256
+    assert {each.text_sha256 for each in signed.signatures.all()} == {signed.text_sha256}

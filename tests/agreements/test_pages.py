@@ -418,3 +418,89 @@ def test_a_translation_helps_reading_as_long_as_it_says_the_same(browser, ground
     Repository.objects.update(title="Renamed")
 
     assert "OVEREENKOMST OVER HET GEBRUIK" not in client.get(page_of(made)).text
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/agreements/?q=%00&state=%00&page=-1",
+        "/agreements/?q=%27%3B--&page=99999999999999999999999",
+        "/agreements/?state=in_force&page=x",
+    ],
+)
+def test_odd_words_in_an_address_do_no_harm(browser, ground, address):
+    actions.offer(ground.proposal(), by=ground.owner)
+
+    assert browser(ground.owner).get(address).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/agreements/ask/?data=%00",
+        f"/agreements/ask/?data={'x' * 5000}",
+        "/agreements/G26-9999/",
+        "/agreements/G26-9999/odrl",
+        "/data/D26-9999/agreements/",
+        "/data/D26-9999/agreements/offer/",
+    ],
+)
+def test_what_does_not_exist_is_not_found(browser, ground, address):
+    assert browser(ground.owner).get(address).status_code == 404
+
+
+def test_what_is_no_step_is_not_found(browser, ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    client = browser(ground.owner)
+
+    for step in ("conclude", "end", "replace", "change", "offer"):
+        assert client.post(f"{page_of(made)}{step}").status_code == 404
+
+
+def test_an_agreement_of_others_is_not_replaced(browser, ground):
+    other = a_ground()
+    foreign = actions.ask(other.proposal(), by=other.asker)
+    client = browser(ground.owner)
+
+    page = client.post(f"{offer_page(ground)}?replaces={foreign.code}", filled(ground))
+
+    assert page.status_code == 404
+
+
+def test_a_form_without_the_sign_of_our_own_page_signs_nothing(ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(
+        ground.asker, backend="allauth.account.auth_backends.AuthenticationBackend"
+    )
+
+    answer = client.post(f"{page_of(made)}sign", {"text_sha256": made.text_sha256})
+
+    assert answer.status_code == 403
+    made.refresh_from_db()
+    assert made.state == S.OFFERED
+
+
+def test_a_link_alone_signs_and_ends_nothing(browser, ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    client = browser(ground.owner)
+
+    for step in ("sign", "say", "refuse", "withdraw", "revoke"):
+        client.get(f"{page_of(made)}{step}?text_sha256={made.text_sha256}&reason=x")
+
+    made.refresh_from_db()
+    assert (made.state, made.signatures.count()) == (S.OFFERED, 1)
+
+
+def test_a_member_of_the_owner_is_told_who_may_offer(browser, ground):
+    page = browser(ground.clerk).get(offer_page(ground))
+
+    assert page.status_code == 403
+    assert "Only a lead of the organisation that owns this data" in page.text
+
+
+def test_who_may_find_a_dataset_is_led_to_asking_for_it(browser, ground):
+    page = browser(ground.asker).get(f"/data/{ground.dataset.code}/agreements/")
+
+    assert f"/agreements/ask/?data={ground.dataset.code}" in page.text
+    assert ground.dataset.case.title not in page.text

@@ -6,7 +6,7 @@ from fabriek.catalogue.models import Record
 from fabriek.store.models import Repository, Revision
 from tests.catalogue.conftest import MEMBERS, WHOLE, in_the_catalogue, opened, told_of
 from tests.datasets.conftest import made, push
-from tests.factories import a_case, a_partner, a_person
+from tests.factories import a_case, a_partner, a_person, an_organisation
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,9 @@ def test_each_hit_says_what_one_can_do(browser):
 def test_the_list_costs_the_same_for_1_and_3(browser, django_assert_num_queries, count):
     for _ in range(count):
         in_the_catalogue(files={"a.txt": b"1"})
-    client = browser(a_person())
+    person = a_person()
+    an_organisation(lead=person)
+    client = browser(person)
 
     # Ids, records, owners to choose from, mine, agreements.
     with django_assert_num_queries(ANY_PAGE + 5):
@@ -139,7 +141,7 @@ def test_the_record_page_costs_the_same(browser, django_assert_num_queries, lead
         client.get(record_page(dataset))
 
 
-RECORD_PAGE = 3  # the dataset, its record, its newest revision
+RECORD_PAGE = 4  # the dataset, its record, its newest revision, and whether one takes part
 
 
 def test_a_record_is_filled_in_on_the_page(browser, dataset, lead):

@@ -26,6 +26,7 @@ from tests.store.test_files import everything_below, files_of_at_most
 pytestmark = pytest.mark.django_db
 STREAM = "application/offset+octet-stream"
 CONTENT = os.urandom(3 * 2**20 + 17)
+LENGTH = len(CONTENT)
 
 
 def sha256(content):
@@ -49,7 +50,7 @@ def client(program, lead):
     return program(lead)
 
 
-def begin(client, dataset, *, length=len(CONTENT), content=b"", **headers):
+def begin(client, dataset, *, length=LENGTH, content=b"", **headers):
     """Announce a file; `content` is what comes along with it."""
     headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(length)} | {
         name.replace("_", "-"): value for name, value in headers.items()
@@ -156,7 +157,7 @@ def test_a_restart_of_the_server_loses_nothing(client, dataset, monkeypatch):
     address = begin(client, dataset)["Location"]
     patch(client, address, CONTENT[:70_000])
 
-    monkeypatch.setattr(receiving, "_digests", receiving._Digests())
+    monkeypatch.setattr(receiving, "digests", receiving.Digests())
     last = patch(client, address, CONTENT[70_000:], at=70_000)
 
     assert last["Fabriek-SHA256"] == sha256(CONTENT)

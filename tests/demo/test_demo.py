@@ -87,6 +87,35 @@ def test_the_journey_leads_to_a_run_that_is_paid_for():
     assert Entry.objects.filter(thread=case.code, verb="runs.ask").exists()
 
 
+def lent():
+    people = cast.gather()
+    case, _allocation = up_to_hours(people)
+    data = journey.push(
+        case, title=story.ROWS_TITLE, files=story.ROWS_FILES, by=people.applicant
+    )
+    return journey.lend(data, people)
+
+
+def test_the_institute_uses_the_data_under_an_agreement_that_both_signed():
+    made = lent()
+
+    assert made.state == "in_force"
+    assert [each.organisation.name for each in made.signatures.order_by("pk")] == [
+        story.COMPANY.name,
+        story.INSTITUTE.name,
+    ]
+    assert made.purposes == ["evaluation", "research"]
+    assert made.messages.get().text == story.STUDY_ANSWER
+
+
+def test_lending_twice_doubles_nothing():
+    made = lent()
+    before = counted(), Entry.objects.count()
+
+    assert lent() == made
+    assert (counted(), Entry.objects.count()) == before
+
+
 def test_the_journey_twice_doubles_nothing():
     up_to_a_run()
     before = counted(), lines(), Entry.objects.count()

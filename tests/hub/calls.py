@@ -16,7 +16,8 @@ def sha256(content):
 
 
 def git_sha1(content):
-    return hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    text = b"blob %d\0" % len(content) + content
+    return hashlib.sha1(text, usedforsecurity=False).hexdigest()
 
 
 def header(summary="first", parent=None):

@@ -141,6 +141,31 @@ def test_files_and_folders_are_left_out(hub):
     assert names() == ["dd.txt", "new.txt"]
 
 
+def test_many_folders_are_left_out_in_one_look(hub, django_assert_max_num_queries):
+    hub.push({f"d{n}/x/{m}.txt": b"1" for n in range(30) for m in range(3)} | {"d": b"2"})
+
+    with django_assert_max_num_queries(60):
+        hub.commit(*(gone(f"d{n}/", "deletedFolder") for n in range(30)))
+
+    assert names() == ["d"]
+
+
+def test_all_is_left_out_only_when_something_else_comes(hub):
+    hub.push({"a.txt": b"1", "b/c.txt": b"2"})
+
+    assert hub.commit(gone("/", "deletedFolder")).status_code == 422
+    assert hub.commit(gone("/", "deletedFolder"), small("new", b"3")).status_code == 200
+    assert names() == ["new"]
+
+
+def test_a_commit_has_an_end(hub, monkeypatch):
+    monkeypatch.setattr(commits, "FILES_MAX", 3)
+
+    answer = hub.commit(*(small(f"{n}.txt", b"1") for n in range(4)))
+
+    assert (answer.status_code, Revision.objects.count()) == (413, 0)
+
+
 def test_what_is_left_out_and_put_in_at_once_is_there(hub):
     hub.push({"data/0.txt": b"old", "a.txt": b"1"})
 
@@ -193,7 +218,7 @@ def test_the_first_commit_may_name_the_beginning(hub):
 
 def test_who_saves_between_look_and_save_is_not_overwritten(hub, monkeypatch):
     first = hub.push({"a.txt": b"1"})
-    real = commits._saved
+    real = commits._saved  # noqa: SLF001  between its look and its save
 
     def save(repository, change, *, by):
         monkeypatch.setattr(commits, "_saved", real)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def weights(size=4):
-    """A file of safetensors with one tensor of so many numbers."""
+    """Make a file of safetensors with one tensor of so many numbers."""
     head = json.dumps(
         {"w": {"dtype": "F32", "shape": [size], "data_offsets": [0, 4 * size]}}
     ).encode()

@@ -1,6 +1,10 @@
 """Sending by the Xet protocol: what works, and who can reach what by it."""
 
+# ruff: noqa: F811  a fixture of tests.threads
 import json
+import resource
+import signal
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -10,7 +14,7 @@ from django.utils import timezone
 
 from fabriek.cases.states import CaseState
 from fabriek.hub import xet, xet_tokens
-from fabriek.hub.xet_models import Era, Xorb
+from fabriek.hub.xet_models import Era, Piece, Xorb
 from fabriek.people.models import Membership
 from fabriek.store import actions as store
 from fabriek.store import queries
@@ -18,6 +22,7 @@ from fabriek.store.models import Blob
 from tests.factories import a_case, a_dataset, a_person, a_token
 from tests.hub.xet_making import File, Program, a_shard
 from tests.hub.xet_making import Xorb as Made
+from tests.threads import at_once, many_connections  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
@@ -311,3 +316,67 @@ def test_only_a_few_are_taken_in_at_once(session, monkeypatch):
 
     assert answer.status_code == 503
     assert session.send(Made(b"one")).status_code == 200
+
+
+# --- what can go wrong --------------------------------------------------------------------
+@pytest.mark.parametrize("tenth", range(10))
+def test_a_xorb_that_was_cut_off_leaves_nothing_and_can_be_sent_again(session, tenth):
+    made = Made(*(bytes([number]) * 5000 for number in range(20)), scheme=0)
+
+    cut = session.send(made, body=made.body[: len(made.body) * tenth // 10] or b"\0")
+    left = [*own_files(), *(django_settings.STORE_HOME / "xet" / "incoming").glob("*")]
+    whole = session.send(made)
+
+    assert (cut.status_code, left) == (422, [])
+    assert json.loads(whole.content) == {"was_inserted": True}
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(session, small_files):
+    made = Made(*(bytes([number]) * 100_000 for number in range(30)), scheme=0)
+
+    with small_files(2**20):
+        xorb = session.send(made)
+    session.send(made)
+    with small_files(2**20):
+        file = session.list(File(made.all()))
+
+    assert (xorb.status_code, file.status_code) == (507, 507)
+    assert not Blob.objects.exists()
+    assert list((django_settings.STORE_HOME / "xet" / "incoming").glob("*")) == []
+    assert session.list(File(made.all())).status_code == 200
+
+
+@pytest.fixture
+def small_files():
+    """Let no file grow beyond some bytes, as if the disk were full then."""
+
+    @contextmanager
+    def limited(most_bytes):
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        usual = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, hard))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+            signal.signal(signal.SIGXFSZ, usual)
+
+    return limited
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_send_the_same_at_once_are_both_served(many_connections, session, dataset):
+    made = Made(b"one" * 9000, b"two" * 9000)
+    file = File(made.all())
+
+    sent = at_once(
+        lambda: session.send(made).status_code, lambda: session.send(made).status_code
+    )
+    listed = at_once(
+        lambda: session.list(file).status_code, lambda: session.list(file).status_code
+    )
+
+    assert (sent, listed) == ([200, 200], [200, 200])
+    assert content_of(dataset.repository, file.sha256) == file.content
+    assert own_files() == []
+    assert Piece.objects.count() in {1, 2}

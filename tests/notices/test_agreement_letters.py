@@ -80,7 +80,7 @@ def test_a_message_is_announced_without_its_words(ground):
 @pytest.mark.parametrize(
     ("step", "subject"),
     [
-        ("refuse", "Overeenkomst {} is geweigerd"),
+        ("refuse", "Overeenkomst {} is afgewezen"),
         ("withdraw", "{} is teruggenomen"),
         ("revoke", "Overeenkomst {} is ingetrokken"),
     ],

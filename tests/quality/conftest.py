@@ -18,10 +18,10 @@ def quiet(settings, monkeypatch):
     settings.LOOK_AUTO_BYTES = 0
     monkeypatch.setattr(follow, "EVERY_S", 0.0)
     yield
-    for worker in list(follow._started.values()):
+    for worker in list(follow.started.values()):
         worker.kill()
         worker.wait()
-    for thread in list(follow._laying.values()):
+    for thread in list(follow.laying.values()):
         thread.join()
     follow.forget_all()
 

@@ -1,4 +1,4 @@
-"""A look from wish to result: started by the loop, watched, called off, killed, taken up again."""
+"""A look from wish to result: started, watched, called off, killed and taken up again."""
 
 import os
 import signal
@@ -25,7 +25,7 @@ def test_a_look_is_granted_by_the_loop_and_its_folder_is_gone(dataset):
     assert found.trouble == ""
     assert [(one["path"], one["rows"]) for one in found.result["files"]] == [("a.csv", 300)]
     assert not folders.folder_of(found).exists()
-    assert follow._laying == {}
+    assert follow.laying == {}
 
 
 def test_the_walls_of_the_worker_stand_on_this_machine(dataset):
@@ -96,13 +96,13 @@ def test_a_loop_that_died_finds_its_worker_again(dataset, lead, slow_worker):
     folder = folders.folder_of(found)
     passes(found, until=lambda: folders.was_started(folder) and folders.is_alive(folder))
     pid = (folder / folders.PID).read_text()
-    kept = dict(follow._started)
+    kept = dict(follow.started)
 
     follow.forget_all()
     follow.tick()
 
     assert (folder / folders.PID).read_text() == pid
-    assert follow._started == {}
+    assert follow.started == {}
     slow_worker()
     assert passes(found).state == ErrandState.DONE
     for worker in kept.values():
@@ -160,7 +160,7 @@ def test_new_revisions_are_looked_at_unasked_up_to_a_size(dataset, settings):
     assert Look.objects.count() == 1
 
 
-def test_a_full_disk_while_laying_out_is_said(dataset, lead, monkeypatch):
+def test_a_full_disk_whilelaying_out_is_said(dataset, lead, monkeypatch):
     def full(*_args):
         raise follow.StorageFull("no room")
 
@@ -178,7 +178,8 @@ def test_names_of_files_never_reach_the_disk(dataset, lead, slow_worker):
     folder = folders.folder_of(found)
     passes(found, until=lambda: folders.was_started(folder))
 
-    assert [path.name for path in (folder / folders.FILES).iterdir()] == ["1"]
+    laid = {path.stem for path in (folder / folders.FILES).iterdir()}
+    assert laid == {"1"}
     slow_worker()
     assert passes(found).result["files"][0]["path"] == name
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 ROWS = b"id;amount;label;day;note\n" + b"".join(
     b"%d;%d.5;%s;2026-01-%02d;note number %d about it\n"
-    % (n, n % 17, b"yes" if n % 3 else b"no", 1 + n % 28, n)
+    % (n, n % 17, b"desk" if n % 3 else b"phone", 1 + n % 28, n)
     for n in range(200)
 )
 
@@ -44,7 +44,7 @@ def test_a_csv_is_profiled_column_by_column(dataset):
         "number", 0.5, 16.5, 17,
     )  # fmt: skip
     assert sum(amount["bars"]["shares"]) == pytest.approx(1, abs=0.001)
-    assert label["values"] == [["yes", 133], ["no", 67]]
+    assert label["values"] == [["desk", 133], ["phone", 67]]
     assert (day["kind"], day["first"], day["last"]) == ("time", "2026-01-01", "2026-01-28")
     assert found.result["tokens"]["by"] == "characters"
 
@@ -55,7 +55,7 @@ def test_a_csv_is_profiled_column_by_column(dataset):
         ("ragged.csv", b"a,b\n" + b"1,2\n" * 30 + b"3\n4,5,6\n", "ragged", [31, 32], 2),
         ("blank.jsonl", b'{"text":"a b"}\n\n{"text":"c d"}\n', "blank_lines", [2], 1),
         ("const.csv", b"a,b\n" + b"".join(b"%d,x\n" % n for n in range(30)), "constant", [], 30),
-        ("nul.csv", b"a,b\n1,x\n2,\0\n3,y\n", "zero_bytes", [3], 1),
+        ("zero.csv", b"a,b\n1,x\n2,\0\n3,y\n", "zero_bytes", [3], 1),
         ("head.csv", b"1,2.5\n3,4.5\n" * 9, "no_heading", [], 0),
         ("far.csv", b"a\n" + b"".join(b"%d\n" % n for n in range(99)) + b"99999\n", "far_out",
          [100], 1),
@@ -78,7 +78,7 @@ def test_what_is_wrong_is_named_with_its_rows(dataset, name, content, code, rows
 
 
 def test_windows_1252_inside_utf_8_is_read_and_told_by_line(dataset):
-    content = "naam;plaats\n".encode() + "één;hier\n".encode() * 3 + "één;daar\n".encode("cp1252")
+    content = b"naam;plaats\n" + "één;hier\n".encode() * 3 + "één;daar\n".encode("cp1252")
 
     found = looked_at(dataset, {"a.csv": content})
 
@@ -88,7 +88,6 @@ def test_windows_1252_inside_utf_8_is_read_and_told_by_line(dataset):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
 def test_other_encodings_are_read(dataset, encoding):
-    content = "a;b\n".encode(encoding) if encoding != "utf-16" else b""
     content = ("a;b\n" + "één;2\n" * 9).encode(encoding)
 
     found = looked_at(dataset, {"a.csv": content})
@@ -121,7 +120,7 @@ def test_more_columns_than_that_are_said_to_be_too_many(dataset):
 
     found = looked_at(dataset, {"wide.csv": content})
 
-    assert problem(found, "too_many_columns")["facts"] == {"count": 5001}
+    assert problem(found, "too_many_columns")["count"] == 5001
 
 
 def test_a_line_of_300_megabytes_is_left_out_and_told(dataset):
@@ -197,12 +196,16 @@ def test_parquet_that_lies_about_itself_is_said_to_be_broken(dataset):
     )  # fmt: skip
 
     assert found.state == ErrandState.DONE
-    broken = {path for code, path, _c in codes(found) if code in {"broken_file", "broken_values"}}
+    broken = {
+        path for code, path, _c in codes(found) if code in {"broken_file", "broken_values"}
+    }
     assert broken == {"cut.parquet", "lying.parquet", "garbage.parquet"}
 
 
 def test_rows_are_numbered_alike_in_all_kinds_of_files(dataset):
-    rows = [{"text": f"sentence {n} of some words"} for n in range(5)] + [{"text": ""}]
+    rows = [
+        {"text": f"sentence {n} of {'cafÃ©' if n == 3 else 'some'} words"} for n in range(6)
+    ]
     lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
 
     found = looked_at(
@@ -211,8 +214,8 @@ def test_rows_are_numbered_alike_in_all_kinds_of_files(dataset):
          "c.parquet": parquet(text=[row["text"] for row in rows])},
     )  # fmt: skip
 
-    assert [problem(found, "empty_rows", one)["rows"] for one in
-            ("a.jsonl", "b.json", "c.parquet")] == [[6], [6], [6]]  # fmt: skip
+    assert [problem(found, "garbled", one)["rows"] for one in
+            ("a.jsonl", "b.json", "c.parquet")] == [[4], [4], [4]]  # fmt: skip
 
 
 def test_rows_of_a_test_that_are_in_the_training_are_told(dataset):

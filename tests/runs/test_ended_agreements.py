@@ -1,4 +1,4 @@
-"""The end of an agreement on data: asked again at the start, warned, stopped, cleared, stated."""
+"""The end of an agreement on data: asked again at the start, warned, stopped, cleared."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -74,7 +74,7 @@ def loop(engine):
     reconcile.tick(engine)
 
 
-# --- asking -----------------------------------------------------------------------------------
+# --- asking -------------------------------------------------------------------------------
 def test_a_run_on_lent_data_remembers_by_which_agreement(lent):
     run = lent.ask()
 
@@ -112,7 +112,7 @@ def test_what_it_costs_is_not_told_to_who_may_not_use_the_data(lent):
     assert refused.value.code == "revoked"
 
 
-# --- between asking and starting ---------------------------------------------------------------
+# --- between asking and starting ----------------------------------------------------------
 def test_one_that_was_revoked_before_its_turn_never_starts(lent, engine):
     run = lent.ask()
     lent.revoke()
@@ -162,13 +162,19 @@ def test_going_on_needs_the_agreement_too(lent, engine):
     assert refused.value.code == "revoked"
 
 
-# --- warnings ----------------------------------------------------------------------------------
+# --- warnings -----------------------------------------------------------------------------
 def test_who_asked_is_warned_a_day_and_an_hour_before_once_each(lent, engine):
     run = running(engine, lent.ask(timeout_s=600))
     late = lent.agreement.ends_at - 2 * MINUTE
     Run.objects.filter(pk=run.pk).update(timeout_s=40 * 24 * 3600)
 
-    for moment in (late - 2 * DAY, late - 20 * HOUR, late - 19 * HOUR, late - 30 * MINUTE, late):
+    for moment in (
+        late - 2 * DAY,
+        late - 20 * HOUR,
+        late - 19 * HOUR,
+        late - 30 * MINUTE,
+        late,
+    ):
         with time_machine.travel(moment):
             ended_agreements.tick()
 
@@ -215,7 +221,7 @@ def test_what_a_recipe_warns_of_does_not_wipe_our_warning_away(lent, engine):
     assert [one["code"] for one in seen_again(run).warnings] == ["agreement_ends", "x"]
 
 
-# --- the end -----------------------------------------------------------------------------------
+# --- the end ------------------------------------------------------------------------------
 def test_at_the_end_a_run_is_stopped_and_its_copies_go(lent, engine):
     run = running(engine, lent.ask())
     (run.folder / "checkpoints").mkdir()
@@ -319,7 +325,7 @@ def test_killed_in_the_middle_it_goes_on_and_still_knows_what_was_there(
         running(engine, run)
     lent.revoke()
     loop(engine)
-    real, calls = deletion._remove, []
+    real, calls = deletion.remove, []
 
     def killed(place):
         calls.append(place)
@@ -327,7 +333,7 @@ def test_killed_in_the_middle_it_goes_on_and_still_knows_what_was_there(
         if len(calls) == 1:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(deletion, "_remove", killed)
+    monkeypatch.setattr(deletion, "remove", killed)
     with pytest.raises(KeyboardInterrupt):
         loop(engine)
     assert not Statement.objects.exists()
@@ -349,7 +355,7 @@ def test_what_cannot_be_removed_is_not_called_removed(lent, engine, monkeypatch)
         raise PermissionError("not ours")
 
     with monkeypatch.context() as patched:
-        patched.setattr(deletion, "_remove", refuses)
+        patched.setattr(deletion, "remove", refuses)
         loop(engine)
         loop(engine)
     assert not Statement.objects.exists()
@@ -401,7 +407,7 @@ def test_two_loops_at_once_end_it_once(many_connections, engine):  # noqa: F811
     assert Entry.objects.filter(verb="runs.stop_for_data").count() == 1
 
 
-# --- sessions of people -----------------------------------------------------------------------
+# --- sessions of people -------------------------------------------------------------------
 def a_lab(lent, **more):
     return lent.ask(recipe="lab", knobs={"idle_minutes": 30}, timeout_s=3600, **more)
 
@@ -463,7 +469,7 @@ def test_nobody_begins_with_files_whose_data_is_closed_by_now(db, engine):
     assert refused.value.code == "revoked"
 
 
-# --- for real ---------------------------------------------------------------------------------
+# --- for real -----------------------------------------------------------------------------
 READS = """
 import pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])

@@ -9,7 +9,7 @@ from django.test import override_settings
 
 from fabriek.registry import collect
 from fabriek.registry.models import Model, Rejection
-from fabriek.runs import accounts, actions, folders, walls
+from fabriek.runs import accounts, actions, folders, hub_keys, walls
 from fabriek.runs.states import RunState
 from fabriek.serve import isolation
 from fabriek.store.queries import the_store
@@ -140,6 +140,7 @@ def test_a_job_reads_its_own_data_and_none_of_what_is_not_its_own(
     blob = neighbour.revision.files.get().blob
     secrets = [
         theirs.folder / "run.json",
+        theirs.folder / "hub-key",
         theirs.folder / "inputs" / "dataset" / "text.txt",
         the_store().path(blob),
         factory.HOME / "secret-key",
@@ -152,7 +153,7 @@ def test_a_job_reads_its_own_data_and_none_of_what_is_not_its_own(
     tries += [f"ls '{factory.RUNS_HOME}' && echo LISTED", f"ls '{factory.HOME}' && echo LISTED"]
     tries += [f"ls '{factory.ENGINE_HOME}' && echo LISTED"]
     tries += [f"ls '{theirs.folder}' && echo LISTED"]
-    program(sh="; ".join([*tries, "cat inputs/dataset/text.txt run.json"]))
+    program(sh="; ".join([*tries, "cat inputs/dataset/text.txt run.json hub-key"]))
     run = world.ask()
 
     ended = over(machine, run, within_s=PATIENCE_S)
@@ -160,10 +161,11 @@ def test_a_job_reads_its_own_data_and_none_of_what_is_not_its_own(
     told = folders.log_tail(ended)
     assert ended.state == RunState.SUCCEEDED
     denied = [line for line in told.splitlines() if line.endswith("ermission denied")]
-    assert (len(denied), len(tries)) == (11, 11), told
+    assert (len(denied), len(tries)) == (12, 12), told
     assert not {"READ", "LISTED"} & {*told.split()}
     assert TEXT.splitlines()[0] in told
     assert run.key in told
+    assert hub_keys.key_of(run) in told
 
 
 def test_a_job_can_change_nothing_that_was_laid_out_for_it(world, machine, program):
@@ -182,6 +184,7 @@ def test_a_job_can_change_nothing_that_was_laid_out_for_it(world, machine, progr
     assert folders.is_ready(ended)
     assert sorted(path.name for path in ended.folder.iterdir() if path.name[0] != ".") == [
         "exit",
+        "hub-key",
         "inputs",
         "log",
         "run.json",

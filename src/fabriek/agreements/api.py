@@ -76,7 +76,7 @@ def ask(request: SignedIn, body: BegunIn) -> Status[Agreement]:
 
 
 @router.post("/odrl", response=TermsOut)
-def read_odrl(request: SignedIn, policy: dict[str, Any] = Body(...)) -> dict[str, Any]:  # noqa: ARG001, B008
+def read_odrl(request: SignedIn, policy: Body[dict[str, Any]]) -> dict[str, Any]:  # noqa: ARG001
     """Read the terms out of an ODRL policy in our profile; nothing is kept."""
     found = terms_in(policy)
     return {

@@ -12,7 +12,7 @@ from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.models import Organisation
 
 
-class OrganisationOut(Schema):
+class NamedOut(Schema):
     name: str
     kvk_number: str
 
@@ -37,7 +37,7 @@ class AgreementOut(Schema):
     url: str = Field(alias="get_absolute_url")
 
 
-class PartyOut(OrganisationOut):
+class PartyOut(NamedOut):
     """`signed_at` is null for who has yet to sign."""
 
     signed_at: datetime | None
@@ -57,7 +57,7 @@ class AgreementDetailOut(AgreementOut):
     reason: str
     replaces: str | None
     replaced_by: str | None
-    named: list[OrganisationOut]
+    named: list[NamedOut]
     text: str
     language: str
     text_version: str

@@ -118,8 +118,11 @@ def _question(line: Decided) -> str:
 
 @transaction.atomic
 def _add(line: Decided) -> None:
-    chain, _is_new = Chain.objects.get_or_create(repository=line.repository)
-    chain = Chain.objects.select_for_update().get(pk=chain.pk)
+    locked = Chain.objects.select_for_update()
+    chain = locked.filter(repository=line.repository).first()
+    if chain is None:
+        Chain.objects.get_or_create(repository=line.repository)
+        chain = locked.get(repository=line.repository)
     # Also asked here: another process of ours has a memory of its own.
     if _stands(line):
         return

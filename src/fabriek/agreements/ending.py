@@ -1,4 +1,4 @@
-"""Agreements whose last day came: they end by themselves, and what is left of them is settled."""
+"""Agreements whose last day came end by themselves; what is left of them is then settled."""
 
 import logging
 from datetime import datetime

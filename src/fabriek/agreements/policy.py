@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from fabriek.agreements import decision_log, reasons, term_rules
 from fabriek.agreements.inheritance import terms_of
-from fabriek.agreements.models import Agreement, Inherited, Place
+from fabriek.agreements.models import Agreement, Place
 from fabriek.agreements.states import AgreementState
+from fabriek.agreements.traces import Inherited
 from fabriek.agreements.wishes import ANYTHING, Decision, Moment, Wish
 from fabriek.cases.models import Case, cases_of
 from fabriek.cases.rules import takes_part
@@ -193,14 +194,17 @@ def _agreements(wish: Wish) -> list[Agreement]:
         rows = rows.filter(case__in=cases_of(wish.person))
     else:
         return []
-    return list(rows.select_related("case"))
+    named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
+    rows = rows.annotate(has_named=Exists(named)).select_related("case")
+    return list(rows.defer("text", "conditions", "reason", "case__problem"))
 
 
 def _named(rows: list[Agreement]) -> dict[int, set[int]]:
-    """Give the organisations that are named in each: one query for all."""
+    """Give the organisations that are named in each; few agreements name any."""
     found: dict[int, set[int]] = {}
-    if rows:
-        through = Agreement.organisations.through.objects.filter(agreement__in=rows)
+    some = [one.pk for one in rows if one.has_named]  # type: ignore[attr-defined]
+    if some:
+        through = Agreement.organisations.through.objects.filter(agreement__in=some)
         for agreement, firm in through.values_list("agreement", "organisation"):
             found.setdefault(agreement, set()).add(firm)
     return found

@@ -6,13 +6,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from fabriek.agreements import actions, queries, rules, wording
 from fabriek.agreements.forms import AskForm, OfferForm
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import AgreementState
-from fabriek.kernel.errors import Invalid, Text
+from fabriek.kernel.errors import Invalid
 from fabriek.people.http import SignedIn
 from fabriek.store.models import Repository
 
@@ -58,17 +58,16 @@ def known_dataset(request: SignedIn, code: str) -> Repository:
 
 
 def _proposed(
-    request: SignedIn, form: OfferForm | AskForm, begin: Begin, *, said: Text
+    request: SignedIn, form: OfferForm | AskForm, begin: Begin, *, said: str
 ) -> HttpResponse:
     """Show the form, then the text it makes; what is sent back with its hash is signed."""
-    context = {"form": form, "dataset": form.repository, "replaces": form.replaces}
-    context["is_offer"] = isinstance(form, OfferForm)
+    is_offer = isinstance(form, OfferForm)
+    context: dict[str, object] = {"form": form, "dataset": form.repository}
+    context |= {"replaces": form.replaces, "is_offer": is_offer}
     is_back = "back" in request.POST
     if not form.is_valid() or form.proposal is None or is_back:
         status = 422 if form.is_bound and not is_back else 200
-        context["has_cases"] = (
-            context["is_offer"] or queries.own_open_cases(request.user).exists()
-        )
+        context["has_cases"] = is_offer or queries.own_open_cases(request.user).exists()
         return render(request, "agreements/propose.html", context, status=status)
     read = request.POST.get("text_sha256", "")
     if read == wording.sha256(form.text):

@@ -177,9 +177,9 @@ def _waits_for(person: Person) -> Q:
     )
     is_waiting = Q(state__in=WAITING, ends_at__gt=timezone.now())
     return is_waiting & (
-        (Q(repository__organisation__in=led) & ~Exists(of_owner))
-        | (Q(case__organisation__in=led) & ~Exists(of_user))
-        | Exists(named.filter(~Exists(of_named)))
+        Q(~Exists(of_owner), repository__organisation__in=led)
+        | Q(~Exists(of_user), case__organisation__in=led)
+        | Q(Exists(named.filter(~Exists(of_named))))
     )
 
 

@@ -74,8 +74,8 @@ SENTENCES: Mapping[str, Text] = {
         "work that makes less, or ask the owner to allow more."
     ),
     "would_outlast": _(
-        "This could take until %(until)s, and agreement %(agreement)s ends on %(ends_at)s. Give "
-        "it less time, or ask the owner of the data to prolong the agreement."
+        "This could take until %(until)s, and agreement %(agreement)s ends on %(ends_at)s. "
+        "Give it less time, or ask the owner of the data to prolong the agreement."
     ),
     "weights_stay": _(
         "This was made from data under agreement %(agreement)s, which does not let its weights "
@@ -90,9 +90,7 @@ SENTENCES: Mapping[str, Text] = {
         "“%(note)s”. Ask the owner what has to change."
     ),
 }
-ALLOWED = frozenset(
-    {"open", "own", "listed", "party", "reviewer", "agreed", "rights_kept"}
-)
+ALLOWED = frozenset({"open", "own", "listed", "party", "reviewer", "agreed", "rights_kept"})
 DENIED = frozenset(SENTENCES) - ALLOWED
 # Of several reasons against something, the one that is nearest to a yes is said.
 NEARNESS = (

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.agreements.models import Inherited
+from fabriek.agreements.traces import Inherited
 from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.people.models import Person
@@ -66,14 +66,15 @@ def judge(
     newest = store.last_number(held)
     if revision is not None and revision != newest:
         raise Refused(
-            _("Other files were saved since you looked. Open the page again and look once more."),
+            _(
+                "Other files were saved since you looked. Open the page again and look once "
+                "more."
+            ),
             code="stale_revision",
         )
     result.verdict, result.judged_by = verdict, by
     result.judged_at, result.judged_revision = timezone.now(), newest
-    result.save(
-        update_fields=["verdict", "note", "judged_by", "judged_at", "judged_revision"]
-    )
+    result.save(update_fields=["verdict", "note", "judged_by", "judged_at", "judged_revision"])
     details = {"code": held.code or "", "revision": newest, "note": result.note}
     verb = VERBS[Inherited.Verdict(verdict)]
     journal.record(verb, result.agreement, by=by, **details)

@@ -143,7 +143,7 @@ STEPS: dict[str, tuple[Text, Text]] = {
         _("Propose other terms: a new text, which takes the place of this one."),
     ),
     "refuse": (_("Refuse"), _("Refuse, with a reason that the other side reads.")),
-    "withdraw": (_("Withdraw"), _("Take it back before all have signed.")),
+    "withdraw": (_("Take back"), _("Take it back before all have signed.")),
     "revoke": (
         _("Revoke"),
         _("Revoke the agreement: from then on nobody may use the data under it."),

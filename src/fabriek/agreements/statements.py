@@ -11,8 +11,8 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.agreements.models import Agreement, Decided, Duty, Inherited, Statement
-from fabriek.agreements.traces import Chain
+from fabriek.agreements.models import Agreement, Duty
+from fabriek.agreements.traces import Chain, Decided, Inherited, Statement
 from fabriek.agreements.wishes import Moment
 from fabriek.kernel import journal
 from fabriek.kernel.errors import Text
@@ -62,8 +62,10 @@ class Removed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Findings:
-    """`remains`: words of REMAINS besides those that always hold. `covered_by`: the code of
-    the agreement by which copies may stay; nothing is removed then.
+    """What was found and done on the machine.
+
+    `remains`: words of REMAINS besides those that always hold. `covered_by`: the code of the
+    agreement by which copies may stay; nothing is removed then.
     """
 
     removed: Sequence[Removed] = ()

@@ -11,7 +11,7 @@ class AgreementState(models.TextChoices):
     OFFERED = "offered", _("offered")  # by who owns it, and signed by them
     IN_FORCE = "in_force", _("in force")
     REFUSED = "refused", _("refused")
-    WITHDRAWN = "withdrawn", _("withdrawn")  # by who began it, before all had signed
+    WITHDRAWN = "withdrawn", _("taken back")  # by who began it, before all had signed
     ENDED = "ended", _("ended")  # its last day came
     REVOKED = "revoked", _("revoked")  # by the owner, before that day
     REPLACED = "replaced", _("replaced")  # another text took its place, and holds instead

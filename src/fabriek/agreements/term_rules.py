@@ -16,14 +16,14 @@ from fabriek.store.models import Revision
 NOTE_CHARACTERS = 300
 
 
-def answer(code: str, allowed: bool) -> Decision:  # noqa: FBT001  it is the answer
+def answer(code: str, allowed: bool) -> Decision:
     return Decision(allowed=allowed, code=code, sentence=reasons.sentence(code, {}))
 
 
 def about(
     agreement: Agreement,
     code: str,
-    allowed: bool,  # noqa: FBT001  it is the answer
+    allowed: bool,
     more: Mapping[str, str] | None = None,
 ) -> Decision:
     facts = {
@@ -69,8 +69,10 @@ def judged_passed_on(passed_on: Inherited, wish: Wish) -> Decision:
 def is_named(
     agreement: Agreement, person: Person, named: Collection[int] | None = None
 ) -> bool:
-    """Tell whether a person of its case is meant: where organisations are named, only those
-    and the one that leads the case. `named`: which, where that is known.
+    """Tell whether a person of its case is meant by it.
+
+    Where organisations are named, only those are, and the one that leads the case. `named`:
+    which, where that is known.
     """
     if person.belongs_to(agreement.case.organisation_id):
         return True

@@ -26,8 +26,10 @@ class Chain(models.Model):
 
 
 class Decided(models.Model):
-    """One decision, as it was taken. Rows are only ever added: each holds the digest of the
-    one before, so that none can be changed or left out unseen.
+    """One decision, as it was taken.
+
+    Rows are only ever added: each holds the digest of the one before, so that none can be
+    changed or left out unseen.
 
     It stands until `stands_until` for whoever asks the same again, unless the answer changes
     before: 20,000 files of one revision are one decision. `facts` fill its sentence.

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema
 
 from fabriek.agreements import reasons, reviews, statements, use_queries
-from fabriek.agreements.models import Decided, Inherited
+from fabriek.agreements.traces import Decided, Inherited
 from fabriek.kernel.paging import Listing, paginate
 from fabriek.people.http import SignedIn
 
@@ -79,7 +79,12 @@ class StatementOut(Schema):
 
 @router.get("/decisions", response=Listing[DecisionOut])
 def decisions(
-    request: SignedIn, dataset: str = "", *, refused: bool = False, page: int = 1, size: int = 50
+    request: SignedIn,
+    dataset: str = "",
+    *,
+    refused: bool = False,
+    page: int = 1,
+    size: int = 50,
 ) -> Listing[DecisionOut]:
     """List who used data and what was refused: of your own datasets everybody's, else yours."""
     if dataset:

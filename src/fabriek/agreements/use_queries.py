@@ -8,7 +8,8 @@ from django.http import Http404
 from django.utils.translation import gettext as _
 
 from fabriek.agreements import policy, reasons
-from fabriek.agreements.models import Agreement, Decided, Statement
+from fabriek.agreements.models import Agreement
+from fabriek.agreements.traces import Decided, Statement
 from fabriek.agreements.wishes import Moment, Wish
 from fabriek.cases.models import cases_of
 from fabriek.people.models import Person

@@ -8,8 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from fabriek.agreements import reasons, reviews, statements, use_queries
-from fabriek.agreements.models import Inherited
-from fabriek.agreements.traces import Statement
+from fabriek.agreements.traces import Inherited, Statement
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn

@@ -80,7 +80,7 @@ def page(datasets: Sequence[Told], part: Part) -> Graph:
 
 
 def _graph() -> Graph:
-    graph = Graph()
+    graph = Graph(bind_namespaces="none")
     for prefix, namespace in {
         "adms": ADMS,
         "dcat": DCAT,

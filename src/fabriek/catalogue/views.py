@@ -57,7 +57,13 @@ def listing(request: HttpRequest) -> HttpResponseBase:
         page=found.page,
         size=found.size,
     )
-    context = {"page": page, "asked": asked, "choices": _choices(person, asked)}
+    choices = _choices(person, asked)
+    context = {
+        "page": page,
+        "asked": asked,
+        "choices": choices,
+        "is_narrowed": any(choice.chosen for choice in choices),
+    }
     return formats.of_this_reader(render(request, "catalogue/list.html", context))
 
 

@@ -30,6 +30,9 @@ class Way:
     url: str = ""
 
 
+ASK = _("Ask the owner: say what you want to do with it, and for how long.")
+# Its owner says that everybody may have it; the files themselves were never opened.
+ASK_FREELY = _("Everybody may have it: ask the owner for the files.")
 CLOSED = Way(kind="closed", sentence=_("The owner does not share it."))
 
 
@@ -79,9 +82,10 @@ def _way(
             label=_("Sign in and ask"),
             url=f"{reverse('account_login')}?next={page}",
         )
+    everybody = record.access == Access.PUBLIC
     return Way(
         kind="ask",
-        sentence=_("Ask the owner: say what you want to do with it, and for how long."),
+        sentence=ASK_FREELY if everybody else ASK,
         label=_("Ask for access"),
         url=rules.ask_url(record.dataset.code),
     )

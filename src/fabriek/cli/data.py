@@ -10,6 +10,8 @@ from fabriek.cli.data_look import list_data, log
 from fabriek.cli.data_pull import pull
 from fabriek.cli.data_push import push
 from fabriek.cli.groups import group, lists_alone
+from fabriek.cli.look import look
+from fabriek.cli.record import find, record
 
 app = group("Make datasets, push and pull their files.")
 
@@ -41,6 +43,6 @@ def new(
 
 
 app.command("ls")(list_data)
-for command in (push, pull, diff, log, verify):
+for command in (push, pull, diff, log, verify, look, record, find):
     app.command()(command)
 lists_alone(app, list_data)

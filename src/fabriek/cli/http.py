@@ -61,6 +61,11 @@ def put(path: str, body: Mapping[str, object]) -> Json:
     return answer
 
 
+def patch(path: str, body: Mapping[str, object]) -> Json:
+    answer: Json = _json("PATCH", path, json=dict(body))
+    return answer
+
+
 def everything(path: str, **params: object) -> Iterator[Json]:
     """Go through all pages of a list."""
     page = 1

@@ -21,7 +21,9 @@ def record(
     listed: Annotated[
         str, typer.Option("--list", help="Who may find it: nobody, members or everybody.")
     ] = "",
-    card: Annotated[bool, typer.Option("--card", help="Print README.md as it would be.")] = False,
+    card: Annotated[
+        bool, typer.Option("--card", help="Print README.md as it would be.")
+    ] = False,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Save README.md as a new revision.")
     ] = False,

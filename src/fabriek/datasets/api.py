@@ -25,6 +25,7 @@ from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store import queries as store
 from fabriek.store.models import Blob, File, Revision
+from fabriek.store.refusals import require_files
 from fabriek.store.shapes import FileOut
 
 router = Router(tags=["datasets"])
@@ -91,6 +92,8 @@ class FileIn(Schema):
 
 
 class RevisionOut(Schema):
+    """`dropped_at`: since when its files are gone, by the wish of its owner."""
+
     number: int
     commit_id: str
     digest: str
@@ -99,6 +102,7 @@ class RevisionOut(Schema):
     created_at: datetime
     file_count: int
     size_bytes: int
+    dropped_at: datetime | None
 
     @staticmethod
     def resolve_author(revision: Revision) -> str:
@@ -260,8 +264,8 @@ def _dataset(request: SignedIn, code: str) -> Dataset:
 
 
 def _revision(dataset: Dataset, number: int | None) -> Revision:
-    """Find a revision by its number, or the newest."""
+    """Find a revision by its number, or the newest. Raises: Http404, Refused (dropped)."""
     rows = dataset.repository.revisions.all()
     if number is None:
         number = dataset.revision or 0  # type: ignore[attr-defined]
-    return get_object_or_404(rows, number=number)
+    return require_files(get_object_or_404(rows, number=number))

@@ -14,6 +14,7 @@ from fabriek.kernel.body import Body
 from fabriek.kernel.paging import LARGEST_PAGE
 from fabriek.people.http import SignedIn
 from fabriek.store.models import Revision
+from fabriek.store.refusals import require_files
 
 router = Router(tags=["datasets"])
 
@@ -142,4 +143,4 @@ def _revision(dataset: Dataset, number: int | None) -> Revision:
     rows = dataset.repository.revisions.select_related("parent")
     if number is None:
         number = dataset.revision or 0  # type: ignore[attr-defined]
-    return get_object_or_404(rows, number=number)
+    return require_files(get_object_or_404(rows, number=number))

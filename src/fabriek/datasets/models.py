@@ -34,8 +34,9 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
         return self.filter(case__in=cases_of(person))
 
     def seen_by(self, person: Person) -> "DatasetQuerySet":
-        """Give all whose record this person may see: also what is open or listed, and what
-        their organisations have an agreement on. Files are another question.
+        """Give all whose record this person may see; files are another question.
+
+        Also what is open or listed, and what their organisations have an agreement on.
         """
         return self.filter(repository__in=policy.visible_to(person).values("pk"))
 

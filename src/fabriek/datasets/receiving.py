@@ -78,7 +78,7 @@ class _Both:
 
 
 @dataclass(slots=True)
-class _Digests:
+class Digests:
     """What the bytes so far hash to, as long as this process lives: 2 kB per upload."""
 
     kept: OrderedDict[str, tuple[int, _Both]] = field(default_factory=OrderedDict)
@@ -101,7 +101,7 @@ class _Digests:
                 self.kept.popitem(last=False)
 
 
-_digests = _Digests()
+digests = Digests()
 _writers: dict[str, Body] = {}
 
 
@@ -118,13 +118,13 @@ def make(key: str, *, length_bytes: int) -> None:
 
 
 def remove(key: str) -> None:
-    _digests.keep(key, 0, None)
+    digests.keep(key, 0, None)
     path_of(key).unlink(missing_ok=True)
 
 
 def known(key: str, size_bytes: int) -> Received | None:
     """Give the hashes of a whole file, where this process saw all of it arrive."""
-    state = _digests.at(key, size_bytes)
+    state = digests.at(key, size_bytes)
     if state is None:
         return None
     sha256, fast = state.sha256.hexdigest(), state.blake3.hexdigest()
@@ -155,13 +155,13 @@ def receive(
 
     Raises: OtherChecksum, StorageFull; nothing of the part is kept.
     """
-    running, check = _digests.at(key, at), checksum.begin() if checksum else None
+    running, check = digests.at(key, at), checksum.begin() if checksum else None
     _writers[key] = body
     try:
         os.ftruncate(descriptor, at)
         with refused_when_full():
-            digests = [each for each in (running, check) if each is not None]
-            got = _fill(descriptor, body, at, digests)
+            fed = [each for each in (running, check) if each is not None]
+            got = _fill(descriptor, body, at, fed)
             os.fdatasync(descriptor)
         _require_proved(checksum, check)
     except BaseException:
@@ -169,7 +169,7 @@ def receive(
         raise
     finally:
         _writers.pop(key, None)
-    _digests.keep(key, at + got, running)
+    digests.keep(key, at + got, running)
     return got
 
 
@@ -222,21 +222,21 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _fill(descriptor: int, body: Body, at: int, digests: list[Digest]) -> int:
+def _fill(descriptor: int, body: Body, at: int, fed: list[Digest]) -> int:
     """Receive, hash and write, each piece in a buffer of its own until all are done with it.
 
     The hashes run in threads beside this one, which reads on and writes meanwhile.
     """
     buffers = [memoryview(bytearray(PIECE_BYTES)) for _ in range(2)]
     got = 0
-    with ThreadPoolExecutor(max(1, len(digests))) as pool:
+    with ThreadPoolExecutor(max(1, len(fed))) as pool:
         pending: list[Future[object]] = []
         turn = 0
         while size := body.readinto(buffers[turn]):
             piece = buffers[turn][:size]
             for each in pending:
                 each.result()
-            pending = [pool.submit(digest.update, piece) for digest in digests]
+            pending = [pool.submit(digest.update, piece) for digest in fed]
             _write(descriptor, piece, at + got)
             got += size
             turn = 1 - turn

@@ -13,8 +13,8 @@ from fabriek.datasets.receiving import Checksum
 from fabriek.kernel.body import Body
 from fabriek.people.models import Person
 from fabriek.store import paths
-from fabriek.store.files import checked
 from fabriek.store.incoming import too_large
+from fabriek.store.singles import checked
 
 # Since its last byte: a weekend and a day of illness, for whoever closed the laptop on Friday.
 KEPT = timedelta(days=4)

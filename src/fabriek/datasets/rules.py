@@ -35,8 +35,9 @@ def require_part(person: Person, case: Case) -> None:
 
 
 def reads(person: Person, dataset: Dataset) -> policy.Decision:
-    """Say whether this person gets to see what is in it, for a page. What is not their own is
-    written down, also the no.
+    """Say whether this person gets to see what is in it, for a page.
+
+    What is not their own is written down, also the no.
     """
     wish = _read(person, dataset)
     decision = policy.would(wish)

@@ -5,13 +5,21 @@ again: it goes on where it was, and doubles nothing.
 """
 
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 
 from django.db.models import Max
+from django.utils import timezone
 
 from fabriek.access import actions as access
 from fabriek.access.models import Application, Mode
 from fabriek.access.states import ApplicationState
+from fabriek.agreements import actions as agreements
+from fabriek.agreements import proposals
+from fabriek.agreements.models import Agreement, Duty, Place, Product, Purpose
+from fabriek.agreements.proposals import Proposal
+from fabriek.agreements.states import AgreementState
+from fabriek.agreements.terms import Terms
 from fabriek.allocations import actions as allocations
 from fabriek.allocations.models import Allocation, Share
 from fabriek.cases import actions as cases
@@ -123,6 +131,23 @@ def push(case: Case, *, title: str, files: Mapping[str, Path], by: Person) -> Re
     return datasets.commit(dataset, blobs, message="Uit de demo", by=by)
 
 
+def lend(data: Revision, cast: Cast) -> Agreement:
+    """Let the institute measure models on the data, in a case of its own: both sign."""
+    case = Case.objects.filter(organisation=cast.institute, title=story.STUDY["title"]).first()
+    if case is None:
+        sector = Sector.objects.get(code=story.SECTOR)
+        case = cases.draft(cast.institute, by=cast.partner, sector=sector, **story.STUDY)  # type: ignore[arg-type]
+    if case.state == CaseState.DRAFT:
+        cases.propose(case, by=cast.partner)
+    made = Agreement.objects.filter(repository=data.repository, case=case).first()
+    if made is None:
+        made = agreements.offer(_study(data, case), by=cast.applicant)
+    if made.state == AgreementState.OFFERED:
+        made = agreements.sign(made, by=cast.partner, text_sha256=made.text_sha256)
+        agreements.say(made, story.STUDY_ANSWER, by=cast.partner)
+    return made
+
+
 def ask_run(wish: runs.Wish, *, allocation: Allocation, by: Person) -> Run:
     """Ask for a run, or find the same one that succeeded or is on its way."""
     rows = Run.objects.filter(allocation=allocation, recipe=wish.recipe)
@@ -130,6 +155,20 @@ def ask_run(wish: runs.Wish, *, allocation: Allocation, by: Person) -> Run:
     for revision in wish.inputs.values():
         rows = rows.filter(inputs__revision=revision)
     return rows.order_by("-asked_at").first() or runs.ask(wish, allocation=allocation, by=by)
+
+
+def _study(data: Revision, case: Case) -> Proposal:
+    today = timezone.localdate()
+    terms = Terms(
+        purposes=frozenset({Purpose.EVALUATION, Purpose.RESEARCH}),
+        product=Product.STATISTICS,
+        place=Place.SHARED,
+        duties=frozenset({Duty.DELETE, Duty.ATTRIBUTE}),
+        begins_at=proposals.start_of(today),
+        ends_at=proposals.end_of(today + timedelta(days=story.STUDY_DAYS)),
+        conditions=frozenset({story.STUDY_CONDITIONS}),
+    )
+    return Proposal(repository=data.repository, case=case, terms=terms, language="nl")
 
 
 def _fill_in(application: Application, *, by: Person) -> None:

@@ -100,6 +100,21 @@ CASE = {
     "trl_aimed": 6,
     "is_confidential": False,
 }
+# The institute's own: it may measure models on the company's messages, by an agreement.
+STUDY = {
+    "title": "Hoe goed verstaan kleine taalmodellen gewone berichten?",
+    "problem": (
+        "Er is geen eerlijke maat voor hoe goed kleine Nederlandse taalmodellen berichten van "
+        "inwoners verstaan. Wij maken die maat, en publiceren alleen de cijfers."
+    ),
+    "data_description": "Berichten van Meldpunt Noord, onder een overeenkomst.",
+    "trl_now": 2,
+    "trl_aimed": 4,
+    "is_confidential": False,
+}
+STUDY_DAYS = 180
+STUDY_CONDITIONS = "Berichten worden niet geciteerd, ook niet als voorbeeld."
+STUDY_ANSWER = "Akkoord. Wij sturen de cijfers eerst naar jullie."
 SECTOR = "care"
 INVITATION = "Willen jullie meedenken over de opzet en de meting? Jullie kennen taalmodellen."
 

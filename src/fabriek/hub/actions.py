@@ -63,7 +63,7 @@ def create(kind: str, *, namespace: str, name: str, by: Person) -> Made:
     if not NAME.fullmatch(name):
         raise Invalid(
             _(
-                "A name has letters, digits, dots, hyphens and underscores, 80 at the most, and "
+                "A name has letters, digits, dots, hyphens and underscores, at most 80, and "
                 "begins and ends with a letter or a digit."
             ),
             code="name",
@@ -107,7 +107,7 @@ def rename(repository: Repository, wanted: str, *, by: Person) -> None:
         )
     if not NAME.fullmatch(name):
         raise Invalid(_("This name will not do: use letters, digits, dots and hyphens."))
-    Case.objects.select_for_update().get(pk=repository.case_id)
+    Case.objects.select_for_update(of=("self",)).filter(repositories=repository.pk).first()
     others = Repository.objects.exclude(pk=repository.pk)
     if others.filter(
         kind=repository.kind, namespace__iexact=namespace, name__iexact=name

@@ -69,7 +69,7 @@ def read(lines: Iterable[bytes]) -> Iterator[Line]:
 
 
 def _understood(key: object, value: dict[str, Any]) -> Line:
-    """Raises: ValueError, KeyError, TypeError."""
+    """Make something of it. Raises: ValueError, KeyError, TypeError."""
     if key == "header":
         return Header(
             summary=_text(value.get("summary") or ""),

@@ -1,7 +1,6 @@
 """What clients ask before a commit, and the commit itself."""
 
 import base64
-import binascii
 import unicodedata
 from typing import Any
 
@@ -75,10 +74,14 @@ def _list(asked: dict[str, Any]) -> list[Any]:
 
 def _file(told: object) -> tuple[str, int, bytes]:
     """Read path, size and sample. Raises: Unreadable."""
+    path, size, sample = (
+        (told.get(name) for name in ("path", "size", "sample"))
+        if isinstance(told, dict)
+        else (None, None, None)
+    )
+    if not isinstance(path, str) or type(size) is not int or size < 0:
+        raise refusals.unreadable()
     try:
-        path, size, sample = told["path"], told["size"], told.get("sample", "")  # type: ignore[index,attr-defined]
-        if not isinstance(path, str) or not isinstance(size, int) or size < 0:
-            raise TypeError(path)
-        return path, size, base64.b64decode(sample, validate=True)
-    except (KeyError, TypeError, AttributeError, ValueError, binascii.Error) as error:
+        return path, size, base64.b64decode(sample or "", validate=True)
+    except (TypeError, ValueError) as error:
         raise refusals.unreadable() from error

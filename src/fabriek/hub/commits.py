@@ -1,14 +1,18 @@
 """One commit: what clients sent line by line becomes one revision, or nothing."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice, takewhile
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from fabriek.hub import doors, queries, refusals, taking
 from fabriek.hub.actions import message_of
 from fabriek.hub.commit_lines import Gone, Header, Large, Line, Small
-from fabriek.kernel.errors import Refused
+from fabriek.kernel.errors import Refused, TooLarge
 from fabriek.people.models import Person
 from fabriek.registry import pushed
 from fabriek.store import actions as store
@@ -19,16 +23,23 @@ from fabriek.store.singles import checked
 
 SHORTEST_COMMIT_ID = 7  # as git shortens them
 # Small files go into the store some at a time: never all of a commit in memory.
+FILES_MAX = 1_000_000  # each is held by its name
 AT_ONCE, AT_ONCE_BYTES = 5000, 32 * 2**20
 
 
-@dataclass(slots=True)
+@dataclass
 class Draft:
     """What a commit says so far; bytes are in the store by then, and only named here."""
 
+    newest: Revision | None
     files: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     header: Header | None = None
+
+    @cached_property
+    def there(self) -> list[str]:
+        """Name what the branch holds: read once, however many folders are left out."""
+        return queries.paths(self.newest)
 
 
 def commit(
@@ -95,7 +106,7 @@ def _saved(repository: Repository, change: store.Change, *, by: Person) -> Revis
 def _drafted(
     repository: Repository, lines: Iterable[Line], newest: Revision | None, *, by: Person
 ) -> Draft:
-    draft = Draft()
+    draft = Draft(newest=newest)
     held: list[taking.SmallFile] = []
     held_bytes = 0
     for line in lines:
@@ -104,7 +115,7 @@ def _drafted(
                 draft.header = line
                 _parent(repository, line.parent, newest)  # before the first byte is kept
             case Gone():
-                draft.gone |= _gone(line, newest)
+                draft.gone |= _gone(line, draft)
             case Large():
                 draft.files[_new_path(repository, line.path, draft)] = checked(line.sha256)
             case Small():
@@ -112,6 +123,8 @@ def _drafted(
                 draft.files[path] = ""
                 held.append(taking.SmallFile(path=path, content=line.content))
                 held_bytes += len(line.content)
+        if len(draft.files) + len(draft.gone) > FILES_MAX:
+            raise TooLarge(_("A commit may name a million files. Commit some at a time."))
         if len(held) >= AT_ONCE or held_bytes >= AT_ONCE_BYTES:
             _take(repository, held, draft, by=by)
             held_bytes = 0
@@ -136,17 +149,19 @@ def _new_path(repository: Repository, path: str, draft: Draft) -> str:
     return clean
 
 
-def _gone(line: Gone, newest: Revision | None) -> set[str]:
-    path = paths.clean(line.path.rstrip("/")) if line.path.strip("/") else ""
+def _gone(line: Gone, draft: Draft) -> set[str]:
     if not line.is_folder:
-        return {path}
-    point = queries.Point(commit_id="", revision=newest)
-    prefix = f"{path}/" if path else ""
-    return {e.path for e in queries.entries(point) if e.path.startswith(prefix)}
+        return {paths.clean(line.path)}
+    if not line.path.strip("/"):
+        return set(draft.there)
+    prefix = f"{paths.clean(line.path.rstrip('/'))}/"
+    first = bisect_left(draft.there, prefix)
+    below = takewhile(lambda path: path.startswith(prefix), islice(draft.there, first, None))
+    return set(below)
 
 
 def _parent(repository: Repository, said: str, newest: Revision | None) -> Revision | None:
-    """Raises: Stale, when the branch went on since."""
+    """Find what the client began with. Raises: Stale, when the branch went on since."""
     if not said:
         return None
     now = newest.commit_id if newest else queries.beginning(repository)

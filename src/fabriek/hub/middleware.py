@@ -1,6 +1,4 @@
-"""A short way in for programs: routes of the hub need no session, no language of a browser,
-no messages, and clients ask them by the thousand.
-"""
+"""A short way in for programs, which ask by the thousand: without sessions and messages."""
 
 import re
 from collections.abc import Callable

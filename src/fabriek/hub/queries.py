@@ -137,6 +137,13 @@ def entries(point: Point, paths: Iterable[str] | None = None) -> list[Entry]:
     return [entry for batch in some for entry in _entries(rows.filter(path__in=batch))]
 
 
+def paths(revision: Revision | None) -> list[str]:
+    """Give the names of all files of a revision, in the order of their signs."""
+    if revision is None:
+        return []
+    return sorted(File.objects.filter(revision=revision).values_list("path", flat=True))
+
+
 def folders_among(point: Point, paths: Iterable[str]) -> list[str]:
     """Name those of `paths` that are folders."""
     if point.revision is None:
@@ -161,7 +168,8 @@ def page_of_folder(point: Point, folder: str, *, after: str, most: int) -> list[
     deeper = deeper.alias(part_key=_key(F("part"))).filter(part_key__gt=after[len(prefix) :])
     # `order_by` of the rows would come into DISTINCT as well.
     parts = deeper.order_by("part_key").values_list("part", flat=True).distinct()
-    mixed = [*files, *(f"{prefix}{part}" for part in parts[:most])]
+    folders = [f"{prefix}{part}" for part in parts[:most]]
+    mixed: list[Entry | str] = [*files, *folders]
     return sorted(mixed, key=path_of)[:most]
 
 
@@ -174,8 +182,9 @@ def _all_below(point: Point, folder: str, after: str) -> "QuerySet[File]":
     if folder:
         rows = rows.filter(_below(f"{folder}/"))
     if after:
-        rows = rows.filter(key__gt=after)
-    return rows.order_by("key")
+        rows = rows.filter(Q(key__gt=after))
+    ordered: QuerySet[File] = rows.order_by("key")  # type: ignore[misc]  # of `_by_key`
+    return ordered
 
 
 def _by_key(rows: "QuerySet[File]") -> "QuerySet[File]":

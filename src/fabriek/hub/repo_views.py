@@ -17,6 +17,7 @@ from fabriek.store.models import Repository
 
 PAGE = 100
 PAGE_MAX = 1000
+DIGITS_MAX = 18
 KIND_WORDS = {"model": "models", "dataset": "datasets"}
 
 
@@ -172,7 +173,11 @@ def _word(asked: dict[str, Any], *names: str) -> str:
 
 
 def _number(text: str | None, otherwise: int, most: int) -> int:
-    return min(int(text), most) if text and text.isdecimal() and len(text) < 20 else otherwise
+    return (
+        min(int(text), most)
+        if text and text.isdecimal() and len(text) < DIGITS_MAX
+        else otherwise
+    )
 
 
 def _name(person: Person) -> str:

@@ -3,6 +3,7 @@
 import mimetypes
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -38,7 +39,7 @@ class Bytes(StreamingHttpResponse):
 
     def __init__(self, file: BinaryIO, size_bytes: int) -> None:
         super().__init__(_pieces(file, size_bytes))
-        self._resource_closers.append(file.close)
+        self._resource_closers.append(file.close)  # type: ignore[attr-defined]  # Django's own
         self.file_to_stream = _Sent(file, size_bytes)
         self.headers["Content-Length"] = str(size_bytes)
 
@@ -111,7 +112,7 @@ def _last_bytes(count: int, size_bytes: int) -> Part:
     return Part(max(0, size_bytes - count), size_bytes)
 
 
-def _pieces(file: BinaryIO, size_bytes: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _pieces(file: BinaryIO, size_bytes: int) -> Iterator[bytes]:
     left = size_bytes
     while left and (piece := file.read(min(left, PIECE_BYTES))):
         left -= len(piece)

@@ -10,7 +10,7 @@ from fabriek.hub.repo_views import next_page
 from fabriek.store.models import MAIN
 
 PAGE, PAGE_EXPANDED = 1000, 100
-PATHS_MAX = 5000
+PATHS_MAX, FOLDERS_MAX = 5000, 200
 FORM_BYTES_MAX = 4 * 2**20
 YES = {"true", "1", "True"}
 
@@ -70,9 +70,13 @@ def paths_info(request: HttpRequest, *, revision: str, **where: str) -> HttpResp
     asked = [path for path in dict.fromkeys(asked) if path and queries.is_sane(path)]
     entries = queries.entries(point, asked)
     there = {entry.path for entry in entries}
-    folders = queries.folders_among(point, [path for path in asked if path not in there])
+    others = [path for path in asked if path not in there]
+    if len(others) > FOLDERS_MAX:
+        raise refusals.unreadable()  # each is a question of its own
+    folders = queries.folders_among(point, others)
     told = words.expanded if form.get("expand") in YES else words.in_tree
-    return said([told(entry, point) for entry in [*entries, *folders]])
+    found: list[queries.Entry | str] = [*entries, *folders]
+    return said([told(entry, point) for entry in found])
 
 
 def _form(request: HttpRequest) -> QueryDict:

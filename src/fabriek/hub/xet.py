@@ -166,7 +166,7 @@ def _contained(making: xet_keep.Making, shard: BinaryIO) -> Callable[[], str]:
                 return str(refusal)
             except Exception:
                 log.exception("The files of a list could not be made.")
-                return _("The factory could not save this. Try again; tell its staff if not.")
+                return _trouble()
             finally:
                 shard.close()
                 connection.close()
@@ -188,6 +188,10 @@ def _told(work: Callable[[], str], version: int) -> Iterator[str]:
         yield json.dumps({"error": trouble})
     else:
         yield json.dumps({"type": "error", "message": trouble, "retryable": False}) + "\n"
+
+
+def _trouble() -> str:
+    return _("The factory could not save this. Try again; if it fails again, tell its staff.")
 
 
 def _end(version: int) -> str:

@@ -50,7 +50,7 @@ class Prepared:
         if template is None:
             return list(self.build(*words))
         flat = _flat(words)
-        parameters = [
+        parameters: Any = [
             constant if place is None else flat[place]
             for constant, place in zip(template.constants, template.places, strict=True)
         ]

@@ -100,16 +100,21 @@ def start(wish: Wish, *, allocation: Allocation, by: Person) -> Run:
     return runs.ask(run_wish(wish), allocation=allocation, by=by, continues=wish.earlier)
 
 
-@transaction.atomic
 def enter(run: Run, *, by: Person, right: Right) -> str:
     """Give the address to go in at: good once, and for half a minute.
 
     Raises:
-        NotAllowed: `by` is not of the consortium.
+        NotAllowed: `by` is not of the consortium, or an agreement on the data leaves them out.
         WrongState: the run is not ready, or over, or nothing is offered here any more.
     """
     require_offered()
     rules.require_enter(by, run)
+    rules.require_data(by, run)
+    return _ticket(run, by=by, right=right)
+
+
+@transaction.atomic
+def _ticket(run: Run, *, by: Person, right: Right) -> str:
     ticket = secrets.token_urlsafe(32)
     Entry.objects.filter(run=run, person=by, admitted_at=None).delete()
     Entry.objects.create(

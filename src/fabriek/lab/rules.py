@@ -13,6 +13,7 @@ from fabriek.cases.rules import takes_part
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.lab.models import Entry
 from fabriek.people.models import Person, Token
+from fabriek.runs import use
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek_recipes.lab.knobs import READY, RECIPE
@@ -48,6 +49,16 @@ def require_enter(person: Person, run: Run) -> None:
             _("%(run)s is not ready yet. Its page shows when you can go in.") % {"run": run},
             code="lab_not_ready",
         )
+
+
+def require_data(person: Person, run: Run) -> None:
+    """Let in only whom the agreements on what lies there mean: who is in can copy all of it.
+
+    Ask outside of a transaction, as it is written down. Raises: NotAllowed, with the reason.
+    """
+    denied = use.may_leave(run, person)
+    if denied:
+        raise NotAllowed(denied.sentence, code=denied.code)
 
 
 def who_may_stay(entries: Iterable[Entry]) -> set[Entry]:

@@ -14,3 +14,13 @@ def require_staff(person: Person) -> None:
                 "agree. What your runs used stands on the page “GPU-hours”."
             )
         )
+
+
+def require_staff_of_store(person: Person) -> None:
+    if not person.is_factory_staff:
+        raise NotAllowed(
+            _(
+                "Only staff of the factory see how whole the store is. Whether your own data "
+                "is whole, you are told when you use it."
+            )
+        )

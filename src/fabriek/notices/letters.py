@@ -11,7 +11,7 @@ from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Partner
 from fabriek.kernel import words
 from fabriek.kernel.models import Entry
-from fabriek.notices import agreement_letters
+from fabriek.notices import agreement_letters, data_use_letters
 from fabriek.notices.envelope import Letter, address, addresses, leads, with_duty
 from fabriek.people.models import Duty, Invitation
 from fabriek.registry.models import Model
@@ -229,6 +229,7 @@ WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
     "registry.register": _model_ready,
     "registry.reject": _no_model,
     **agreement_letters.WRITERS,
+    **data_use_letters.WRITERS,
 }
 
 

@@ -16,7 +16,8 @@ from django.db.models import Max
 from django.utils import timezone, translation
 
 from fabriek.kernel.models import Entry
-from fabriek.notices.letters import Letter, letter_for
+from fabriek.notices.envelope import Letter
+from fabriek.notices.letters import letter_for
 from fabriek.notices.models import Watermark
 
 log = logging.getLogger(__name__)

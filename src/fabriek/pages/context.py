@@ -32,13 +32,16 @@ def menu(request: HttpRequest) -> list[MenuItem]:
     # A request that was refused at the door (a wrong host name) has nobody yet.
     person = getattr(request, "user", None)
     if not isinstance(person, Person):
-        return []
+        # Without an account one finds what its owners show to everybody.
+        return [_item(request, _("Data catalogue"), "catalogue:list")]
     shown = [(label, name, False) for label, name in _entries(person)]
     shown += [(label, name, True) for label, name in PERSONAL]
-    return [
-        MenuItem(str(label), address(name), request.path.startswith(address(name)), personal)
-        for label, name, personal in shown
-    ]
+    return [_item(request, label, name, personal) for label, name, personal in shown]
+
+
+def _item(request: HttpRequest, label: Text, name: str, personal: bool = False) -> MenuItem:
+    url = address(name)
+    return MenuItem(str(label), url, request.path.startswith(url), personal)
 
 
 @cache

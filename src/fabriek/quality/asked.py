@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -34,9 +35,11 @@ def asked_of(errand: Errand) -> Json:
 
 def names_program() -> list[str] | None:
     """Give the Python that reads names and its tables; nothing where it is not installed."""
-    if not settings.NAMES_PYTHON:
+    tables = Path(settings.NAMES_CACHE)
+    # Without its tables it would build them now, for a minute, and again at each look.
+    if not settings.NAMES_PYTHON or not (tables / "ready").exists():
         return None
-    return [settings.NAMES_PYTHON, str(settings.NAMES_CACHE)]
+    return [settings.NAMES_PYTHON, str(tables)]
 
 
 def secret_of(errand: Errand) -> str:

@@ -28,8 +28,8 @@ EVERY_S = 5.0
 TOKENIZER = "tokenizer.json"
 KINDS: tuple[type[Look] | type[Treatment], ...] = (Treatment, Look)
 
-_laying: dict[str, threading.Thread] = {}
-_started: dict[str, subprocess.Popen[str]] = {}
+laying: dict[str, threading.Thread] = {}
+started: dict[str, subprocess.Popen[str]] = {}
 _asked_at = [0.0]
 
 
@@ -51,8 +51,8 @@ def tick() -> None:
 
 def forget_all() -> None:
     """Leave what was started to itself, as a loop that dies does."""
-    _laying.clear()
-    _started.clear()
+    laying.clear()
+    started.clear()
 
 
 def _start_waiting(room: int) -> None:
@@ -72,7 +72,7 @@ def _follow(errand: Errand) -> int:
         folders.stop(folder)
         _end(errand, folder, "cancel")
         return 0
-    if errand.key in _laying and _laying[errand.key].is_alive():
+    if errand.key in laying and laying[errand.key].is_alive():
         return 1
     if not folders.is_laid(folder):
         return _lay_again(errand, folder)
@@ -105,7 +105,7 @@ def _lay(errand: Errand) -> None:
             (folder / "full" if full else folder / "broken").touch()
 
     thread = threading.Thread(target=work, daemon=True)
-    _laying[errand.key] = thread
+    laying[errand.key] = thread
     thread.start()
 
 
@@ -122,7 +122,7 @@ def _lay_again(errand: Errand, folder: Path) -> int:
 def _launch(errand: Errand, folder: Path) -> None:
     worker = folders.launch(folder, secret=asked.secret_of(errand))
     if worker is not None:
-        _started[errand.key] = worker
+        started[errand.key] = worker
 
 
 def _watch(errand: Errand, folder: Path) -> int:
@@ -184,7 +184,7 @@ def _save(treatment: Treatment, folder: Path, result: folders.Json) -> None:
 def _end(errand: Errand, folder: Path, name: str, **changes: object) -> None:
     _take(errand, name, ended_at=timezone.now(), **changes)
     folders.clear(folder)
-    _laying.pop(errand.key, None)
+    laying.pop(errand.key, None)
 
 
 def _take(errand: Errand, name: str, **changes: object) -> None:
@@ -196,9 +196,9 @@ def _take(errand: Errand, name: str, **changes: object) -> None:
 
 
 def _reap() -> None:
-    for key, worker in list(_started.items()):
+    for key, worker in list(started.items()):
         if worker.poll() is not None:
-            del _started[key]
+            del started[key]
 
 
 @contextmanager

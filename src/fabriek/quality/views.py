@@ -155,10 +155,16 @@ def _running(errand: Errand | None) -> dict[str, Any]:
     done, of = int(told.get("done") or 0), int(told.get("of") or 0)
     return {
         "is_running": errand.state in UNFINISHED,
-        "doing": said.doing(told) or _("It waits for its turn."),
+        "doing": said.doing(told) or _waits(errand),
         "percent": 100 * done / of if of > 1 else None,
         "trouble": said.trouble(errand.trouble, errand.facts) if errand.trouble else "",
     }
+
+
+def _waits(errand: Errand) -> str:
+    if errand.state == ErrandState.RUNNING:
+        return str(_("The files are made ready to be read."))
+    return str(_("It waits for its turn."))
 
 
 def _result(found: Dataset, revision: Revision, look: Look) -> dict[str, Any]:

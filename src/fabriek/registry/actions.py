@@ -28,6 +28,7 @@ from fabriek.store.queries import the_store
 journal.describe(
     {
         "registry.register": gettext_lazy("A model was registered."),
+        "registry.ask_review": gettext_lazy("A model waits for the owner of its data."),
         "registry.reject": gettext_lazy("The output of a run could not become a model."),
         "registry.bring_in": gettext_lazy("brought in an open base model"),
         "registry.download": gettext_lazy("fetched a file of a model"),
@@ -189,7 +190,8 @@ def _registered(
     )
     _named(model)
     agreements, sources = use.terms_of(run)
-    inheritance.pass_on(repository, agreements=agreements, sources=sources)
+    if inheritance.pass_on(repository, agreements=agreements, sources=sources):
+        journal.record("registry.ask_review", model, by=None, note=model.code)
     runs.note_outputs_taken(run)
     journal.record("registry.register", model, by=None, run=run.code, note=model.code)
     return model

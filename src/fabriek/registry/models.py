@@ -19,8 +19,9 @@ from fabriek.store.models import Repository, Revision
 
 class ModelQuerySet(models.QuerySet["Model"]):
     def visible_to(self, person: Person) -> "ModelQuerySet":
-        """Give all whose record this person may see; whether they may have its files is
-        another question (`rules.release`).
+        """Give all whose record this person may see.
+
+        Whether they may have its files is another question (`rules.release`).
         """
         return self.filter(repository__in=policy.visible_to(person).values("pk"))
 

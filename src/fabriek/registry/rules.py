@@ -73,8 +73,9 @@ def require_bring_in(person: Person) -> None:
 def next_steps(
     person: Person, model: Model, *, part: bool | None = None, goes_out: bool | None = None
 ) -> list[NextStep]:
-    """Name what this person can do with the model now. `part`: takes_part, and `goes_out`:
-    may_download, when known.
+    """Name what this person can do with the model now.
+
+    `part`: takes_part, and `goes_out`: may_download, when known.
     """
     part = takes_part(person, model) if part is None else part
     goes_out = may_download(person, model) if goes_out is None else goes_out

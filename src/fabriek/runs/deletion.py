@@ -55,8 +55,10 @@ def remove_copies(agreement: Agreement, runs: Iterable[Run]) -> bool:
 
 
 def _copies(agreement: Agreement, run: Run) -> Iterator[Copy]:
-    """Name what goes. The inputs that are of somebody else stay, and so do models that a run
-    made in full: those keep the rights recorded with them.
+    """Name what goes.
+
+    The inputs that are of somebody else stay, and so do models that a run made in full: those
+    keep the rights recorded with them.
     """
     rows = run.inputs.select_related("revision__repository").order_by("pk")
     for row in rows.filter(revision__repository=agreement.repository_id):
@@ -112,20 +114,17 @@ def _carry_out(removal: Removal) -> None:
     now = timezone.now()
     rows = Removal.objects.filter(pk=removal.pk, done_at=None)
     try:
-        _remove(removal.run.folder / removal.name)
+        remove(removal.run.folder / removal.name)
     except OSError as error:
-        log.error(
-            "%s of %s, whose agreement is over, cannot be removed: %s",
-            removal.name,
-            removal.run,
-            error,
+        log.exception(
+            "%s of %s, whose agreement is over, cannot be removed.", removal.name, removal.run
         )
         rows.update(tried_at=now, trouble=str(error)[:TROUBLE_CHARACTERS])
         return
     rows.update(tried_at=now, done_at=now, trouble="")
 
 
-def _remove(place: Path) -> None:
+def remove(place: Path) -> None:
     """Remove a folder; a link or file that a job put in its place goes, not what it points at.
 
     Raises: OSError, when something is left.

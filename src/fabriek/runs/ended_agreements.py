@@ -14,9 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from fabriek.agreements import ending, policy, reasons, statements
-from fabriek.agreements.models import Agreement, Decided, Duty
+from fabriek.agreements.models import Agreement, Duty
 from fabriek.agreements.policy import Moment, Wish
 from fabriek.agreements.states import AgreementState
+from fabriek.agreements.traces import Decided
 from fabriek.kernel import journal
 from fabriek.runs import deletion, rules, use
 from fabriek.runs.models import EndWarning, Removal, Run
@@ -101,8 +102,9 @@ def _may_outlast(run: Run, agreement: Agreement, now: datetime) -> bool:
 
 @transaction.atomic
 def _warn(run: Run, agreement: Agreement, when: str) -> None:
-    """Write it with the run, where its page shows it, and in the journal, from which it is
-    mailed. Two passes at once warn once.
+    """Write it with the run, where its page shows it, and in the journal, which is mailed from.
+
+    Two passes at once warn once.
     """
     held = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
     _row, is_new = EndWarning.objects.get_or_create(run=run, agreement=agreement, when=when)
@@ -142,18 +144,14 @@ def _stop(run: Run, agreement: Agreement) -> None:
     code = "revoked" if agreement.state == AgreementState.REVOKED else "ended"
     open_ = Run.objects.filter(pk=run.pk, state__in=AT_WORK, cancel_asked_at=None)
     with transaction.atomic():
-        asked = open_.update(
-            cancel_asked_at=timezone.now(), stop_reason=f"{use.ENDING}{code}"
-        )
+        asked = open_.update(cancel_asked_at=timezone.now(), stop_reason=f"{use.ENDING}{code}")
         if asked:
             journal.record("runs.stop_for_data", run, by=None, note=agreement.code)
 
 
 def _covered_by(agreement: Agreement) -> str:
     """Name what lets the copies stay: another agreement, or that it is open by now."""
-    wish = Wish(
-        moment=Moment.READ, repository=agreement.repository, case=agreement.case
-    )
+    wish = Wish(moment=Moment.READ, repository=agreement.repository, case=agreement.case)
     decision = policy.would(wish)
     if not decision.allowed:
         return ""

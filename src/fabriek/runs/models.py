@@ -140,9 +140,7 @@ class RunInput(models.Model):
     name = models.SlugField()
     revision = models.ForeignKey(Revision, models.PROTECT, related_name="used_by")
     # By which it was allowed; empty for what is open or of the case itself.
-    agreement = models.ForeignKey(
-        Agreement, models.PROTECT, null=True, related_name="used_by"
-    )
+    agreement = models.ForeignKey(Agreement, models.PROTECT, null=True, related_name="used_by")
 
     class Meta:
         constraints = [
@@ -223,9 +221,7 @@ class Removal(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(
-                fields=["agreement", "run", "name"], name="removal_once"
-            ),
+            models.UniqueConstraint(fields=["agreement", "run", "name"], name="removal_once"),
         ]
 
     def __str__(self) -> str:

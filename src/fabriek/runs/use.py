@@ -8,8 +8,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.agreements import policy, reasons
-from fabriek.agreements.models import Decided, Product, Purpose
+from fabriek.agreements.models import Product, Purpose
 from fabriek.agreements.policy import Moment
+from fabriek.agreements.traces import Decided
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.people.models import Person
@@ -59,9 +60,7 @@ def check(use: Use, inputs: Mapping[str, Revision]) -> dict[str, Revision]:
 
 def note(run: Run, *, by: Person) -> None:
     """Log under which agreements a run was asked for, and remember them with its inputs."""
-    use = Use(
-        recipe=run.recipe, case=run.case, by=by, timeout_s=run.timeout_s, run=run.code
-    )
+    use = Use(recipe=run.recipe, case=run.case, by=by, timeout_s=run.timeout_s, run=run.code)
     for row in inputs_of(run):
         _remember(run, row, policy.decide(_wish(use, row.revision)))
 
@@ -98,8 +97,9 @@ def may_leave(run: Run, person: Person) -> policy.Decision | None:
 
 
 def terms_of(run: Run) -> tuple[set[int], set[int]]:
-    """Give the keys of the agreements by which the run read, and of all it read, laid out or
-    fetched while it ran: what it made descends from these.
+    """Give the keys of the agreements by which the run read, and of all that it read.
+
+    Laid out for it, or fetched while it ran: what it made descends from these.
     """
     line = list(line_of(run))
     rows = RunInput.objects.filter(run__in=line)
@@ -156,14 +156,14 @@ def _laid_out(use: Use, revision: Revision) -> policy.Wish:
 
 
 def _purpose(recipe: Recipe | None) -> str:
-    """A recipe that makes no model measures one; what people do in a lab nobody knows."""
+    """Name it by the recipe: one that makes no model measures one; of a lab nobody knows."""
     if recipe is None or recipe.is_interactive:
         return policy.ANYTHING
     return Purpose.TRAINING if recipe.makes_model else Purpose.EVALUATION
 
 
 def _makes(recipe: Recipe | None) -> str:
-    """The least that must be allowed: whether its weights may leave is decided at the door."""
+    """Name the least that must be allowed; whether weights may leave is decided later."""
     if recipe is None or recipe.is_interactive:
         return Product.MODEL_WEIGHTS
     return Product.MODEL_API if recipe.makes_model else Product.STATISTICS

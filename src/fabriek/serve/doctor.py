@@ -12,10 +12,12 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from fabriek.agreements import decision_log
 from fabriek.engines.base import EngineDown
 from fabriek.kernel.origins import share_a_domain
 from fabriek.lab import actions as lab
 from fabriek.runs import engine
+from fabriek.runs.models import Removal
 from fabriek.serve import isolation
 from fabriek.serve.findings import Finding
 
@@ -143,6 +145,29 @@ def _lab() -> Iterator[Finding]:
         )
 
 
+def _decisions() -> Iterator[Finding]:
+    """Look whether the decisions about data still fit together."""
+    try:
+        wrong = next(decision_log.broken(), "")
+        stuck = Removal.objects.filter(done_at=None).exclude(trouble="").count()
+    except DatabaseError:
+        return  # of which the finding on the database tells
+    yield Finding(
+        what="Decisions about data",
+        verdict="lacking" if wrong else "good",
+        said=wrong or "all fit together",
+        mend="Somebody wrote in the database by hand: python -m fabriek decisions --check",
+    )
+    if stuck:
+        yield Finding(
+            what="Copies of data",
+            verdict="lacking",
+            said=f"{stuck} could not be removed, though their agreement is over",
+            mend="The log names them; give this user the right to remove them. It is tried "
+            "again every ten minutes.",
+        )
+
+
 def _developing() -> Iterator[Finding]:
     for what, programs, package in (
         ("Message catalogues", ("xgettext",), "gettext"),
@@ -167,5 +192,6 @@ LOOKS = (
     isolation.look,
     _safety,
     _lab,
+    _decisions,
     _developing,
 )

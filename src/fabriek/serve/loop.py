@@ -9,10 +9,11 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.utils import timezone
 
 from fabriek.catalogue import gather
@@ -24,10 +25,13 @@ from fabriek.quality import follow as looks
 from fabriek.registry import collect
 from fabriek.runs import ended_agreements, engine, reconcile
 from fabriek.store import actions as store
+from fabriek.store import scrub
 
 log = logging.getLogger(__name__)
 
 SWEEP_EVERY_S = 24 * 3600
+SCRUB_PAUSE_S = 20
+SCRUB_SLICE_S = 20
 
 
 def one_pass() -> None:
@@ -60,6 +64,28 @@ def sweep() -> None:
     log.info("Swept %s files (%s bytes) from the store.", swept.blobs, swept.size_bytes)
 
 
+def scrub_beside(stop: threading.Event) -> None:
+    """Read the store again, a slice at a time, in a thread of its own: no pass waits for it.
+
+    Reading and hashing let go of the interpreter, so that a thread is enough.
+    """
+    while not stop.wait(SCRUB_PAUSE_S):
+        _contained(partial(scrub_slice, stop))
+    connection.close()
+
+
+def scrub_slice(stop: threading.Event) -> None:
+    if scrub.is_due(timezone.now()):
+        scrub.begin()
+        until = time.monotonic() + SCRUB_SLICE_S
+        reader = scrub.Reader(
+            is_stopped=stop.is_set,
+            is_over=lambda: time.monotonic() > until,
+            bytes_per_s=settings.SCRUB_BYTES_PER_S,
+        )
+        reader.read()
+
+
 def forever(*, parent: int | None = None) -> None:
     """Pass after pass, until SIGTERM or SIGINT; or until the process `parent` is gone."""
     stop = threading.Event()
@@ -69,6 +95,7 @@ def forever(*, parent: int | None = None) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
+    threading.Thread(target=scrub_beside, args=[stop], daemon=True, name="scrub").start()
     swept_at = None
     while not stop.is_set():
         if parent is not None and os.getppid() != parent:

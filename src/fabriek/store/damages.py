@@ -152,9 +152,9 @@ def hits(lines: Iterable[Damage]) -> dict[int, list[Hit]]:
     rows = files.values_list(
         "blob_id", "revision__repository__code", "revision__repository__kind"
     )
-    counted = rows.annotate(
-        Count("revision", distinct=True), Max("revision__number")
-    ).order_by("revision__repository__code")
+    counted = rows.annotate(Count("revision", distinct=True), Max("revision__number")).order_by(
+        "revision__repository__code"
+    )
     found: dict[int, list[Hit]] = {}
     for blob_id, code, kind, revisions, newest in counted:
         hit = Hit(code=code or "", kind=kind, revisions=revisions, newest=newest)

@@ -25,10 +25,10 @@ from typing import BinaryIO
 from fabriek.kernel import strange
 from fabriek.store import base, copies, incoming, looking, packs, sources
 from fabriek.store.base import Brought, Harm, Kept, Looked, Pace
-from fabriek.store.incoming import FOLDER as INCOMING
 from fabriek.store.incoming import Received, Source
 from fabriek.store.singles import LINK, Singles, checked, other_bytes
 
+INCOMING = incoming.FOLDER
 QUARANTINE = "quarantine"
 LENT = ".lent"  # beside a writer's own locked file, and gone when that one goes
 

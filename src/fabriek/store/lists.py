@@ -37,7 +37,7 @@ def of(revision: Revision | None) -> dict[str, Named]:
         return {}
     rows = File.objects.filter(revision=revision).order_by()
     values = rows.values_list("path", "blob_id", "blob__sha256", "blob__size_bytes")
-    found = {path: Named(*rest) for path, *rest in values.iterator(ROWS_AT_ONCE)}
+    found = {row[0]: Named(*row[1:]) for row in values.iterator(ROWS_AT_ONCE)}
     queries.require_all(revision, found)
     return found
 

@@ -228,12 +228,7 @@ def _arrived(stream: _Stream, blobs: list[int]) -> None:
                 f" SELECT %s, id, %s, %s FROM {BLOBS} WHERE id IN ({marks})"
                 " ON CONFLICT (repository_id, blob_id)"
                 " DO UPDATE SET by_id = excluded.by_id, at = excluded.at",
-                [
-                    stream.repository.pk,
-                    by,
-                    connection.ops.adapt_datetimefield_value(now),
-                    *some,
-                ],
+                [stream.repository.pk, by, at, *some],
             )
 
 

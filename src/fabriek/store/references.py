@@ -6,6 +6,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
+from fabriek.store import refusals
 from fabriek.store.models import MAIN, Repository, Revision
 
 REFERENCE = re.compile(r"(?P<code>[A-Za-z0-9_-]{1,60})(?:@(?P<number>[0-9]{1,9}))?", re.ASCII)
@@ -16,6 +17,7 @@ def revision_of(reference: str, *, among: QuerySet[Repository], kind: str) -> Re
 
     Raises:
         Invalid: no such thing, or not this person's to see: the answer is the same.
+        Refused: its files were dropped.
     """
     match = REFERENCE.fullmatch(reference.strip())
     rows = Revision.objects.select_related("repository__case", "repository__organisation")
@@ -27,7 +29,7 @@ def revision_of(reference: str, *, among: QuerySet[Repository], kind: str) -> Re
         else:
             rows = rows.filter(branch=MAIN)
         if found := rows.order_by("-number").first():
-            return found
+            return refusals.require_files(found)
     raise Invalid(
         _(
             "There is no %(kind)s “%(reference)s” that you may use. "

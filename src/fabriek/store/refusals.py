@@ -51,6 +51,13 @@ def dropped(revision: Revision) -> Refused:
     )
 
 
+def require_files(revision: Revision) -> Revision:
+    """Give the revision back, unless its files were dropped. Raises: Refused."""
+    if revision.dropped_at:
+        raise dropped(revision)
+    return revision
+
+
 def long_message() -> Invalid:
     sentence = _("The message is longer than 300 characters. Say it shorter.")
     return Invalid(sentence, fields={"message": sentence})

@@ -1,4 +1,4 @@
-"""Read all bytes again in turn, put damaged ones on the repair list, and mend what can be mended.
+"""Read all bytes again in turn, list what is damaged, and mend what can be mended.
 
 A round reads everything once: what was read longest ago comes first. How far it is, is told by
 `Blob.verified_at` alone, so that it goes on wherever it was stopped. One process reads at a
@@ -141,7 +141,9 @@ def progress(now: datetime) -> Progress:
     full = Round.objects.exclude(ended_at=None).first()
     files, size_bytes = _weight(Blob.objects.all())
     if last is None:
-        return Progress(files=files, size_bytes=size_bytes, left_files=files, left_bytes=size_bytes)
+        return Progress(
+            files=files, size_bytes=size_bytes, left_files=files, left_bytes=size_bytes
+        )
     left_files, left_bytes = _weight(left(last)) if last.ended_at is None else (0, 0)
     return Progress(
         started_at=last.started_at,

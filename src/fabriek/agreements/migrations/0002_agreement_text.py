@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='agreement',
             name='state',
-            field=models.CharField(choices=[('asked', 'asked'), ('offered', 'offered'), ('in_force', 'in force'), ('refused', 'refused'), ('withdrawn', 'withdrawn'), ('ended', 'ended'), ('revoked', 'revoked'), ('replaced', 'replaced')], max_length=10),
+            field=models.CharField(choices=[('asked', 'asked'), ('offered', 'offered'), ('in_force', 'in force'), ('refused', 'refused'), ('withdrawn', 'taken back'), ('ended', 'ended'), ('revoked', 'revoked'), ('replaced', 'replaced')], max_length=10),
         ),
         migrations.AddConstraint(
             model_name='agreement',

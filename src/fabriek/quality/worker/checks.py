@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import duckdb
 
+from fabriek.quality.worker.columns import MOST_DETAILED
 from fabriek.quality.worker.engine import quoted
 from fabriek.quality.worker.job import Json, problem
 from fabriek.quality.worker.table import Table
@@ -41,24 +42,33 @@ def of(
 def _of_columns(
     connection: duckdb.DuckDBPyConnection, table: Table, columns: list[Json]
 ) -> Iterator[Json]:
-    for column in columns:
-        where = {"path": table.path, "column": column["name"]}
+    for at, column in enumerate(columns):
         there = table.rows - column["missing"]
-        if not there:
-            yield problem("empty_column", "attention", **where)
+        yield from _of_fill(table, column, there)
+        if not there or at >= MOST_DETAILED:
             continue
-        if column["missing"] > MOSTLY_MISSING * table.rows and table.kind != "text":
-            yield problem(
-                "mostly_missing", "note", count=column["missing"], of=table.rows, **where
-            )
-        if column["distinct"] == 1 and there >= FEWEST_ROWS:
-            yield problem("constant", "note", count=there, **where)
         if column["kind"] == "number":
             yield from _far_out(connection, table, column)
         if column["kind"] == "text":
             yield from _of_texts(connection, table, column["name"])
         if column["name"].casefold() in LABELS:
             yield from _lopsided(table, column, there)
+
+
+def _of_fill(table: Table, column: Json, there: int) -> Iterator[Json]:
+    if not there:
+        yield problem("empty_column", "attention", path=table.path, column=column["name"])
+    elif column["missing"] > MOSTLY_MISSING * table.rows and table.kind != "text":
+        yield problem(
+            "mostly_missing",
+            "note",
+            count=column["missing"],
+            of=table.rows,
+            path=table.path,
+            column=column["name"],
+        )
+    if column["distinct"] == 1 and there >= FEWEST_ROWS:
+        yield problem("constant", "note", count=there, path=table.path, column=column["name"])
 
 
 def _far_out(
@@ -84,16 +94,15 @@ def _of_texts(connection: duckdb.DuckDBPyConnection, table: Table, name: str) ->
         f"WHERE {quoted(name)} <> '' AND length({quoted(name)}) <= 20 LIMIT 5000"
     ).fetchall()
     texts = [row[0] for row in rows]
-    where = {"path": table.path, "column": name}
+    texts_of = f"FROM {table.view} WHERE regexp_matches({quoted(name)}, '{GARBLED}')"
+    yield from _places(connection, table, texts_of, "garbled", name)
     if not texts:
         return
     days = [text for text in texts if DAY.fullmatch(text)]
     if len(days) > MOSTLY * len(texts) and _two_orders(days):
-        yield problem("two_orders", "wrong", **where)
+        yield problem("two_orders", "wrong", path=table.path, column=name)
     if sum(bool(COMMA.fullmatch(text)) for text in texts) > MOSTLY * len(texts):
-        yield problem("comma_numbers", "attention", **where)
-    texts_of = f"FROM {table.view} WHERE regexp_matches({quoted(name)}, '{GARBLED}')"
-    yield from _places(connection, table, texts_of, "garbled", name)
+        yield problem("comma_numbers", "attention", path=table.path, column=name)
 
 
 # UTF-8 that was once read as Windows-1252: “cafÃ©”, “â€œ”.
@@ -108,13 +117,26 @@ def _two_orders(days: list[str]) -> bool:
 
 def _lopsided(table: Table, column: Json, there: int) -> Iterator[Json]:
     values = column.get("values") or []
-    where = {"path": table.path, "column": column["name"]}
     if not values or there < FEWEST_ROWS:
         return
     if values[0][1] > MOST_ONE_SIDED * there and column["distinct"] > 1:
-        yield problem("one_sided", "attention", count=values[0][1], of=there, **where)
+        yield problem(
+            "one_sided",
+            "attention",
+            count=values[0][1],
+            of=there,
+            path=table.path,
+            column=column["name"],
+        )
     elif values[-1][1] < RAREST * there:
-        yield problem("rare_label", "note", count=values[-1][1], of=there, **where)
+        yield problem(
+            "rare_label",
+            "note",
+            count=values[-1][1],
+            of=there,
+            path=table.path,
+            column=column["name"],
+        )
 
 
 def _empty_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[Json]:

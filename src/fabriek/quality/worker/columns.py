@@ -15,6 +15,8 @@ from fabriek.quality.worker.table import TEXT, Table
 
 AT_ONCE = 40
 MOST_PROFILED = 1_000
+# Each question about a very wide table costs the planning of all its columns.
+MOST_DETAILED = 100
 SAMPLE_ROWS = 100_000
 QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 BARS = 12
@@ -121,7 +123,13 @@ def _told(table: Table, name: str, kind: str, answers: list[Any]) -> Json:
     }
     if there:
         told |= zip(NAMES[kind], rest, strict=True)
+    if "yes" in told:
+        told["values"] = _by_number([["true", told["yes"]], ["false", there - told["yes"]]])
     return {key: _plain(value) for key, value in told.items()}
+
+
+def _by_number(values: list[list[Any]]) -> list[list[Any]]:
+    return sorted((one for one in values if one[1]), key=lambda one: -one[1])
 
 
 def _draw(connection: duckdb.DuckDBPyConnection, table: Table, found: list[Json]) -> None:
@@ -182,7 +190,7 @@ def _name_values(
     connection: duckdb.DuckDBPyConnection, table: Table, found: list[Json]
 ) -> None:
     """Name the most common values where they are few and each is there often."""
-    for column in found:
+    for column in found[:MOST_DETAILED]:
         if column["kind"] not in {"text", "number"} or not 0 < column["distinct"] <= FEW:
             continue
         if column.get("mean_length", 0) > LONGEST_VALUE:

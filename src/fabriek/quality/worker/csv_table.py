@@ -12,6 +12,7 @@ from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, vi
 
 MOST_COLUMNS = 5_000
 MOST_REJECTS = 100_000
+TOO_LONG = "LINE SIZE OVER MAXIMUM"
 WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
 SAMPLE_ROWS = 20_480
 
@@ -134,19 +135,23 @@ def _is_swallowed(connection: duckdb.DuckDBPyConnection, table: Table, at: Path)
 def _tell_of_rejects(
     connection: duckdb.DuckDBPyConnection, table: Table, found: Dialect
 ) -> None:
-    for kind, code, severity in (
-        ("MISSING COLUMNS", "ragged", "wrong"),
-        ("TOO MANY COLUMNS", "ragged", "wrong"),
-        ("LINE SIZE OVER MAXIMUM", "long_lines", "wrong"),
-        ("CAST", "odd_values", "attention"),
-    ):
-        for name, (often, places) in _rejects(connection, kind).items():
-            rows = _as_rows(found, places)
-            column = name if kind == "CAST" else ""
-            told = problem(
-                code, severity, path=table.path, column=column, rows=rows, count=often
+    """Tell of rows that are left out: those of the wrong length together, values by column."""
+    ragged = [_rejects(connection, kind) for kind in ("MISSING COLUMNS", "TOO MANY COLUMNS")]
+    for code, kinds in (("ragged", ragged), ("long_lines", [_rejects(connection, TOO_LONG)])):
+        several = [one for kind in kinds for one in kind.values()]
+        if several:
+            rows = _as_rows(found, sorted(line for _often, lines in several for line in lines))
+            often = sum(often for often, _lines in several)
+            table.problems.append(
+                problem(code, "wrong", path=table.path, rows=rows[:20], count=often)
             )
-            table.problems.append(told)
+    for name, (often, places) in _rejects(connection, "CAST").items():
+        rows = _as_rows(found, places)
+        table.problems.append(
+            problem(
+                "odd_values", "attention", path=table.path, column=name, rows=rows, count=often
+            )
+        )
 
 
 def _as_rows(found: Dialect, numbers: list[int]) -> list[int]:

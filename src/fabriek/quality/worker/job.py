@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,18 +88,21 @@ def problem(
     *,
     path: str = "",
     column: str = "",
-    rows: list[int] | None = None,
-    count: int = 0,
+    rows: Sequence[int] = (),
     **facts: str | float,
 ) -> Json:
-    """Write a problem down: where it is and how often, never what stands there."""
+    """Write a problem down: where it is and how often, never what stands there.
+
+    `count` among the facts is how often, where that is more than the rows that are named.
+    """
+    count = facts.pop("count", len(rows))
     return {
         "code": code,
         "severity": severity,
         "path": path,
         "column": column,
-        "rows": rows or [],
-        "count": count or len(rows or []),
+        "rows": list(rows),
+        "count": count,
         "facts": facts,
     }
 

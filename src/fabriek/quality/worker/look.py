@@ -93,7 +93,8 @@ def _tables(
             told, found = _one(connection, job, table, names)
         except (Trouble, duckdb.Error) as error:
             trouble = error if isinstance(error, Trouble) else engine.trouble_of(error)
-            problems.append(problem(trouble.code, "wrong", path=file.path, **trouble.facts))
+            told_of = problem(trouble.code, "wrong", path=file.path)
+            problems.append(told_of | {"count": int(trouble.facts.get("count", 0))})
             files.append({"path": file.path, "kind": kind, "broken": trouble.code})
             continue
         problems += told.pop("problems")

@@ -88,8 +88,9 @@ def size_of(path: Path) -> Size | None:
                 found = read(head)
             except (struct.error, IndexError):
                 return None
-            is_sound = found and found[1] > 0 and found[2] > 0 and size > len(start)
-            return found if is_sound and _ends_well(path, found[0], size) else None
+            if found is None or min(found[1:]) <= 0:
+                return None
+            return found if _ends_well(path, found[0], size) else None
     return None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 # Under the other Python this file stands alone, beside the one that closes the walls.
 sys.path.append(str(Path(__file__).parent))
 
-import confine
+import confine  # type: ignore[import-not-found]  # it is found beside this file
 from deduce import Deduce
 
 CPU_S = 6 * 3600

@@ -12,9 +12,9 @@ from fabriek.quality.worker.job import Json
 from fabriek.quality.worker.table import Table
 
 try:  # only where training is installed
-    from tokenizers import Tokenizer
+    import tokenizers
 except ImportError:
-    Tokenizer = None
+    tokenizers = None  # type: ignore[assignment]
 
 CHARACTERS_PER_TOKEN = 4  # a rule of thumb for European languages; said to be one
 SAMPLE_ROWS = 2_000
@@ -59,9 +59,9 @@ def tokens(texts: list[str], *, characters: int, tokenizer: Path | None) -> Json
 
 
 def _tokenizer(path: Path | None) -> Any:  # noqa: ANN401  of a package without types
-    if path is None or Tokenizer is None or not path.is_file():
+    if path is None or tokenizers is None or not path.is_file():
         return None
     try:
-        return Tokenizer.from_file(str(path))
+        return tokenizers.Tokenizer.from_file(str(path))
     except Exception:  # noqa: BLE001  it raises bare ones, at whatever a stranger wrote
         return None

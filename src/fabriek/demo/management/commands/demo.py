@@ -90,6 +90,9 @@ class Demo:
                 )
                 title, files = self._rows()
                 rows = journey.push(case, title=title, files=files, by=people.applicant)
+            if self._data is None:  # somebody's own file is lent to nobody
+                with self._step("Agreement: the institute may measure on it"):
+                    journey.lend(rows, people)
             wish = Wish(
                 recipe="pretrain_lm", knobs=story.PRETRAIN_KNOBS, inputs={"dataset": text}
             )

@@ -1,0 +1,225 @@
+"""The store itself: one large file, many small ones, laying out for a run, reading again."""
+
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.data import peers
+from bench.data.rounds import Scene
+from bench.data.turns import Took, in_turn
+from bench.table import Table
+from fabriek.people.models import Organisation
+from fabriek.store import actions, queries, scrub
+from fabriek.store.models import Blob, Repository, Revision
+
+FULL_BYTES, SMALL_BYTES = 4 * 2**30, 2**28
+FULL_FILES, SMALL_FILES = 20_000, 1_250
+LEAST_BYTES, MOST_BYTES = 4 * 2**10, 60 * 2**10
+BLOCK = 2**20
+ROUNDS = 3
+LIMIT_S = 300
+LARGE_TIMES, MANY_TIMES, SCRUB_TIMES = 2, 2, 3  # what we hold ourselves to
+
+
+@dataclass(kw_only=True, slots=True)
+class Place:
+    """Files to take in, and a place for what the peers make of them."""
+
+    folder: Path
+    dvc: Path | None
+    revision: Revision | None = None
+    made: list[int] = field(default_factory=list)
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "large.bin"
+
+    @property
+    def files(self) -> Path:
+        return self.folder / "small"
+
+    @property
+    def work(self) -> Path:
+        return self.folder / "work"
+
+    def ready(self, name: str, _turn: int) -> None:
+        """Clear what the last one left, outside the clock; for dvc begin a place of its own."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir()
+        if name.startswith("dvc"):
+            how = "hardlink" if "hard link" in name else "copy"
+            self._dvc("init", "--no-scm")
+            self._dvc("config", "cache.type", how)
+            if "many" in name:
+                _linked(self.files, self.work / "small")
+            else:
+                os.link(self.file, self.work / "large.bin")
+        _settle()
+
+    def dvc_add(self, _turn: int) -> None:
+        self._dvc("add", "small" if (self.work / "small").exists() else "large.bin")
+        _settle()
+
+    def _dvc(self, *words: str) -> None:
+        if self.dvc is None:
+            raise RuntimeError("dvc cannot be had here")
+        _run([str(self.dvc), *words, "-q"], cwd=self.work)
+
+    def own_repository(self) -> Repository:
+        """Make one of an organisation of its own: nothing of it is here yet."""
+        number = f"{len(self.made):08d}"
+        self.made.append(len(self.made))
+        owner = Organisation.objects.create(
+            name=f"Bench {number}", kvk_number=number, kind="sme"
+        )
+        return Repository.objects.create(kind="dataset", organisation=owner)
+
+
+def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
+    place = Place(folder=scene.folder, dvc=peers.program("dvc", "dvc"))
+    _write_large(place.file, SMALL_BYTES if small else FULL_BYTES)
+    large = _large(place)
+    again = _again(place)
+    place.file.unlink()
+    _write_small(place.files, SMALL_FILES if small else FULL_FILES)
+    return [large, again, _many(place), _out(place)]
+
+
+# --- one large file ------------------------------------------------------------------------
+def _large(place: Place) -> Table:
+    def receive(_turn: int) -> None:
+        with place.file.open("rb") as file:
+            actions.store_bytes(place.own_repository(), file, by=None)
+
+    def copy(_turn: int) -> None:
+        _run(["cp", "--reflink=never", str(place.file), str(place.work / "copy")])
+        _run(["sync", str(place.work / "copy")])
+
+    works = {"cp, then sync": copy, "ours: copied, SHA-256 and BLAKE3, fsync": receive}
+    if place.dvc:
+        works["dvc add, copy"] = place.dvc_add
+    took = in_turn(works, rounds=ROUNDS, before=place.ready)
+    return _beside(
+        f"One file of {place.file.stat().st_size / 2**20:,.0f} MiB taken in",
+        took,
+        ours="ours: copied, SHA-256 and BLAKE3, fsync",
+        peer="dvc add, copy",
+        times=LARGE_TIMES,
+    )
+
+
+def _again(place: Place) -> Table:
+    """Read the last large file again that came in; its pages are in memory, as sha256sum's."""
+    blob = Blob.objects.latest("pk")
+    Blob.objects.exclude(pk=blob.pk).delete()
+
+    def ours(_turn: int) -> None:
+        scrub.begin(anew=True)
+        if not scrub.Reader(is_stopped=lambda: False).read():
+            raise RuntimeError("the round did not end")
+
+    works = {
+        "sha256sum": lambda _turn: _run(["sha256sum", str(place.file)]),
+        "openssl dgst -sha256": lambda _turn: _run(
+            ["openssl", "dgst", "-sha256", str(place.file)]
+        ),
+        "ours: scrub": ours,
+    }
+
+    def warm(_name: str, _turn: int) -> None:
+        for path in (place.file, queries.the_store().path(blob)):
+            _run(["cat", str(path)])
+
+    took = in_turn(works, rounds=ROUNDS, before=warm)
+    return _beside("Read again", took, ours="ours: scrub", peer="sha256sum", times=SCRUB_TIMES)
+
+
+# --- many small files ----------------------------------------------------------------------
+def _many(place: Place) -> Table:
+    def ours(_turn: int) -> None:
+        repository = place.own_repository()
+        blobs = actions.store_many(repository, _entries(place.files), by=None)
+        place.revision = actions.commit(repository, blobs, message="bench", by=None)
+
+    def copy(_turn: int) -> None:
+        _run(["cp", "-r", "--reflink=never", str(place.files), str(place.work / "copy")])
+        _settle()
+
+    works = {"cp -r, then sync": copy, "ours: packs, hashed, fsync, a revision": ours}
+    if place.dvc:
+        works["dvc add many, hard link"] = place.dvc_add
+    took = in_turn(works, rounds=ROUNDS, before=place.ready)
+    return _beside(
+        "Many small files taken in (4 to 60 KiB)",
+        took,
+        ours="ours: packs, hashed, fsync, a revision",
+        peer="dvc add many, hard link",
+        times=MANY_TIMES,
+    )
+
+
+def _out(place: Place) -> Table:
+    revision = place.revision
+    if revision is None:
+        raise RuntimeError("nothing was taken in")
+    works = {
+        "cp -r": lambda _turn: _run(["cp", "-r", str(place.files), str(place.work / "copy")]),
+        "ours: laid out for a run, compared": lambda _turn: actions.materialise(
+            revision, place.work / "inputs"
+        ),
+    }
+    took = in_turn(works, rounds=ROUNDS, before=place.ready)
+    rows = [(name, each.best_s, each.median_s) for name, each in took.items()]
+    return Table(
+        title="The same files laid out", header=("what", "best s", "median s"), rows=rows
+    )
+
+
+def _entries(folder: Path) -> Iterator[actions.Entry]:
+    for path in sorted(folder.rglob("*.bin")):
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            yield actions.Entry(path.relative_to(folder).as_posix(), size, file)
+
+
+# --- making and telling --------------------------------------------------------------------
+def _write_large(path: Path, size_bytes: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(size_bytes // BLOCK):
+            file.write(os.urandom(BLOCK))
+        os.fsync(file.fileno())
+
+
+def _write_small(folder: Path, count: int) -> None:
+    chance = random.Random(7)
+    for number in range(count):
+        path = folder / f"{number % 100:02d}" / f"{number:06d}.bin"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(os.urandom(chance.randint(LEAST_BYTES, MOST_BYTES)))
+    _settle()
+
+
+def _linked(source: Path, target: Path) -> None:
+    shutil.copytree(source, target, copy_function=os.link)
+
+
+def _settle() -> None:
+    _run(["sync", "-f", "."])
+
+
+def _run(command: list[str], cwd: Path | None = None) -> None:
+    subprocess.run(command, check=True, cwd=cwd, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
+
+
+def _beside(title: str, took: dict[str, Took], *, ours: str, peer: str, times: float) -> Table:
+    rows = [(name, each.best_s, each.median_s) for name, each in took.items()]
+    header = ("what", "best s", "median s")
+    if peer not in took:
+        return Table(title=title, header=header, rows=rows, note=f"{peer}: not to be had here.")
+    faster = took[peer].best_s / took[ours].best_s
+    note = f"Ours is {faster:.1f} times as fast as {peer} (goal: {times}); best of {ROUNDS}."
+    return Table(title=title, header=header, rows=rows, note=note, ok=faster >= times)
