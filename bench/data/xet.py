@@ -6,21 +6,18 @@ import shutil
 import statistics
 import subprocess
 import sys
-from pathlib import Path
-from typing import Protocol
 
+from bench.data.rounds import Scene
 from bench.data.turns import ROUNDS, in_turn
-from bench.server import Server
 from bench.table import Table
 from bench.visitors import key_for
-from fabriek.cases.models import Case
 from fabriek.datasets import actions as datasets
 from fabriek.hub.xet_models import Xorb
-from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
 BLOCK = 2**20
 FULL_BYTES, SMALL_BYTES = 2**30, 2**26
+NEW, CHANGED = "a new file", "a copy that changed"
 CHANGES = 3  # places in which a copy differs
 UPLOAD = """
 import sys
@@ -29,14 +26,6 @@ path, repo, name = sys.argv[1:]
 HfApi().upload_file(path_or_fileobj=path, repo_id=repo, repo_type="dataset", path_in_repo=name)
 """
 FACTS = {"description": "", "licence": "consortium-only", "has_personal_data": False}
-
-
-class Scene(Protocol):
-    """What a round of `bench.data` is given."""
-
-    folder: Path
-    server: Server
-    person: Person
 
 
 def measure(scene: Scene, *, small: bool) -> Table:
@@ -54,8 +43,7 @@ class Trial:
         self.server, self.size_bytes = scene.server, size_bytes
         self.folder = scene.folder / "xet"
         self.folder.mkdir()
-        case = Case.objects.taken_part_in_by(scene.person).filter(state="open")[0]
-        made = datasets.create(case, by=scene.person, title="xet", **FACTS)
+        made = datasets.create(scene.case, by=scene.person, title="xet", **FACTS)
         self.repository: Repository = made.repository
         self.environment = os.environ | {
             "HF_ENDPOINT": self.server.url,
@@ -68,12 +56,11 @@ class Trial:
         self.cpu_s: dict[str, list[float]] = {}
 
     def table(self) -> Table:
-        works = {"a new file": self._send, "a copy that changed": self._send}
-        self._make("a new file", 0)
+        self._make(NEW, 0)
         self._send()  # so that the worker has read all its code
         before_mib = self.server.memory_mib("VmRSS")
         self.server.forget_peak()
-        took = in_turn({name: self._timed(name) for name in works}, before=self._make)
+        took = in_turn({name: self._timed(name) for name in (NEW, CHANGED)}, before=self._make)
         grown_mib = self.server.memory_mib("VmHWM") - before_mib
         mib = self.size_bytes / 2**20
         rows = [
@@ -91,7 +78,7 @@ class Trial:
 
     def _make(self, name: str, turn: int) -> None:
         path = self.folder / "file.bin"
-        if name == "a new file":
+        if name == NEW:
             with path.open("wb") as file:
                 for _ in range(self.size_bytes // BLOCK):
                     file.write(os.urandom(BLOCK))

@@ -120,6 +120,10 @@ def test_odrl_is_read_without_keeping_anything(program, ground):
         {"case": "C26-9999"},
         {"dataset": "D26-9999"},
         {"named": ["12345678"]},
+        {"named": ["1\x00"]},
+        {"case": "C\x00"},
+        {"kvk_number": "\x00", "case": "C26-9999"},
+        {"dataset": "D\x00"},
     ],
 )
 def test_what_makes_no_sense_is_refused(program, ground, changes):
@@ -127,6 +131,13 @@ def test_what_makes_no_sense_is_refused(program, ground, changes):
 
     assert answer.status_code == 422
     assert answer.json()["fields"]
+
+
+def test_a_nul_in_an_address_or_a_code_does_no_harm(program, ground):
+    client = program(ground.owner)
+
+    assert client.get("/api/agreements/?q=%00&dataset=%00&state=%00").status_code == 200
+    assert post(client, "texts", a_body(ground, replaces="\x00")).status_code == 404
 
 
 @pytest.mark.parametrize("day", ["2020-01-01", "9999-12-31", "9990-12-31", "0001-01-01"])

@@ -10,6 +10,7 @@ from django.utils import timezone
 from fabriek.agreements import actions
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import AgreementState as S
+from fabriek.agreements.traces import Statement
 from fabriek.store.models import Repository
 from tests.agreements.ground import a_ground, some_terms
 from tests.factories import a_case, a_partner, a_person, an_organisation, staff
@@ -420,6 +421,19 @@ def test_a_translation_helps_reading_as_long_as_it_says_the_same(browser, ground
     assert "OVEREENKOMST OVER HET GEBRUIK" not in client.get(page_of(made)).text
 
 
+def test_the_statement_of_deletion_is_led_to_once_there_is_one(browser, ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    made = actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+    actions.revoke(made, by=ground.owner, reason="Broken.")
+    client = browser(ground.asker)
+    assert "Read the statement" not in client.get(page_of(made)).text
+
+    Statement.objects.create(agreement=made, facts={}, sha256="", seal="")
+
+    assert "Read the statement" in client.get(page_of(made)).text
+    assert "Read the statement" not in browser(staff()).get(page_of(made)).text
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -462,9 +476,9 @@ def test_an_agreement_of_others_is_not_replaced(browser, ground):
     foreign = actions.ask(other.proposal(), by=other.asker)
     client = browser(ground.owner)
 
-    page = client.post(f"{offer_page(ground)}?replaces={foreign.code}", filled(ground))
-
-    assert page.status_code == 404
+    for code in (foreign.code, "%00"):
+        page = client.post(f"{offer_page(ground)}?replaces={code}", filled(ground))
+        assert page.status_code == 404
 
 
 def test_a_form_without_the_sign_of_our_own_page_signs_nothing(ground):

@@ -140,7 +140,7 @@ def test_nothing_that_somebody_wrote_is_overwritten(dataset, lead):
     before = Record.objects.values().get()
 
     assert actions.fill_from_readme(dataset, README, by=lead).names == ()
-    assert Record.objects.values().get() == before
+    assert Record.objects.values().get() == before | {"readme_licence": "CC-BY-4.0"}
 
 
 @pytest.mark.django_db
@@ -187,6 +187,20 @@ def test_a_huge_readme_is_a_problem(dataset, lead):
     assert str(actions.gather(dataset).readme_problem) == "too_long"
     problem = actions.fill_from_readme(dataset, "x" * (2**20 + 1), by=lead).problem
     assert "too long" in str(problem)
+
+
+@pytest.mark.django_db
+def test_the_licence_is_never_taken_over_but_a_difference_is_told(browser, dataset, lead):
+    text = README.replace("cc-by-4.0", "cc0-1.0")
+
+    actions.fill_from_readme(dataset, text, by=lead)
+
+    dataset.refresh_from_db()
+    assert dataset.licence == "CC-BY-4.0"
+    page = browser(lead).get(f"/data/{dataset.code}/record/").text
+    assert "README.md names another licence (CC0: free for everyone)" in page
+    actions.fill_from_readme(dataset, README, by=lead)
+    assert "another licence" not in browser(lead).get(f"/data/{dataset.code}/record/").text
 
 
 # --- the loop -----------------------------------------------------------------------------

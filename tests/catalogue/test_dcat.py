@@ -215,6 +215,19 @@ def test_what_is_not_listed_is_unknown_in_every_form(client, browser):
         assert members.code not in text
 
 
+def test_a_program_reads_with_its_token(client, program):
+    dataset = made(title="Van ons")
+    push(dataset, {"ons.csv": b"a,b\n"})
+
+    for ending in (".ttl", ".croissant.json"):
+        address = f"/catalogue/{dataset.code}{ending}"
+        assert "ons.csv" in program(dataset.created_by).get(address).text
+        assert program(a_person()).get(address).status_code == 404
+        wrong = client.get(address, headers={"Authorization": "Bearer fab_wrong"})
+        assert wrong.status_code == 401
+        assert client.get(address, headers={"Authorization": "Bearer"}).status_code == 401
+
+
 # --- forms and headers -----------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("accept", "content_type"),
@@ -244,7 +257,8 @@ def test_the_accept_header_chooses_the_form(client, accept, content_type):
 def test_a_form_that_is_not_there_gets_a_sentence(client, accept):
     dataset = in_the_catalogue()
 
-    answer = client.get(f"/catalogue/{dataset.code}/", headers={"Accept": accept})
+    headers = {"Accept": accept, "Accept-Language": "en"}
+    answer = client.get(f"/catalogue/{dataset.code}/", headers=headers)
 
     assert answer.status_code == 406
     assert "Ask for one of: text/html, text/turtle" in answer.text

@@ -1,12 +1,15 @@
 """Datasets from a terminal."""
 
+import hashlib
 import io
+import json
+import os
 import tarfile
 
 import httpx
 import pytest
 
-from fabriek.cli import http
+from fabriek.cli import data_index, data_local, data_pull, data_remote, data_tus, http
 from fabriek.datasets.models import Dataset
 from tests.cli.conftest import wsgi_client
 from tests.datasets.conftest import contents, made, push
@@ -197,3 +200,289 @@ def test_somebody_elses_dataset_takes_nothing(fabriek, dataset, tmp_path):
     assert result.exit_code == 1
     assert result.stderr.endswith("[not_found]\n")
     assert contents(dataset) == {}
+
+
+# --- going on, looking, comparing ----------------------------------------------------------
+BIG = os.urandom(3 * 2**20)
+
+
+@pytest.fixture
+def parts(monkeypatch):
+    """Send large files in parts of 1 MiB."""
+    monkeypatch.setattr(data_tus, "PART_BYTES", 2**20)
+
+
+@pytest.fixture
+def broken_network(monkeypatch, portal):
+    """Let some requests never arrive: those for which `fails(request)` is true."""
+    fails = []
+    asked = []
+
+    def watch(request: httpx.Request):
+        asked.append((request.method, request.headers.get("Upload-Offset")))
+        if any(fail(request) for fail in fails):
+            raise httpx.ConnectError("the cable is out", request=request)
+
+    def watched(account):
+        client = wsgi_client(account)
+        client.event_hooks = {"request": [watch]}
+        return client
+
+    monkeypatch.setattr(http, "client_for", watched)
+    return fails, asked
+
+
+def test_a_large_file_goes_on_where_an_earlier_push_broke_off(
+    fabriek, parts, broken_network, lead, dataset, tmp_path
+):
+    fails, asked = broken_network
+    (tmp_path / "big.bin").write_bytes(BIG)
+    fails.append(lambda request: request.headers.get("Upload-Offset") == str(2**20))
+
+    broken = fabriek(lead, "data", "push", dataset.code, tmp_path / "big.bin")
+    assert broken.exit_code == 1
+    assert broken.stderr == (
+        "big.bin broke off: the cable is out.\n"
+        "What has arrived is kept for four days: run the same command to go on from there.\n"
+    )
+    assert contents(dataset) == {}
+    fails.clear()
+    asked.clear()
+    again = fabriek(lead, "data", "push", dataset.code, tmp_path / "big.bin")
+
+    assert again.exit_code == 0, again.stderr
+    assert [at for method, at in asked if method == "PATCH"] == [str(2**20), str(2 * 2**20)]
+    assert contents(dataset) == {"big.bin": len(BIG)}
+
+
+def test_a_part_that_fails_once_is_sent_again(
+    fabriek, parts, broken_network, lead, dataset, tmp_path
+):
+    fails, asked = broken_network
+    (tmp_path / "big.bin").write_bytes(BIG)
+    once = [True]
+    fails.append(
+        lambda request: (
+            request.headers.get("Upload-Offset") == str(2**20) and once and once.pop()
+        )
+    )
+
+    result = fabriek(lead, "data", "push", dataset.code, tmp_path / "big.bin")
+
+    assert result.exit_code == 0, result.stderr
+    assert [at for method, at in asked if method == "PATCH"].count(str(2**20)) == 2
+
+
+def test_ctrl_c_says_how_to_go_on(fabriek, lead, dataset, tmp_path, monkeypatch):
+    def interrupted(*_anything):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fabriek.cli.data_bundle.send", interrupted)
+
+    result = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "a.txt"))
+
+    assert result.exit_code == 130
+    assert result.stderr == (
+        "Stopped. What was sent is kept: run the same command to go on from there.\n"
+    )
+
+
+def test_what_is_gone_here_is_left_out_when_asked_for(fabriek, lead, dataset, tmp_path):
+    folder = tmp_path / "c"
+    one, two = file(folder, "a.txt", "one"), file(folder, "b.txt", "two")
+    fabriek(lead, "data", "push", dataset.code, folder)
+    one.unlink()
+
+    kept = fabriek(lead, "data", "push", dataset.code, folder)
+    tried = fabriek(lead, "data", "push", dataset.code, folder, "--delete", "--dry-run")
+    gone = fabriek(lead, "data", "push", dataset.code, folder, "--delete")
+    wrong = fabriek(lead, "data", "push", dataset.code, two, "--delete")
+
+    assert kept.stdout.startswith("Nothing was new.")
+    assert tried.stdout.splitlines()[1].split() == ["left", "out", "3", "B", "a.txt"]
+    assert gone.stdout == f"{dataset.code}@2 · 1 file(s) · 1 left out\n"
+    assert contents(dataset) == {"b.txt": 3}
+    assert wrong.stderr.startswith("With --delete, push exactly one folder")
+
+
+def test_a_dry_run_sends_nothing(fabriek, sent, lead, dataset, tmp_path):
+    result = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "a.txt"), "--dry-run")
+
+    assert result.stdout.splitlines()[-1] == "Nothing was sent."
+    assert sent == []
+    assert contents(dataset) == {}
+
+
+def test_unchanged_files_are_not_read_again(fabriek, lead, dataset, tmp_path, monkeypatch):
+    folder = tmp_path / "c"
+    for name in ("a.txt", "b.txt"):
+        os.utime(file(folder, name, name), (1_700_000_000, 1_700_000_000))
+    read = []
+    really = data_local.sha256_of
+    monkeypatch.setattr(
+        data_local, "sha256_of", lambda path, told: read.append(path) or really(path, told)
+    )
+
+    fabriek(lead, "data", "push", dataset.code, folder)
+    file(folder, "a.txt", "other")
+    fabriek(lead, "data", "push", dataset.code, folder)
+
+    assert read == [str(folder / "a.txt"), str(folder / "b.txt"), str(folder / "a.txt")]
+    assert contents(dataset) == {"a.txt": 5, "b.txt": 5}
+
+
+def test_a_file_so_fresh_that_a_change_could_go_unseen_is_read_again(tmp_path):
+    path = file(tmp_path, "a.txt")
+    found = data_index.Local.of(str(path), path.stat())
+    with data_index.opened() as index:
+        index.keep([(found, "f" * 64)], read_at_ns=found.mtime_ns + 1)
+        assert index.known([found], [str(tmp_path)]) == {}
+        index.keep([(found, "f" * 64)], read_at_ns=found.mtime_ns + 10**9)
+        assert index.known([found], [str(tmp_path)]) == {str(path): "f" * 64}
+
+
+def test_a_damaged_index_is_begun_anew(fabriek, lead, dataset, tmp_path):
+    place = data_index.place()
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"no database at all" * 99)
+
+    result = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "a.txt"))
+
+    assert result.exit_code == 0, result.stderr
+
+
+def test_pull_fetches_all_or_some_and_nothing_twice(fabriek, lead, dataset, tmp_path):
+    small = {f"map/{n:02d}.txt": b"%d" % n for n in range(30)}
+    push(dataset, small | {"groot/big.bin": BIG})
+    target = tmp_path / "out"
+
+    some = fabriek(lead, "data", "pull", dataset.code, target, "--only", "map/03.txt")
+    whole = fabriek(lead, "data", "pull", f"{dataset.code}@1", target)
+    again = fabriek(lead, "data", "pull", dataset.code, target)
+    none = fabriek(lead, "data", "pull", dataset.code, target, "--only", "nee")
+
+    assert "1 file(s)" in some.stdout
+    assert whole.stdout.endswith(f"31 file(s) in {target} · 30 fetched, 3.1 MB\n")
+    assert "0 fetched" in again.stdout
+    assert none.stderr == f"{dataset.code}@1 has no file or folder “nee”.\n"
+    found = {path.relative_to(target).as_posix(): path.read_bytes() for path in below(target)}
+    assert found == small | {"groot/big.bin": BIG}
+
+
+def below(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def test_pull_goes_on_with_half_a_file_and_never_believes_it(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"big.bin": BIG})
+    sha256 = hashlib.sha256(BIG).hexdigest()
+    for half in (BIG[:1_000_000], b"\0" * 1_000_000, BIG + b"too much"):
+        target = tmp_path / str(len(half)) / hashlib.sha256(half).hexdigest()[:4]
+        target.mkdir(parents=True)
+        data_pull._part_of(target / "big.bin", sha256).write_bytes(half)  # noqa: SLF001
+
+        result = fabriek(lead, "data", "pull", dataset.code, target)
+
+        assert result.exit_code == 0, result.stderr
+        assert [path.name for path in below(target)] == ["big.bin"]
+        assert (target / "big.bin").read_bytes() == BIG
+
+
+@pytest.mark.parametrize("path", ["../up", "/etc/x", "a/../../b", "a\\b"])
+def test_pull_writes_nothing_outside_its_folder(fabriek, lead, tmp_path, monkeypatch, path):
+    revision = data_remote.Revision(code="D26-0001", number=1, files={path: ("f" * 64, 1)})
+    monkeypatch.setattr(data_remote, "revision", lambda _reference: revision)
+
+    result = fabriek(lead, "data", "pull", "D26-0001", tmp_path / "out")
+
+    assert result.stderr.startswith(f"The portal names a file outside the folder: {path}.")
+    assert not (tmp_path / "out").exists()
+
+
+def test_pull_follows_no_link_out_of_its_folder(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"map/a.txt": b"1"})
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out/map").symlink_to(tmp_path / "elsewhere")
+
+    result = fabriek(lead, "data", "pull", dataset.code, tmp_path / "out")
+
+    assert "is a link that leads elsewhere" in result.stderr
+    assert below(tmp_path / "elsewhere") == []
+
+
+def test_ls_shows_folders_a_folder_and_json(fabriek, lead, dataset):
+    push(dataset, {"a.txt": b"1", "map/b.txt": b"22", "map/diep/c.txt": b"333"})
+
+    top = fabriek(lead, "data", "ls", dataset.code)
+    inside = fabriek(lead, "data", "ls", dataset.code, "map", "-l")
+    told = fabriek(lead, "data", "ls", f"{dataset.code}@1", "--json")
+
+    assert [line.split()[2] for line in top.stdout.splitlines()[-2:]] == ["map/", "a.txt"]
+    assert "(2 file(s))" in top.stdout
+    assert hashlib.sha256(b"22").hexdigest() in inside.stdout
+    assert [each["path"] for each in json.loads(told.stdout)] == [
+        "a.txt",
+        "map/b.txt",
+        "map/diep/c.txt",
+    ]
+
+
+def test_log_says_who_changed_how_much(fabriek, lead, dataset):
+    push(dataset, {"a.txt": b"1", "b.txt": b"1"}, message="begin")
+    push(dataset, {"a.txt": b"22", "c.txt": b"1"}, message="meer")
+
+    told = fabriek(lead, "data", "log", dataset.code)
+    one = fabriek(lead, "data", "log", dataset.code, "-n", 1, "--json")
+
+    newest = told.stdout.splitlines()[1].split()
+    assert newest[0] == "2"
+    assert newest[-6:] == ["1", "0", "3", "4", "B", "meer"]
+    assert [each["number"] for each in json.loads(one.stdout)] == [2]
+
+
+def test_diff_between_revisions_and_with_a_folder(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"a.txt": b"een\ntwee\n", "b.txt": b"1"})
+    push(dataset, {"a.txt": b"een\ndrie\n"})
+    file(tmp_path / "c", "a.txt", "een\ndrie\n")
+
+    newest = fabriek(lead, "data", "diff", dataset.code, "--text")
+    same = fabriek(lead, "data", "diff", dataset.code, 2, 2)
+    folder = fabriek(lead, "data", "diff", dataset.code, tmp_path / "c", "--json")
+    wrong = fabriek(lead, "data", "diff", dataset.code, tmp_path / "none")
+
+    assert newest.exit_code == 3
+    lines = newest.stdout.splitlines()
+    assert lines[1].split() == ["changed", "9", "B", "9", "B", "a.txt"]
+    assert lines[-2:] == ["-twee", "+drie"]
+    assert same.exit_code == 0
+    assert json.loads(folder.stdout)[0]["path"] == "b.txt"
+    assert json.loads(folder.stdout)[0]["kind"] == "removed"
+    assert (wrong.exit_code, "neither the number" in wrong.stderr) == (1, True)
+
+
+def test_verify_reads_again_and_says_what_differs(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"a.txt": b"one", "b.txt": b"two"})
+    for name, text in {"a.txt": "one", "b.txt": "two"}.items():
+        os.utime(file(tmp_path / "c", name, text), (1_700_000_000, 1_700_000_000))
+
+    same = fabriek(lead, "data", "verify", dataset.code, tmp_path / "c")
+    # The disk lies: other bytes, with the size and the time of before.
+    (tmp_path / "c/b.txt").write_text("TWO")
+    os.utime(tmp_path / "c/b.txt", (1_700_000_000, 1_700_000_000))
+    quick = fabriek(lead, "data", "verify", dataset.code, tmp_path / "c", "--quick")
+    differs = fabriek(lead, "data", "verify", dataset.code, tmp_path / "c")
+
+    assert same.exit_code == 0
+    assert same.stdout.endswith(f"is {dataset.code}@1, byte for byte: 2 file(s).\n")
+    assert quick.exit_code == 0
+    assert differs.exit_code == 3
+    assert differs.stdout.splitlines()[1].split()[-1] == "b.txt"
+
+
+def test_a_name_that_is_no_dataset_is_told(fabriek, lead):
+    result = fabriek(lead, "data", "pull", "D26-0001@drie")
+
+    assert result.stderr == (
+        "D26-0001@drie names no dataset. Write its code: D26-0001, or D26-0001@3.\n"
+    )

@@ -222,9 +222,13 @@ def test_stopped_and_thrown_away_nothing_is_left(watched, wire, factory, told, b
     page = watched.page
     part(page, "files").set_input_files(big)
     cut_off(page, wire, after_bytes=PART_BYTES + 2**20)
+    part(page, "pause").click()
+    expect(part(page, "list").locator("li[data-state=paused]")).to_have_count(1)
     wire.mend()
 
-    part(page, "cancel").click()
+    with page.expect_response(lambda answer: answer.request.method == "DELETE") as thrown:
+        part(page, "cancel").click()
+    assert thrown.value.status == 204
     expect(part(page, "list").locator("li")).to_have_count(0)
     page.reload()
 

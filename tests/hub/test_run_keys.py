@@ -8,12 +8,15 @@ from django.conf import settings as django_settings
 from django.test import Client
 from django.utils import timezone
 
+from fabriek.agreements.models import Agreement
+from fabriek.agreements.states import AgreementState
 from fabriek.engines.fake import Fake
 from fabriek.engines.slurm_script import script
 from fabriek.runs import hub_keys, jobs
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
+from tests.agreements.policy_world import an_agreement
 from tests.factories import a_case, a_repository
 from tests.runs.world import a_world, followed, pushed, seen_again
 
@@ -164,3 +167,39 @@ def test_nothing_of_the_key_is_in_the_database(run):
 
     assert secret not in repr(values)
     assert hub_keys.find(key_in(seen_again(run))) == run
+
+
+# --- data of others, under agreement ------------------------------------------------------
+@pytest.fixture
+def lent(world):
+    """Make data of another company that the case may train on, on this machine only."""
+    owner = a_world()
+    repository = a_named(a_repository(case=owner.case), owner.person, name="lent")
+    an_agreement(repository, world.case, place="shared", purposes=["training"])
+    return repository
+
+
+def test_a_job_reads_what_an_agreement_lets_it_work_on(run, lent):
+    at = f"/datasets/{lent.repo_id}/resolve/main/data.csv"
+
+    assert by(run).get(at).getvalue() == b"a,b\n1,2\n"
+
+
+def test_where_people_can_carry_data_away_the_key_does_not_help(run, lent):
+    """Interactive work reads no data that may not leave the machine, by the key neither."""
+    Run.objects.filter(pk=run.pk).update(recipe="lab")
+
+    answer = info(by(run), lent)
+
+    assert (answer.status_code, answer["X-Error-Code"]) == (403, "GatedRepo")
+
+
+def test_when_the_agreement_is_revoked_nothing_more_is_read(run, lent):
+    before = info(by(run), lent)
+    Agreement.objects.update(state=AgreementState.REVOKED)
+
+    after = info(by(run), lent)
+
+    assert before.status_code == 200
+    assert after.status_code in {403, 404}
+    assert b"data.csv" not in after.content

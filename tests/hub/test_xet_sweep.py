@@ -214,3 +214,31 @@ def test_long_work_that_fails_says_so(many_connections, session, monkeypatch, ve
     assert b"result" not in told
     assert b"send it again" in told
     assert not Blob.objects.exists()
+
+
+def test_pieces_that_two_lists_noted_at_once_do_no_harm(session, dataset, person):
+    made = Made(b"one", b"two", b"three")
+    session.send(made)
+    session.list(File(made.all()))
+    piece = Piece.objects.get()
+    Piece.objects.create(xorb=piece.xorb, blob=piece.blob, first=1, end=3, offset=3)
+    Piece.objects.create(xorb=piece.xorb, blob=piece.blob, first=0, end=2, offset=0)
+
+    for first, end in ((0, 3), (1, 2), (2, 3), (0, 1)):
+        file = File(made.part(first, end))
+        assert session.list(file).status_code == 200
+        assert content_of(dataset.repository, file.sha256) == file.content
+
+
+def test_a_file_of_very_many_small_parts_is_made(session, dataset):
+    made = Made(*(number.to_bytes(2, "big") for number in range(4000)), scheme=0)
+    session.send(made)
+    session.list(*(File(made.part(number, number + 1)) for number in range(0, 4000, 40)))
+    assert Piece.objects.count() == 100
+
+    file = File(*(made.part(number % 4000, number % 4000 + 1) for number in range(9_000)))
+    answer = session.list(file)
+
+    assert answer.status_code == 200
+    assert content_of(dataset.repository, file.sha256) == file.content
+    assert own_files() == []

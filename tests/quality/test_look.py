@@ -52,9 +52,10 @@ def test_a_csv_is_profiled_column_by_column(dataset):
 @pytest.mark.parametrize(
     ("name", "content", "code", "rows", "count"),
     [
-        ("ragged.csv", b"a,b\n" + b"1,2\n" * 30 + b"3\n4,5,6\n", "ragged", [31, 32], 2),
+        ("ragged.csv", b"a,b,c\n" + b"1,2,3\n" * 30 + b"3\n4,5,6,7\n", "ragged", [31, 32], 2),
         ("blank.jsonl", b'{"text":"a b"}\n\n{"text":"c d"}\n', "blank_lines", [2], 1),
-        ("const.csv", b"a,b\n" + b"".join(b"%d,x\n" % n for n in range(30)), "constant", [], 30),
+        ("const.csv", b"a,b\n" + b"".join(b"%d,x\n" % n for n in range(30)), "constant", [],
+         30),
         ("zero.csv", b"a,b\n1,x\n2,\0\n3,y\n", "zero_bytes", [3], 1),
         ("head.csv", b"1,2.5\n3,4.5\n" * 9, "no_heading", [], 0),
         ("far.csv", b"a\n" + b"".join(b"%d\n" % n for n in range(99)) + b"99999\n", "far_out",
@@ -105,6 +106,7 @@ def test_a_quote_that_never_closes_swallows_nothing(dataset):
     assert found.result["files"][0]["rows"] == 551
 
 
+@pytest.mark.slow
 def test_five_thousand_columns_are_looked_at(dataset):
     names = ",".join(f"c{n}" for n in range(5000))
     content = f"{names}\n".encode() + (",".join(["1"] * 5000) + "\n").encode() * 3
@@ -123,6 +125,7 @@ def test_more_columns_than_that_are_said_to_be_too_many(dataset):
     assert problem(found, "too_many_columns")["count"] == 5001
 
 
+@pytest.mark.slow
 def test_a_line_of_300_megabytes_is_left_out_and_told(dataset):
     content = b"a,b\n1,2\n" + b"x" * 300_000_000 + b"\n3,4\n"
 
@@ -132,6 +135,7 @@ def test_a_line_of_300_megabytes_is_left_out_and_told(dataset):
     assert found.result["files"][1]["rows"] == 1
 
 
+@pytest.mark.slow
 def test_a_packed_bomb_is_not_unpacked(dataset):
     bomb = gzip.compress(b"0" * 400_000_000, 9)
 

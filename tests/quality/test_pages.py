@@ -33,7 +33,7 @@ def test_the_page_asks_for_a_look_and_shows_what_came_of_it(browser, lead, datas
     found = passes(Look.objects.get())
     assert found.asked_by == lead
     shown = page(browser, lead, dataset).content.decode()
-    assert "1 rows stood in these files before" in shown
+    assert "Rows that stood in these files before, word for word: 1." in shown
     assert "row 3 is row 2 of a.csv" in shown
 
 
@@ -80,7 +80,7 @@ def test_a_page_costs_the_same_for_one_and_three(
     signed_in = browser(lead)
     signed_in.get(f"/data/{dataset.code}/look/")
 
-    queries = {"look/": 15, "personal/": 11}[rest]
+    queries = {"look/": 12, "personal/": 10}[rest]
     for number in (one.revision.number, three.revision.number):
         with django_assert_num_queries(queries):
             signed_in.get(f"/data/{dataset.code}/{rest}{number}/")

@@ -17,6 +17,7 @@ from fabriek.quality.worker import rules
 from fabriek.store import queries as store
 from tests.factories import a_partner, a_person
 from tests.quality.conftest import look, looked_at, passes, push
+from tests.quality.made_up import a_bsn
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,23 +99,13 @@ def test_findings_are_counted_by_column_with_their_rows(dataset):
 
 def test_random_numbers_of_nine_digits_raise_no_alarm_and_real_ones_do(dataset):
     random = "".join(f"{100000000 + 7919 * n * n % 899999999}\n" for n in range(500))
-    real = "".join(f"{_bsn(n)}\n" for n in range(500))
+    real = "".join(f"{a_bsn(n)}\n" for n in range(500))
 
     found = looked_at(
         dataset, {"r.csv": f"order\n{random}".encode(), "s.csv": f"nummer\n{real}".encode()}
     )
 
     assert found_in(found) == {("bsn", "nummer"): 500}
-
-
-def _bsn(n):
-    """Make a number of nine digits that passes the 11-test."""
-    for start in range(10_000_000 + n * 17, 99_999_999):
-        digits = f"{start:08d}"
-        last = sum(int(d) * (9 - at) for at, d in enumerate(digits)) % 11
-        if last < 10:
-            return f"{digits}{last}"
-    raise AssertionError
 
 
 def test_values_are_nowhere_but_in_the_store(dataset, lead, browser, caplog):
@@ -264,6 +255,18 @@ def test_pseudonyms_join_within_a_dataset_and_differ_between_datasets(dataset, l
 
 def _rows(bsn):
     return (json.dumps({"text": "a row of text", "bsn": bsn}) + "\n").encode()
+
+
+def test_a_column_of_numbers_without_a_telling_name_is_masked_as_a_whole(dataset, lead):
+    numbers = [a_bsn(n) for n in range(40)]
+    content = "code;x\n" + "".join(f"{number};1\n" for number in numbers)
+    found = looked_at(dataset, {"a.csv": content.encode()})
+    decide(dataset, lead, found, code="mask")
+
+    treatment = passes(actions.treat(dataset, found.revision, by=lead))
+
+    rows = read_parquet(store.listing(treatment.made)["a.parquet"])
+    assert {row["code"] for row in rows} == {"[BSN]"}
 
 
 def test_nested_text_in_json_lines_is_masked_where_it_stands(dataset, lead):

@@ -14,11 +14,13 @@ from fabriek.engines.base import Phase, Sighting
 from fabriek.engines.local import Local
 from fabriek.kernel.errors import NotAllowed
 from fabriek.kernel.models import Entry
+from fabriek.notices.letters import letter_for
 from fabriek.runs import actions, deletion, ended_agreements, reconcile
 from fabriek.runs.models import EndWarning, Removal, Run
 from fabriek.runs.states import RunState
 from fabriek.store.queries import the_store
 from tests.agreements.policy_world import an_agreement
+from tests.engines.waiting import eventually
 from tests.factories import a_case, a_person
 from tests.runs.test_with_local_engine import program  # noqa: F401
 from tests.runs.world import World, a_text, a_world, followed, passes, seen_again
@@ -489,6 +491,7 @@ def test_a_program_that_reads_is_stopped_when_the_agreement_is_revoked(
     machine = Local(tmp_path / "engine", gpus=1, grace_s=2, beat_s=0.1)
     program(READS)
     run = followed(machine, lent.ask(), RunState.RUNNING)
+    eventually((run.folder / "outputs/seen").exists, within_s=20)
     lent.revoke()
 
     ended_agreements.tick()
@@ -507,3 +510,25 @@ def test_a_program_that_reads_is_stopped_when_the_agreement_is_revoked(
 def a_text_of(revision):
     with the_store().open(revision.files.get().blob) as content:
         return content.read().decode()
+
+
+# --- mail ---------------------------------------------------------------------------------
+def test_who_asked_and_both_parties_get_mail(lent, engine):
+    run = running(engine, lent.ask(timeout_s=600))
+    Run.objects.filter(pk=run.pk).update(timeout_s=40 * 24 * 3600)
+    with time_machine.travel(lent.agreement.ends_at - HOUR):
+        ended_agreements.tick()
+    lent.revoke()
+    for _ in range(3):
+        loop(engine)
+
+    letters = {entry.verb: letter_for(entry) for entry in Entry.objects.order_by("pk")}
+
+    asker, owner = lent.world.person.email, lent.again().repository.case.created_by.email
+    assert letters["runs.warn_of_end"].to == (asker,)
+    assert lent.agreement.code in letters["runs.warn_of_end"].text
+    assert letters["runs.stop_for_data"].to == (asker,)
+    assert set(letters["agreements.state_deletion"].to) == {asker, owner}
+    assert (
+        f"/data/statements/{lent.agreement.code}/" in letters["agreements.state_deletion"].text
+    )

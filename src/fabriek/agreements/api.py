@@ -149,7 +149,7 @@ def _proposal(request: SignedIn, body: ProposalIn) -> Proposal:
 
 def _case(request: SignedIn, body: ProposalIn) -> Case:
     """Find a case of one's own by its code; of others one must know whose it is."""
-    own = queries.own_open_cases(request.user).filter(code__iexact=body.case.strip())
+    own = queries.own_open_cases(request.user).filter(code__iexact=queries.typed(body.case))
     return own.first() or queries.case_told(body.case, body.kvk_number)
 
 
@@ -173,7 +173,7 @@ def _terms(body: ProposalIn) -> Terms:
 
 def _replaced(request: SignedIn, code: str) -> Agreement:
     rows = queries.whole(Agreement.objects.of_parties(request.user))
-    if (found := rows.filter(code=code).first()) is None:
+    if (found := rows.filter(code=queries.typed(code)).first()) is None:
         raise Http404
     return found
 

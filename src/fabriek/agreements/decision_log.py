@@ -86,13 +86,10 @@ def _wrong_end(chains: dict[int, str], repository: int, digest: str) -> Iterator
 
 
 def _line(wish: Wish, decision: Decision) -> Decided:
-    now = timezone.now()
     agreement = decision.agreement
     person = wish.person or wish.on_behalf_of
     return Decided(
         repository=wish.repository,
-        at=now,
-        stands_until=now + STANDS,
         moment=str(wish.moment),
         allowed=decision.allowed,
         code=decision.code,
@@ -123,6 +120,9 @@ def _add(line: Decided) -> None:
     if chain is None:
         Chain.objects.get_or_create(repository=line.repository)
         chain = locked.get(repository=line.repository)
+    # By the clock under the lock: whoever waited for it comes later than who had it.
+    line.at = timezone.now()
+    line.stands_until = line.at + STANDS
     # Also asked here: another process of ours has a memory of its own.
     if _stands(line):
         return

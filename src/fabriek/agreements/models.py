@@ -139,6 +139,8 @@ class Agreement(models.Model):
                 condition=Q(state=AgreementState.IN_FORCE),
             ),
             models.Index(fields=["case", "state"]),
+            # What a decision asks when there is none in force, to say why not.
+            models.Index(fields=["repository", "case"]),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
@@ -82,21 +83,21 @@ def visible_to(person: Person) -> QuerySet[Repository]:
         Q(is_open=True)
         | Q(case__in=cases_of(person))
         | Q(listed_for__in=LISTED)
-        | Exists(_of_parties(person))
-        | Exists(_to_review(person))
+        | Q(pk__in=_of_parties(person))
+        | Q(pk__in=_to_review(person))
     )
 
 
 def shared_with(person: Person) -> QuerySet[Repository]:
     """Give what this person's organisations have an agreement on, or had."""
-    return Repository.objects.filter(Exists(_of_parties(person)))
+    return Repository.objects.filter(pk__in=_of_parties(person))
 
 
 def usable_by(case: Case) -> QuerySet[Repository]:
     """Give all that a run of this case would be allowed to work on now."""
     agreed = in_force(timezone.now()).filter(case=case, place__in=(Place.OPEN, Place.SHARED))
     return Repository.objects.filter(
-        Q(is_open=True) | Q(case=case) | Exists(agreed.filter(repository=OuterRef("pk")))
+        Q(is_open=True) | Q(case=case) | Q(pk__in=agreed.values("repository"))
     )
 
 
@@ -107,19 +108,21 @@ def in_force(now: datetime) -> QuerySet[Agreement]:
     )
 
 
-def _to_review(person: Person) -> QuerySet[Inherited]:
+# The keys of repositories: asked once for a list, where a question for each row would be slow.
+def _to_review(person: Person) -> "QuerySet[Inherited, Any]":
     """Name what was made of data of this person's organisations, and waits for their look."""
     firms = person.organisation_ids
-    rows = Inherited.objects.filter(repository=OuterRef("pk"), needs_review=True)
-    return rows.filter(agreement__repository__organisation__in=firms)
+    rows = Inherited.objects.filter(needs_review=True)
+    return rows.filter(agreement__repository__organisation__in=firms).values("repository")
 
 
-def _of_parties(person: Person) -> QuerySet[Agreement]:
-    rows = Agreement.objects.filter(repository=OuterRef("pk")).exclude(state__in=NO_PARTY)
+def _of_parties(person: Person) -> "QuerySet[Agreement, Any]":
+    """Name what this person's organisations have, had or asked for an agreement on."""
+    rows = Agreement.objects.exclude(state__in=NO_PARTY)
     named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
     ours = named.filter(organisation__in=person.organisation_ids)
     meant = ~Exists(named) | Exists(ours) | Q(case__organisation__in=person.organisation_ids)
-    return rows.filter(meant, case__in=cases_of(person))
+    return rows.filter(meant, case__in=cases_of(person)).values("repository")
 
 
 def _is_forged(wish: Wish) -> bool:

@@ -91,4 +91,4 @@ def _replaced(request: SignedIn, repository: Repository) -> Agreement | None:
         return None
     mine = Agreement.objects.of_parties(request.user).filter(repository=repository)
     rows = queries.whole(mine)
-    return get_object_or_404(rows, code=code)
+    return get_object_or_404(rows, code=queries.typed(code))

@@ -42,7 +42,7 @@ SHOWN = (
 def whole(rows: QuerySet[Agreement]) -> QuerySet[Agreement]:
     """Bring along all that the page of an agreement shows, and all that its steps rest on."""
     rows = rows.select_related(
-        "repository__organisation", "case__organisation", "begun_by", "replaces"
+        "repository__organisation", "case__organisation", "begun_by", "replaces", "statement"
     )
     signatures = Signature.objects.select_related("organisation", "person").order_by("pk")
     return rows.prefetch_related(
@@ -56,10 +56,10 @@ def listing(
     """List what this person may see: what waits for their signature first, then newest."""
     rows = Agreement.objects.visible_to(person)
     if dataset:
-        rows = rows.filter(repository__code=dataset)
+        rows = rows.filter(repository__code=typed(dataset))
     if state in AgreementState.values:
         rows = rows.filter(state=state)
-    if q := q.strip().replace("\x00", "")[:200]:
+    if q := typed(q, most=200):
         named = Q(repository__title__icontains=q) | Q(case__organisation__name__icontains=q)
         coded = Q(code__iexact=q) | Q(case__code__iexact=q) | Q(repository__code__iexact=q)
         rows = rows.filter(named | coded | Q(repository__organisation__name__icontains=q))
@@ -110,8 +110,8 @@ def case_told(code: str, kvk_number: str) -> Case:
         Invalid: no such pair; whether there is such a case stays unsaid.
     """
     rows = Case.objects.select_related("organisation").filter(
-        code__iexact=code.strip()[:60],
-        organisation__kvk_number=numbers.normalise(kvk_number),
+        code__iexact=typed(code),
+        organisation__kvk_number=numbers.normalise(typed(kvk_number)),
         state=CaseState.OPEN,
     )
     if (found := rows.first()) is None:
@@ -128,7 +128,9 @@ def organisations_told(case: Case, kvk_numbers: list[str]) -> tuple[Organisation
     joined = case.partners.filter(state=PartnerState.ACCEPTED).values("organisation")
     inside = Organisation.objects.filter(Q(pk=case.organisation_id) | Q(pk__in=joined))
     asked = list(
-        dict.fromkeys(number for each in kvk_numbers if (number := numbers.normalise(each)))
+        dict.fromkeys(
+            number for each in kvk_numbers if (number := numbers.normalise(typed(each)))
+        )
     )
     found = {each.kvk_number: each for each in inside.filter(kvk_number__in=asked)}
     for number in asked:
@@ -150,10 +152,15 @@ def dataset_found(code: str, person: Person) -> Repository:
         Invalid: there is none, or it is listed for nobody: the answer is the same.
     """
     rows = Repository.objects.select_related("organisation", "case")
-    found = rows.filter(code__iexact=code.strip()[:60]).first()
+    found = rows.filter(code__iexact=typed(code)).first()
     if found is None or not rules.may_find(person, found):
         raise refusals.unknown_dataset()
     return found
+
+
+def typed(words: str, *, most: int = 60) -> str:
+    """Make something to look for of what was typed: some databases refuse a NUL outright."""
+    return words.replace("\x00", "").strip()[:most]
 
 
 def own_open_cases(person: Person) -> QuerySet[Case]:

@@ -14,7 +14,7 @@ from fabriek.people.http import SignedIn
 router = Router(tags=["use of data"])
 
 
-class DecisionOut(Schema):
+class DataUseOut(Schema):
     """`moment`: see, read, run or release. `code` is for programs, `reason` says it in words.
 
     The same question within the hour is one line, which stands until `stands_until` unless the
@@ -77,7 +77,7 @@ class StatementOut(Schema):
     is_genuine: bool
 
 
-@router.get("/decisions", response=Listing[DecisionOut])
+@router.get("/decisions", response=Listing[DataUseOut])
 def decisions(
     request: SignedIn,
     dataset: str = "",
@@ -85,7 +85,7 @@ def decisions(
     refused: bool = False,
     page: int = 1,
     size: int = 50,
-) -> Listing[DecisionOut]:
+) -> Listing[DataUseOut]:
     """List who used data and what was refused: of your own datasets everybody's, else yours."""
     if dataset:
         repository = use_queries.repository_seen(dataset, request.user)
@@ -93,7 +93,7 @@ def decisions(
     else:
         rows = use_queries.of(request.user, refused=refused)
     found = paginate(rows.defer(None), page, size)
-    return Listing[DecisionOut].of(found, map(_decision, found.items))
+    return Listing[DataUseOut].of(found, map(_decision, found.items))
 
 
 @router.get("/reviews", response=Listing[ReviewOut])
@@ -124,9 +124,9 @@ def statement(request: SignedIn, code: str) -> StatementOut:
     )
 
 
-def _decision(row: Decided) -> DecisionOut:
+def _decision(row: Decided) -> DataUseOut:
     person = row.person
-    return DecisionOut(
+    return DataUseOut(
         at=row.at,
         stands_until=row.stands_until,
         number=row.number,

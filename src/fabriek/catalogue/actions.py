@@ -239,9 +239,10 @@ def _is_new(dataset: Dataset, sha256: str) -> bool:
 
 
 def _fill(record: Record, found: card.Card, *, by: Person | None) -> Filled:
-    if record.readme_problem != found.problem:
-        record.readme_problem = found.problem
-        record.save(update_fields=["readme_problem"])
+    licence = card.licence_of(found.matter)
+    if (record.readme_problem, record.readme_licence) != (found.problem, licence):
+        record.readme_problem, record.readme_licence = found.problem, licence
+        record.save(update_fields=["readme_problem", "readme_licence"])
     if found.problem:
         return Filled(problem=card.PROBLEMS[found.problem])
     names = []

@@ -119,6 +119,7 @@ class RecordOut(RecordFields):
     changed_at: datetime
     published_at: datetime | None
     readme_problem: str
+    readme_licence: str
     gaps: list[GapOut]
     standings: list[StandingOut]
     next_steps: list[StepOut]
@@ -128,11 +129,11 @@ class ListedIn(Schema):
     listed_for: str
 
 
-class CardOut(Schema):
+class DatasetCardOut(Schema):
     card: str
 
 
-class SavedOut(Schema):
+class CardSavedOut(Schema):
     number: int
     digest: str
 
@@ -171,13 +172,13 @@ def list_for(request: SignedIn, code: str, body: ListedIn) -> dict[str, Any]:
     return _record(request, dataset)
 
 
-@router.get("/{code}/card", response=CardOut)
+@router.get("/{code}/card", response=DatasetCardOut)
 def card(request: SignedIn, code: str) -> dict[str, str]:
     """Get the card as README.md would be."""
     return {"card": actions.card_of(_dataset(request, code), by=request.user)}
 
 
-@router.post("/{code}/card", response={201: SavedOut})
+@router.post("/{code}/card", response={201: CardSavedOut})
 def write_card(request: SignedIn, code: str) -> Status[Revision]:
     """Save the card as README.md in a new revision."""
     return Status(201, actions.write_card(_dataset(request, code), by=request.user))
@@ -203,6 +204,7 @@ def _record(request: SignedIn, dataset: Dataset) -> dict[str, Any]:
         "changed_at": record.changed_at,
         "published_at": record.published_at,
         "readme_problem": str(PROBLEMS.get(record.readme_problem, "")),
+        "readme_licence": record.readme_licence,
         "gaps": gaps.gaps(record, newest),
         "standings": [
             {**_plain(each), "missing": list(each.missing)}

@@ -4,6 +4,7 @@ import json
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 from rdflib import Graph
 
@@ -11,6 +12,7 @@ from fabriek.catalogue import croissant, dcat, formats, queries, tables
 from fabriek.catalogue import told as facts
 from fabriek.catalogue.models import Record
 from fabriek.kernel.paging import paginate
+from fabriek.people import tokens
 from fabriek.people.models import Person
 
 # One page takes about a third of a second to write; see docs/operate.
@@ -56,6 +58,17 @@ def as_croissant(request: HttpRequest, code: str) -> HttpResponseBase:
 
 
 def reader(request: HttpRequest) -> Person | None:
+    """Tell who reads: by a session, or by the token that a program sends.
+
+    Raises: WrongToken.
+    """
+    scheme, _space, key = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        if found := tokens.find(key.strip()):
+            return found.person
+        raise formats.WrongToken(
+            _("This token is unknown, expired or revoked. Make a new one, or send none.")
+        )
     person = request.user
     return person if isinstance(person, Person) else None
 

@@ -28,6 +28,11 @@ class NoSuchForm(Refused):
     status = 406
 
 
+class WrongToken(Refused):
+    code = "not_signed_in"
+    status = 401
+
+
 def asked(request: HttpRequest) -> str:
     """Give the ending of the form that the Accept header asks for; empty is a page.
 
@@ -71,6 +76,6 @@ def marked(response: HttpResponse, etag: str, changed: datetime | None) -> HttpR
 
 def of_this_reader(response: HttpResponse) -> HttpResponse:
     """Keep answers apart: who is signed in sees more, and one address has several forms."""
-    patch_vary_headers(response, ["Accept", "Cookie"])
+    patch_vary_headers(response, ["Accept", "Authorization", "Cookie"])
     response["Cache-Control"] = "private, max-age=0, must-revalidate"
     return response

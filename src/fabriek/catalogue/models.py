@@ -92,6 +92,8 @@ class Record(models.Model):
     )
     readme_sha256 = models.CharField(max_length=64, blank=True, editable=False)
     readme_problem = models.CharField(max_length=20, blank=True, editable=False)
+    # Never taken over, as the licence is the owner's to choose; only held against it.
+    readme_licence = models.CharField(max_length=20, blank=True, editable=False)
     # When it was first shown to everybody: dct:issued.
     published_at = models.DateTimeField(null=True, editable=False)
     changed_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
@@ -115,6 +117,11 @@ class Record(models.Model):
     @property
     def thread(self) -> str:
         return self.dataset.thread
+
+    @property
+    def readme_says_otherwise(self) -> bool:
+        """Tell whether README.md names another licence than the dataset has."""
+        return self.readme_licence not in ("", self.dataset.licence)
 
     @property
     def title(self) -> str:

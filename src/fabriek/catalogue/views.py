@@ -150,8 +150,13 @@ def _about(request: SignedIn, shown: Record, form: RecordForm) -> dict[str, obje
             request.user, dataset, is_listed=repository.listed_for != "nobody"
         ),
         "readme_problem": problem,
+        "readme_licence": _licence(shown.readme_licence),
         "tab": "record",
     }
+
+
+def _licence(code: str) -> str:
+    return str(Licence(code).label) if code in Licence.values else code
 
 
 def _offer(record: Record) -> list[str]:

@@ -54,7 +54,7 @@ class Index:
                 " WHERE path = ? OR (path >= ? AND path < ?)",
                 (start, f"{start}/", f"{start}0"),  # 0 comes right after /
             )
-            kept.update((path, rest) for path, *rest in rows)  # type: ignore[arg-type,misc]
+            kept.update((path, rest) for path, *rest in rows)
         found = {}
         for file in files:
             path, size, mtime_ns, inode = file

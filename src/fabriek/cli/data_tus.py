@@ -89,7 +89,7 @@ def _place(sending: Sending) -> tuple[str, int]:
     begun = http.send("POST", f"datasets/{sending.code}/uploads/", headers=headers)
     if not begun.is_success:
         http.refuse(begun)
-    address = str(begun.headers["Location"])
+    address = str(begun.url.join(begun.headers["Location"]))
     sending.index.begin_upload(portal, sending.code, sending.sha256, address)
     return address, 0
 

@@ -140,7 +140,7 @@ def take_in(dataset: Dataset, file: Path, *, by: Person, known: Received | None 
     """
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
-    return store.adopt(dataset.repository, file, by=by)  # known
+    return store.adopt(dataset.repository, file, by=by, known=known)
 
 
 def commit(

@@ -13,7 +13,7 @@ from fabriek.cases.models import Case
 from fabriek.datasets import actions, queries, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.bulk_api import router as bulk
-from fabriek.datasets.changes import counted
+from fabriek.datasets.changes import Counts, counted
 from fabriek.datasets.lengths import require_length
 from fabriek.datasets.models import Dataset, Licence
 from fabriek.datasets.uploads_api import router as uploads
@@ -217,7 +217,7 @@ def revisions(
     found = paginate(rows, page, min(size, COUNTED_AT_ONCE) if changes else size)
     counts = counted(found.items) if changes else {}
     items = (
-        LoggedOut.from_orm(each).model_copy(update={"changes": counts.get(each.pk)})
+        LoggedOut.from_orm(each).model_copy(update={"changes": _counts(counts.get(each.pk))})
         for each in found.items
     )
     return Listing[LoggedOut].of(found, items)
@@ -257,6 +257,10 @@ def _row(row: dict[str, Any], address: Callable[[str], str]) -> DatasetOut:
         case=row["case__code"],
         url=address(row["code"]),
     )
+
+
+def _counts(counts: Counts | None) -> CountsOut | None:
+    return CountsOut.from_orm(counts) if counts else None
 
 
 def _dataset(request: SignedIn, code: str) -> Dataset:

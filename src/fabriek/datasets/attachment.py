@@ -49,7 +49,7 @@ def _rest(taken: Download, first: int) -> StreamingHttpResponse:
         status=PARTIAL,
         content_type="application/octet-stream",
     )
-    response._resource_closers.append(taken.content.close)  # noqa: SLF001  as Django's own do
+    response._resource_closers.append(taken.content.close)  # type: ignore[attr-defined]  # noqa: SLF001
     response["Content-Length"] = str(taken.size_bytes - first)
     response["Content-Range"] = f"bytes {first}-{taken.size_bytes - 1}/{taken.size_bytes}"
     response["Content-Disposition"] = (

@@ -128,7 +128,7 @@ def difference(
         removed=found.removed,
         bytes_added=found.bytes_added,
         bytes_removed=found.bytes_removed,
-        changes=shown,
+        changes=[ChangeOut.from_orm(each) for each in shown],
         count=len(found.changes),
         page=max(1, page),
         size=size,

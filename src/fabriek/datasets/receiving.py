@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -160,7 +160,7 @@ def receive(
     try:
         os.ftruncate(descriptor, at)
         with refused_when_full():
-            fed = [each for each in (running, check) if each is not None]
+            fed: list[Digest] = [each for each in (running, check) if each is not None]
             got = _fill(descriptor, body, at, fed)
             os.fdatasync(descriptor)
         _require_proved(checksum, check)
@@ -222,7 +222,7 @@ def _locked(descriptor: int) -> bool:
     return True
 
 
-def _fill(descriptor: int, body: Body, at: int, fed: list[Digest]) -> int:
+def _fill(descriptor: int, body: Body, at: int, fed: Sequence[Digest]) -> int:
     """Receive, hash and write, each piece in a buffer of its own until all are done with it.
 
     The hashes run in threads beside this one, which reads on and writes meanwhile.

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST
 
 from fabriek.datasets import actions, changes, queries, rules
 from fabriek.datasets.models import Dataset
-from fabriek.kernel.errors import Invalid
+from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.kernel.paging import PAGE_SIZE, Paged
 from fabriek.people.http import SignedIn
 from fabriek.store.models import Revision
@@ -23,12 +23,11 @@ def what_changed(request: SignedIn, code: str, number: int) -> HttpResponse:
     dataset = _dataset(request, code)
     reading = rules.reads(request.user, dataset)
     # Before a revision is looked for: who may not read is not told which there are.
-    rules.require_read(request.user, dataset, revision=number)
+    if not reading.allowed:
+        raise NotAllowed(reading.sentence, code=reading.code)
     revision = _revision(dataset, number)
     asked = request.GET.get("since", "")
     since = _revision(dataset, _number(asked)) if asked else revision.parent
-    if asked and since:
-        rules.require_read(request.user, dataset, revision=since.number)
     difference = changes.between(since, revision)
     others = dataset.repository.revisions.exclude(pk=revision.pk)
     context = {
@@ -36,7 +35,7 @@ def what_changed(request: SignedIn, code: str, number: int) -> HttpResponse:
         "is_ours": reading.code in rules.OUR_OWN,
         "revision": revision,
         "since": since,
-        "others": others.only("number", "message")[:COMPARED_WITH],
+        "others": others.only("repository", "number", "message")[:COMPARED_WITH],
         "difference": difference,
         "changes": _page(difference.changes, request.GET.get("page", "1")),
     }

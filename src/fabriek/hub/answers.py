@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
+from fabriek.hub import bodies
 from fabriek.hub.refusals import EntryNotFound, HubRefused, NotSignedIn, WrongRange, unreadable
 from fabriek.kernel.errors import Refused
 
@@ -94,7 +95,7 @@ def safe(response: HttpResponseBase) -> HttpResponseBase:
 
 def json_of(request: HttpRequest, *, limit_bytes: int = JSON_BYTES_MAX) -> dict[str, Any]:
     """Read a small JSON object. Raises: Unreadable."""
-    text = request.read(limit_bytes + 1)
+    text = bodies.stream(request).read(limit_bytes + 1)
     if len(text) > limit_bytes:
         raise unreadable()
     try:

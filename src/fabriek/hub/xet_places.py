@@ -9,7 +9,7 @@ once the list of files came: no byte is then kept twice.
 
 import os
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -59,8 +59,11 @@ class Known:
         return self.starts[end] - self.starts[first]
 
     def add(self, piece: Piece) -> None:
-        self.pieces.append(piece)
-        self.pieces.sort(key=lambda one: one.first)
+        """Note it as far as it tells something new: what is noted does not overlap."""
+        for first, end in list(self.uncovered(piece.first, piece.end)):
+            offset = piece.offset + self.starts[first] - self.starts[piece.first]
+            part = Piece(xorb=self.xorb, blob=piece.blob, first=first, end=end, offset=offset)
+            insort(self.pieces, part, key=lambda one: one.first)
 
     def uncovered(self, first: int, end: int) -> Iterator[tuple[int, int]]:
         """Name the chunks of a range that stand in no file of the store."""
@@ -92,10 +95,11 @@ class Known:
     def _range(self, source: Blob | Path, offset: int, first: int, end: int) -> Range:
         return Range(source=source, offset=offset, size_bytes=self.size_of(first, end))
 
-    def _over(self, first: int, end: int) -> Iterator[Piece]:
-        """Give the pieces that reach into a range; of pieces that overlap, an earlier too."""
-        last = bisect_right(self.pieces, end - 1, key=lambda piece: piece.first)
-        return (piece for piece in self.pieces[:last] if piece.end > first)
+    def _over(self, first: int, end: int) -> list[Piece]:
+        """Give the pieces that reach into a range; found at once, as lists may be hostile."""
+        begin = bisect_right(self.pieces, first, key=lambda piece: piece.end)
+        after = bisect_left(self.pieces, end, key=lambda piece: piece.first)
+        return self.pieces[begin:after]
 
 
 class Shelf:

@@ -91,7 +91,7 @@ class Body:
 def _of_our_server(request: HttpRequest, given: Any) -> tuple[Any, Any]:  # noqa: ANN401
     """Find the socket and gunicorn's reader of a body whose length is known."""
     reader = getattr(given, "reader", None)
-    unreader = getattr(reader, "unreader", None)
+    unreader: Any = getattr(reader, "unreader", None)
     told = request.META.get("CONTENT_LENGTH") or ""
     if not hasattr(unreader, "take_buffered") or not hasattr(unreader, "sock"):
         return None, None

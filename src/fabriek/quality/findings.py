@@ -37,7 +37,7 @@ class Column:
     @property
     def whole(self) -> list[str]:
         """Give the kinds that fill the column: to mask it is to mask each cell as a whole."""
-        return sorted({place.kind for place in self.places if place.by == "column"})
+        return sorted({place.kind for place in self.places if place.by in {"column", "filled"}})
 
 
 def columns_of(look: Look, decisions: Iterable[Decision]) -> list[Column]:

@@ -13,7 +13,7 @@ Json = dict[str, Any]
 # What it is, then what to do. Both may name %(path)s, %(column)s, %(count)s, %(of)s ...
 PROBLEMS: dict[str, tuple[Text, Text]] = {
     "ragged": (
-        gettext_lazy("%(count)s rows have more or fewer cells than the heading."),
+        gettext_lazy("Rows with more or fewer cells than the heading: %(count)s."),
         gettext_lazy("They are left out here. See whether a delimiter or a quote is missing."),
     ),
     "open_quote": (
@@ -37,41 +37,41 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         ),
     ),
     "odd_values": (
-        gettext_lazy("%(count)s values are not of the type of the rest of the column."),
+        gettext_lazy("Values that are not of the type of the rest of the column: %(count)s."),
         gettext_lazy(
             "Those rows are left out here. Correct them, or write the column as text."
         ),
     ),
     "odd_encoding": (
         gettext_lazy(
-            "%(count)s lines are not written in UTF-8; they were read as Windows-1252."
+            "Lines that are not written in UTF-8, and were read as Windows-1252: %(count)s."
         ),
         gettext_lazy("See whether accents are right, and save the file as UTF-8."),
     ),
     "garbled": (
         gettext_lazy(
-            "%(count)s cells hold signs such as Ã©: accents that were read wrongly once."
+            "Cells with signs such as Ã©, accents that were read wrongly once: %(count)s."
         ),
         gettext_lazy(
             "Go back to the source and export it as UTF-8: a model learns these signs."
         ),
     ),
     "zero_bytes": (
-        gettext_lazy("%(count)s lines hold NUL bytes, which are no text."),
+        gettext_lazy("Lines with NUL bytes, which are no text: %(count)s."),
         gettext_lazy("They were left out here. See what program wrote this file."),
     ),
     "long_lines": (
-        gettext_lazy("%(count)s lines are longer than 16 MiB, and were left out."),
+        gettext_lazy("Lines longer than 16 MiB, which were left out: %(count)s."),
         gettext_lazy(
             "Put one row on one line. A file without line ends has to be split first."
         ),
     ),
     "blank_lines": (
-        gettext_lazy("%(count)s lines are empty."),
+        gettext_lazy("Empty lines: %(count)s."),
         gettext_lazy("Nothing is lost. Leave them out when you make the file again."),
     ),
     "broken_json": (
-        gettext_lazy("%(count)s lines are no JSON object."),
+        gettext_lazy("Lines that are no JSON object: %(count)s."),
         gettext_lazy("Correct these lines: each has to stand between { and } as a whole."),
     ),
     "broken_file": (
@@ -103,7 +103,9 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Unpack it, and send the files themselves: jobs can then read them."),
     ),
     "pickle": (
-        gettext_lazy("%(count)s files are pickles: opening one can run any program."),
+        gettext_lazy(
+            "Pickles, files that can run any program when they are opened: %(count)s."
+        ),
         gettext_lazy("They were not opened. Save them as Parquet, CSV or safetensors."),
     ),
     "pickle_in_zip": (
@@ -111,7 +113,7 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("It was not opened. Save what is in them as Parquet, CSV or safetensors."),
     ),
     "not_read": (
-        gettext_lazy("%(count)s files are of a kind that cannot be looked at here."),
+        gettext_lazy("Files of a kind that cannot be looked at here: %(count)s."),
         gettext_lazy(
             "Tables can be CSV, JSON lines or Parquet; pictures PNG or JPEG; sound WAV."
         ),
@@ -137,7 +139,7 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("See whether the file was saved well."),
     ),
     "empty_rows": (
-        gettext_lazy("%(count)s rows are empty."),
+        gettext_lazy("Empty rows: %(count)s."),
         gettext_lazy("Leave them out: they teach a model nothing."),
     ),
     "empty_column": (
@@ -153,7 +155,7 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Leave it out: nothing can be learned from it."),
     ),
     "far_out": (
-        gettext_lazy("%(count)s values lie far from all others."),
+        gettext_lazy("Values that lie far from all others: %(count)s."),
         gettext_lazy("See whether they are mistakes, such as a comma in the wrong place."),
     ),
     "two_orders": (
@@ -168,7 +170,7 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
     ),
     "long_rows": (
         gettext_lazy(
-            "%(count)s rows are longer than the %(tokens)s tokens a model reads at once."
+            "Rows longer than the %(tokens)s tokens a model reads at once: %(count)s."
         ),
         gettext_lazy("What is beyond is cut off in training. Split these rows."),
     ),
@@ -183,43 +185,47 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Add rows of it, or put it together with another label."),
     ),
     "same_rows": (
-        gettext_lazy("%(count)s rows stood in these files before, word for word."),
+        gettext_lazy("Rows that stood in these files before, word for word: %(count)s."),
         gettext_lazy("Leave them out: a model gives them too much weight."),
     ),
     "near_rows": (
-        gettext_lazy("%(count)s rows are nearly the same as one before."),
+        gettext_lazy("Rows that are nearly the same as one before: %(count)s."),
         gettext_lazy("See a few of them; leave out what is only a copy."),
     ),
     "leak": (
-        gettext_lazy("%(count)s of %(of)s rows of this test are in the training data as well."),
+        gettext_lazy(
+            "Rows of this test that are in the training data as well: %(count)s of %(of)s."
+        ),
         gettext_lazy("Leave them out of one of both: else the score says nothing."),
     ),
     "near_leak": (
-        gettext_lazy("%(count)s of %(of)s rows of this test are nearly in the training data."),
+        gettext_lazy(
+            "Rows of this test that are nearly in the training data: %(count)s of %(of)s."
+        ),
         gettext_lazy("Leave them out of one of both: else the score is too high."),
     ),
     "differing_answers": (
-        gettext_lazy("%(count)s questions have more than one answer."),
+        gettext_lazy("Questions with more than one answer: %(count)s."),
         gettext_lazy("See the rows: keep the right answer, unless all are right."),
     ),
     "broken_picture": (
-        gettext_lazy("%(count)s pictures are broken or cut off."),
+        gettext_lazy("Pictures that are broken or cut off: %(count)s."),
         gettext_lazy("Make them again, or leave them out."),
     ),
     "huge_picture": (
-        gettext_lazy("%(count)s pictures have more than 100 million pixels."),
+        gettext_lazy("Pictures with more than 100 million pixels: %(count)s."),
         gettext_lazy("Make them smaller: one of these can fill a GPU's memory."),
     ),
     "tiny_picture": (
-        gettext_lazy("%(count)s pictures are smaller than 32 pixels."),
+        gettext_lazy("Pictures smaller than 32 pixels: %(count)s."),
         gettext_lazy("See whether they are icons that got in by mistake."),
     ),
     "same_pictures": (
-        gettext_lazy("%(count)s pictures are there more than once, byte for byte."),
+        gettext_lazy("Pictures that are there more than once, byte for byte: %(count)s."),
         gettext_lazy("Leave them out, or see whether they have different labels."),
     ),
     "broken_sound": (
-        gettext_lazy("%(count)s sounds are broken or cut off."),
+        gettext_lazy("Sounds that are broken or cut off: %(count)s."),
         gettext_lazy("Make them again, or leave them out."),
     ),
     "mixed_rates": (
@@ -227,7 +233,7 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Bring them to one rate, such as 16,000 a second for speech."),
     ),
     "same_sounds": (
-        gettext_lazy("%(count)s sounds are there more than once, byte for byte."),
+        gettext_lazy("Sounds that are there more than once, byte for byte: %(count)s."),
         gettext_lazy("Leave them out, or see whether they have different labels."),
     ),
 }

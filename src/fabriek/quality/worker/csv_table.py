@@ -12,7 +12,8 @@ from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, vi
 
 MOST_COLUMNS = 5_000
 MOST_REJECTS = 100_000
-TOO_LONG = "LINE SIZE OVER MAXIMUM"
+LENGTHS = ["MISSING COLUMNS", "TOO MANY COLUMNS"]
+TOO_LONG = ["LINE SIZE OVER MAXIMUM"]
 WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
 SAMPLE_ROWS = 20_480
 
@@ -118,6 +119,18 @@ def _rejects(
     return {name: (often, sorted(places)) for name, often, places in found}
 
 
+def _rejected_lines(connection: duckdb.DuckDBPyConnection, kinds: list[str]) -> list[int]:
+    """Give each line once, though every cell that it lacks is told of."""
+    if not _has_rejects(connection):
+        return []
+    found = connection.execute(
+        "SELECT DISTINCT line FROM reject_errors "
+        "WHERE list_contains(?, error_type::VARCHAR) ORDER BY 1",
+        [kinds],
+    ).fetchall()
+    return [row[0] for row in found]
+
+
 def _has_rejects(connection: duckdb.DuckDBPyConnection) -> bool:
     asked = "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'reject_errors'"
     found = connection.execute(asked).fetchone()
@@ -136,15 +149,11 @@ def _tell_of_rejects(
     connection: duckdb.DuckDBPyConnection, table: Table, found: Dialect
 ) -> None:
     """Tell of rows that are left out: those of the wrong length together, values by column."""
-    ragged = [_rejects(connection, kind) for kind in ("MISSING COLUMNS", "TOO MANY COLUMNS")]
-    for code, kinds in (("ragged", ragged), ("long_lines", [_rejects(connection, TOO_LONG)])):
-        several = [one for kind in kinds for one in kind.values()]
-        if several:
-            rows = _as_rows(found, sorted(line for _often, lines in several for line in lines))
-            often = sum(often for often, _lines in several)
-            table.problems.append(
-                problem(code, "wrong", path=table.path, rows=rows[:20], count=often)
-            )
+    for code, kinds in (("ragged", LENGTHS), ("long_lines", TOO_LONG)):
+        if lines_of := _rejected_lines(connection, kinds):
+            rows = _as_rows(found, lines_of[:20])
+            told = problem(code, "wrong", path=table.path, rows=rows, count=len(lines_of))
+            table.problems.append(told)
     for name, (often, places) in _rejects(connection, "CAST").items():
         rows = _as_rows(found, places)
         table.problems.append(

@@ -45,7 +45,11 @@ class Found:
 def scan(
     connection: duckdb.DuckDBPyConnection, table: Table, names: Names, *, all_names: bool
 ) -> list[Json]:
-    """Give a finding for each kind in each column."""
+    """Give a finding for each kind in each column.
+
+    `by` says what told: the name of the `column`, that it is `filled` with nothing else, the
+    `content` of some cells, or the reader of `names`.
+    """
     findings: list[Json] = []
     chances, written = _with_chance(connection, table), 0
     for column, sql_type in table.columns.items():
@@ -122,11 +126,15 @@ def _by_content(
     for row, text in asked:
         for kind in {hit.kind for hit in rules.current().hits(text)} - told:
             found.add(kind, row)
-    for kind in _filling(connection, table, column) - told - found.places.keys():
-        found.places[kind] = _matching(connection, table, column, kind)
+    filled = _filling(connection, table, column) - told - found.places.keys()
+    whole = {kind: _matching(connection, table, column, kind) for kind in filled}
+    in_text = sorted(found.places.items())
     return [
         finding(table, column, kind, places, by="content", scale=found.scale)
-        for kind, places in sorted(found.places.items())
+        for kind, places in in_text
+    ] + [
+        finding(table, column, kind, places, by="filled")
+        for kind, places in sorted(whole.items())
     ]
 
 
@@ -198,7 +206,7 @@ def _numbers(connection: duckdb.DuckDBPyConnection, table: Table, column: str) -
     if len(rows) < FEWEST_TO_FILL or passed < FILLS_SHARE * len(rows):
         return []
     places = _matching(connection, table, column, "bsn")
-    return [finding(table, column, "bsn", places, by="content")] if places.count else []
+    return [finding(table, column, "bsn", places, by="filled")] if places.count else []
 
 
 def _names(

@@ -72,6 +72,7 @@ class Box {
     try {
       await this.sendAll(this.going.signal);
       if ([...this.items.values()].every((item) => item.state === "done")) await this.save(this.going.signal);
+      else this.part("status").textContent = this.words.unsaved;
     } catch (trouble) {
       if (!(trouble instanceof Stopped)) this.part("status").textContent = trouble instanceof Refusal ? trouble.message : this.words.away;
     } finally {
