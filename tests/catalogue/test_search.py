@@ -173,7 +173,7 @@ def many(count):
     stems = []
     for record in records:
         found = index.stems.weighed(index.texts(record))
-        filler = {f"woord{number}": 1 for number in range(record.pk % 50, record.pk % 50 + 40)}
+        filler = {f"woord{number}": 1 for number in range(record.pk % 50, record.pk % 50 + 12)}
         stems += [
             Stem(record=record, word=word, weight=weight)
             for word, weight in (filler | found).items()
@@ -194,7 +194,6 @@ def test_ten_thousand_records_are_searched_quickly():
         count = ids.count()
         took_s = time.perf_counter() - began
 
-        print("TOOK", words, took_s)
         assert len(found) == 25
         assert (
             count == {"zorg": 2500, "gegevens fiets": 2500}.get(words, 10_000) or count > 2000

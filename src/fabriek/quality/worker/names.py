@@ -8,10 +8,12 @@ looked for, and the result says so.
 import json
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 SERVER = Path(__file__).parent / "names_server.py"
 MOST_CHARACTERS = 20_000
+END_S = 10
 
 
 class Names:
@@ -31,9 +33,14 @@ class Names:
         return [(start, end) for start, end in answer] if isinstance(answer, list) else []
 
     def close(self) -> None:
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
+        """Let it end, as it does when nobody asks: behind our walls we may not kill it."""
+        if self.process is None or not self.process.stdin or not self.process.stdout:
+            return
+        with suppress(OSError):
+            self.process.stdin.close()
+        self.process.stdout.close()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_S)
 
     def _start(self, asked: list[str], memory_bytes: int) -> None:
         python, cache = asked
