@@ -42,6 +42,7 @@ class Running:
             "FABRIEK_LAB_URL": f"http://*.localhost:{free_port()}",
             "FABRIEK_EMAIL_VERIFICATION": "none",
             "FABRIEK_LOOP_PAUSE_S": "0.2",
+            "FABRIEK_LOOK_AUTO_BYTES": "0",  # looking at each push would slow what is tested
         }
         environment |= settings
         self.factory = Factory(url=url, environment=environment)

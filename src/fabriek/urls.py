@@ -28,7 +28,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("machine/", include("fabriek.machine.urls")),
     path("models/", include("fabriek.registry.urls")),
     path("reports/", include("fabriek.reports.urls")),
-    path("", include("fabriek.hub.page_urls")),  # last: `C26-0001/questions` is a name of its own
+    path(
+        "", include("fabriek.hub.page_urls")
+    ),  # last: `C26-0001/questions` is a name of its own
 ]
 if settings.DEBUG:
     urlpatterns.append(path("dev/look", gallery.look))

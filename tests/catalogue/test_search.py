@@ -1,5 +1,3 @@
-import time
-
 import pytest
 from django.db import connection
 from django.utils import timezone, translation
@@ -184,18 +182,14 @@ def many(count):
 
 
 @pytest.mark.slow
-def test_ten_thousand_records_are_searched_quickly():
+@pytest.mark.parametrize("words", ["zorg", "gegevens fiets", "gegevens"])
+def test_ten_thousand_records_are_searched_in_three_queries(words, django_assert_num_queries):
     many(10_000)
 
-    for words in ("zorg", "gegevens fiets", "gegevens"):
-        began = time.perf_counter()
+    with django_assert_num_queries(3):
         ids = queries.search(None, Asked(q=words))
         found = queries.on_page(ids[:25])
         count = ids.count()
-        took_s = time.perf_counter() - began
 
-        assert len(found) == 25
-        assert (
-            count == {"zorg": 2500, "gegevens fiets": 2500}.get(words, 10_000) or count > 2000
-        )
-        assert took_s < 5  # a tenth of that on a quiet machine
+    assert len(found) == 25
+    assert count >= 2500

@@ -155,3 +155,5 @@ def _show_price(price: http.Json) -> None:
     )
     for reason in price["why"]:
         show.note(f"  {reason}")
+    for warning in price.get("warnings", ()):
+        show.note(warning)

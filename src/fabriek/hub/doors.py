@@ -4,6 +4,7 @@ A name that nobody gave and one that is not the caller's to see are told apart n
 query finds the repository among those they may see, and nothing else is done in either case.
 """
 
+import base64
 from dataclasses import dataclass
 
 from django.http import HttpRequest
@@ -50,7 +51,17 @@ def _key_of(request: HttpRequest) -> str:
     scheme, _space, key = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if not key:
         raise refusals.no_token()
+    if scheme.lower() == "basic":  # git, and readers of Croissant: the token is the password
+        return _password(key)
     return key.strip() if scheme.lower() == "bearer" else ""
+
+
+def _password(told: str) -> str:
+    try:
+        name_and_password = base64.b64decode(told.strip(), validate=True).decode()
+    except ValueError:
+        return ""
+    return name_and_password.partition(":")[2]
 
 
 def person_of(request: HttpRequest, *, writes: bool = False) -> Person:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
@@ -16,6 +17,7 @@ from fabriek.kernel import journal
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
+from fabriek.quality import queries as quality
 from fabriek.runs import engine, folders, offers, rules, use
 from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
@@ -84,7 +86,8 @@ def price_for(wish: Wish, *, case: Case, by: Person) -> offers.Price:
     agreed = use.check(purpose, wish.inputs)  # before its files are looked at
     cost = price(wish)
     use.check(replace(purpose, timeout_s=cost.timeout_s), agreed)
-    return cost
+    warnings = chain.from_iterable(map(quality.warnings_for, wish.inputs.values()))
+    return replace(cost, warnings=tuple(warnings))
 
 
 def ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None = None) -> Run:

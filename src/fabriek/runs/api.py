@@ -75,6 +75,7 @@ def price(request: SignedIn, given: WishIn) -> PriceOut:
         timeout_s=cost.timeout_s,
         memory_bytes=cost.memory_bytes,
         why=list(cost.why),
+        warnings=list(cost.warnings),
     )
 
 

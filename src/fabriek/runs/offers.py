@@ -31,13 +31,17 @@ TIMEOUT_MAX_S = 7 * 24 * 3600
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
-    """What a run will cost (about), and what is held for it (at most)."""
+    """What a run will cost (about), and what is held for it (at most).
+
+    `warnings`: what somebody should know of its data before it costs anything.
+    """
 
     gpu_seconds: int
     gpu_seconds_held: int
     timeout_s: int
     memory_bytes: int
     why: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def recipes() -> list[Recipe]:

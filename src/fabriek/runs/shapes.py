@@ -57,6 +57,7 @@ class PriceOut(Schema):
     timeout_s: int
     memory_bytes: int
     why: list[str]
+    warnings: list[str] = []
 
 
 class _Outside(Schema):

@@ -19,7 +19,7 @@ from fabriek.store.arriving import store_bytes
 from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
 from fabriek.store.models import Arrival, Blob, Damage, Pack, Repository
 
-# Above this the bytes cost more than the file: measured, see docs/adr/0023.
+# Above this the bytes cost more than the file: a choice, see docs/adr/0023.
 SMALL_BYTES = 2**18
 ARRIVALS, BLOBS = Arrival._meta.db_table, Blob._meta.db_table
 PACK_BYTES = 64 * 2**20
