@@ -530,7 +530,7 @@ def test_the_form_costs_the_same_for_any_number_of_datasets(
 
     # Session, person, roles, duties; the case, taking part, choices, GPU-hours, the terms of
     # what is proposed, the way.
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         client.get(FORM.format(world.case.code))
 
 
