@@ -292,7 +292,7 @@ def add_data(applicant, case):
     heading(applicant, "Berichten")
     rows = b'{"prompt": "Brand", "completion": "ja"}\n' * 12
     file = {"name": "rijen.jsonl", "mimeType": "application/jsonl", "buffer": rows}
-    applicant.page.locator("input[type=file]").set_input_files(file)
+    applicant.page.locator("input[data-part=files]").set_input_files(file)
     press(applicant, "Bestanden versturen")
     expect(applicant.page.locator("main")).to_contain_text("rijen.jsonl")
     applicant.look(phone=True)

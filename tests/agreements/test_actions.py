@@ -8,7 +8,7 @@ from django.utils import timezone
 from fabriek.agreements import actions, queries, terms
 from fabriek.agreements.models import Agreement, Message, Purpose, Signature
 from fabriek.agreements.states import AgreementState as S
-from fabriek.cases.states import CaseState
+from fabriek.cases.states import CaseState, PartnerState
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused, WrongState
 from fabriek.kernel.models import Entry
 from fabriek.store.models import Repository
@@ -120,12 +120,16 @@ def test_an_unlisted_dataset_is_as_unknown_as_none(ground):
     assert refused.value.code == "unknown_dataset"
 
 
-def test_a_dataset_that_was_once_offered_may_be_asked_for_again(ground):
+def test_whoever_the_policy_lets_see_a_dataset_may_ask_for_it_and_nobody_else(ground):
     Repository.objects.update(listed_for=Repository.Listed.NOBODY)
     made = actions.offer(ground.proposal(), by=ground.owner)
+    assert queries.dataset_found(ground.dataset.code, ground.asker) == ground.repository
+
     actions.refuse(made, by=ground.asker, reason="Too short.")
 
-    assert actions.ask(ground.proposal(), by=ground.asker).state == S.ASKED
+    with pytest.raises(Invalid) as refused:
+        actions.ask(ground.proposal(), by=ground.asker)
+    assert refused.value.code == "unknown_dataset"
 
 
 def test_what_needs_no_agreement_gets_none(ground):
@@ -429,3 +433,54 @@ def test_the_text_stays_as_it_was_signed_whatever_is_renamed(ground):
     assert "Model Makers" in signed.text
     assert actions.wording.sha256(signed.text) == signed.text_sha256
     assert {each.text_sha256 for each in signed.signatures.all()} == {signed.text_sha256}
+
+
+def test_what_waits_stands_until_somebody_who_may_end_it_signs_what_takes_its_place(ground):
+    offered = actions.offer(ground.proposal(), by=ground.owner)
+    longer = some_terms(conditions=frozenset({"Something else."}))
+
+    asked = actions.ask(ground.proposal(replaces=offered, terms=longer), by=ground.colleague)
+    offered.refresh_from_db()
+    assert (offered.state, asked.state) == (S.OFFERED, S.ASKED)
+
+    actions.sign(asked, by=ground.asker, text_sha256=asked.text_sha256)
+    offered.refresh_from_db()
+    assert offered.state == S.REPLACED
+
+
+def test_a_signed_question_of_a_lead_outlives_the_terms_of_a_member(ground):
+    asked = actions.ask(ground.proposal(), by=ground.asker)
+    longer = some_terms(conditions=frozenset({"Something else."}))
+
+    other = actions.ask(ground.proposal(replaces=asked, terms=longer), by=ground.colleague)
+    actions.sign(asked, by=ground.owner, text_sha256=asked.text_sha256)
+    asked.refresh_from_db()
+    assert asked.state == S.IN_FORCE
+
+    actions.sign(other, by=ground.asker, text_sha256=other.text_sha256)
+    actions.sign(other, by=ground.owner, text_sha256=other.text_sha256)
+    asked.refresh_from_db()
+    assert asked.state == S.REPLACED
+
+
+def test_a_member_cannot_heap_up_other_terms_for_what_still_stands(ground):
+    offered = actions.offer(ground.proposal(), by=ground.owner)
+    actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
+
+    with pytest.raises(Refused) as refused:
+        actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
+
+    assert refused.value.code == "waits_already"
+
+
+def test_an_organisation_that_left_the_case_keeps_the_agreement_from_force(ground):
+    partner = a_partner(ground.case, lead=(lead := a_person()))
+    made = actions.offer(ground.proposal(named=(partner.organisation,)), by=ground.owner)
+    type(partner).objects.filter(pk=partner.pk).update(state=PartnerState.LEFT)
+
+    for person in (ground.asker, lead):
+        with pytest.raises(WrongState) as refused:
+            actions.sign(made, by=person, text_sha256=made.text_sha256)
+        assert refused.value.code == "left_the_case"
+    made.refresh_from_db()
+    assert (made.state, made.signatures.count()) == (S.OFFERED, 1)

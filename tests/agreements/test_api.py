@@ -11,7 +11,7 @@ from fabriek.agreements.odrl_reading import terms_in
 from fabriek.agreements.states import AgreementState as S
 from fabriek.store.models import Repository
 from tests.agreements.ground import a_ground, some_terms
-from tests.factories import a_case, a_person, staff
+from tests.factories import a_case, a_partner, a_person, an_organisation, staff
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -261,3 +261,54 @@ def test_10_000_agreements_are_listed_quickly_and_what_waits_first(
     assert listed["count"] == 10_001
     assert listed["items"][0]["code"] == first.code
     assert took < timedelta(seconds=2), took
+
+
+def test_a_stranger_hears_nothing_of_a_case_of_others(program, ground):
+    stranger = a_person()
+    an_organisation(lead=stranger)
+    partner = a_partner(ground.case, organisation=an_organisation())
+    client = program(stranger)
+    right = a_body(ground)
+    guesses = (
+        right,
+        right | {"kvk_number": "90000000"},
+        right | {"case": "C26-9999"},
+        right | {"named": [partner.organisation.kvk_number]},
+        right | {"named": ["90000000"]},
+    )
+
+    for address in ("texts", "offers", "questions"):
+        for body in guesses:
+            sent = body if address == "texts" else body | {"text_sha256": "a" * 64}
+            answer = post(client, address, sent)
+            assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+            assert ground.case.organisation.name not in answer.text
+
+
+def test_who_offers_cannot_guess_on_and_on(program, ground):
+    client = program(ground.owner)
+    wrong = [post(client, "texts", a_body(ground, kvk_number=f"{9000 + n}")) for n in range(6)]
+    wrong += [post(client, "texts", a_body(ground, named=[f"{9000 + n}"])) for n in range(4)]
+    assert {answer.json()["code"] for answer in wrong} == {
+        "unknown_case",
+        "unknown_organisation",
+    }
+
+    right = post(client, "texts", a_body(ground))
+
+    assert (right.status_code, right.json()["code"]) == (409, "too_many_tries")
+    assert post(program(ground.asker), "texts", a_body(ground)).status_code == 200
+
+
+def test_a_policy_of_long_ago_is_refused_and_nothing_breaks(program, ground):
+    policy = odrl.offer(
+        some_terms(), uid="http://x/1", target=odrl.target_of(ground.dataset.code)
+    )
+    begins = policy["permission"][0]["constraint"][0]["rightOperand"]
+    body = a_body(ground, terms=None, odrl=policy)
+    assert post(program(ground.owner), "texts", body).status_code == 200
+
+    for moment in ("0001-01-01T00:00:00+14:00", "1990-01-01T00:00:00+01:00"):
+        begins["@value"] = moment
+        answer = post(program(ground.owner), "texts", body)
+        assert (answer.status_code, list(answer.json()["fields"])) == (422, ["begins_at"])

@@ -5,12 +5,15 @@ from io import StringIO
 
 import pytest
 import time_machine
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
 from django.utils import timezone
 
-from fabriek.agreements import decision_log, policy
+from fabriek.agreements import decision_heads, decision_log, policy
 from fabriek.agreements.models import Chain, Decided
 from fabriek.agreements.states import AGREEMENT
+from fabriek.kernel.models import Entry
+from fabriek.serve import loop
 from tests.agreements.policy_world import HOUR, a_policy_world, an_agreement
 from tests.factories import a_case, a_person
 from tests.threads import at_once, many_connections  # noqa: F401
@@ -195,6 +198,83 @@ def test_the_same_question_by_two_at_once_is_one_line(many_connections):  # noqa
     at_once(lambda: policy.decide(world.read()), lambda: policy.decide(world.read()))
 
     assert Decided.objects.count() == 1
+
+
+def test_an_answer_that_turns_and_turns_back_is_three_lines(world):
+    agreement = world.agree()
+
+    for place in ("open", "shared", "open"):
+        type(agreement).objects.update(place=place)
+        policy.decide(world.read())
+
+    assert codes(world) == ["agreed", "stays_here", "agreed"]
+
+
+def test_also_when_another_process_gave_the_answer_between(world, monkeypatch):
+    agreement = world.agree()
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        policy.decide(world.read())
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(decision_log, "cache", LocMemCache("another process", {}))
+            type(agreement).objects.update(place="shared")
+            policy.decide(world.read())
+        type(agreement).objects.update(place="open")
+        clock.shift(timedelta(minutes=1, seconds=1))
+
+        policy.decide(world.read())
+
+    assert codes(world) == ["agreed", "stays_here", "agreed"]
+
+
+def rewritten(chained, digest):
+    """Write the whole chain anew, as whoever rules the database could."""
+    before = ""
+    for row in chained.order_by("number"):
+        row.code, row.before = "own", before
+        row.digest = before = digest(row)
+        row.save()
+    Chain.objects.update(digest=before)
+
+
+def test_a_chain_that_was_written_anew_without_our_key_is_found(chained, settings):
+    ours = settings.SECRET_KEY
+    settings.SECRET_KEY = "a key that somebody guessed, of some length"
+    rewritten(chained, decision_log.digest_of)
+    settings.SECRET_KEY = ours
+
+    assert [said for said in decision_log.broken() if "decision 1 " in said]
+
+
+def test_a_chain_that_was_written_anew_with_our_key_is_not_what_the_journal_noted(chained):
+    decision_heads.note()
+
+    rewritten(chained, decision_log.digest_of)
+
+    assert ["decision 5" in said and "noted" in said for said in decision_log.broken()] == [
+        True
+    ]
+
+
+def test_a_chain_that_was_deleted_whole_is_missed(chained, world):
+    assert decision_heads.note() == 1
+    assert decision_heads.note() == 0
+    assert list(decision_log.broken()) == []
+
+    chained.delete()
+    Chain.objects.all().delete()
+    assert ["decision 5" in said and "missing" in said for said in decision_log.broken()] == [
+        True
+    ]
+
+    policy.decide(world.read(revision=9))
+    decision_heads.note()
+    assert len(list(decision_log.broken())) == 1
+
+
+def test_the_loop_notes_how_far_the_chains_came(chained):
+    loop.sweep()
+
+    assert Entry.objects.get(verb=decision_heads.VERB).details["length"] == 5
 
 
 # --- who reads it -------------------------------------------------------------------------

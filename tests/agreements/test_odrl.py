@@ -12,11 +12,12 @@ from rdflib import RDF, Graph, Literal, Namespace, URIRef
 
 from fabriek.agreements import actions, odrl
 from fabriek.agreements.models import Duty, Place, Product, Purpose
-from fabriek.agreements.odrl_reading import terms_in
+from fabriek.agreements.odrl_reading import About, terms_in
 from fabriek.agreements.terms import Terms
 from fabriek.kernel.errors import Invalid
 from tests.agreements.ground import a_ground, some_terms
 from tests.agreements.test_terms import any_terms
+from tests.factories import an_organisation
 
 ODRL = Namespace("http://www.w3.org/ns/odrl/2/")
 UID, TARGET = "http://localhost:8000/x/1", "http://localhost:8000/data/D26-0001/"
@@ -130,6 +131,16 @@ NOT_OURS = {
     "use": lambda policy, _rule: set_(
         policy, "@context", policy["@context"] | {"use": "odrl:sell"}
     ),
+    "http://elsewhere.example/profile": lambda policy, _rule: set_(
+        policy, "profile", "http://elsewhere.example/profile"
+    ),
+    "part": lambda _policy, rule: set_(rule, "target", {"uid": TARGET, "part": "half"}),
+    "Set": lambda policy, _rule: set_(policy, "type", "Set"),
+    UID: lambda policy, _rule: set_(policy, "@id", "http://elsewhere.example/1"),
+    "5": lambda policy, _rule: set_(policy, "@id", 5),
+    "x": lambda policy, _rule: set_(policy, "assigner", {"x": 1}),
+    "7": lambda policy, _rule: set_(policy, "fabriek:textSha256", 7),
+    "assigner": lambda policy, _rule: set_(policy["prohibition"][0], "assigner", UID),
     "refinement": lambda _policy, rule: set_(rule["constraint"][0], "refinement", {}),
     "assignee": lambda _policy, rule: set_(rule["constraint"][0], "assignee", {}),
     "2030-01-01T00:00": lambda _policy, rule: set_(
@@ -222,10 +233,10 @@ def test_the_context_of_the_standard_is_known_without_being_fetched():
 def test_a_policy_about_other_data_or_another_case_is_refused():
     policy = an_offer() | {"fabriek:case": "C26-0001"}
 
-    assert terms_in(policy, dataset="D26-0001", case="C26-0001") == some_terms()
+    assert terms_in(policy, About(dataset="D26-0001", case="C26-0001")) == some_terms()
     for other in ({"dataset": "D26-0002"}, {"case": "C26-0002"}):
         with pytest.raises(Invalid):
-            terms_in(policy, **other)
+            terms_in(policy, About(**other))
 
 
 @pytest.mark.django_db
@@ -241,7 +252,8 @@ def test_each_agreement_is_told_with_its_parties_and_the_text_they_signed():
     assert policy["assigner"]["fabriek:name"] == "Data Owners"
     assert [each["fabriek:name"] for each in policy["assignee"]] == ["Model Makers"]
     assert policy["fabriek:textSha256"] == made.text_sha256
-    assert terms_in(policy, dataset=ground.dataset.code, case=ground.case.code) == some_terms()
+    about = About(dataset=ground.dataset.code, case=ground.case.code)
+    assert terms_in(policy, about) == some_terms()
 
 
 @pytest.mark.django_db
@@ -264,3 +276,48 @@ def test_every_word_of_ours_is_written():
     )
 
     assert terms_in(an_offer(widest)) == widest
+
+
+def test_a_rule_for_one_party_only_is_refused():
+    for name in ("assignee", "assigner"):
+        policy = an_offer()
+        policy["permission"][0][name] = "https://elsewhere.example/only-them"
+
+        with pytest.raises(Invalid) as refused:
+            terms_in(policy)
+        assert f"“{name}”" in str(refused.value)
+
+
+@pytest.mark.django_db
+def test_a_policy_between_others_is_refused():
+    ground, other = a_ground(), an_organisation()
+    policy = odrl.policy_of(actions.offer(ground.proposal(), by=ground.owner))
+    owner, user = ground.repository.organisation, ground.case.organisation
+
+    assert terms_in(policy, About(owner=owner, users=(user,))) == some_terms()
+    for about in (
+        About(owner=other, users=(user,)),
+        About(owner=owner, users=(other,)),
+        About(owner=owner, users=(user, other)),
+        About(owner=owner, users=(owner,)),
+    ):
+        with pytest.raises(Invalid):
+            terms_in(policy, about)
+    policy["assignee"][0]["fabriek:name"] = other.name
+    with pytest.raises(Invalid):
+        terms_in(policy, About(users=(user,)))
+
+
+@pytest.mark.django_db
+def test_what_was_revoked_is_written_with_the_end_that_it_had():
+    ground = a_ground()
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+    made.refresh_from_db()
+    actions.revoke(made, by=ground.owner, reason="No.")
+    made.refresh_from_db()
+
+    policy = odrl.policy_of(made)
+
+    assert policy["fabriek:state"] == "revoked"
+    assert terms_in(policy).ends_at == made.over_at < some_terms().ends_at

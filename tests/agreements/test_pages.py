@@ -411,8 +411,22 @@ def test_the_policy_is_fetched_as_a_file(browser, ground):
     assert answer.json()["fabriek:textSha256"] == made.text_sha256
 
 
-def test_a_translation_helps_reading_as_long_as_it_says_the_same(browser, ground):
+def test_a_translation_stays_with_what_was_signed_whatever_the_owner_renames(browser, ground):
     made = actions.offer(ground.proposal(), by=ground.owner)
+    client = browser(ground.asker, language="nl")
+
+    Repository.objects.update(title="Renamed")
+    page = client.get(page_of(made)).text
+
+    said = page.partition('<pre class="signed-text" lang="nl"')[2]
+    assert "OVEREENKOMST OVER HET GEBRUIK" in said
+    assert made.repository.title in said
+    assert "Renamed" not in said.partition("</pre>")[0]
+
+
+def test_an_older_text_is_translated_only_as_long_as_it_says_the_same(browser, ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    Agreement.objects.update(translation="")
     client = browser(ground.asker, language="nl")
     assert "OVEREENKOMST OVER HET GEBRUIK" in client.get(page_of(made)).text
 

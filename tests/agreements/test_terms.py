@@ -1,6 +1,7 @@
 """Terms as values: combined they are never wider than any of those that went in."""
 
 from datetime import UTC, datetime, timedelta
+from datetime import timezone as zone
 
 import pytest
 from django.utils import timezone
@@ -14,6 +15,7 @@ from fabriek.kernel.errors import Invalid
 from tests.agreements.ground import some_terms
 
 FIRST, LAST = datetime(2020, 1, 1), datetime(2060, 1, 1)  # noqa: DTZ001  their zone is drawn
+EARLIEST = zone(timedelta(hours=14))  # its year 1 has no beginning in UTC
 moments = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 any_terms = st.builds(
     Terms,
@@ -120,6 +122,12 @@ def test_each_part_narrows_in_its_own_direction():
         ({"begins_at": timezone.now() + timedelta(days=365)}, "ends_on"),
         ({"ends_at": timezone.now() + timedelta(days=3700)}, "ends_on"),
         ({"ends_at": datetime(9999, 12, 31, tzinfo=UTC)}, "ends_on"),
+        ({"begins_at": datetime(1990, 1, 1, tzinfo=UTC)}, "begins_at"),
+        (
+            {"begins_at": datetime(1, 1, 1, tzinfo=EARLIEST)},
+            "begins_at",
+        ),
+        ({"conditions": frozenset({"one", "another"})}, "conditions"),
         ({"conditions": frozenset({"x" * 5001})}, "conditions"),
         ({"conditions": frozenset({"a\x00b"})}, "conditions"),
         ({"conditions": frozenset({"a\u202eb"})}, "conditions"),
@@ -130,3 +138,12 @@ def test_terms_that_make_no_sense_are_refused_with_the_field(changes, field):
         terms.check(some_terms(**changes))
 
     assert list(refused.value.fields) == [field]
+
+
+def test_a_first_day_beyond_ten_years_is_refused():
+    far = timezone.now() + timedelta(days=3700)
+
+    with pytest.raises(Invalid) as refused:
+        terms.check(some_terms(begins_at=far, ends_at=far + timedelta(days=9)))
+
+    assert "begins_at" in refused.value.fields

@@ -361,3 +361,48 @@ def test_bytes_that_are_no_text_are_a_problem(dataset):
 
     assert actions.gather(dataset).readme_problem == "not_text"
     assert queries.record_of(dataset).keywords == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "a: !!bool maybe",
+        "a: !!timestamp x",
+        'a: !!int ""',
+        'a: !!float ""',
+        "a: !!str b",
+        "a: !own [b]",
+        "a: !!set {b}",
+        "!!map {a: b}",
+        "!!str a: b",
+    ],
+)
+@pytest.mark.django_db
+def test_tags_are_not_read_and_break_nothing(dataset, lead, program, line):
+    push(dataset, {"README.md": f"---\n{line}\n---\nWords.\n".encode()})
+
+    gather.tick()
+
+    assert Record.objects.get().readme_problem == "not_yaml"
+    client = program(lead)
+    for answer in (
+        client.get(f"/api/catalogue/{dataset.code}/card"),
+        client.post(f"/api/catalogue/{dataset.code}/card"),
+    ):
+        assert (answer.status_code, answer.json()["code"]) == (422, "bad_readme")
+
+
+@pytest.mark.django_db
+def test_a_readme_that_breaks_the_reader_keeps_no_record_away(dataset, monkeypatch):
+    push(dataset, {"README.md": b"---\ntags: [a]\n---\nWords.\n"})
+    other = made()
+
+    def breaking(_text):
+        raise KeyError("what nobody thought of")
+
+    monkeypatch.setattr(card, "read", breaking)
+
+    gather.tick()
+
+    assert set(Record.objects.values_list("dataset", flat=True)) == {dataset.pk, other.pk}
+    assert not queries.unrecorded().exists()

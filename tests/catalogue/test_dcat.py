@@ -10,7 +10,7 @@ from rdflib import Graph, URIRef
 from rdflib.compare import isomorphic
 from rdflib.namespace import DCTERMS, RDF
 
-from fabriek.catalogue import actions, dcat, exports, queries
+from fabriek.catalogue import actions, dcat, dcat_files, exports, queries
 from fabriek.catalogue import told as facts
 from fabriek.catalogue.models import Record
 from fabriek.datasets.models import Dataset, Licence
@@ -411,3 +411,32 @@ def test_nothing_but_reading_is_answered(client):
     for address in (f"/catalogue/{dataset.code}.ttl", "/catalogue.ttl", "/catalogue/"):
         assert client.post(address).status_code == 405
         assert client.head(address).status_code == 200
+
+
+@pytest.mark.parametrize("source", ["http://[x", "http://a\u2100b/"])
+def test_an_address_that_was_taken_before_breaks_no_page(client, source):
+    dataset = in_the_catalogue()
+    Record.objects.update(source=source, landing_page=source)
+
+    for address in (f"/catalogue/{dataset.code}", "/catalogue"):
+        for ending, form in FORMS.items():
+            assert URIRef(facts.of(queries.record_of(dataset), None).url) in set(
+                read(client, f"{address}.{ending}", form).subjects()
+            )
+
+
+def test_one_that_cannot_be_written_is_left_out_and_the_page_stays(client, monkeypatch):
+    bad, good = in_the_catalogue(), in_the_catalogue()
+    write = dcat_files.distributions
+
+    def breaking(graph, told):
+        if told.code == bad.code:
+            raise ValueError("no form can hold it")
+        return write(graph, told)
+
+    monkeypatch.setattr(dcat_files, "distributions", breaking)
+
+    said = client.get("/catalogue.ttl").text
+
+    assert f"/catalogue/{good.code}/" in said
+    assert f"/catalogue/{bad.code}/" not in said

@@ -257,3 +257,43 @@ def test_progress_is_counted_per_output(dataset):
     assert after[gaps.Output.DCAT].is_valid
     assert not after[gaps.Output.CARD].is_valid
     assert after[gaps.Output.CARD].missing == ("files",)
+
+
+# --- what binds the owner ------------------------------------------------------------------
+OFFER = {"offer_purposes": ["training"], "offer_product": "model_api", "offer_place": "shared"}
+
+
+def of_a_partner(dataset):
+    member = a_person()
+    organisation = an_organisation(lead=a_person(), member=member)
+    a_partner(dataset.case, organisation=organisation)
+    return member
+
+
+def test_only_a_lead_of_the_owner_says_what_it_agrees_to(dataset, lead, browser, program):
+    actions.edit(dataset, by=lead, changes=OFFER)
+    member = of_a_partner(dataset)
+    wider = {"offer_product": "model_weights"}
+
+    with pytest.raises(NotAllowed, match="lead of the organisation that owns"):
+        actions.edit(dataset, by=member, changes=wider)
+    answer = program(member).patch(
+        f"/api/catalogue/{dataset.code}/record", wider, content_type="application/json"
+    )
+    page = f"/data/{dataset.code}/record/"
+    typed = {"theme": "HEAL", "offer_purposes": ["statistics"], "offer_product": "statistics"}
+    saved = browser(member).post(page, typed)
+
+    assert (answer.status_code, saved.status_code) == (403, 302)
+    record = Record.objects.get()
+    assert {name: getattr(record, name) for name in OFFER} == OFFER
+    assert record.theme == "HEAL"
+    assert "disabled" in browser(member).get(page).text
+
+
+def test_an_address_that_cannot_be_read_is_refused_as_a_source(dataset, lead):
+    for broken in ("http://[x", "http://a\u2100b/", "https://"):
+        with pytest.raises(Invalid) as refused:
+            actions.edit(dataset, by=lead, changes={"source": broken})
+        assert list(refused.value.fields) == ["source"]
+    assert actions.edit(dataset, by=lead, changes={"source": "A book [x"}).source

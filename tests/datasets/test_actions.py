@@ -124,6 +124,26 @@ def test_an_edit_by_a_stranger_or_of_a_closed_case_is_refused(dataset, lead):
     assert dataset.title == "Berichten"
 
 
+def test_only_a_lead_of_the_owner_changes_the_licence(dataset, lead, browser):
+    member, leads_a_partner = a_person(), a_person()
+    partner = an_organisation(lead=leads_a_partner, member=member)
+    a_partner(dataset.case, organisation=partner)
+    free = FACTS | {"licence": "CC0-1.0"}
+
+    for person in (member, leads_a_partner):
+        with pytest.raises(NotAllowed, match="lead of the organisation that owns"):
+            actions.edit(dataset, by=person, **free)
+    typed = free | {"title": "Anders", "has_personal_data": "no"}
+    saved = browser(member).post(f"/data/{dataset.code}/edit/", typed)
+
+    assert saved.status_code == 302
+    dataset.refresh_from_db()
+    assert (dataset.title, dataset.licence) == ("Anders", FACTS["licence"])
+
+    actions.edit(dataset, by=lead, **free)
+    assert dataset.licence == "CC0-1.0"
+
+
 # --- pushing -----------------------------------------------------------------------------
 def test_a_push_saves_all_files_as_one_revision(dataset, lead):
     saved = push(dataset, {"train.jsonl": ROWS, "lees mij.txt": b"hoi"}, message=" first  one ")

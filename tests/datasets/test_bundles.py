@@ -169,7 +169,7 @@ def signed(tar):
         (b"", "cut"),
         (a_damaged(0, b"b"), "no_tar"),  # the sum of the header is wrong
         (signed(a_damaged(124, b"99999999999\0")), "no_tar"),
-        (signed(a_damaged(124, b"-0000000001\0")), "cut"),
+        (signed(a_damaged(124, b"-0000000001\0")), "no_tar"),
         (signed(a_damaged(124, b"\x80" + b"\xff" * 11)), "cut"),
         (signed(a_damaged(124, b"77777777777\0")), "cut"),
         (signed(a_damaged(156, b"x")), "no_tar"),
@@ -203,6 +203,36 @@ def test_a_header_of_endless_names_is_refused(client, dataset):
     entry = an_entry("a" * 70_000, tarfile.REGTYPE)
 
     assert send(client, dataset, a_tar({}, more=[entry])).json()["code"] == "no_tar"
+
+
+def a_record(name, value):
+    """Write a record of the newer format, with its own length before it."""
+    body = b" " + name + b"=" + value + b"\n"
+    length = len(body)
+    while len(str(length)) + len(body) != length:
+        length = len(str(length)) + len(body)
+    return str(length).encode() + body
+
+
+def with_records(records):
+    header = an_entry("records", tarfile.XHDTYPE, size=len(records))
+    padded = records + bytes(-len(records) % 512)
+    return header.tobuf(tarfile.USTAR_FORMAT) + padded + a_tar({"a.txt": b"1"})
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        a_record(b"size", b"0" * 5000),
+        a_record(b"size", b"9" * 5000),
+        b"060000" + b"0" * 4994 + b" path=x\n" + b"a" * 56_000,
+        b"9" * 5000 + b" path=x\n",
+    ],
+)
+def test_numbers_of_thousands_of_digits_are_refused(client, dataset, records):
+    answer = send(client, dataset, with_records(records))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "no_tar")
 
 
 def test_strangers_and_colleagues(client, program, dataset):

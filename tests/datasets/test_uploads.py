@@ -1,6 +1,7 @@
 """Uploads in parts, through the door that any client of tus 1.0.0 uses."""
 
 import base64
+import fcntl
 import hashlib
 import io
 import os
@@ -549,6 +550,68 @@ def test_only_finished_parts_of_ones_own_are_joined(client, program, dataset, wh
 
     assert answer.status_code == (404 if which in {"theirs", "none"} else 422)
     assert Upload.objects.filter(concat__startswith="final").count() == 0
+
+
+def test_a_part_is_joined_once(client, dataset, settings):
+    part = begin(client, dataset, length=4, Upload_Concat="partial", content=b"mine")
+    twice = f"final;{part['Location']} {part['Location']}"
+
+    answer = begin(client, dataset, length="", Upload_Concat=twice)
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "part_twice")
+    assert Upload.objects.get().key == part["Location"][-32:]
+    assert len(on_disk(settings)) == 1
+
+
+@pytest.mark.parametrize("address", ["http://[x", "//[", "http://a\u2100b/", "/", "ht!tp://"])
+def test_an_address_that_is_none_names_no_part(client, dataset, address):
+    answer = begin(client, dataset, length="", Upload_Concat=f"final;{address}")
+
+    assert (answer.status_code, answer.json()["code"]) == (404, "upload_gone")
+
+
+# --- two at once -------------------------------------------------------------------------
+def a_whole_one(dataset, lead):
+    upload = resumable.begin(dataset, Announced(length_bytes=3, path="a.txt"), by=lead)
+    receiving.path_of(upload.key).write_bytes(b"abc")
+    Upload.objects.filter(pk=upload.pk).update(offset_bytes=3)
+    return upload.key
+
+
+def test_two_who_looked_before_it_was_taken_in_are_both_told_what_it_is(dataset, lead):
+    key = a_whole_one(dataset, lead)
+    one, two = (resumable.found(dataset, key, by=lead) for _ in range(2))
+
+    told = [resumable.settle(each, by=lead).sha256 for each in (one, two)]
+
+    assert told == [sha256(b"abc")] * 2
+    assert one.expires_at == two.expires_at
+
+
+def test_who_opened_the_file_before_it_was_taken_in_looks_again(dataset, lead, monkeypatch):
+    key = a_whole_one(dataset, lead)
+    one, two = (resumable.found(dataset, key, by=lead) for _ in range(2))
+    lock = fcntl.flock
+
+    def slowly(descriptor, how):
+        """Let the other one be first, after the file was opened and before its lock."""
+        monkeypatch.undo()
+        resumable.settle(one, by=lead)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", slowly)
+    assert resumable.settle(two, by=lead).sha256 == one.sha256 == sha256(b"abc")
+
+
+def test_what_was_stopped_meanwhile_is_gone(dataset, lead):
+    key = a_whole_one(dataset, lead)
+    one, two = (resumable.found(dataset, key, by=lead) for _ in range(2))
+    resumable.stop(one, by=lead)
+
+    with pytest.raises(Refused) as refused:
+        resumable.settle(two, by=lead)
+
+    assert refused.value.code == "upload_gone"
 
 
 # --- the action itself -------------------------------------------------------------------

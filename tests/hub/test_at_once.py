@@ -6,7 +6,9 @@ import json
 import pytest
 from django.test import Client
 
-from fabriek.store.models import Blob, Repository, Revision
+from fabriek.store import retention
+from fabriek.store.models import Blob, Ref, Repository, Revision
+from fabriek.store.retention import Wish
 from tests.factories import a_case, a_person, a_token
 from tests.hub.calls import NDJSON, Hub, header, large, lines, sha256, small
 from tests.threads import at_once, many_connections  # noqa: F401  a fixture
@@ -133,3 +135,21 @@ def test_of_two_who_make_the_same_name_one_finds_it(shared):
 
     assert sorted(said) == [200, 409]
     assert Repository.objects.filter(name="answers").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["tag", "branch"])
+def test_what_was_dropped_cannot_be_given_a_name(hub, kind):
+    one = hub.push({"a.txt": b"1"})
+    hub.push({"a.txt": b"2"})
+    retention.drop(Repository.objects.get(), Wish(numbers=[1]), by=None)
+    asked = {
+        "tag": (f"tag/{one}", {"tag": "v1"}),
+        "branch": ("branch/old", {"startingPoint": one}),
+    }
+    path, wish = asked[kind]
+
+    answer = posted(hub.client, f"{hub.api}/{path}", json.dumps(wish).encode())
+
+    assert answer.status_code in range(400, 500)
+    assert Ref.objects.count() == 0

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import pytest
 
@@ -10,6 +11,7 @@ from tests.hub.calls import (
     NDJSON,
     Hub,
     b64,
+    body,
     git_sha1,
     gone,
     header,
@@ -318,14 +320,45 @@ def test_a_line_that_cannot_be_read_changes_nothing(hub, line):
     assert (answer.status_code, Revision.objects.count()) == (400, 0)
 
 
-def test_a_line_of_ten_megabytes_is_taken_and_a_longer_one_is_not(hub):
-    content = b"x" * (10 * 2**20)
+def test_a_line_of_what_goes_inside_is_taken_and_a_longer_one_is_not(hub):
+    content = b"x" * 2**20
     assert hub.commit(small("a.txt", content)).status_code == 200
     assert Blob.objects.get().size_bytes == len(content)
 
-    answer = hub.commit(small("b.txt", b"x" * (12 * 2**20)))
+    answer = hub.commit(small("b.txt", b"x" * (2 * 2**20)))
 
     assert (answer.status_code, Revision.objects.count()) == (413, 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"key": "file", "value": [' + "[]," * 500_000 + "[]]}",
+        '{"key": "file", "value": {' + ",".join(f'"{n}":1' for n in range(100_000)) + "}}",
+        '{"key": "header", "value": {"summary": ' + "[" * 100_000 + "]" * 100_000 + "}}",
+        "[" + "1," * 500_000 + "1]",
+    ],
+)
+def test_a_line_that_grows_in_memory_is_not_read(hub, line):
+    tracemalloc.start()
+    try:
+        answer = raw(hub, line.encode())
+        _now, most_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert (answer.status_code, Revision.objects.count()) == (400, 0)
+    assert most_bytes < 16 * 2**20
+
+
+def test_a_long_line_may_hold_any_sign_and_its_words_in_any_order(hub):
+    content = 'a "word" \\ é {[,]} \n' * 4000
+    value = {"encoding": "utf-8", "content": content, "path": "a.txt"}
+
+    answer = raw(hub, json.dumps({"value": value, "key": "file"}).encode())
+
+    assert answer.status_code == 200
+    assert body(hub.resolve("a.txt")).decode() == content
 
 
 def test_a_long_line_is_never_held_whole(hub, monkeypatch):

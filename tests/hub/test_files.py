@@ -2,10 +2,11 @@ import json
 from urllib.parse import urlencode
 
 import pytest
+from django.utils import timezone
 
 from fabriek.agreements.models import Decided
 from fabriek.hub import queries
-from fabriek.store.models import Repository, Revision
+from fabriek.store.models import File, Repository, Revision
 from tests.factories import a_person
 from tests.hub.calls import Hub, body, git_sha1, large, sha256
 
@@ -290,7 +291,7 @@ def test_a_branch_goes_on_from_where_it_began(hub):
 @pytest.mark.parametrize(
     "name",
     ["main", "v1", "v1/x", "0" * 40, "a..b", "-a", ".a", "a.lock", "a b", "a//b", "refs/x",
-     "x%00y", "a" * 300],
+     "x%00y", "a" * 300, "a/b/c/d/e/f/g"],
 )  # fmt: skip
 def test_a_name_that_no_branch_or_tag_can_have(hub, name):
     hub.push({"a.txt": b"1"})
@@ -300,7 +301,43 @@ def test_a_name_that_no_branch_or_tag_can_have(hub, name):
     answer = hub.client.post(f"{hub.api}/branch/{name}", "{}", content_type="application/json")
 
     assert answer.status_code in {409, 422}
+    assert answer.status_code == 409 or "letters, digits" in answer.json()["error"]
     assert len(hub.get("/refs").json()["branches"]) == 1
+
+
+def test_a_name_of_six_words_is_found_again(hub):
+    hub.push({"a.txt": b"1"})
+    at = f"{hub.api}/branch/a/b/c/d/e/f"
+
+    assert hub.client.post(at, "{}", content_type="application/json").status_code == 200
+    assert [f["path"] for f in hub.get("/tree/a/b/c/d/e/f").json()] == ["a.txt"]
+    assert len(hub.get("/refs").json()["branches"]) == 2
+
+
+def test_what_its_owner_removed_is_gone_and_not_empty(hub, lead):
+    first = hub.push({"a.txt": b"1"})
+    hub.push({"b.txt": b"2"})
+    Revision.objects.filter(commit_id=first).update(
+        dropped_at=timezone.now(), dropped_by=lead, dropped_why="too old"
+    )
+    File.objects.filter(revision__commit_id=first).delete()
+
+    answers = [
+        hub.get(f"/revision/{first}"),
+        hub.get(f"/tree/{first}"),
+        hub.resolve("a.txt", revision=first),
+        paths_info(hub, "a.txt", revision=first),
+        hub.client.post(
+            f"{hub.api}/branch/old", json.dumps({"startingPoint": first}),
+            content_type="application/json",
+        ),
+    ]  # fmt: skip
+
+    assert [(a.status_code, a["X-Error-Code"]) for a in answers] == [
+        (404, "RevisionNotFound")
+    ] * 5
+    assert "Use a newer revision" in answers[0].json()["error"]
+    assert len(hub.get("/commits/main").json()) == 2
 
 
 def test_a_branch_is_removed_and_its_name_begins_anew(hub):
@@ -376,3 +413,34 @@ def test_an_open_model_is_read_by_everybody_who_signs_in(program, made):
     assert theirs.get().json()["private"] is False
     assert body(theirs.resolve("config.json")) == b"{}"
     assert theirs.head("config.json")["ETag"] == f'"{git_sha1(b"{}")}"'
+
+
+@pytest.mark.django_db(transaction=True)  # a decision stands once it is saved
+@pytest.mark.parametrize("more", [1, 6])
+def test_all_branches_cost_the_same(hub, more, django_assert_num_queries):
+    hub.push({"a.txt": b"1"})
+    for number in range(more):
+        hub.client.post(f"{hub.api}/branch/b{number}", "{}", content_type="application/json")
+    hub.push({"b.txt": b"2"}, branch="b0")
+    newest = hub.push({"a.txt": b"3"})
+    hub.get("/refs")
+
+    with django_assert_num_queries(6):
+        told = hub.get("/refs").json()["branches"]
+
+    assert len(told) == more + 1
+    assert told[0]["targetCommit"] == newest
+    assert told[1]["targetCommit"] != newest
+
+
+@pytest.mark.django_db(transaction=True)  # a decision stands once it is saved
+@pytest.mark.parametrize("folders", [1, 60])
+def test_paths_cost_the_same(hub, folders, django_assert_num_queries):
+    hub.push({f"{number:02}/a.txt": b"1" for number in range(folders)})
+    asked = [f"{number:02}" for number in range(folders)]
+    paths_info(hub, *asked, "absent", "0")
+
+    with django_assert_num_queries(6):
+        told = paths_info(hub, *asked, "absent", "0").json()
+
+    assert [one["path"] for one in told] == asked

@@ -1,5 +1,9 @@
+import gzip
+import io
 import json
+import pickle
 import struct
+import zipfile
 
 import pytest
 
@@ -9,7 +13,7 @@ from fabriek.runs.models import RunInput
 from fabriek.store.models import Repository, Revision
 from fabriek.store.references import revision_of
 from tests.factories import a_model, a_run, an_allocation
-from tests.hub.calls import body, gone, small
+from tests.hub.calls import body, gone, large, small
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +26,15 @@ def weights(size=4):
     return struct.pack("<Q", len(head)) + head + b"\0" * (4 * size)
 
 
+def zipped():
+    """Pack as torch packs weights."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(print))
+    return packed.getvalue()
+
+
+ZIPPED = zipped()
 WHOLE = {
     "config.json": b"{}",
     "model.safetensors": weights(),
@@ -143,7 +156,7 @@ def test_beside_main_anything_may_be_tried(hub):
     assert Model.objects.get().revision.number == 1
 
 
-def test_weights_are_let_out_by_a_decision_of_their_own(hub, monkeypatch):
+def test_what_a_model_holds_is_let_out_by_a_decision_of_its_own(hub, monkeypatch):
     hub.push(WHOLE)
     asked = []
     real = doors.policy.decide
@@ -152,9 +165,41 @@ def test_weights_are_let_out_by_a_decision_of_their_own(hub, monkeypatch):
     )
 
     hub.resolve("model.safetensors")
-    hub.resolve("config.json")
+    hub.resolve("config.json")  # whatever its name says is in it
 
-    assert asked == ["read", "release", "read"]
+    assert asked == ["read", "release"] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("notes.txt", pickle.dumps(print)),
+        ("weights", pickle.dumps(print, protocol=2)),
+        ("notes.md", b"cos\nsystem\n(S'true'\ntR."),
+        ("model.pkl.gz", b"anything"),
+        ("notes.gz", gzip.compress(pickle.dumps(print))),
+        ("weights.model", ZIPPED),
+    ],
+)
+@pytest.mark.parametrize("is_large", [False, True])
+@pytest.mark.parametrize("branch", ["main", "try"])
+def test_what_can_run_code_is_known_by_its_bytes(hub, name, content, is_large, branch):
+    hub.push({"config.json": b"{}"})
+    hub.client.post(f"{hub.api}/branch/try", "{}", content_type="application/json")
+    if is_large:
+        hub.client.put(hub.links(content)[0], content, content_type="application/octet-stream")
+
+    answer = hub.commit((large if is_large else small)(name, content), branch=branch)
+
+    assert (answer.status_code, Revision.objects.count()) == (422, 1)
+    assert "safetensors" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"cat\ndog\n", b"{}", b"so.", bytes(range(256)), weights(5000)]
+)
+def test_what_only_holds_data_is_taken(hub, content):
+    assert hub.commit(small("vocab.txt", content)).status_code == 200
 
 
 def test_a_registered_model_is_not_removed(hub, case):

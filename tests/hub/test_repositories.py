@@ -4,6 +4,7 @@ import pytest
 
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.models import Entry
+from fabriek.people.models import Membership, Role
 from fabriek.store.models import Ref, Repository, Revision
 from tests.factories import a_case, a_partner, a_person, a_run, an_allocation
 from tests.hub.calls import Hub, small
@@ -175,6 +176,28 @@ def test_another_name_within_the_case(hub, case):
     assert answer.status_code == 200
     assert hub.get().status_code == 404
     assert Hub(hub.client, f"{case.code}/answers").get().json()["id"] == f"{case.code}/answers"
+
+
+def test_a_partner_and_a_member_give_no_other_name(program, hub, case):
+    partner, member = a_person(), a_person()
+    a_partner(case, lead=partner)
+    Membership.objects.create(person=member, organisation=case.organisation, role=Role.MEMBER)
+    wish = {"fromRepo": hub.repo_id, "toRepo": f"{case.code}/answers", "type": "dataset"}
+
+    answers = [post(program(who), "/api/repos/move", wish) for who in (partner, member)]
+
+    assert [a.status_code for a in answers] == [403, 403]
+    assert hub.get().status_code == 200
+
+
+def test_somebody_with_many_cases_is_let_in_each(program, lead, case):
+    cases = [case, *(a_case(organisation=case.organisation) for _number in range(21))]
+    wish = {"name": "last", "organization": cases[-1].code.lower(), "type": "dataset"}
+
+    answer = post(program(lead), "/api/repos/create", wish)
+
+    assert answer.status_code == 200
+    assert answer.json()["name"] == f"{cases[-1].code}/last"
 
 
 def test_data_does_not_move_to_another_case(hub, case):

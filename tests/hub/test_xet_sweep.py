@@ -4,6 +4,7 @@
 import os
 import time
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 import time_machine
@@ -242,3 +243,44 @@ def test_a_file_of_very_many_small_parts_is_made(session, dataset):
     assert answer.status_code == 200
     assert content_of(dataset.repository, file.sha256) == file.content
     assert own_files() == []
+
+
+def test_of_two_lists_that_take_turns_one_notes_where_a_chunk_is(session, dataset, person):
+    made = Made(b"one", b"two")
+    session.send(made)
+    files = [File(made.part(0, 1)), File(made.part(0, 1), made.part(0, 1))]
+    makings = [
+        xet_keep.Making(dataset.repository, BytesIO(a_shard(file)), by=person) for file in files
+    ]
+    for making in makings:
+        making.check()
+    for making in makings:
+        making.make()
+
+    assert list(Piece.objects.values_list("first", "end")) == [(0, 1)]
+    assert Blob.objects.count() == 2
+
+
+def test_pieces_that_overlap_do_not_hide_a_chunk_that_is_gone(session, dataset):
+    made = Made(b"one", b"two", b"three")
+    session.send(made)
+    session.list(File(made.part(0, 2)))
+    piece = Piece.objects.get()
+    Piece.objects.create(xorb=piece.xorb, blob=piece.blob, first=0, end=1, offset=0)
+    Xorb.objects.update(is_here=False)
+    own_files()[0].unlink()
+
+    assert session.send(made).json() == {"was_inserted": True}
+    assert session.list(File(made.all())).status_code == 200
+
+
+def test_the_sweep_forgets_what_pieces_that_overlap_do_not_cover(session, dataset):
+    made = Made(b"one", b"two", b"three")
+    session.send(made)
+    session.list(File(made.part(0, 2)))
+    piece = Piece.objects.get()
+    Piece.objects.create(xorb=piece.xorb, blob=piece.blob, first=0, end=1, offset=0)
+
+    xet_sweep.sweep(in_a_day())
+
+    assert not Xorb.objects.exists()

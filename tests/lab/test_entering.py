@@ -18,7 +18,7 @@ from tests.factories import a_partner, a_person, a_token, an_organisation, staff
 from tests.runs.world import a_world
 
 pytestmark = pytest.mark.django_db
-QUERIES_OF_A_LOOK = 4
+QUERIES_OF_A_LOOK = 6
 
 
 @pytest.fixture

@@ -49,7 +49,7 @@ def test_the_other_side_hears_of_an_offer_and_all_when_it_is_in_force(ground):
     actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
 
     said, _bodies = delivered()
-    subject = f"Overeenkomst {made.code} geldt nu"
+    subject = f"Afspraak {made.code} geldt nu"
     assert said == {(ground.asker.email, subject), (ground.owner.email, subject)}
 
 
@@ -80,9 +80,9 @@ def test_a_message_is_announced_without_its_words(ground):
 @pytest.mark.parametrize(
     ("step", "subject"),
     [
-        ("refuse", "Overeenkomst {} is afgewezen"),
+        ("refuse", "Afspraak {} is afgewezen"),
         ("withdraw", "{} is teruggenomen"),
-        ("revoke", "Overeenkomst {} is ingetrokken"),
+        ("revoke", "Afspraak {} is ingetrokken"),
     ],
 )
 def test_an_end_is_told_without_its_reason(ground, step, subject):

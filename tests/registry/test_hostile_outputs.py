@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import time
 from contextlib import contextmanager
 
@@ -243,3 +244,21 @@ def test_only_so_many_rests_are_remembered(monkeypatch):
     collect.tick()
 
     assert [*collect.at_rest] == [runs[1].key, runs[2].key]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("notes.txt", pickle.dumps(print), "pickle"),
+        ("vocab.json", b"cos\nsystem\n(S'true'\ntR.", "pickle"),
+        ("weights.pt.gz", b"anything", "pickle"),
+        ("tokenizer.model", b"PK\x03\x04" + b"\0" * 40, "archive"),
+    ],
+)
+def test_what_can_run_code_is_known_by_its_bytes(name, content, code):
+    run = a_finished_run()
+    plain_model(run)
+    (run.folder / "outputs" / "model" / name).write_bytes(content)
+
+    assert refused(run) == (code, name)
+    assert not Model.objects.exists()

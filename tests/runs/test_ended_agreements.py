@@ -329,9 +329,9 @@ def test_killed_in_the_middle_it_goes_on_and_still_knows_what_was_there(
     loop(engine)
     real, calls = deletion.remove, []
 
-    def killed(place):
-        calls.append(place)
-        real(place)
+    def killed(run, name):
+        calls.append(name)
+        real(run, name)
         if len(calls) == 1:
             raise KeyboardInterrupt
 
@@ -353,7 +353,7 @@ def test_what_cannot_be_removed_is_not_called_removed(lent, engine, monkeypatch)
     lent.revoke()
     loop(engine)
 
-    def refuses(_place):
+    def refuses(_run, _name):
         raise PermissionError("not ours")
 
     with monkeypatch.context() as patched:

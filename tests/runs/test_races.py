@@ -2,9 +2,12 @@
 
 import pytest
 
+from fabriek.kernel.errors import Refused
 from fabriek.runs import actions
 from fabriek.runs.models import Run
-from tests.runs.world import a_world
+from fabriek.store import retention
+from fabriek.store.retention import Wish
+from tests.runs.world import a_world, pushed
 from tests.threads import at_once, many_connections  # noqa: F401
 
 pytestmark = [
@@ -29,3 +32,16 @@ def test_two_who_continue_a_run_at_once_get_the_same_run():
     onward = Run.objects.get(continues=run)
     assert said == [onward] * 4
     assert world.held() == before + onward.gpu_seconds_held
+
+
+def test_what_was_dropped_since_it_was_chosen_is_no_input():
+    world = a_world()
+    pushed(world.revision.repository, {"text.txt": "Newer."}, world.person)
+    wish = world.wish()
+    retention.drop(world.revision.repository, Wish(numbers=[1]), by=world.person)
+
+    with pytest.raises(Refused, match="were removed by its owner"):
+        actions.ask(wish, allocation=world.allocation, by=world.person)
+
+    assert Run.objects.count() == 0
+    assert world.held() == 0

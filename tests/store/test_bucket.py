@@ -252,3 +252,125 @@ def test_a_bucket_that_does_not_answer_is_said_so(tmp_path, monkeypatch, client)
 
     with pytest.raises(StoreDown):
         store.receive(OURS, io.BytesIO(b"row"), limit_bytes=LIMIT)
+
+
+# --- what lies near is damaged ---------------------------------------------------------------
+def rot(path, first=b"ROTROT"):
+    """Change the beginning of a file, and not its size."""
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.write(first)
+    path.chmod(0o444)
+
+
+def in_bucket(client, one):
+    name = f"data/1/{one.sha256[:2]}/{one.sha256}"
+    return client.get_object(Bucket="factory", Key=name)["Body"].read()
+
+
+def test_reading_again_finds_what_is_damaged_near_and_removes_it(store):
+    one = given(store)
+    rot(store.near.path(one))
+
+    assert store.look(one, pace=lambda _size: None).harm is None
+    assert not store.near.has(one)
+    with store.open(one) as file:
+        assert file.read() == LARGE
+
+
+def test_damaged_bytes_near_do_not_survive_quarantine(store, client):
+    one = given(store)
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=b"X" * one.size_bytes)
+    rot(store.near.path(one))
+
+    assert store.quarantine(one, store.look(one, pace=lambda _size: None))
+
+    assert not store.near.path(one).exists()
+    with pytest.raises(Damaged):
+        store.open(one)
+    given(store)
+    assert in_bucket(client, one) == LARGE
+    assert store.near.path(one).read_bytes() == LARGE
+
+
+def test_bytes_that_are_whole_near_survive_quarantine(store, client):
+    one = given(store)
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=b"X" * one.size_bytes)
+
+    assert store.quarantine(one, store.look(one, pace=lambda _size: None))
+
+    assert store.near.path(one).read_bytes() == LARGE
+
+
+def test_a_repair_is_never_made_of_damaged_bytes_that_lie_near(store, client):
+    one = given(store)
+    client.delete_object(Bucket="factory", Key=names(client)[0])
+    rot(store.near.path(one))
+
+    given(store)
+
+    assert in_bucket(client, one) == LARGE
+
+
+def test_what_was_sent_meanwhile_is_not_put_aside_for_what_lay_there_before(store, client):
+    one = far(store, given(store))
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=b"X" * one.size_bytes)
+    found = store.look(one, pace=lambda _size: None)
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=LARGE)
+
+    assert store.quarantine(one, found) == ""
+    assert in_bucket(client, one) == LARGE
+
+
+def test_a_pack_that_is_damaged_near_is_read_from_the_bucket(store, tmp_path):
+    key, (first, second) = packed(store, b"one row\n", b"another\n")
+    near = store.near.home / "1" / "packs" / key
+    rot(near, b"ROT")
+
+    assert store.open(first).read() == b"one row\n"
+    assert not near.exists()
+    store.lay_out([(second, tmp_path / "2.txt")])
+    rot(near, b"ROT")
+    store.lay_out([(first, tmp_path / "1.txt"), (second, tmp_path / "2.txt")])
+    assert (tmp_path / "1.txt").read_bytes() == b"one row\n"
+    rot(near, b"ROT")
+    with store.under_name(first, "rows.txt") as path:
+        assert path.read_bytes() == b"one row\n"
+    rot(near, b"ROT")
+    assert store.look(first, pace=lambda _size: None).harm is None
+    assert not near.exists()
+
+
+def test_a_reader_who_found_damage_makes_the_next_sending_count(store, client):
+    one = far(store, given(store))
+    client.put_object(Bucket="factory", Key=names(client)[0], Body=b"X" * len(LARGE))
+    with pytest.raises(Damaged):
+        store.materialise(one, store.near.home / "run" / "rows.bin")
+
+    given(store)
+
+    assert in_bucket(client, one) == LARGE
+
+
+def test_what_is_being_sent_makes_no_room_for_others(client, server, tmp_path):
+    store = opened(server, tmp_path / "near", near_bytes=0)
+    long_ago = time.time() - 7200
+    real = store.bucket.client
+
+    class Slow:
+        """The client, with hours between its parts and a sweep in the middle."""
+
+        def __getattr__(self, name):
+            return getattr(real, name)
+
+        def upload_file(self, path, *names, Callback, **more):  # noqa: N803  boto3's own
+            os.utime(path, (long_ago, long_ago))
+            Callback(1)
+            store.bringing.make_room()
+            real.upload_file(path, *names, Callback=Callback, **more)
+
+    object.__setattr__(store.bucket, "client", Slow())
+
+    one = given(store)
+
+    assert in_bucket(client, one) == LARGE

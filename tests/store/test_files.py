@@ -409,3 +409,20 @@ def test_home_may_be_any_folder_name(tmp_path):
     received = store.receive(OURS, io.BytesIO(b"x"), limit_bytes=LIMIT)
 
     assert store.verify(kept(OURS, received))
+
+
+def test_good_bytes_take_the_place_of_rotten_ones_of_the_same_size(store, tmp_path):
+    received = store.receive(OURS, io.BytesIO(b"good bytes"), limit_bytes=99)
+    path = store.path(Bytes(OURS, received.sha256))
+    for again in ("sent", "adopted"):
+        path.chmod(0o600)
+        path.write_bytes(b"ROT! bytes")
+        path.chmod(0o444)
+
+        if again == "sent":
+            store.receive(OURS, io.BytesIO(b"good bytes"), limit_bytes=99)
+        else:
+            (tmp_path / "output").write_bytes(b"good bytes")
+            store.adopt(OURS, tmp_path / "output", limit_bytes=99)
+
+        assert path.read_bytes() == b"good bytes"

@@ -1,8 +1,11 @@
 """Old revisions go when nothing names them; what they were called stays."""
 
+import threading
+import time
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from fabriek.kernel.errors import Invalid, Refused
@@ -194,3 +197,47 @@ def test_two_who_drop_at_once_drop_once(many_connections):  # noqa: F811
 
     assert sorted(said) == [0, 3]
     assert Entry.objects.filter(verb="store.drop").count() == 1
+
+
+def test_what_was_dropped_since_it_was_chosen_cannot_be_named():
+    repository = with_revisions(2)
+    chosen = Revision.objects.get(number=1)
+    retention.drop(repository, NEWEST, by=None)
+
+    with pytest.raises(Refused, match="were removed by its owner"):
+        retention.hold([chosen])
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("first", ["drop", "name"])
+def test_a_drop_and_a_naming_at_once_exclude_each_other(first, many_connections):  # noqa: F811
+    repository = with_revisions(2)
+    chosen = Revision.objects.get(number=1)
+    is_locked = threading.Event()
+
+    def one_after_the_other(kind, act):
+        if kind != first:
+            assert is_locked.wait(timeout=20)
+        with transaction.atomic():
+            said = act()
+            is_locked.set()
+            time.sleep(0.5 if kind == first else 0)  # long enough that the other waits for us
+        return said
+
+    def drop():
+        return len(retention.drop(repository, NEWEST, by=None).go)
+
+    def name():
+        retention.hold([chosen])
+        Ref.objects.create(repository=repository, kind=Ref.Kind.TAG, name="v1", revision=chosen)
+        return "named"
+
+    said = at_once(
+        lambda: one_after_the_other("drop", drop),
+        lambda: one_after_the_other("name", name),
+        refusals=Refused,
+    )
+
+    expected = {1, "dropped"} if first == "drop" else {"named", 0}
+    assert set(said) == expected
+    assert Ref.objects.filter(revision__dropped_at__isnull=False).count() == 0

@@ -10,8 +10,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from fabriek.store import actions, damages, queries, scrub
+from fabriek.store import actions, damages, queries, scrub, suspects
 from fabriek.store.base import Damaged, Harm
+from fabriek.store.files import FolderStore
 from fabriek.store.models import Blob, Damage, Round
 from tests.factories import a_repository
 from tests.store.test_actions import push, sha256
@@ -376,3 +377,104 @@ def test_looking_says_when_the_size_is_another():
     assert looked.harm is None
     blob.size_bytes = 5
     assert queries.the_store().look(blob, pace=lambda _bytes: None).harm == Harm.SHORT
+
+
+# --- what a reader found ---------------------------------------------------------------------
+def reader_who_finds(blob, *, harm):
+    """Somebody reads it, and is told that it is damaged."""
+    if harm == "gone":
+        queries.the_store().path(blob).unlink()
+    else:
+        spoil(blob)
+    with pytest.raises(Damaged, match="Staff of the factory see it"):
+        read(blob)
+
+
+@pytest.mark.parametrize(("kind", "harm"), [("packed-0", "changed"), ("single-0", "gone")])
+def test_what_a_reader_found_damaged_comes_on_the_list(kind, harm):
+    there = store_of(a_repository(), singles=[b"single"], packed=[b"packed", b"other"])
+    reader_who_finds(there[kind], harm=harm)
+
+    reader = scrub.Reader(is_stopped=never)
+    reader.read_suspected()
+
+    line = Damage.objects.get()
+    assert (line.blob, line.what, reader.found) == (there[kind], harm, 1)
+    assert list(suspects.everywhere(queries.the_store().home)) == []
+
+
+@pytest.mark.parametrize(("kind", "harm"), [("packed-0", "changed"), ("single-0", "gone")])
+@pytest.mark.parametrize("is_listed", [False, True])
+@pytest.mark.parametrize("door", ["alone", "many"])
+def test_what_a_reader_found_damaged_is_mended_by_sending_it_again(kind, harm, is_listed, door):
+    repository = a_repository()
+    there = store_of(repository, singles=[b"single"], packed=[b"packed", b"other"])
+    content = kind.partition("-")[0].encode()
+    reader_who_finds(there[kind], harm=harm)
+    if is_listed:
+        scrub.Reader(is_stopped=never).read_suspected()
+    assert queries.missing(repository, [sha256(content), sha256(b"other")]) == [sha256(content)]
+
+    if door == "alone":
+        actions.store_bytes(repository, io.BytesIO(content), by=None)
+    else:
+        actions.store_many(repository, entries({"again": content}), by=None)
+
+    assert read(Blob.objects.get(pk=there[kind].pk)) == content
+    assert queries.missing(repository, [sha256(content)]) == []
+    scrub.Reader(is_stopped=never).read_suspected()
+    assert Damage.objects.filter(repaired_at=None).count() == 0
+
+
+@pytest.mark.parametrize("kind", ["single-0", "packed-0"])
+def test_rotten_bytes_that_nobody_read_yet_are_mended_by_sending_them_again(kind):
+    repository = a_repository()
+    there = store_of(repository, singles=[b"single"], packed=[b"packed"])
+    spoil(there[kind])
+
+    content = kind.partition("-")[0].encode()
+    actions.store_many(repository, entries({"again": content}), by=None)
+
+    assert read(Blob.objects.get(pk=there[kind].pk)) == content
+
+
+def test_what_only_seemed_damaged_leaves_no_line():
+    (blob,) = store_of(a_repository(), packed=[b"packed"]).values()
+    reader_who_finds(blob, harm="changed")
+    spoil(blob, byte=b"p")
+
+    scrub.Reader(is_stopped=never).read_suspected()
+
+    assert Damage.objects.count() == 0
+    assert list(suspects.everywhere(queries.the_store().home)) == []
+
+
+@pytest.mark.parametrize("kind", ["single-0", "packed-0"])
+def test_bytes_sent_again_between_the_look_and_the_list_are_not_listed(kind, monkeypatch):
+    repository = a_repository()
+    there = store_of(repository, singles=[b"single"], packed=[b"packed"])
+    content = kind.partition("-")[0].encode()
+    spoil(there[kind])
+    put_aside = FolderStore.quarantine
+
+    def sent_just_before(*looked):
+        actions.store_many(repository, entries({"again": content}), by=None)
+        return put_aside(*looked)
+
+    monkeypatch.setattr(FolderStore, "quarantine", sent_just_before)
+    scrubbed()
+
+    assert Damage.objects.count() == 0
+    assert read(Blob.objects.get(pk=there[kind].pk)) == content
+
+
+def test_what_lies_near_a_bucket_whole_mends_the_bucket(settings, client, server):
+    settings.STORE_BUCKET, settings.S3_ENDPOINT = "s3://factory", server
+    (blob,) = store_of(a_repository(), singles=[b"single"]).values()
+    name = f"{blob.organisation_id}/{blob.sha256[:2]}/{blob.sha256}"
+    client.put_object(Bucket="factory", Key=name, Body=b"XXXXXX")
+
+    scrubbed()
+
+    assert (Damage.objects.get().what, Damage.objects.get().how) == ("changed", "copy")
+    assert client.get_object(Bucket="factory", Key=name)["Body"].read() == b"single"

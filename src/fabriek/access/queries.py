@@ -19,6 +19,7 @@ from fabriek.access.models import (
 from fabriek.access.states import UNDER_ASSESSMENT, ApplicationState
 from fabriek.cases.models import Case, Partner
 from fabriek.cases.states import PartnerState
+from fabriek.kernel import text
 from fabriek.people.models import Person, Role
 
 S = ApplicationState
@@ -112,13 +113,13 @@ def listing(
     """List the applications this person may see; what is promised first stands first."""
     promised = When(state__in=UNDER_ASSESSMENT, then=F("due_at"))
     rows = with_facts(Application.objects.visible_to(person)).annotate(due=Either(promised))
-    if q := q.strip().replace("\x00", ""):
+    if q := text.sought(q):
         named = Q(case__title__icontains=q) | Q(case__organisation__name__icontains=q)
         rows = rows.filter(named | Q(code__iexact=q))
     if state in S.values:
         rows = rows.filter(state=state)
     if mode:
-        rows = rows.filter(mode__code=mode.replace("\x00", ""))
+        rows = rows.filter(mode__code=text.sought(mode))
     return rows.order_by(*_order(sort))
 
 

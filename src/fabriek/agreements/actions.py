@@ -1,5 +1,7 @@
 """Everything people do to an agreement; called alike by pages, API and command line."""
 
+from collections.abc import Iterable
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
@@ -65,7 +67,8 @@ def sign(agreement: Agreement, *, by: Person, text_sha256: str) -> Agreement:
 
     Raises:
         NotAllowed: `by` leads no party.
-        WrongState: it does not wait for signatures, its end has come, or the case is closed.
+        WrongState: it does not wait for signatures, its end has come, the case is closed, or an
+            organisation that is named has left it.
         Refused: the hash is of another text, or those parties have signed.
     """
     rules.require("sign", by, agreement)
@@ -81,6 +84,8 @@ def sign(agreement: Agreement, *, by: Person, text_sha256: str) -> Agreement:
         mine = [party for party in rules.unsigned_of(held) if by.leads(party.pk)]
         if not mine:
             raise refusals.signed_before()
+        for gone in _outside(held.case, held.organisations.all()):
+            raise refusals.left_the_case(gone)
         _sign_for(mine, held, by=by)
     return held
 
@@ -149,7 +154,8 @@ def preview(proposal: Proposal) -> str:
 
 def _begin(step: str, proposal: Proposal, *, by: Person, text_sha256: str | None) -> Agreement:
     terms.check(proposal.terms)
-    _require_of_consortium(proposal)
+    for outside in _outside(proposal.case, proposal.named):
+        raise refusals.unknown_organisation(outside.kvk_number)
     if proposal.repository.is_open or proposal.repository.case_id == proposal.case.pk:
         raise refusals.not_needed()
     if text_sha256 not in {None, wording.sha256(proposal.text())}:
@@ -186,6 +192,7 @@ def _row(proposal: Proposal, state: AgreementState, *, by: Person) -> Agreement:
         ends_at=agreed.ends_at,
         text=said,
         language=proposal.in_language,
+        translation=proposal.text_to_help(),
         text_version=wording.VERSION,
         text_sha256=wording.sha256(said),
         begun_by=by,
@@ -197,7 +204,10 @@ def _row(proposal: Proposal, state: AgreementState, *, by: Person) -> Agreement:
 
 
 def _take_the_place(proposal: Proposal, *, by: Person) -> None:
-    """End what waits at once; what is in force stays until the new text is."""
+    """End what waits, if `by` could refuse it or take it back: else it stands.
+
+    What is in force stays until the new text is.
+    """
     old = proposal.replaces
     if old is None:
         return
@@ -206,8 +216,12 @@ def _take_the_place(proposal: Proposal, *, by: Person) -> None:
         raise refusals.about_something_else(held)
     if held.state in OVER:
         raise refusals.over(held)
-    if held.state in WAITING:
-        AGREEMENT.take("replace", held, by=by, over_at=timezone.now())
+    _give_way(held, by=by)
+
+
+def _give_way(old: Agreement, *, by: Person) -> None:
+    if old.state in WAITING and rules.may_end(by, old):
+        AGREEMENT.take("replace", old, by=by, over_at=timezone.now())
 
 
 def _require_one_at_a_time(proposal: Proposal) -> None:
@@ -220,6 +234,8 @@ def _require_one_at_a_time(proposal: Proposal) -> None:
     ).prefetch_related("organisations")
     named = {organisation.pk for organisation in proposal.named}
     for other in waiting:
+        if other == proposal.replaces:
+            continue
         if {organisation.pk for organisation in other.organisations.all()} == named:
             raise refusals.waits_already(other)
 
@@ -234,6 +250,8 @@ def _sign_for(parties: list[Organisation], agreement: Agreement, *, by: Person) 
             text_sha256=agreement.text_sha256,
         )
         journal.record("agreements.sign", agreement, by=by, note=party.name)
+    if parties and agreement.replaces_id:
+        _give_way(_held(Agreement(pk=agreement.replaces_id)), by=by)
     signed = set(agreement.signatures.values_list("organisation_id", flat=True))
     if any(party.pk not in signed for party in rules.parties_of(agreement)):
         return
@@ -265,15 +283,13 @@ def _held(agreement: Agreement) -> Agreement:
     return whole.get(pk=agreement.pk)
 
 
-def _require_of_consortium(proposal: Proposal) -> None:
-    if not proposal.named:
-        return
-    case = proposal.case
+def _outside(case: Case, named: Iterable[Organisation]) -> list[Organisation]:
+    """Give those of these organisations that take no part in the case now."""
+    if not (named := list(named)):
+        return []
     partners = case.partners.filter(state=PartnerState.ACCEPTED)
     inside = {case.organisation_id, *partners.values_list("organisation_id", flat=True)}
-    for organisation in proposal.named:
-        if organisation.pk not in inside:
-            raise refusals.unknown_organisation(organisation.kvk_number)
+    return [organisation for organisation in named if organisation.pk not in inside]
 
 
 def _require_open(case: Case) -> None:

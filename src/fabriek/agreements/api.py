@@ -8,7 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Body, Router, Status
 
-from fabriek.agreements import actions, odrl, proposals, queries, terms, wording
+from fabriek.agreements import actions, odrl, proposals, queries, rules, terms, wording
 from fabriek.agreements.api_shapes import (
     AgreementDetailOut,
     AgreementOut,
@@ -21,13 +21,15 @@ from fabriek.agreements.api_shapes import (
     TextOut,
 )
 from fabriek.agreements.models import Agreement
-from fabriek.agreements.odrl_reading import terms_in
+from fabriek.agreements.odrl_reading import About, terms_in
 from fabriek.agreements.proposals import Proposal
 from fabriek.agreements.terms import Terms
+from fabriek.agreements.wording import Subject
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import Listing, Paged, paginate
 from fabriek.people.http import SignedIn
+from fabriek.store.models import Repository
 
 router = Router(tags=["agreements"])
 
@@ -136,29 +138,40 @@ def say(request: SignedIn, code: str, body: MessageIn) -> Status[Agreement]:
 
 
 def _proposal(request: SignedIn, body: ProposalIn) -> Proposal:
-    case = _case(request, body)
+    repository = queries.dataset_found(body.dataset, request.user)
+    case = _case(request, body, repository)
+    named = queries.organisations_told(case, body.named, to=request.user)
     return Proposal(
-        repository=queries.dataset_found(body.dataset, request.user),
+        repository=repository,
         case=case,
-        terms=_terms(body),
-        named=queries.organisations_told(case, body.named),
+        terms=_terms(body, Subject.of(repository, case, named)),
+        named=named,
         replaces=_replaced(request, body.replaces) if body.replaces else None,
         language=body.language,
     )
 
 
-def _case(request: SignedIn, body: ProposalIn) -> Case:
-    """Find a case of one's own by its code; of others one must know whose it is."""
+def _case(request: SignedIn, body: ProposalIn, repository: Repository) -> Case:
+    """Find a case of one's own by its code; of others only who offers to it hears anything."""
     own = queries.own_open_cases(request.user).filter(code__iexact=queries.typed(body.case))
-    return own.first() or queries.case_told(body.case, body.kvk_number)
+    if found := own.first():
+        return found
+    rules.demand("ask", rules.may_offer(request.user, repository))
+    return queries.case_told(body.case, body.kvk_number, to=request.user)
 
 
-def _terms(body: ProposalIn) -> Terms:
+def _terms(body: ProposalIn, subject: Subject) -> Terms:
     if (body.terms is None) == (body.odrl is None):
         sentence = _("Give the terms as such or as an ODRL policy: one of the two.")
         raise Invalid(sentence, fields={"terms": sentence})
     if body.terms is None:
-        return terms_in(body.odrl, dataset=body.dataset, case=body.case)
+        about = About(
+            dataset=subject.dataset,
+            case=subject.case,
+            owner=subject.owner,
+            users=subject.users,
+        )
+        return terms_in(body.odrl, about)
     given = body.terms
     return Terms(
         purposes=frozenset(given.purposes),

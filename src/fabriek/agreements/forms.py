@@ -163,8 +163,9 @@ class OfferForm(TermsForm):
             case = self.replaces.case
             named: tuple[Organisation, ...] = tuple(self.replaces.organisations.all())
         else:
-            case = queries.case_told(given["case"], given["kvk_number"])
-            named = queries.organisations_told(case, given["named"].split(","))
+            case = queries.case_told(given["case"], given["kvk_number"], to=self.person)
+            asked = given["named"].split(",")
+            named = queries.organisations_told(case, asked, to=self.person)
         return Proposal(
             repository=self.repository,
             case=case,

@@ -57,7 +57,10 @@ def several(found: object, name: str) -> list[object]:
         return []
     parts = found if isinstance(found, list) else [found]
     if len(parts) > MOST_PARTS:
-        raise refused(_("There are too many of “%(name)s”.") % {"name": name})
+        raise refused(
+            _("There are too many of “%(name)s”. Keep at most %(most)d.")
+            % {"name": name, "most": MOST_PARTS}
+        )
     return parts
 
 
@@ -71,13 +74,19 @@ def only(found: Mapping[str, Any], known: frozenset[str] | set[str]) -> None:
 
 
 def missing(name: str) -> Invalid:
-    return refused(_("The policy says nothing about “%(name)s”.") % {"name": name})
+    return refused(
+        _("The policy says nothing about “%(name)s”. Add it as this factory writes it.")
+        % {"name": name}
+    )
 
 
 def unknown(name: str, value: object) -> Invalid:
     return refused(
-        _("“%(value)s” cannot stand at “%(name)s” in the profile of this factory.")
-        % {"name": name, "value": _short(value)}
+        _(
+            "“%(value)s” cannot stand at “%(name)s” in the profile of this factory. Look on "
+            "the page of its own words what can: %(page)s"
+        )
+        % {"name": name, "value": _short(value), "page": odrl.namespace().rstrip("#")}
     )
 
 

@@ -103,6 +103,8 @@ class Agreement(models.Model):
     # What people read and signed, word for word, and in which language.
     text = models.TextField(editable=False, default="")
     language = models.CharField(max_length=5, editable=False, default="nl")
+    # The same in the other language, to help reading; made with it, as titles and names change.
+    translation = models.TextField(editable=False, default="")
     text_version = models.CharField(max_length=20)
     text_sha256 = models.CharField(max_length=64)
     begun_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")

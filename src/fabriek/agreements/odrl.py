@@ -6,6 +6,7 @@ only what the policy decision point can decide is written, and nothing else is r
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -73,8 +74,14 @@ def offer(
 
 
 def policy_of(agreement: Agreement) -> Json:
-    """Write one agreement: what was only asked is a request, what was only offered an offer."""
+    """Write one agreement: what was only asked is a request, what was only offered an offer.
+
+    What is over ends when it was over, whatever its text says: a program reads no further.
+    """
     users = rules.parties_of(agreement)[1:] or [agreement.repository.organisation]
+    agreed = terms.of(agreement)
+    if agreement.over_at and agreement.over_at < agreed.ends_at:
+        agreed = replace(agreed, ends_at=agreement.over_at)
     kind = TYPES.get(AgreementState(agreement.state), "Agreement")
     if not agreement.in_force_at and kind == "Agreement":
         kind = "Offer"
@@ -89,7 +96,11 @@ def policy_of(agreement: Agreement) -> Json:
     }
     address = f"{settings.FACTORY_URL}{agreement.get_absolute_url()}"
     target = target_of(agreement.repository.code or "")
-    return _policy(kind, terms.of(agreement), uid=address, target=target, more=more)
+    return _policy(kind, agreed, uid=address, target=target, more=more)
+
+
+def address_of(organisation: Organisation) -> str:
+    return f"{settings.FACTORY_URL}{organisation.get_absolute_url()}"
 
 
 def target_of(code: str) -> str:
@@ -159,7 +170,7 @@ def _moment(iso: str) -> Json:
 def _party(organisation: Organisation) -> Json:
     return {
         "@type": "Party",
-        "uid": f"{settings.FACTORY_URL}{organisation.get_absolute_url()}",
+        "uid": address_of(organisation),
         "fabriek:name": organisation.name,
         "fabriek:kvkNumber": organisation.kvk_number,
     }

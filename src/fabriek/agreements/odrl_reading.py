@@ -5,15 +5,17 @@ is not kept.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import json_ld, odrl
+from fabriek.agreements import json_ld, odrl, odrl_parties
 from fabriek.agreements.models import Duty, Place, Product, Purpose
 from fabriek.agreements.odrl import ODRL, OFFICIAL_CONTEXT
 from fabriek.agreements.terms import PLACES, PRODUCTS, Terms
+from fabriek.people.models import Organisation
 
 Word = TypeVar("Word", Place, Product)
 
@@ -27,13 +29,28 @@ ABOUT = frozenset(
     }
 )  # fmt: skip
 TERMS = frozenset({"permission", "prohibition", "obligation", "fabriek:conditions"})
-OF_RULE = frozenset({"target", "assigner", "assignee", "action"})
+OF_RULE = frozenset({"target", "action"})
+TOLD = ("fabriek:state", "fabriek:textVersion", "fabriek:textSha256")
 
 
-def terms_in(policy: object, *, dataset: str = "", case: str = "") -> Terms:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class About:
+    """What a policy has to be about, where it says so; what is empty here may be anything.
+
+    `dataset` and `case` are codes; `users`: the organisations that would get the data.
+    """
+
+    dataset: str = ""
+    case: str = ""
+    owner: Organisation | None = None
+    users: tuple[Organisation, ...] = ()
+
+
+ANYTHING = About()
+
+
+def terms_in(policy: object, about: About = ANYTHING) -> Terms:
     """Give the terms of a policy that was written in our profile.
-
-    `dataset` and `case` are codes: a policy that names others is refused.
 
     Raises:
         Invalid: something in it is unknown here, or missing; the sentence names it.
@@ -42,7 +59,8 @@ def terms_in(policy: object, *, dataset: str = "", case: str = "") -> Terms:
     _require_context(whole.get("@context"))
     json_ld.only(whole, ABOUT | TERMS)
     _require_kind(whole)
-    _require_about(whole, dataset=dataset, case=case)
+    _require_about(whole, about)
+    dataset = about.dataset
     permissions = json_ld.several(whole.get("permission"), "permission")
     if len(permissions) != 1:
         raise json_ld.refused(
@@ -212,6 +230,7 @@ def _require_context(found: object) -> None:
 
 
 def _require_kind(whole: Mapping[str, Any]) -> None:
+    _require_one_meaning(whole, "@type", "type")
     kind = whole.get("@type", whole.get("type"))
     if not isinstance(kind, str) or json_ld.iri(kind).removeprefix(ODRL) not in KINDS:
         raise json_ld.unknown("@type", kind)
@@ -220,20 +239,39 @@ def _require_kind(whole: Mapping[str, Any]) -> None:
         raise json_ld.unknown("conflict", conflict)
 
 
-def _require_about(whole: Mapping[str, Any], *, dataset: str, case: str) -> None:
-    _require_target(whole, dataset)
-    for name, expected in (("fabriek:dataset", dataset), ("fabriek:case", case)):
-        if expected and whole.get(name, expected) != expected:
-            raise json_ld.unknown(name, whole.get(name))
+def _require_about(whole: Mapping[str, Any], about: About) -> None:
+    _require_target(whole, about.dataset)
+    for name, expected in (("fabriek:dataset", about.dataset), ("fabriek:case", about.case)):
+        found = whole.get(name, expected)
+        if not isinstance(found, str) or (expected and found != expected):
+            raise json_ld.unknown(name, found)
+    _require_one_meaning(whole, "@id", "uid")
+    for name in ("@id", "uid", *TOLD):
+        if not isinstance(whole.get(name, ""), str):
+            raise json_ld.unknown(name, whole[name])
+    for profile in json_ld.several(whole.get("profile"), "profile"):
+        if profile != odrl.namespace():
+            raise json_ld.unknown("profile", profile)
+    odrl_parties.require(whole, "assigner", (about.owner,) if about.owner else ())
+    odrl_parties.require(whole, "assignee", about.users)
 
 
 def _require_target(rule: Mapping[str, Any], dataset: str) -> None:
-    if dataset and "target" in rule:
-        expected = odrl.target_of(dataset)
-        target = rule["target"]
-        address = target.get("uid", target.get("@id")) if isinstance(target, dict) else target
-        if address != expected:
-            raise json_ld.unknown("target", address)
+    if "target" not in rule:
+        return
+    target = rule["target"]
+    if isinstance(target, dict):
+        json_ld.only(target, {"uid", "@id"})
+        _require_one_meaning(target, "@id", "uid")
+        target = target.get("uid", target.get("@id"))
+    if not isinstance(target, str) or (dataset and target != odrl.target_of(dataset)):
+        raise json_ld.unknown("target", target)
+
+
+def _require_one_meaning(found: Mapping[str, Any], name: str, alias: str) -> None:
+    """Refuse a name that is written in both its ways, each with another value."""
+    if name in found and alias in found and found[name] != found[alias]:
+        raise json_ld.unknown(alias, found[alias])
 
 
 def _require_action(rule: Mapping[str, Any], expected: str) -> None:

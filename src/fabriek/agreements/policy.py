@@ -7,8 +7,9 @@ from typing import Any
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from fabriek.agreements import decision_log, reasons, term_rules
+from fabriek.agreements import decision_log, lean, reasons, term_rules
 from fabriek.agreements.inheritance import terms_of
+from fabriek.agreements.lean import NO_PARTY, Party
 from fabriek.agreements.models import Agreement, Place
 from fabriek.agreements.states import AgreementState
 from fabriek.agreements.traces import Inherited
@@ -34,8 +35,6 @@ __all__ = [
 ]
 
 LISTED = (Repository.Listed.MEMBERS, Repository.Listed.EVERYBODY)
-# Whoever never came to an agreement is a stranger again.
-NO_PARTY = (AgreementState.REFUSED, AgreementState.WITHDRAWN)
 OPEN, OWN = term_rules.answer("open", True), term_rules.answer("own", True)
 REVIEWER = term_rules.answer("reviewer", True)
 SEEN = term_rules.answer("listed", True)
@@ -69,8 +68,11 @@ def would(wish: Wish) -> Decision:
     decision = _of_itself(wish)
     if not decision.allowed or wish.moment == Moment.SEE:
         return decision
-    for passed_on in terms_of(wish.repository):
-        limit = term_rules.judged_passed_on(passed_on, wish)
+    inherited = terms_of(wish.repository)
+    parties = _parties(wish, inherited)
+    for passed_on in inherited:
+        party = parties.get(passed_on.agreement_id, lean.ALL)
+        limit = term_rules.judged_passed_on(passed_on, wish, party)
         if not limit.allowed:
             return limit
         decision = limit if decision is OWN else decision
@@ -93,9 +95,14 @@ def shared_with(person: Person) -> QuerySet[Repository]:
     return Repository.objects.filter(pk__in=_of_parties(person))
 
 
-def usable_by(case: Case) -> QuerySet[Repository]:
-    """Give all that a run of this case would be allowed to work on now."""
+def usable_by(case: Case, *, asked_by: Person | None = None) -> QuerySet[Repository]:
+    """Give all that a run of this case would be allowed to work on now.
+
+    `asked_by`: leave out what agreements lend to other organisations of the case only.
+    """
     agreed = in_force(timezone.now()).filter(case=case, place__in=(Place.OPEN, Place.SHARED))
+    if asked_by is not None:
+        agreed = agreed.filter(_meant_for(asked_by), case__in=cases_of(asked_by))
     return Repository.objects.filter(
         Q(is_open=True) | Q(case=case) | Q(pk__in=agreed.values("repository"))
     )
@@ -119,16 +126,25 @@ def _to_review(person: Person) -> "QuerySet[Inherited, Any]":
 def _of_parties(person: Person) -> "QuerySet[Agreement, Any]":
     """Name what this person's organisations have, had or asked for an agreement on."""
     rows = Agreement.objects.exclude(state__in=NO_PARTY)
+    return rows.filter(_meant_for(person), case__in=cases_of(person)).values("repository")
+
+
+def _meant_for(person: Person) -> Q:
     named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
     ours = named.filter(organisation__in=person.organisation_ids)
-    meant = ~Exists(named) | Exists(ours) | Q(case__organisation__in=person.organisation_ids)
-    return rows.filter(meant, case__in=cases_of(person)).values("repository")
+    return ~Exists(named) | Exists(ours) | Q(case__organisation__in=person.organisation_ids)
 
 
 def _is_forged(wish: Wish) -> bool:
     """Tell whether somebody names a case that is not theirs."""
     person, case = wish.person, wish.case
     return person is not None and case is not None and not takes_part(person, case)
+
+
+def _has_left(wish: Wish) -> bool:
+    """Tell whether who asked the factory is of the consortium no more: a run may wait long."""
+    asked_by, case = wish.on_behalf_of, wish.case
+    return asked_by is not None and case is not None and not takes_part(asked_by, case)
 
 
 def _of_itself(wish: Wish) -> Decision:
@@ -153,6 +169,8 @@ def _by_agreement(wish: Wish) -> Decision:
     if wish.moment == Moment.SEE and _is_reviewer(wish):
         return REVIEWER
     best, nearest = _without(wish), -1
+    if _has_left(wish):
+        return best
     for decision in _answers(wish):
         if decision.allowed:
             return decision
@@ -164,9 +182,7 @@ def _by_agreement(wish: Wish) -> Decision:
 def _is_reviewer(wish: Wish) -> bool:
     if wish.person is None or wish.case is not None:
         return False
-    rows = Inherited.objects.filter(repository=wish.repository, needs_review=True)
-    firms = wish.person.organisation_ids
-    return rows.filter(agreement__repository__organisation__in=firms).exists()
+    return lean.reviews(wish.person, wish.repository)
 
 
 def _without(wish: Wish) -> Decision:
@@ -178,36 +194,20 @@ def _without(wish: Wish) -> Decision:
 
 def _answers(wish: Wish) -> Iterator[Decision]:
     now = timezone.now()
-    rows = _agreements(wish)
-    named = _named(rows)
-    for agreement in rows:
-        firms = named.get(agreement.pk, set())
-        if wish.person and not term_rules.is_named(agreement, wish.person, firms):
+    for agreement, party in _agreements(wish):
+        if wish.party and not party.includes(wish.party):
             if wish.moment != Moment.SEE:
                 yield term_rules.about(agreement, "not_named", False)
             continue
         yield term_rules.judged(agreement, wish, now=now)
 
 
-def _agreements(wish: Wish) -> list[Agreement]:
-    rows = Agreement.objects.filter(repository=wish.repository).exclude(state__in=NO_PARTY)
+def _agreements(wish: Wish) -> list[tuple[Agreement, Party]]:
     if wish.case is not None:
-        rows = rows.filter(case=wish.case)
-    elif wish.person is not None:
-        rows = rows.filter(case__in=cases_of(wish.person))
-    else:
-        return []
-    named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
-    rows = rows.annotate(has_named=Exists(named)).select_related("case")
-    return list(rows.defer("text", "conditions", "reason", "case__problem"))
+        return lean.of_case(wish.repository, wish.case)
+    return lean.of_cases_of(wish.repository, wish.person) if wish.person is not None else []
 
 
-def _named(rows: list[Agreement]) -> dict[int, set[int]]:
-    """Give the organisations that are named in each; few agreements name any."""
-    found: dict[int, set[int]] = {}
-    some = [one.pk for one in rows if one.has_named]  # type: ignore[attr-defined]
-    if some:
-        through = Agreement.organisations.through.objects.filter(agreement__in=some)
-        for agreement, firm in through.values_list("agreement", "organisation"):
-            found.setdefault(agreement, set()).add(firm)
-    return found
+def _parties(wish: Wish, inherited: list[Inherited]) -> dict[int, Party]:
+    asked = inherited if wish.party is not None else []
+    return lean.parties(row.agreement_id for row in asked) if asked else {}

@@ -23,8 +23,8 @@ LAST_DAY = date(9990, 12, 31)  # computers count no further than 9999, in any ti
 class Proposal:
     """`named`: the only organisations of the case's consortium that may use the data.
 
-    `replaces`: what this takes the place of, as soon as it is made, or, of an agreement that
-    is in force, as soon as this one is too.
+    `replaces`: what this takes the place of: what waits as soon as somebody who may end that
+    makes or signs this, an agreement in force as soon as this one is too.
     """
 
     repository: Repository
@@ -36,14 +36,7 @@ class Proposal:
 
     @property
     def subject(self) -> Subject:
-        return Subject(
-            dataset=self.repository.code or "",
-            title=self.repository.title,
-            case=self.case.code,
-            owner=self.repository.organisation,
-            user=self.case.organisation,
-            named=self.named,
-        )
+        return Subject.of(self.repository, self.case, self.named)
 
     @property
     def in_language(self) -> str:
@@ -53,23 +46,27 @@ class Proposal:
     def text(self) -> str:
         return wording.written(self.subject, self.terms, language=self.in_language)
 
+    def text_to_help(self) -> str:
+        """Write it in the other language, for whoever signs and does not read the first."""
+        return wording.written(
+            self.subject, self.terms, language=wording.other(self.in_language)
+        )
+
 
 def translation(agreement: Agreement, language: str) -> str:
     """Give the text in another language, to help reading; empty when it might not be the same.
 
-    It is written anew from the rows, so first it is tried whether these still give, word for
-    word, what was signed.
+    It was written with the text itself. One of before that was kept is written anew from the
+    rows, so first it is tried whether these still give, word for word, what was signed.
     """
-    if agreement.language == language or agreement.text_version != wording.VERSION:
+    if language not in wording.LANGUAGES or agreement.language == language:
         return ""
-    subject = Subject(
-        dataset=agreement.repository.code or "",
-        title=agreement.repository.title,
-        case=agreement.case.code,
-        owner=agreement.repository.organisation,
-        user=agreement.case.organisation,
-        named=tuple(agreement.organisations.all()),
-    )
+    if agreement.translation:
+        return agreement.translation
+    if agreement.text_version != wording.VERSION:
+        return ""
+    named = tuple(agreement.organisations.all())
+    subject = Subject.of(agreement.repository, agreement.case, named)
     agreed = terms.of(agreement)
     if wording.written(subject, agreed, language=agreement.language) != agreement.text:
         return ""

@@ -7,12 +7,13 @@ from django.db.models import Exists, IntegerField, OuterRef, Prefetch, Q, QueryS
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import refusals, rules
+from fabriek.agreements import refusals, rules, tries
 from fabriek.agreements.models import Agreement, Message, Signature
 from fabriek.agreements.states import WAITING, AgreementState
 from fabriek.cases import queries as cases
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState, PartnerState
+from fabriek.kernel import text
 from fabriek.kernel.models import Entry
 from fabriek.kernel.timeline import Happening
 from fabriek.people import numbers
@@ -101,30 +102,38 @@ def timeline(agreement: Agreement, person: Person) -> list[Happening]:
     return sorted(both, key=lambda each: each.at, reverse=True)
 
 
-def case_told(code: str, kvk_number: str) -> Case:
+def case_told(code: str, kvk_number: str, *, to: Person) -> Case:
     """Find the open case whose code, and whose organisation, somebody was told.
 
     A code alone can be guessed, and would be answered with whose case it is.
 
     Raises:
         Invalid: no such pair; whether there is such a case stays unsaid.
+        Refused: `to` tried too many that are none.
     """
+    tries.require_some_left(to)
     rows = Case.objects.select_related("organisation").filter(
         code__iexact=typed(code),
         organisation__kvk_number=numbers.normalise(typed(kvk_number)),
         state=CaseState.OPEN,
     )
     if (found := rows.first()) is None:
+        tries.count(to)
         raise refusals.unknown_case()
     return found
 
 
-def organisations_told(case: Case, kvk_numbers: list[str]) -> tuple[Organisation, ...]:
+def organisations_told(
+    case: Case, kvk_numbers: list[str], *, to: Person
+) -> tuple[Organisation, ...]:
     """Find organisations of the consortium by the numbers that somebody was told.
 
     Raises:
         Invalid: one of them takes no part; whether it is registered here stays unsaid.
+        Refused: `to` tried too many that take no part.
     """
+    if any(kvk_numbers):
+        tries.require_some_left(to)
     joined = case.partners.filter(state=PartnerState.ACCEPTED).values("organisation")
     inside = Organisation.objects.filter(Q(pk=case.organisation_id) | Q(pk__in=joined))
     asked = list(
@@ -135,6 +144,7 @@ def organisations_told(case: Case, kvk_numbers: list[str]) -> tuple[Organisation
     found = {each.kvk_number: each for each in inside.filter(kvk_number__in=asked)}
     for number in asked:
         if number not in found:
+            tries.count(to)
             raise refusals.unknown_organisation(number)
     return tuple(found[number] for number in asked)
 
@@ -159,8 +169,7 @@ def dataset_found(code: str, person: Person) -> Repository:
 
 
 def typed(words: str, *, most: int = 60) -> str:
-    """Make something to look for of what was typed: some databases refuse a NUL outright."""
-    return words.replace("\x00", "").strip()[:most]
+    return text.sought(words, most=most)
 
 
 def own_open_cases(person: Person) -> QuerySet[Case]:

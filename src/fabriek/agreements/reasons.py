@@ -22,7 +22,7 @@ SENTENCES: Mapping[str, Text] = {
     "listed": _("Its owner lets everybody see that it exists."),
     "party": _("You are a party to agreement %(agreement)s on it."),
     "reviewer": _(
-        "It was made of data of your organisation, which looks at it before it goes out."
+        "It was made of data of your organisation, which decides whether it goes out."
     ),
     "agreed": _("Agreement %(agreement)s allows it."),
     "rights_kept": _("It was made under agreement %(agreement)s, which allows it."),
@@ -83,11 +83,11 @@ SENTENCES: Mapping[str, Text] = {
     ),
     "waits_for_review": _(
         "This was made from data under agreement %(agreement)s, and the owner of that data "
-        "looks at each result before it goes out. The owner has been told; ask them when."
+        "decides on each result before it goes out. The owner has been told; ask them when."
     ),
     "held_back": _(
-        "The owner of the data under agreement %(agreement)s looked at this and holds it back: "
-        "“%(note)s”. Ask the owner what has to change."
+        "The owner of the data under agreement %(agreement)s holds this back: “%(note)s”. Ask "
+        "the owner what has to change."
     ),
 }
 ALLOWED = frozenset({"open", "own", "listed", "party", "reviewer", "agreed", "rights_kept"})

@@ -3,13 +3,15 @@
 from django.utils.translation import gettext as _
 
 from fabriek.agreements.models import Agreement
+from fabriek.agreements.states import AgreementState
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, Refused, WrongState
+from fabriek.people.models import Organisation
 
 
 def not_waiting(agreement: Agreement) -> WrongState:
     newer = agreement.replaced_by.order_by("-pk").first()
-    if newer:
+    if newer and agreement.state == AgreementState.REPLACED:
         return WrongState(
             _("Another text took the place of this one: %(code)s. Read and sign that one.")
             % {"code": newer.code},
@@ -76,7 +78,10 @@ def not_needed() -> Refused:
 
 def about_something_else(agreement: Agreement) -> Invalid:
     return Invalid(
-        _("%(code)s is about other data or another case, so this cannot take its place.")
+        _(
+            "%(code)s is about other data or another case, so this cannot take its place. "
+            "Leave “replaces” out, or name the agreement on this data and this case."
+        )
         % {"code": agreement.code},
         code="about_something_else",
     )
@@ -103,9 +108,31 @@ def unknown_case() -> Invalid:
 
 def unknown_organisation(kvk_number: str) -> Invalid:
     sentence = _(
-        "No organisation with KvK number %(number)s takes part in this case. Check the number."
+        "No organisation with KvK number %(number)s takes part in this case. Check the number, "
+        "or ask who leads the case."
     ) % {"number": kvk_number[:20]}
     return Invalid(sentence, code="unknown_organisation", fields={"named": sentence})
+
+
+def left_the_case(organisation: Organisation) -> WrongState:
+    return WrongState(
+        _(
+            "%(name)s takes no part in this case any more, so this text cannot be signed. "
+            "Propose a new one without it."
+        )
+        % {"name": organisation.name},
+        code="left_the_case",
+    )
+
+
+def too_many_tries() -> Refused:
+    return Refused(
+        _(
+            "You named cases or organisations that do not fit too often. Check the code and "
+            "the KvK numbers with whoever told you, and try again in an hour."
+        ),
+        code="too_many_tries",
+    )
 
 
 def unknown_dataset() -> Invalid:

@@ -7,8 +7,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements import policy
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import AGREEMENT, WAITING, AgreementState
+from fabriek.agreements.wishes import Moment, Wish
 from fabriek.cases.models import Case
 from fabriek.cases.rules import takes_part
 from fabriek.kernel.errors import NotAllowed, Text
@@ -53,12 +55,8 @@ def may_find(person: Person, repository: Repository) -> bool:
     """Tell whether this person may know that the dataset exists at all."""
     if repository.kind != Repository.Kind.DATASET or not repository.code:
         return False
-    if repository.listed_for != Repository.Listed.NOBODY:
-        return True
-    if Repository.objects.visible_to(person).filter(pk=repository.pk).exists():
-        return True
-    offered = Agreement.objects.of_parties(person)
-    return offered.filter(repository=repository).exists()
+    wish = Wish(moment=Moment.SEE, repository=repository, person=person)
+    return policy.would(wish).allowed
 
 
 def may_say(person: Person, agreement: Agreement) -> bool:
@@ -82,6 +80,11 @@ def may_withdraw(person: Person, agreement: Agreement) -> bool:
         return _owner_leads(person, agreement)
     leads = person.leads(agreement.case.organisation_id)
     return leads or (person.pk == agreement.begun_by_id and takes_part(person, agreement.case))
+
+
+def may_end(person: Person, agreement: Agreement) -> bool:
+    """Tell whether this person could end what waits, and so put another text in its place."""
+    return may_refuse(person, agreement) or may_withdraw(person, agreement)
 
 
 def may_revoke(person: Person, agreement: Agreement) -> bool:

@@ -35,7 +35,18 @@ REMAINS: Mapping[str, Text] = {
     ),
     "logs": _("Logs, figures and the list of runs stay, as an account of what was done."),
     "models": _("What was made while the agreement held keeps the rights recorded with it."),
+    "covered": _(
+        "Copies stay where another agreement lets those who asked for them have them."
+    ),
     "outputs": _("What runs made before the end stays in their folders on the machine."),
+    "samples": _(
+        "Reports and events of runs show a few rows of the data as examples. They stay with "
+        "the run: the agreement does not ask to delete copies."
+    ),
+    "lost": _(
+        "The machine stopped telling of a run long ago. The copies in its folder are deleted; "
+        "whether its program stopped then is not known."
+    ),
     "work": _(
         "Files that people made in sessions stay: the agreement does not ask to delete copies."
     ),

@@ -1,16 +1,16 @@
 """What one agreement allows of one wish: state, time, place, purpose and product in turn."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 
 from fabriek.agreements import reasons
+from fabriek.agreements.lean import Party
 from fabriek.agreements.models import Agreement, Place, Product, Purpose
 from fabriek.agreements.states import WAITING, AgreementState
 from fabriek.agreements.terms import PRODUCTS
 from fabriek.agreements.traces import Inherited
 from fabriek.agreements.wishes import ANYTHING, Decision, Moment, Wish
 from fabriek.cases.models import Case, Intake
-from fabriek.people.models import Person
 from fabriek.store.models import Revision
 
 NOTE_CHARACTERS = 300
@@ -49,13 +49,13 @@ def judged(agreement: Agreement, wish: Wish, *, now: datetime) -> Decision:
     return about(agreement, "agreed", True)
 
 
-def judged_passed_on(passed_on: Inherited, wish: Wish) -> Decision:
+def judged_passed_on(passed_on: Inherited, wish: Wish, party: Party) -> Decision:
     """Decide by what a thing inherited. Time does not count: what was made keeps its rights.
 
     It goes out when somebody reads it, when a session has it, and when another case gets it.
     """
     agreement = passed_on.agreement
-    if wish.person is not None and not is_named(agreement, wish.person):
+    if wish.party is not None and not party.includes(wish.party):
         return about(agreement, "not_named", False)
     if wish.moment == Moment.RUN and (reason := _not_for_work(agreement, wish)):
         return about(agreement, reason, False)
@@ -64,22 +64,6 @@ def judged_passed_on(passed_on: Inherited, wish: Wish) -> Decision:
         note = passed_on.note[:NOTE_CHARACTERS]
         return about(agreement, reason, False, {"note": note} if note else {})
     return about(agreement, "rights_kept", True)
-
-
-def is_named(
-    agreement: Agreement, person: Person, named: Collection[int] | None = None
-) -> bool:
-    """Tell whether a person of its case is meant by it.
-
-    Where organisations are named, only those are, and the one that leads the case. `named`:
-    which, where that is known.
-    """
-    if person.belongs_to(agreement.case.organisation_id):
-        return True
-    if named is None:
-        named = agreement.organisations.values_list("pk", flat=True)
-    firms = set(named)
-    return not firms or bool(firms & set(person.organisation_ids))
 
 
 # --- by an agreement ---------------------------------------------------------------------

@@ -19,6 +19,7 @@ PRODUCTS = (Product.STATISTICS, Product.MODEL_API, Product.MODEL_WEIGHTS)
 PLACES = (Place.OPEN, Place.SHARED, Place.SECURE)
 LONGEST_CONDITIONS = 5000
 LONGEST = timedelta(days=3653)  # ten years: nobody knows what data is worth after that
+SLACK = timedelta(days=2)  # back to the beginning of yesterday
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,9 +103,13 @@ def check(terms: Terms) -> None:
     wrong: dict[str, Text] = {}
     if not terms.purposes:
         wrong["purposes"] = _("Choose at least one purpose.")
+    if problem := _problem_with_begin(terms):
+        wrong["begins_at"] = problem
     if problem := _problem_with_end(terms):
         wrong["ends_on"] = problem
-    if problem := _problem_with_words(terms.said_conditions):
+    if len(terms.conditions) > 1:
+        wrong["conditions"] = _("Write all other conditions as one text.")
+    elif problem := _problem_with_words(terms.said_conditions):
         wrong["conditions"] = problem
     if wrong:
         raise Invalid(_("These terms cannot be agreed on yet; see the fields."), fields=wrong)
@@ -113,6 +118,16 @@ def check(terms: Terms) -> None:
 def conditions(typed: str) -> frozenset[str]:
     """Read what somebody typed as other conditions."""
     return frozenset({prose(typed)} - {""})
+
+
+def _problem_with_begin(terms: Terms) -> str:
+    """Nobody agrees on what has been; there is time between reading a text and signing it."""
+    now = timezone.now()
+    if terms.begins_at < now - SLACK:
+        return _("The first day is over. Choose today, or a later day.")
+    if terms.begins_at - now > LONGEST:
+        return _("The first day is more than ten years away. Choose an earlier one.")
+    return ""
 
 
 def _problem_with_end(terms: Terms) -> str:

@@ -12,6 +12,7 @@ from fabriek.agreements.models import Agreement
 from fabriek.agreements.traces import Decided, Statement
 from fabriek.agreements.wishes import Moment, Wish
 from fabriek.cases.models import cases_of
+from fabriek.kernel import text
 from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
@@ -59,16 +60,19 @@ class Line:
 
 def repository_seen(code: str, person: Person) -> Repository:
     """Find what this person may know of. Raises: Http404, also when it is not theirs to see."""
-    found = Repository.objects.select_related("case", "organisation").filter(code=code).first()
+    rows = Repository.objects.select_related("case", "organisation")
+    found = rows.filter(code=text.sought(code)).first()
     if found is None or not _sees(person, found):
         raise Http404
     return found
 
 
 def is_owner(person: Person, repository: Repository) -> bool:
-    """Whether this person is of who has the data: they see everybody's use of it."""
-    wish = Wish(moment=Moment.SEE, repository=repository, person=person)
-    return policy.would(wish).code == "own"
+    """Whether this person is of the organisation that has the data: it sees everybody's use.
+
+    Partners in its case work with the data, and are no party to what others were allowed.
+    """
+    return person.belongs_to(repository.organisation_id)
 
 
 def on(repository: Repository, person: Person, *, refused: bool = False) -> QuerySet[Decided]:
@@ -80,7 +84,10 @@ def on(repository: Repository, person: Person, *, refused: bool = False) -> Quer
 
 
 def of(person: Person, *, refused: bool = False) -> QuerySet[Decided]:
-    """Give what was decided about this person and about the cases of their consortia."""
+    """Give what was decided about this person and about the cases of their consortia.
+
+    Only on data that they may see now, and under agreements that are theirs now.
+    """
     return _told(Decided.objects.filter(_own(person)), refused=refused)
 
 
@@ -108,7 +115,7 @@ def statement_of(code: str, person: Person) -> Statement:
 
     Raises: Http404.
     """
-    mine = Agreement.objects.visible_to(person).filter(code=code)
+    mine = Agreement.objects.of_parties(person).filter(code=text.sought(code))
     rows = Statement.objects.filter(agreement__in=mine.values("pk"))
     found = rows.select_related("agreement__repository", "agreement__case").first()
     if found is None:
@@ -122,7 +129,16 @@ def _sees(person: Person, repository: Repository) -> bool:
 
 
 def _own(person: Person) -> Q:
-    return Q(person=person) | Q(case__in=cases_of(person))
+    """Name the lines that tell this person nothing they may not know today.
+
+    Others are left out whole: a line without a name still tells that something is there.
+    """
+    theirs = Agreement.objects.of_parties(person).values("pk")
+    return (
+        (Q(person=person, case=None) | Q(case__in=cases_of(person)))
+        & Q(repository__in=policy.visible_to(person).values("pk"))
+        & (Q(agreement=None) | Q(agreement__in=theirs))
+    )
 
 
 def _told(rows: QuerySet[Decided], *, refused: bool) -> QuerySet[Decided]:

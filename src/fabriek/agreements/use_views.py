@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from fabriek.agreements import reasons, reviews, statements, use_queries
 from fabriek.agreements.traces import Inherited, Statement
+from fabriek.kernel import numbers
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
@@ -125,7 +126,7 @@ def _judge(request: SignedIn, result: Inherited) -> None:
         by=request.user,
         verdict=request.POST.get("verdict", ""),
         note=request.POST.get("note", ""),
-        revision=int(seen) if seen.isascii() and seen.isdecimal() else None,
+        revision=(numbers.read(seen) or 0) if seen else None,
     )
     said = (
         _("It may go out. Its makers see this on the page of the result.")

@@ -138,6 +138,7 @@ def _show(
     wrong: tuple[str, forms.Form] | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    language = (get_language() or "")[:2]
     steps = rules.next_steps(request.user, agreement)
     signed = {each.organisation_id: each for each in agreement.signatures.all()}
     open_steps = [each.name for each in steps]
@@ -149,7 +150,8 @@ def _show(
         "duties": [duty.label for duty in Duty if duty in agreement.duties],
         "parties": [(each, signed.get(each.pk)) for each in rules.parties_of(agreement)],
         "newer": next(iter(agreement.replaced_by.all()), None),
-        "translation": proposals.translation(agreement, (get_language() or "")[:2]),
+        "translation": proposals.translation(agreement, language),
+        "translation_language": language,
         "is_party": rules.is_party(request.user, agreement),
         "signs": "sign" in open_steps,
         "forms": _forms(agreement, open_steps, wrong),

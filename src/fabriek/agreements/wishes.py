@@ -33,7 +33,8 @@ class Wish:
     `purpose`: a `Purpose` or ANYTHING; `makes`: the `Product` that may come out, empty for
     figures only; `leaves`: people can carry away what it reads, as out of a lab. These three
     belong to RUN. `revision` is a number.
-    For the log only: `run`, its code, and `on_behalf_of`, who asked the factory for it.
+    `on_behalf_of`: who asked the factory for it, whose organisations must be meant as well.
+    For the log only: `run`, its code.
     """
 
     moment: Moment
@@ -47,6 +48,11 @@ class Wish:
     revision: int | None = None
     run: str = ""
     on_behalf_of: Person | None = None
+
+    @property
+    def party(self) -> Person | None:
+        """Give whose organisations an agreement must mean, where it names some."""
+        return self.person or self.on_behalf_of
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,9 +14,11 @@ from django.utils.translation import override
 
 from fabriek.agreements.models import Duty, Purpose
 from fabriek.agreements.terms import Terms
+from fabriek.cases.models import Case
 from fabriek.kernel import text as typed
 from fabriek.kernel import words
 from fabriek.people.models import Organisation
+from fabriek.store.models import Repository
 
 VERSION = "2026-1"
 LANGUAGES = ("nl", "en")
@@ -37,6 +39,24 @@ class Subject:
     owner: Organisation
     user: Organisation
     named: tuple[Organisation, ...] = ()
+
+    @classmethod
+    def of(
+        cls, repository: Repository, case: Case, named: tuple[Organisation, ...]
+    ) -> "Subject":
+        return cls(
+            dataset=repository.code or "",
+            title=repository.title,
+            case=case.code,
+            owner=repository.organisation,
+            user=case.organisation,
+            named=named,
+        )
+
+    @property
+    def users(self) -> tuple[Organisation, ...]:
+        """Those to whom the owner lends it; itself, where it lends to a case of its own."""
+        return self.parties[1:] or (self.owner,)
 
     @property
     def parties(self) -> tuple[Organisation, ...]:
@@ -68,6 +88,11 @@ def written(subject: Subject, terms: Terms, *, language: str) -> str:
         "conditions": _indented(terms.said_conditions) or says["none"],
     }
     return "\n".join(says["text"]).format(**filled) + "\n"
+
+
+def other(language: str) -> str:
+    """Name the language, of the two there are, that a text in this one is not in."""
+    return LANGUAGES[1] if language != LANGUAGES[1] else LANGUAGES[0]
 
 
 def sha256(text: str) -> str:

@@ -14,6 +14,7 @@ from fabriek.access.states import ApplicationState
 from fabriek.allocations import aid
 from fabriek.allocations.lines import LineKind
 from fabriek.allocations.models import Allocation, Grant, Line, Share
+from fabriek.kernel import text
 from fabriek.people.models import Organisation, Person
 
 SORTS = {
@@ -84,7 +85,7 @@ def listing(
     """List the allocations this person may see, those that end first on top."""
     rows = with_facts(Allocation.objects.visible_to(person)).only(*LISTED)
     rows = rows.annotate(left_now=F("gpu_seconds_granted") - TAKEN)
-    if q := q.strip().replace("\x00", ""):
+    if q := text.sought(q):
         named = Q(case__title__icontains=q) | Q(case__organisation__name__icontains=q)
         rows = rows.filter(named | Q(account__iexact=q) | Q(case__code__iexact=q))
     today = timezone.localdate()

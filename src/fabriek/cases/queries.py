@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.cases.models import Case, Partner, Sector
 from fabriek.cases.rules import LIVE
 from fabriek.cases.states import CaseState, PartnerState
-from fabriek.kernel import journal
+from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.kernel.timeline import Happening
@@ -61,7 +61,7 @@ def listing(person: Person, *, q: str = "", state: str = "", sort: str = "") -> 
     """List the cases this person may see; an unknown state or order is left aside."""
     seen = Case.objects.visible_to(person)
     cases = seen.select_related("organisation", "sector").only(*SHOWN)
-    if q := q.strip().replace("\x00", ""):
+    if q := text.sought(q):
         named = Q(title__icontains=q) | Q(organisation__name__icontains=q)
         cases = cases.filter(named | Q(code__iexact=q))
     if state in CaseState.values:

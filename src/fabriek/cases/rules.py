@@ -1,13 +1,16 @@
 """Who may do what to a case and to a partner in it; leads bind, members prepare."""
 
 from collections.abc import Callable
+from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case, Partner
 from fabriek.cases.states import CASE, PARTNER, CaseState
 from fabriek.kernel.errors import NotAllowed, Text, WrongState
+from fabriek.kernel.prepared import Prepared
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Organisation, Person
 
@@ -19,9 +22,18 @@ def takes_part(person: Person, case: Case) -> bool:
     """Tell whether one of this person's organisations leads the case or accepted to join it."""
     if person.belongs_to(case.organisation_id):
         return True
-    if not person.organisation_ids:
-        return False
-    return Case.objects.taken_part_in_by(person).filter(pk=case.pk).exists()
+    organisations = tuple(sorted(person.organisation_ids))
+    return bool(organisations and _TAKEN_PART_IN.rows(case.pk, organisations))
+
+
+def _taken_part_in(case: int, organisations: tuple[int, ...]) -> "QuerySet[Case, Any]":
+    asking = Person()
+    asking.roles = dict.fromkeys(organisations, "")
+    rows = Case.objects.taken_part_in_by(asking).filter(pk=case)
+    return rows.order_by().values_list("pk")[:1]
+
+
+_TAKEN_PART_IN = Prepared(_taken_part_in)  # asked at each decision about data
 
 
 def may_draft(person: Person, organisation: Organisation) -> bool:

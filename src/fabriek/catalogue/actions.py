@@ -28,6 +28,8 @@ CHOICES = ("theme", "access", "frequency", "offer_product", "offer_place")
 LISTS = ("keywords", "languages", "tasks", "offer_purposes", "offer_duties")
 DAYS = ("period_from", "period_until")
 FIELDS = (*LINES, *TEXTS, *CHOICES, *LISTS, *DAYS)
+# What is told to others in the name of the owner.
+BINDING = frozenset({"offer_purposes", "offer_product", "offer_place", "offer_duties"})
 
 Value = str | list[str] | date | None
 
@@ -53,7 +55,8 @@ def edit(dataset: Dataset, *, by: Person, changes: Mapping[str, Value]) -> Recor
     """Change what is told of a dataset; what `changes` does not name stays.
 
     Raises:
-        NotAllowed, WrongState: `by` may not change this dataset, or its case is not open.
+        NotAllowed, WrongState: `by` may not change this dataset, or its case is not open; what
+            the owner usually agrees to is for its leads.
         Invalid: a value will not do, or would take away what the public catalogue needs.
     """
     rules.require_edit(by, dataset)
@@ -61,6 +64,8 @@ def edit(dataset: Dataset, *, by: Person, changes: Mapping[str, Value]) -> Recor
     names = _put(record, changes)
     if not names:
         return record
+    if not BINDING.isdisjoint(names):
+        rules.require_bind(by, dataset)
     _check(record, names)
     if record.dataset.repository.listed_for == Repository.Listed.EVERYBODY:
         _require_complete(record)
@@ -123,6 +128,8 @@ def gather(dataset: Dataset) -> Record:
 
     Reads a README that came since, and makes the index anew. Harmless to repeat.
     """
+    # Found from now on, whatever becomes of its README.
+    _made(dataset)
     blob = readme.of_newest(dataset)
     found = readme.read(blob) if blob and _is_new(dataset, blob.sha256) else None
     with transaction.atomic():
@@ -166,6 +173,12 @@ def write_card(dataset: Dataset, *, by: Person) -> Revision:
 
 
 # --- changing ------------------------------------------------------------------------------
+@transaction.atomic
+def _made(dataset: Dataset) -> None:
+    if not Record.objects.filter(dataset=dataset).exists():
+        index.refresh(_locked(dataset))
+
+
 def _locked(dataset: Dataset) -> Record:
     """Give the record, made where it was never needed before; two at once wait here."""
     Record.objects.get_or_create(dataset=dataset)
@@ -202,6 +215,9 @@ def _tidy(name: str, value: Value) -> Value:
 
 def _check(record: Record, names: list[str]) -> None:
     text.check(record, names)
+    if "source" in names and checks.is_broken_address(record.source):
+        sentence = _("This address cannot be read. Correct it, or name the source in words.")
+        raise Invalid(sentence, fields={"source": sentence})
     begin, end = record.period_from, record.period_until
     if begin and end and end < begin:
         sentence = _("The last day is before the first one. Change one of them.")

@@ -1,7 +1,7 @@
 """The card of a dataset as the Hugging Face Hub has it: YAML between two lines of `---`.
 
 Read with a loader that makes plain values only, follows no alias (a few bytes of those can
-mean gigabytes) and takes `no` for the word it is, not for false.
+mean gigabytes), knows no tags, and takes `no` for the word it is, not for false.
 """
 
 import re
@@ -31,7 +31,7 @@ PROBLEMS: dict[str, Text] = {
     ),
     "not_yaml": _(
         "The YAML at the top of README.md cannot be read. Look at the indents and quotes; "
-        "signs such as & and * make references, which are not read."
+        "signs such as &, * and ! make references and tags, which are not read."
     ),
     "no_names": _(
         "The YAML at the top of README.md is no list of names with values, such as "
@@ -50,7 +50,7 @@ class Card:
 
 
 class PlainLoader(yaml.SafeLoader):
-    """Plain values, no aliases, and only `true` and `false` for truth."""
+    """Plain values, no aliases, no tags, and only `true` and `false` for truth."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -59,6 +59,10 @@ class PlainLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("alias")
+        # What a tag such as `!!int` promises, the value need not be.
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # stubs leave it bare
+        if getattr(event, "tag", None) is not None:
+            raise yaml.YAMLError("tag")
         self.depth += 1
         if self.depth > DEEPEST:
             raise yaml.YAMLError("too deep")

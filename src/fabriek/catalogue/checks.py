@@ -1,6 +1,7 @@
 """Rules for columns that hold lists; migrations name them, so no models are here."""
 
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.utils.deconstruct import deconstructible
@@ -49,6 +50,16 @@ class Among:
 
     def __hash__(self) -> int:
         return hash(tuple(self.codes))
+
+
+def is_broken_address(text: str) -> bool:
+    """Tell whether this begins as a web address and cannot be read as one."""
+    if not text.startswith(("http://", "https://")):
+        return False
+    try:
+        return not urlsplit(text).netloc
+    except ValueError:
+        return True
 
 
 def _is_texts(value: object) -> bool:

@@ -1,6 +1,8 @@
 """The catalogue for programs: DCAT-AP-NL of one dataset or of all, and Croissant."""
 
 import json
+import logging
+from collections.abc import Sequence
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
@@ -14,6 +16,8 @@ from fabriek.catalogue.models import Record
 from fabriek.kernel.paging import paginate
 from fabriek.people import tokens
 from fabriek.people.models import Person
+
+log = logging.getLogger(__name__)
 
 # One page takes about a third of a second to write; see docs/operate.
 PAGE_SIZE = 100
@@ -41,7 +45,7 @@ def catalogue(request: HttpRequest, ending: str) -> HttpResponseBase:
     same, etag, changed = formats.unless_same(request, told, part)
     if same:
         return formats.of_this_reader(same)
-    return formats.marked(_rdf(dcat.page(told, part), ending), etag, changed)
+    return formats.marked(_page(told, part, ending), etag, changed)
 
 
 @require_safe
@@ -81,6 +85,25 @@ def record_shown(request: HttpRequest, code: str) -> Record:
         # It may be so new that the loop has made no record of it yet.
         return Record(dataset=get_object_or_404(queries.without_record(person), code=code))
     return found
+
+
+def _page(datasets: Sequence[facts.Told], part: dcat.Part, ending: str) -> HttpResponse:
+    """Write the page; a dataset that no format can hold is left out, not the page with it."""
+    try:
+        return _rdf(dcat.page(datasets, part), ending)
+    except Exception:
+        log.exception("A page of the catalogue could not be written as it is.")
+    sound = [told for told in datasets if _is_writable(told, ending)]
+    return _rdf(dcat.page(sound, part), ending)
+
+
+def _is_writable(told: facts.Told, ending: str) -> bool:
+    try:
+        _rdf(dcat.one(told), ending)
+    except Exception:
+        log.exception("Dataset %s is left out: it could not be written.", told.code)
+        return False
+    return True
 
 
 def _rdf(graph: Graph, ending: str) -> HttpResponse:

@@ -78,6 +78,12 @@ class RecordForm(forms.ModelForm):  # type: ignore[type-arg]
             },
         }
 
+    def leave_to_leads(self) -> None:
+        """Show what binds the owner, as it is, to somebody who does not lead it."""
+        for name in actions.BINDING:
+            self.fields[name].disabled = True
+            self.fields[name].help_text = _("A lead of the owner decides about this.")
+
     @classmethod
     def showing(cls, record: Record) -> dict[str, Any]:
         """Give the values of a record as this form shows them; who owns it may have made it."""

@@ -11,6 +11,7 @@ from fabriek.catalogue import rules, stems
 from fabriek.catalogue.models import Record, Stem
 from fabriek.catalogue.vocabulary import Access, Language, Theme
 from fabriek.datasets.models import Dataset, Licence
+from fabriek.kernel import text
 from fabriek.people.models import Organisation, Person
 from fabriek.store.models import Repository
 
@@ -39,7 +40,7 @@ class Asked:
     def of(cls, given: Mapping[str, str]) -> "Asked":
         """Read an address: what it does not know stays empty."""
         names = [each.name for each in fields(cls)]
-        return cls(**{name: given.get(name, "").replace("\x00", "")[:200] for name in names})
+        return cls(**{name: text.sought(given.get(name, "")) for name in names})
 
     @property
     def is_empty(self) -> bool:

@@ -48,6 +48,17 @@ def require_list(person: Person, dataset: Dataset) -> None:
         )
 
 
+def require_bind(person: Person, dataset: Dataset) -> None:
+    """Refuse who is of the consortium but does not speak for the owner."""
+    if not may_list(person, dataset):
+        raise NotAllowed(
+            _(
+                "Only a lead of the organisation that owns this dataset says what it usually "
+                "agrees to. Leave those fields as they are, or ask one of its leads."
+            )
+        )
+
+
 def knows_files(person: Person | None, repository: Repository) -> bool:
     """Tell whether this reader may know the names of the files; nothing is taken yet."""
     wish = policy.Wish(moment=policy.Moment.READ, repository=repository, person=person)

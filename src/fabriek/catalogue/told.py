@@ -107,8 +107,13 @@ def address(path: str) -> str:
 
 def web_address(text: str) -> str:
     """Give an address that may stand in any format, or nothing where it is no web address."""
-    parts = urlsplit(text) if text.startswith(("http://", "https://")) else None
-    return quote(text, safe=IN_ADDRESS) if parts and parts.netloc else ""
+    if not text.startswith(("http://", "https://")):
+        return ""
+    try:
+        host = urlsplit(text).netloc
+    except ValueError:  # what the record would no longer take
+        return ""
+    return quote(text, safe=IN_ADDRESS) if host else ""
 
 
 def resolved(told: Told, path: str) -> str:

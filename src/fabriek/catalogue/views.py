@@ -93,6 +93,8 @@ def record(request: SignedIn, code: str) -> HttpResponse:
         rules.require_edit(request.user, dataset)
     shown = queries.record_of(dataset)
     form = RecordForm(request.POST or None, initial=RecordForm.showing(shown))
+    if not rules.may_list(request.user, dataset):
+        form.leave_to_leads()
     if request.method == "POST" and form.is_valid():
         actions.edit(dataset, by=request.user, changes=form.cleaned_data)
         messages.success(request, _("The record is saved."))

@@ -90,10 +90,13 @@ def edit(
     """Describe the dataset anew; its revisions stay as they are.
 
     Raises:
-        NotAllowed, WrongState, Invalid: as for `create`.
+        NotAllowed: also where the licence changes and `by` does not lead the owner.
+        WrongState, Invalid: as for `create`.
     """
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
+    if licence != dataset.licence:
+        rules.require_license(by, dataset)
     before = {name: getattr(dataset, name) for name in FACTS}
     _describe(dataset, title, description, licence, has_personal_data=has_personal_data)
     changed = [name for name in FACTS if getattr(dataset, name) != before[name]]

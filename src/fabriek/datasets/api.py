@@ -10,7 +10,7 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 
 from fabriek.cases.models import Case
-from fabriek.datasets import actions, queries, rules
+from fabriek.datasets import actions, finding, queries, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.bulk_api import router as bulk
 from fabriek.datasets.changes import Counts, counted
@@ -25,7 +25,6 @@ from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store import queries as store
 from fabriek.store.models import Blob, File, Revision
-from fabriek.store.refusals import require_files
 from fabriek.store.shapes import FileOut
 
 router = Router(tags=["datasets"])
@@ -159,12 +158,12 @@ def create(request: SignedIn, body: DatasetIn) -> Status[Dataset]:
     case = get_object_or_404(cases.select_related("organisation"), code=body.case)
     facts = body.dict(exclude={"case"})
     made = actions.create(case, by=request.user, **facts)
-    return Status(201, _dataset(request, made.code))
+    return Status(201, finding.dataset(made.code, request.user))
 
 
 @router.get("/{code}", response=DatasetDetailOut)
 def show(request: SignedIn, code: str) -> Dataset:
-    return _dataset(request, code)
+    return finding.dataset(code, request.user)
 
 
 @router.put("/{code}/files", response={201: BlobOut})
@@ -173,7 +172,7 @@ def send_file(request: SignedIn, code: str, path: str, sha256: str) -> Status[Bl
 
     A revision that names the file makes it part of the dataset; unnamed it goes after a day.
     """
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     require_length(request)
     body = Body(request)
     blob = actions.add_file(dataset, path, body, by=request.user, expected_sha256=sha256)
@@ -183,14 +182,14 @@ def send_file(request: SignedIn, code: str, path: str, sha256: str) -> Status[Bl
 @router.post("/{code}/missing", response=MissingOut)
 def missing(request: SignedIn, code: str, body: MissingIn) -> dict[str, list[str]]:
     """Ask which files must still be sent before a revision can name them."""
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     return {"sha256": actions.missing(dataset, body.sha256, by=request.user)}
 
 
 @router.post("/{code}/revisions", response={201: SavedOut}, openapi_extra=described(RevisionIn))
 def commit(request: SignedIn, code: str) -> Status[SavedOut]:
     """Save a revision: the newest one with `files` put in and `delete` left out."""
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     rules.require_part(request.user, dataset.case)
     body = read_as(RevisionIn, request)
     before = store.latest(dataset.repository)
@@ -200,7 +199,7 @@ def commit(request: SignedIn, code: str) -> Status[SavedOut]:
         {file.path: file.sha256 for file in body.files},
         message=body.message,
         by=request.user,
-        parent=_revision(dataset, body.parent) if body.parent is not None else None,
+        parent=None if body.parent is None else finding.revision(dataset, body.parent),
         delete=body.delete,
     )
     return Status(201, SavedOut.from_orm(saved).model_copy(update={"is_new": saved != before}))
@@ -211,7 +210,7 @@ def revisions(
     request: SignedIn, code: str, *, changes: bool = False, page: int = 1, size: int = 50
 ) -> Listing[LoggedOut]:
     """List the revisions, the newest first; with `changes`, how many files each changed."""
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     rules.require_read(request.user, dataset)
     rows = dataset.repository.revisions.select_related("author", "parent")
     found = paginate(rows, page, min(size, COUNTED_AT_ONCE) if changes else size)
@@ -228,9 +227,8 @@ def files(
     request: SignedIn, code: str, revision: int | None = None, page: int = 1, size: int = 50
 ) -> Paged[File]:
     """List the files of a revision, the newest one unless its number is given."""
-    dataset = _dataset(request, code)
-    chosen = _revision(dataset, revision)
-    rules.require_read(request.user, dataset, revision=chosen.number)
+    dataset = finding.dataset(code, request.user)
+    chosen = finding.readable(dataset, revision, by=request.user)
     return paginate(chosen.files.select_related("blob"), page, size)
 
 
@@ -242,12 +240,9 @@ def download(
 
     With `Range: bytes=1000-` it goes on from there.
     """
-    dataset = _dataset(request, code)
-    chosen = _revision(dataset, revision)
-    # Before the file is looked for: who may not read is not told which names there are.
-    rules.require_read(request.user, dataset, revision=chosen.number)
-    file = get_object_or_404(chosen.files.select_related("blob", "revision"), path=path)
-    taken = actions.download(dataset, file, by=request.user)
+    dataset = finding.dataset(code, request.user)
+    chosen = finding.readable(dataset, revision, by=request.user)
+    taken = actions.download(dataset, finding.file(chosen, path), by=request.user)
     return attachment(taken, asked=request.headers.get("Range", ""))
 
 
@@ -261,15 +256,3 @@ def _row(row: dict[str, Any], address: Callable[[str], str]) -> DatasetOut:
 
 def _counts(counts: Counts | None) -> CountsOut | None:
     return CountsOut.from_orm(counts) if counts else None
-
-
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    return get_object_or_404(queries.shown(request.user), code=code)
-
-
-def _revision(dataset: Dataset, number: int | None) -> Revision:
-    """Find a revision by its number, or the newest. Raises: Http404, Refused (dropped)."""
-    rows = dataset.repository.revisions.all()
-    if number is None:
-        number = dataset.revision or 0  # type: ignore[attr-defined]
-    return require_files(get_object_or_404(rows, number=number))

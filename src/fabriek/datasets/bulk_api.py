@@ -3,10 +3,9 @@
 from typing import Literal
 
 from django.http import HttpResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404
 from ninja import Path, Router, Schema, Status
 
-from fabriek.datasets import bundles, changes, queries, rules
+from fabriek.datasets import bundles, changes, finding, queries
 from fabriek.datasets.bundles import Wanted
 from fabriek.datasets.lengths import require_length
 from fabriek.datasets.models import Dataset
@@ -57,7 +56,7 @@ def take_in(request: SignedIn, code: Path[str]) -> Status[TakenIn]:
     A revision that names them makes them part of the dataset; unnamed they go after a day.
     Only plain files are taken, and none is followed out of the folder.
     """
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     require_length(request)
     blobs = bundles.take_in(dataset, Body(request), by=request.user)
     files = {path: blob.sha256 for path, blob in blobs.items()}
@@ -77,9 +76,9 @@ def give_out(
 
     A stream that broke off is gone on with by naming the last whole file in `after`.
     """
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     wanted = Wanted(under=under, below_bytes=below, after=after)
-    chosen = _revision(dataset, revision)
+    chosen = finding.readable(dataset, revision, by=request.user)
     pieces = bundles.give_out(dataset, chosen, wanted, by=request.user)
     response = StreamingHttpResponse(pieces, content_type="application/x-tar")
     response["Content-Disposition"] = f'attachment; filename="{code}-{chosen.number}.tar"'
@@ -93,9 +92,8 @@ def listing(request: SignedIn, code: Path[str], revision: int | None = None) -> 
 
     The SHA-256 of these very lines is the revision's `digest`, so they prove themselves.
     """
-    dataset = _dataset(request, code)
-    chosen = _revision(dataset, revision)
-    rules.require_read(request.user, dataset, revision=chosen.number)
+    dataset = finding.dataset(code, request.user)
+    chosen = finding.readable(dataset, revision, by=request.user)
     response = HttpResponse(queries.lines_of(chosen), content_type="text/plain; charset=utf-8")
     response["Fabriek-Revision"] = str(chosen.number)
     response["Fabriek-Digest"] = chosen.digest
@@ -113,10 +111,9 @@ def difference(
     size: int = LARGEST_PAGE,
 ) -> DifferenceOut:
     """See what a revision changed since another: the one it was built on, unless told."""
-    dataset = _dataset(request, code)
-    after = _revision(dataset, revision)
-    rules.require_read(request.user, dataset, revision=after.number)
-    before = _revision(dataset, since) if since is not None else after.parent
+    dataset = finding.dataset(code, request.user)
+    after = finding.readable(dataset, revision, by=request.user)
+    before = _before(dataset, after, since)
     found = changes.between(before, after)
     size = min(max(1, size), LARGEST_PAGE)
     shown = found.changes[(max(1, page) - 1) * size :][:size]
@@ -135,12 +132,6 @@ def difference(
     )
 
 
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    return get_object_or_404(queries.shown(request.user), code=code)
-
-
-def _revision(dataset: Dataset, number: int | None) -> Revision:
-    rows = dataset.repository.revisions.select_related("parent")
-    if number is None:
-        number = dataset.revision or 0  # type: ignore[attr-defined]
-    return require_files(get_object_or_404(rows, number=number))
+def _before(dataset: Dataset, after: Revision, since: int | None) -> Revision | None:
+    """Find what to compare with. Raises: Http404, Refused (its files were dropped)."""
+    return after.parent if since is None else require_files(finding.revision(dataset, since))

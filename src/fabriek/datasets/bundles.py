@@ -18,6 +18,7 @@ from fabriek.store.queries import the_store
 # So many names are asked of the database at a time, and so much is handed to the web server.
 ROWS_AT_ONCE = 1000
 PIECE_BYTES = 2**20
+ENDLESS_BYTES = 2**62  # no file is, and a database can hold it
 
 journal.describe({"datasets.download_many": _("downloaded files of a dataset")})
 
@@ -81,12 +82,13 @@ def _entries(stream: Readable) -> Iterator[many.Entry]:
 
 
 def _rows(revision: Revision, wanted: Wanted) -> "QuerySet[File]":
+    under, after = (name.replace("\x00", "") for name in (wanted.under, wanted.after))
     rows = revision.files.select_related("blob").order_by("path")
-    if wanted.under:
-        rows = rows.filter(path__startswith=f"{wanted.under.strip('/')}/")
+    if under:
+        rows = rows.filter(path__startswith=f"{under.strip('/')}/")
     if wanted.below_bytes is not None:
-        rows = rows.filter(blob__size_bytes__lt=wanted.below_bytes)
-    return rows.filter(path__gt=wanted.after) if wanted.after else rows
+        rows = rows.filter(blob__size_bytes__lt=min(wanted.below_bytes, ENDLESS_BYTES))
+    return rows.filter(path__gt=after) if after else rows
 
 
 def _tar(rows: "QuerySet[File]") -> Iterator[bytes]:

@@ -40,6 +40,10 @@ class DatasetForm(forms.ModelForm):  # type: ignore[type-arg]
         }
         widgets = {"description": forms.Textarea(attrs={"rows": 5})}
 
+    def leave_licence_to_leads(self) -> None:
+        self.fields["licence"].disabled = True
+        self.fields["licence"].help_text = _("A lead of the owner decides about this.")
+
     @classmethod
     def showing(cls, dataset: Dataset) -> dict[str, Any]:
         """Give the values of a dataset as this form shows them."""

@@ -13,6 +13,7 @@ from fabriek.agreements import policy
 from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
 from fabriek.kernel.paging import addresses
+from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Person
 from fabriek.store.models import Repository, new_key
 
@@ -50,9 +51,12 @@ class Dataset(models.Model):
     code = models.SlugField(unique=True, default=provisional, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="datasets")
     repository = models.OneToOneField(Repository, models.PROTECT, related_name="dataset")
-    title = models.CharField(_("title"), max_length=200)
+    title = models.CharField(_("title"), max_length=200, validators=[PLAIN])
     description = models.TextField(
-        _("description"), max_length=5000, blank=True, validators=[MaxLengthValidator(5000)]
+        _("description"),
+        max_length=5000,
+        blank=True,
+        validators=[PLAIN, MaxLengthValidator(5000)],
     )
     licence = models.CharField(_("licence"), max_length=20, choices=Licence)
     has_personal_data = models.BooleanField(_("contains personal data"))

@@ -2,16 +2,18 @@
 
 from functools import cache
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case as CaseOf
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value, When
 
-from fabriek.cases.models import Case
+from fabriek.cases.models import Case, cases_of
 from fabriek.cases.states import CaseState
 from fabriek.datasets.models import Dataset
+from fabriek.kernel import text
 from fabriek.people.models import Person
 from fabriek.store.models import MAIN, Revision
 
 # What a page shows of each in a list, beside its newest revision.
-SHOWN = ("code", "title", "created_at", "case__title")
+SHOWN = ("code", "title", "created_at", "case__organisation__name")
 
 
 def shown(person: Person) -> QuerySet[Dataset]:
@@ -43,22 +45,25 @@ def _of_newest(column: str) -> Subquery:
 def search(person: Person, words: str = "") -> QuerySet[Dataset]:
     """Find by code, title, text or case, newest first: one's own, and what others let one use.
 
-    All that is only listed stands in the catalogue.
+    All that is only listed stands in the catalogue. What a case of others is called is not told
+    (`case_title` is empty), nor looked through.
     """
     rows = (
         _told(Dataset.objects.shared_with(person))
         .select_related(None)
-        .select_related("case")
+        .select_related("case__organisation")
         .only(*SHOWN)
     )
+    own = Q(case__in=cases_of(person))
+    rows = rows.annotate(case_title=CaseOf(When(own, then="case__title"), default=Value("")))
     rows = rows.order_by("-created_at", "-pk")
-    for word in words.split()[:5]:
+    for word in text.sought(words).split()[:5]:
         rows = rows.filter(
             Q(code__iexact=word)
             | Q(title__icontains=word)
             | Q(description__icontains=word)
             | Q(case__code__iexact=word)
-            | Q(case__title__icontains=word)
+            | (Q(case__title__icontains=word) & own)
         )
     return rows
 

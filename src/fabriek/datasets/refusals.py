@@ -137,6 +137,13 @@ def unfinished_part() -> Invalid:
     )
 
 
+def part_named_twice() -> Invalid:
+    return Invalid(
+        _("One of the parts to join is named twice. Name each part once, in their order."),
+        code="part_twice",
+    )
+
+
 def other_bytes(path: str) -> Invalid:
     return Invalid(
         _(

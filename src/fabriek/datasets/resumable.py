@@ -79,7 +79,7 @@ def begin(dataset: Dataset, announced: Announced, *, by: Person) -> Upload:
 def found(dataset: Dataset, key: str, *, by: Person) -> Upload:
     """Find an upload of this person; somebody else's answers like one that never was."""
     uploads = Upload.objects.filter(dataset=dataset, by=by, expires_at__gt=timezone.now())
-    upload = uploads.filter(key=key).first()
+    upload = uploads.filter(key=key.replace("\x00", "")).first()
     if upload is None:
         raise refusals.upload_gone()
     upload.dataset = dataset
@@ -117,20 +117,14 @@ def settle(upload: Upload, *, by: Person) -> Upload:
     """
     if upload.left_bytes or upload.sha256 or upload.is_part:
         return upload
-    with receiving.alone(upload.key):
-        blob = actions.take_in(
-            upload.dataset,
-            receiving.path_of(upload.key),
-            by=by,
-            known=receiving.known(upload.key, upload.length_bytes),
-        )
-        if upload.announced_sha256 not in {"", blob.sha256}:
-            _forget(upload)
-            raise refusals.other_bytes(upload.path)
-        upload.sha256 = blob.sha256
-        upload.expires_at = timezone.now() + KEPT_WHOLE
-        upload.save(update_fields=["sha256", "expires_at"])
-        receiving.remove(upload.key)
+    try:
+        with receiving.alone(upload.key):
+            if not _is_settled_by_now(upload):
+                _take_in(upload, by=by)
+    except refusals.Gone:
+        # Of two at once the other took it in, and the file with it.
+        if not _is_settled_by_now(upload):
+            raise
     return upload
 
 
@@ -139,8 +133,11 @@ def join(
 ) -> Upload:
     """Make one file of parts that were sent side by side; they are gone after.
 
-    Raises: Invalid, when one is not whole; for the rest as `begin` and `settle`.
+    Raises: Invalid, when one is not whole or named twice: a small part would become a file of
+    any size. For the rest as `begin` and `settle`.
     """
+    if len(set(keys)) < len(keys):
+        raise refusals.part_named_twice()
     parts = [found(dataset, key, by=by) for key in keys]
     if not parts or not all(part.is_part and not part.left_bytes for part in parts):
         raise refusals.unfinished_part()
@@ -151,7 +148,7 @@ def join(
     whole.offset_bytes, whole.concat = length_bytes, concat
     whole.save(update_fields=["offset_bytes", "concat"])
     settled = settle(whole, by=by)
-    for part in {part.key: part for part in parts}.values():
+    for part in parts:
         _forget(part)
     return settled
 
@@ -177,6 +174,31 @@ def sweep(now: datetime) -> int:
 def _require_push(dataset: Dataset, by: Person) -> None:
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
+
+
+def _is_settled_by_now(upload: Upload) -> bool:
+    """Look again, as another may have put it in the store since. Raises: Gone."""
+    rows = Upload.objects.filter(pk=upload.pk).values_list("sha256", "expires_at")
+    if (now := rows.first()) is None:
+        raise refusals.upload_gone()
+    upload.sha256, upload.expires_at = now
+    return bool(upload.sha256)
+
+
+def _take_in(upload: Upload, *, by: Person) -> None:
+    blob = actions.take_in(
+        upload.dataset,
+        receiving.path_of(upload.key),
+        by=by,
+        known=receiving.known(upload.key, upload.length_bytes),
+    )
+    if upload.announced_sha256 not in {"", blob.sha256}:
+        _forget(upload)
+        raise refusals.other_bytes(upload.path)
+    upload.sha256 = blob.sha256
+    upload.expires_at = timezone.now() + KEPT_WHOLE
+    upload.save(update_fields=["sha256", "expires_at"])
+    receiving.remove(upload.key)
 
 
 def _require_fits(upload: Upload, part: Part) -> None:

@@ -3,16 +3,15 @@
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from fabriek.datasets import actions, changes, queries, rules
-from fabriek.datasets.models import Dataset
+from fabriek.datasets import actions, changes, finding, rules
+from fabriek.kernel import numbers
 from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.kernel.paging import PAGE_SIZE, Paged
 from fabriek.people.http import SignedIn
-from fabriek.store.models import Revision
 
 COMPARED_WITH = 50
 MOST_DIGITS = 9
@@ -20,14 +19,14 @@ MOST_DIGITS = 9
 
 @login_required
 def what_changed(request: SignedIn, code: str, number: int) -> HttpResponse:
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     reading = rules.reads(request.user, dataset)
     # Before a revision is looked for: who may not read is not told which there are.
     if not reading.allowed:
         raise NotAllowed(reading.sentence, code=reading.code)
-    revision = _revision(dataset, number)
+    revision = finding.revision(dataset, number)
     asked = request.GET.get("since", "")
-    since = _revision(dataset, _number(asked)) if asked else revision.parent
+    since = finding.revision(dataset, numbers.read(asked) or 0) if asked else revision.parent
     difference = changes.between(since, revision)
     others = dataset.repository.revisions.exclude(pk=revision.pk)
     context = {
@@ -46,14 +45,13 @@ def what_changed(request: SignedIn, code: str, number: int) -> HttpResponse:
 @require_POST
 def remove(request: SignedIn, code: str) -> HttpResponse:
     """Ask first, then save a revision without the files that were ticked."""
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     rules.require_part(request.user, dataset.case)
     rules.require_open(dataset.case)
-    paths = request.POST.getlist("path")
+    paths = [path.replace("\x00", "") for path in request.POST.getlist("path")]
     if not paths:
         raise Invalid(_("Tick the files that should go, then press the button."), code="none")
-    number = _number(request.POST.get("parent", "")) or dataset.revision or 0  # type: ignore[attr-defined]
-    newest = _revision(dataset, number)
+    newest = finding.revision(dataset, numbers.read(request.POST.get("parent", "")))
     if request.POST.get("sure") == "yes":
         message = request.POST.get("message", "")
         saved = actions.remove(dataset, paths, by=request.user, message=message, parent=newest)
@@ -66,20 +64,8 @@ def remove(request: SignedIn, code: str) -> HttpResponse:
 
 
 def _page(found: "list[changes.Change]", asked: str) -> Paged[changes.Change]:
-    page = min(max(1, _number(asked)), max(1, -(-len(found) // PAGE_SIZE)))
+    page = min(
+        max(1, numbers.read(asked[:MOST_DIGITS]) or 1), max(1, -(-len(found) // PAGE_SIZE))
+    )
     shown = found[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
     return Paged(items=shown, count=len(found), page=page, size=PAGE_SIZE)
-
-
-def _number(typed: str) -> int:
-    typed = typed[:MOST_DIGITS]
-    return int(typed) if typed.isascii() and typed.isdecimal() else 0
-
-
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    return get_object_or_404(queries.shown(request.user), code=code)
-
-
-def _revision(dataset: Dataset, number: int) -> Revision:
-    revisions = dataset.repository.revisions.select_related("author", "parent")
-    return get_object_or_404(revisions, number=number)

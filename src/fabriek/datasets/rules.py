@@ -34,6 +34,21 @@ def require_part(person: Person, case: Case) -> None:
         )
 
 
+def may_license(person: Person, dataset: Dataset) -> bool:
+    """Who adds data says what may be done with it; to change that binds the owner."""
+    return person.leads(dataset.repository.organisation_id)
+
+
+def require_license(person: Person, dataset: Dataset) -> None:
+    if not may_license(person, dataset):
+        raise NotAllowed(
+            _(
+                "Only a lead of the organisation that owns this dataset changes its licence. "
+                "Leave it as it is, or ask one of its leads."
+            )
+        )
+
+
 def reads(person: Person, dataset: Dataset) -> policy.Decision:
     """Say whether this person gets to see what is in it, for a page.
 

@@ -22,6 +22,7 @@ FILE, OLD_FILE, FOLDER, LONG_NAME, PAX, PAX_FOR_ALL = b"0", b"\0", b"5", b"L", b
 NAMING = {LONG_NAME, PAX, PAX_FOR_ALL}
 NUMBER_BEGINS = 0o200  # the first byte of a size that is written in base 256
 MAX_SIZE_BYTES = 2**50
+MOST_DIGITS = 20
 
 
 class InTar(NamedTuple):
@@ -157,10 +158,11 @@ def _number(field: bytes) -> int:
     """Read a number, in octal signs or as bytes. Raises: Invalid."""
     if field[0] == NUMBER_BEGINS:
         return min(int.from_bytes(field[1:]), MAX_SIZE_BYTES)
-    try:
-        return int(field.split(b"\0", 1)[0].strip() or b"0", 8)
-    except ValueError as error:
-        raise _unreadable() from error
+    said = field.split(b"\0", 1)[0].strip() or b"0"
+    # Python also reads a minus and underscores, which would be a size below nothing.
+    if said.translate(None, b"01234567"):
+        raise _unreadable()
+    return int(said, 8)
 
 
 def _names(kind: bytes, said: bytes) -> dict[str, str]:
@@ -172,7 +174,7 @@ def _names(kind: bytes, said: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     while said:
         length = said.split(b" ", 1)[0]
-        if not length.isdigit() or not len(length) < int(length[:6]) <= len(said):
+        if not _is_short_number(length) or not len(length) < int(length) <= len(said):
             raise _unreadable()
         record, said = said[len(length) + 1 : int(length)], said[int(length) :]
         name, is_there, value = record.rstrip(b"\n").partition(b"=")
@@ -200,9 +202,14 @@ def _size(size_bytes: int, named: dict[str, str]) -> int:
     said = named.get("size")
     if said is None:
         return size_bytes
-    if not (said.isascii() and said.isdigit()) or int(said[:20]) > MAX_SIZE_BYTES:
+    if not _is_short_number(said.encode()) or int(said) > MAX_SIZE_BYTES:
         raise _unreadable()
     return int(said)
+
+
+def _is_short_number(said: bytes) -> bool:
+    """Whether it can be read at all: Python refuses thousands of digits, zeros too."""
+    return said.isdigit() and len(said) <= MOST_DIGITS
 
 
 def _text(name: bytes) -> str:

@@ -4,7 +4,6 @@ import base64
 import binascii
 from collections.abc import Callable
 from functools import wraps
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import http_date
@@ -124,9 +123,12 @@ def checksum(request: HttpRequest) -> Checksum | None:
 
 
 def keys_to_join(concat: str) -> list[str]:
-    """Read `final;/a/1 /a/2`: the last part of each address is the key."""
+    """Read `final;/a/1 /a/2`: the last part of each address is the key.
+
+    Not taken apart as an address, which can be wrong in many ways: a wrong key is not found.
+    """
     addresses = concat.partition(";")[2].split()
-    return [urlsplit(address).path.rstrip("/").rpartition("/")[2] for address in addresses]
+    return [address.rstrip("/").rpartition("/")[2] for address in addresses]
 
 
 def _decoded(value: str) -> bytes:

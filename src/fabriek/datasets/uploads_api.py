@@ -2,12 +2,11 @@
 
 from django.conf import settings
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from ninja import Path, Router
 from ninja.decorators import decorate_view
 
-from fabriek.datasets import queries, refusals, resumable, tus
+from fabriek.datasets import finding, refusals, resumable, tus
 from fabriek.datasets.models import Dataset, Upload
 from fabriek.datasets.resumable import Part
 from fabriek.kernel.body import Body
@@ -33,7 +32,7 @@ def begin(request: SignedIn, code: Path[str]) -> HttpResponse:
     Whole, it is in the store, and `Fabriek-SHA256` tells what a revision may name.
     """
     tus.require_version(request)
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     concat = request.headers.get("Upload-Concat", "")
     if concat.startswith("final"):
         return _created(dataset, _join(request, dataset, concat))
@@ -109,8 +108,4 @@ def _answer(status: int, headers: dict[str, str]) -> HttpResponse:
 
 
 def _upload(request: SignedIn, code: str, key: str) -> Upload:
-    return resumable.found(_dataset(request, code), key, by=request.user)
-
-
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    return get_object_or_404(queries.shown(request.user), code=code)
+    return resumable.found(finding.dataset(code, request.user), key, by=request.user)

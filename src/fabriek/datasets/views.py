@@ -5,12 +5,12 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
-from fabriek.datasets import actions, preview, queries, rules
+from fabriek.datasets import actions, finding, preview, queries, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
 from fabriek.datasets.models import Dataset
@@ -50,9 +50,11 @@ def new(request: SignedIn) -> HttpResponse:
 
 @login_required
 def edit(request: SignedIn, code: str) -> HttpResponse:
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     rules.require_part(request.user, dataset.case)
     form = DatasetForm(request.POST or None, initial=DatasetForm.showing(dataset))
+    if not rules.may_license(request.user, dataset):
+        form.leave_licence_to_leads()
     if request.method == "POST" and form.is_valid():
         actions.edit(dataset, by=request.user, **form.cleaned_data)
         messages.success(request, _("The description is saved."))
@@ -62,7 +64,7 @@ def edit(request: SignedIn, code: str) -> HttpResponse:
 
 @login_required
 def detail(request: SignedIn, code: str) -> HttpResponse:
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     reading = rules.reads(request.user, dataset)
     rows = dataset.repository.revisions.select_related("author")
     revisions = list(rows[: REVISIONS_SHOWN + 1]) if reading.allowed else []
@@ -86,11 +88,11 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
 
 @login_required
 def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     reading = rules.reads(request.user, dataset)
     if not reading.allowed:
         raise NotAllowed(reading.sentence, code=reading.code)
-    chosen = _revision(dataset, number)
+    chosen = finding.revision(dataset, number)
     files = _files(request, chosen)
     context = {
         "dataset": dataset,
@@ -105,11 +107,9 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
 
 @login_required
 def download(request: SignedIn, code: str, number: int, path: str) -> HttpResponseBase:
-    dataset = _dataset(request, code)
-    # Before the file is looked for: who may not read is not told which names there are.
-    rules.require_read(request.user, dataset, revision=number)
-    file = _file(_revision(dataset, number), path)
-    return attachment(actions.download(dataset, file, by=request.user))
+    dataset = finding.dataset(code, request.user)
+    chosen = finding.readable(dataset, number, by=request.user)
+    return attachment(actions.download(dataset, finding.file(chosen, path), by=request.user))
 
 
 @csrf_exempt
@@ -121,7 +121,7 @@ def push(request: SignedIn, code: str) -> HttpResponse:
     Django checks the token that is in the form as soon as it reads the form, so that check
     comes after, in `_push`.
     """
-    dataset = _dataset(request, code)
+    dataset = finding.dataset(code, request.user)
     rules.require_part(request.user, dataset.case)
     rules.require_open(dataset.case)
     handler = StoreUploadHandler(request)
@@ -150,20 +150,6 @@ def _push(request: SignedIn, dataset: Dataset, handler: StoreUploadHandler) -> H
     return redirect(dataset)
 
 
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    return get_object_or_404(queries.shown(request.user), code=code)
-
-
-def _revision(dataset: Dataset, number: int) -> Revision:
-    revisions = dataset.repository.revisions.select_related("author", "parent")
-    return get_object_or_404(revisions, number=number)
-
-
-def _file(chosen: Revision, path: str) -> File:
-    files = chosen.files.select_related("blob", "revision")
-    return get_object_or_404(files, path=path)
-
-
 def _files(request: SignedIn, chosen: Revision | None) -> Paged[File]:
     if chosen is None:
         return Paged(items=[], count=0, page=1, size=PAGE_SIZE)
@@ -179,5 +165,5 @@ def _preview(
     among = preview.showable(files.items)
     file = among[0] if among else None
     if chosen and asked and preview.can_show(asked):
-        file = _file(chosen, asked)
+        file = finding.file(chosen, asked)
     return preview.of(file, among=among) if file else None

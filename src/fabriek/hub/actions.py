@@ -17,10 +17,12 @@ from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.people.models import Person
 from fabriek.registry import pushed
+from fabriek.store import retention
 from fabriek.store.actions import MESSAGE_CHARACTERS, NAME
 from fabriek.store.models import MAIN, Ref, Repository
 
 REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,198}")
+CASES_SHOWN = 20
 NO_REF = re.compile(r"\.\.|//|/$|\.$|/\.|\.lock(/|$)|^refs/")
 
 journal.describe(
@@ -105,6 +107,13 @@ def rename(repository: Repository, wanted: str, *, by: Person) -> None:
             % {"case": repository.namespace},
             code="other_case",
         )
+    if not by.leads(repository.organisation_id):
+        raise NotAllowed(
+            _(
+                "Only a lead of the organisation whose data it is may give it another name. "
+                "Ask one."
+            )
+        )
     if not NAME.fullmatch(name):
         raise Invalid(_("This name will not do: use letters, digits, dots and hyphens."))
     Case.objects.select_for_update(of=("self",)).filter(repositories=repository.pk).first()
@@ -162,10 +171,11 @@ def require_settings(repository: Repository, asked: Mapping[str, object]) -> Non
 def create_branch(repository: Repository, name: str, *, start: str, by: Person) -> None:
     """Begin a branch where `start` leads. Raises: Invalid, Refused, RevisionNotFound."""
     doors.require_write(by, repository)
-    point = queries.point(repository, start)
+    point = queries.kept(queries.point(repository, start))
     _require_new(repository, name)
     if point.revision is None:
         raise refusals.nothing_to_name()
+    retention.hold([point.revision])
     Ref.objects.create(
         repository=repository, kind=Ref.Kind.BRANCH, name=name, revision=point.revision
     )
@@ -188,10 +198,11 @@ def delete_branch(repository: Repository, name: str, *, by: Person) -> None:
 def create_tag(repository: Repository, tag: Tag, *, by: Person) -> None:
     """Name a revision. Raises: Invalid, Refused, RevisionNotFound."""
     doors.require_write(by, repository)
-    point = queries.point(repository, tag.at)
+    point = queries.kept(queries.point(repository, tag.at))
     _require_new(repository, tag.name)
     if point.revision is None:
         raise refusals.nothing_to_name()
+    retention.hold([point.revision])
     Ref.objects.create(
         repository=repository,
         kind=Ref.Kind.TAG,
@@ -223,12 +234,14 @@ def message_of(summary: str, description: str) -> str:
 def _case_of(namespace: str, person: Person) -> Case:
     """Find the open case that is meant; without a name the only one."""
     open_cases = Case.objects.taken_part_in_by(person).filter(state=CaseState.OPEN)
-    ours = list(open_cases.select_related("organisation").order_by("pk")[:20])
+    open_cases = open_cases.select_related("organisation").order_by("pk")
+    if namespace and queries.is_sane(namespace):
+        meant = open_cases.filter(code__iexact=namespace).first()
+        if meant:
+            return meant
+    ours = list(open_cases[:CASES_SHOWN])
     if not namespace and len(ours) == 1:
         return ours[0]
-    for case in ours:
-        if case.code.lower() == namespace.lower():
-            return case
     names = ", ".join(case.code for case in ours)
     if not ours:
         raise NotAllowed(
@@ -248,10 +261,17 @@ def _require_new(repository: Repository, name: str) -> None:
         or NO_REF.search(name)
         or name == MAIN
         or queries.COMMIT_ID.fullmatch(name)
+        or name.count("/") >= queries.REF_WORDS_MAX
     ):
         if name == MAIN:
             raise _known(name)
-        raise Invalid(_("This name will not do for a branch or a tag."), code="ref_name")
+        raise Invalid(
+            _(
+                "This name will not do for a branch or a tag. Use letters, digits, dots, "
+                "hyphens and underscores, as in try/2026-11, with at most five times a /."
+            ),
+            code="ref_name",
+        )
     Repository.objects.select_for_update().get(pk=repository.pk)
     parts = name.split("/")
     above = ["/".join(parts[:count]) for count in range(1, len(parts) + 1)]

@@ -20,7 +20,9 @@ log = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
 # What we say in curly quotes stands in headers too, which take plain signs only.
 PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "…": "...", "–": "-"})
-JSON_BYTES_MAX = 8 * 2**20
+JSON_BYTES_MAX = 2**20
+# Each of these may become an object in memory, sixty times as large as the sign.
+PARTING, PARTS_MAX = (b"[", b"{", b","), 100_000
 SERVER_ERROR = 500
 # Bytes of others are never a page of ours, whatever a browser makes of them.
 POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
@@ -50,7 +52,9 @@ def view(*methods: str) -> Callable[[View], View]:
 
 def said(body: object, *, status: int = 200) -> HttpResponse:
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return HttpResponse(text, content_type="application/json", status=status)
+    # Half of a sign, which a program sent and we repeat, is no text.
+    plain = text.encode("utf-8", "replace")
+    return HttpResponse(plain, content_type="application/json", status=status)
 
 
 def refused(refusal: Refused) -> HttpResponse:
@@ -70,7 +74,8 @@ def refused(refusal: Refused) -> HttpResponse:
 
 def in_header(text: str) -> str:
     """Say it with the signs that a header can carry."""
-    plain = " ".join(text.translate(PLAIN).split())
+    words = " ".join(text.translate(PLAIN).split())
+    plain = "".join(sign if sign.isprintable() else "?" for sign in words)
     return plain.encode("latin-1", "replace").decode("latin-1")
 
 
@@ -96,7 +101,7 @@ def safe(response: HttpResponseBase) -> HttpResponseBase:
 def json_of(request: HttpRequest, *, limit_bytes: int = JSON_BYTES_MAX) -> dict[str, Any]:
     """Read a small JSON object. Raises: Unreadable."""
     text = bodies.stream(request).read(limit_bytes + 1)
-    if len(text) > limit_bytes:
+    if len(text) > limit_bytes or sum(map(text.count, PARTING)) > PARTS_MAX:
         raise unreadable()
     try:
         found = json.loads(text or b"{}")

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -13,10 +14,21 @@ from django.utils.translation import gettext_lazy
 from fabriek.hub import refusals
 from fabriek.store.paths import shortened
 
-# Ten MiB of a file become fourteen as base64; what is larger goes beside the commit.
-LINE_BYTES_MAX = 15 * 2**20
+# What `preupload` lets in here is 1 MiB at most, of which base64 makes 1.4.
+LINE_BYTES_MAX = 2 * 2**20
+# A longer line must be of the shape that clients send: some words, in one object in another.
+# Of a list of two million empty lists Python makes sixty times as much.
+SHAPELESS_BYTES_MAX = 2**16
+_TEXT = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_WORD = rb"(?:" + _TEXT + rb"|[-+.0-9eE]{1,40}|true|false|null)"
+_PAIR, _COMMA = _TEXT + rb"\s*+:\s*+%b", rb"\s*+,\s*+"
+_INNER = _PAIR % _WORD
+_INSIDE = rb"\{\s*+(?:%b(?:%b%b){0,15}+)?+\s*+\}" % (_INNER, _COMMA, _INNER)
+_OUTER = _PAIR % (rb"(?:%b|%b)" % (_WORD, _INSIDE))
+_ALL = rb"\s*+\{\s*+%b(?:%b%b){0,7}+\s*+\}\s*+" % (_OUTER, _COMMA, _OUTER)
+SHAPE = re.compile(_ALL, re.DOTALL)
 TOO_LONG = gettext_lazy(
-    "A file inside this commit is larger than 10 MiB. Send it as a large file (LFS or Xet): "
+    "A file inside this commit is larger than 1 MiB. Send it as a large file (LFS or Xet): "
     "clients do that by themselves when they are of this year."
 )
 
@@ -59,13 +71,21 @@ def read(lines: Iterable[bytes]) -> Iterator[Line]:
     """Understand line after line. Raises: Unreadable."""
     for number, line in enumerate(lines, start=1):
         try:
-            told = json.loads(line)
+            told = _loaded(line)
             yield _understood(told["key"], told["value"])
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise refusals.unreadable(
                 _("Line %(number)s of the commit could not be read. Nothing was saved.")
                 % {"number": number}
             ) from error
+
+
+def _loaded(line: bytes) -> dict[str, Any]:
+    """Raise: ValueError."""
+    if len(line) > SHAPELESS_BYTES_MAX and not SHAPE.fullmatch(line):
+        raise ValueError(len(line))
+    told: dict[str, Any] = json.loads(line)
+    return told
 
 
 def _understood(key: object, value: dict[str, Any]) -> Line:

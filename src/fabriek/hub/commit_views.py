@@ -5,6 +5,7 @@ import unicodedata
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from fabriek.hub import bodies, commit_lines, commits, doors, git_names, queries, refusals
 from fabriek.hub.answers import json_of, said, view
@@ -12,7 +13,7 @@ from fabriek.hub.repo_views import address
 from fabriek.registry import pushed
 from fabriek.store.models import Repository
 
-PREUPLOAD_BYTES_MAX = 8 * 2**20
+PREUPLOAD_BYTES_MAX = 4 * 2**20
 FILES_MAX = 2000  # clients ask 256 at a time
 
 
@@ -25,9 +26,9 @@ def preupload(request: HttpRequest, *, branch: str, **where: str) -> HttpRespons
     asked = [_file(each) for each in _list(json_of(request, limit_bytes=PREUPLOAD_BYTES_MAX))]
     if door.repository.kind == Repository.Kind.MODEL:
         for path, _size, _sample in asked:
-            pushed.require_data_only(path)  # before gigabytes are on their way
+            pushed.require_name(path)  # before gigabytes are on their way
     paths = [unicodedata.normalize("NFC", path) for path, _size, _sample in asked]
-    there = {e.path: e for e in queries.entries(point, filter(queries.is_sane, paths))}
+    there = {e.path: e for e in queries.entries(point, paths)}
     told = [
         _told(path, is_regular(size, sample), there.get(unicodedata.normalize("NFC", path)))
         for path, size, sample in asked
@@ -81,6 +82,10 @@ def _file(told: object) -> tuple[str, int, bytes]:
     )
     if not isinstance(path, str) or type(size) is not int or size < 0:
         raise refusals.unreadable()
+    if not queries.is_sane(path):
+        raise refusals.unreadable(
+            _("A name of a file holds a sign that is none. Give that file another name.")
+        )
     try:
         return path, size, base64.b64decode(sample or "", validate=True)
     except (TypeError, ValueError) as error:

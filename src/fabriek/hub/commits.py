@@ -70,6 +70,9 @@ def commit(
         delete=draft.gone - draft.files.keys(),
         branch=branch,
     )
+    if repository.kind == Repository.Kind.MODEL:
+        here = kept.claimed(repository, draft.files.values())
+        pushed.require_data_only({p: here[s] for p, s in draft.files.items() if s in here})
     if repository.kind == Repository.Kind.MODEL and branch == MAIN:
         pushed.require_still_whole(repository, _content(repository, change, newest))
     revision = _saved(repository, change, by=by)
@@ -93,7 +96,10 @@ def _saved(repository: Repository, change: store.Change, *, by: Person) -> Revis
         with transaction.atomic():
             # The case may have been closed while the bytes came in.
             doors.require_write(by, repository)
-            return store.save(repository, change, by=by)
+            revision = store.save(repository, change, by=by)
+            if repository.kind == Repository.Kind.MODEL:
+                pushed.pass_terms_on(repository, revision, change.files.values(), by=by)
+            return revision
     except Refused as error:
         if error.code == "stale_parent":
             raise refusals.Stale(error.sentence) from error
@@ -145,7 +151,7 @@ def _new_path(repository: Repository, path: str, draft: Draft) -> str:
     if clean in draft.files:
         raise paths.named_twice(path)
     if repository.kind == Repository.Kind.MODEL:
-        pushed.require_data_only(clean)
+        pushed.require_name(clean)
     return clean
 
 

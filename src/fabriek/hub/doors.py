@@ -8,18 +8,21 @@ import base64
 from dataclasses import dataclass
 
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import policy
+from fabriek.agreements import policy, reasons
 from fabriek.agreements.policy import Moment, Wish
 from fabriek.cases.models import Case
 from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
-from fabriek.hub import lean, refusals
-from fabriek.kernel.errors import Invalid, NotAllowed, WrongState
+from fabriek.hub import lean, queries, refusals
+from fabriek.kernel.errors import NotAllowed, WrongState
+from fabriek.lab import queries as lab
+from fabriek.lab.rules import is_lab
 from fabriek.people import tokens
 from fabriek.people.models import Person, Scope, Token
-from fabriek.runs import hub_keys
+from fabriek.runs import hub_keys, use
 from fabriek.runs.models import Run
 from fabriek.store import queries as store
 from fabriek.store.models import Repository, Revision
@@ -29,11 +32,22 @@ KINDS = {"models": Repository.Kind.MODEL, "datasets": Repository.Kind.DATASET}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Door:
-    """A repository, and the person who came for it; or the job of a run, for who asked it."""
+    """A repository, and the person who came for it; or the job of a run, for who asked it.
+
+    `token`: by which somebody may write.
+    """
 
     person: Person
     repository: Repository
     run: Run | None = None
+    token: Token | None = None
+
+    @property
+    def writer(self) -> Token:
+        """Give the token by which somebody was let in to write."""
+        if self.token is None:
+            raise refusals.wrong_token()
+        return self.token
 
 
 def token_of(request: HttpRequest) -> Token:
@@ -66,13 +80,29 @@ def _password(told: str) -> str:
 
 def person_of(request: HttpRequest, *, writes: bool = False) -> Person:
     """Tell who calls. Raises: NotSignedIn; NotAllowed, when a reading token would write."""
+    token = writer(request) if writes else token_of(request)
+    return token.person
+
+
+def writer(request: HttpRequest) -> Token:
+    """Find the token of somebody who may write. Raises: NotSignedIn, NotAllowed."""
     token = token_of(request)
-    if writes and token.scope == Scope.READ:
+    if token.scope == Scope.READ:
         raise NotAllowed(
             _("This token may only look. Make one that may do everything, and use that."),
             code="token_scope",
         )
-    return token.person
+    return token
+
+
+def still_good(token_id: int, person_id: int) -> Token | None:
+    """Find the token that a link or a key was made for, unless it ended since.
+
+    Whoever takes a token away means all that came of it.
+    """
+    rows = Token.objects.select_related("person").filter(pk=token_id, person=person_id)
+    token = rows.filter(person__is_active=True).exclude(scope=Scope.READ).first()
+    return token if token and token.is_valid(timezone.now()) else None
 
 
 def seen(request: HttpRequest, kind: str, namespace: str, name: str) -> Door:
@@ -105,10 +135,10 @@ def writable(request: HttpRequest, kind: str, namespace: str, name: str) -> Door
 
     Raises: NotSignedIn, RepoNotFound, NotAllowed, WrongState.
     """
-    person = person_of(request, writes=True)
-    door = Door(person=person, repository=visible(person, kind, namespace, name))
-    require_write(person, door.repository)
-    return door
+    token = writer(request)
+    found = visible(token.person, kind, namespace, name)
+    require_write(token.person, found)
+    return Door(person=token.person, repository=found, token=token)
 
 
 def visible(person: Person, kind: str, namespace: str, name: str) -> Repository:
@@ -116,14 +146,17 @@ def visible(person: Person, kind: str, namespace: str, name: str) -> Repository:
 
     Raises: RepoNotFound, for an unknown name and for one of others alike.
     """
-    found = lean.repository(person, KINDS[kind], namespace, name)
+    is_sane = queries.is_sane(namespace) and queries.is_sane(name)
+    found = lean.repository(person, KINDS[kind], namespace, name) if is_sane else None
     if found is None:
         raise refusals.repo_not_found()
     return found
 
 
 def _usable(run: Run, kind: str, namespace: str, name: str) -> Repository:
-    among = policy.usable_by(run.case).select_related("case")
+    if not (queries.is_sane(namespace) and queries.is_sane(name)):
+        raise refusals.repo_not_found()
+    among = policy.usable_by(run.case, asked_by=run.asked_by).select_related("case")
     found: Repository | None = lean.named(
         among, KINDS[kind], namespace.lower(), name.lower()
     ).first()
@@ -149,26 +182,19 @@ def require(door: Door, moment: Moment, *, revision: Revision | None = None) -> 
 
 
 def _require_for(run: Run, repository: Repository, revision: Revision | None) -> None:
-    """Let a job read what could have been laid out for it; nothing leaves by that."""
-    wish = Wish(
-        moment=Moment.READ,
-        repository=repository,
-        case=run.case,
-        run=run.code,
-        on_behalf_of=run.asked_by,
-        revision=revision.number if revision else None,
-    )
-    decision = policy.decide(wish)
-    if not decision.allowed:
-        raise refusals.Gated(decision.sentence, code=decision.code)
-    if revision is None:
+    """Let a job read what could have been laid out for it; nothing leaves by that.
+
+    Of a session, what everybody may have who was in it: they can read the key, and the files.
+    """
+    number = revision.number if revision else None
+    inside = lab.people_let_in(run) if is_lab(run) else []
+    still = [one for one in inside if takes_part(one, run.case)]
+    decision = use.fetch(run, repository, number, inside=still)
+    if decision.allowed:
         return
-    try:
-        hub_keys.require_use(run, revision)
-    except Invalid as error:
-        raise refusals.repo_not_found() from error
-    except NotAllowed as refusal:
-        raise refusals.Gated(refusal.sentence, code=refusal.code) from refusal
+    if decision.code == reasons.NOT_YOURS:
+        raise refusals.repo_not_found()
+    raise refusals.Gated(decision.sentence, code=decision.code)
 
 
 def require_write(person: Person, repository: Repository) -> None:

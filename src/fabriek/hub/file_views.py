@@ -8,10 +8,7 @@ from django.http.response import HttpResponseBase
 from fabriek.agreements.policy import Moment
 from fabriek.hub import doors, git_names, queries, reading, refusals, sending
 from fabriek.hub.answers import view
-from fabriek.store.models import File, Repository
-
-# What a model knows. Other small files, such as its card and vocabulary, tell of it only.
-WEIGHTS = {".safetensors", ".gguf", ".onnx", ".h5", ".msgpack", ".npz", ".tflite"}
+from fabriek.store.models import Repository
 
 
 @view("GET", "HEAD")
@@ -24,7 +21,8 @@ def resolve(
     if not found.path:
         raise refusals.entry_not_found("", point.commit_id)
     file = queries.file(point, found.path)
-    if _is_weight(found.door.repository, file):
+    if found.door.repository.kind == Repository.Kind.MODEL:
+        # Whatever its name or size, it may be what the model learned.
         doors.require(found.door, Moment.RELEASE, revision=point.revision)
     etag = f'"{git_names.named(file.blob) or file.blob.sha256}"'
     if etag in _etags(request):
@@ -35,14 +33,6 @@ def resolve(
     response.headers["X-Repo-Commit"] = point.commit_id
     response.headers["X-Linked-Size"] = str(file.blob.size_bytes)
     return response
-
-
-def _is_weight(repository: Repository, file: File) -> bool:
-    """Tell what a model learned from what is told of it: also under another name."""
-    if repository.kind != Repository.Kind.MODEL:
-        return False
-    is_large = file.blob.size_bytes > git_names.REGULAR_BYTES_MAX
-    return is_large or PurePosixPath(file.path).suffix.lower() in WEIGHTS
 
 
 def _etags(request: HttpRequest) -> set[str]:

@@ -1,5 +1,6 @@
 """Large files beside the commit, as git LFS sends them: in one piece or in parts."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -29,13 +30,15 @@ def batch(request: HttpRequest, *, kind: str | None = None, **where: str) -> Htt
         raise refusals.no_lfs_download()
     objects = [_object(each) for each in _list(asked)]
     wanted = set(queries.missing(door.repository, [oid for oid, _size in objects]))
-    in_parts = "multipart" in (asked.get("transfers") or [])
+    transfers = asked.get("transfers")
+    in_parts = isinstance(transfers, list) and "multipart" in transfers
+    part_bytes = parts.size_for([size for _oid, size in objects if _in_parts(size)])
     told = []
     for oid, size in objects:
-        upload = Upload(
-            repository=door.repository, person=door.person, oid=oid, size_bytes=size
-        )
-        told.append(_told(request, upload, wanted=oid in wanted, in_parts=in_parts))
+        upload = Upload(repository=door.repository, token=door.writer, oid=oid, size_bytes=size)
+        if in_parts and _in_parts(size):
+            upload = replace(upload, key=links.new_key(), part_bytes=part_bytes)
+        told.append(_told(request, upload, wanted=oid in wanted))
     some_in_parts = any("header" in _upload_of(each) for each in told)
     transfer = "multipart" if some_in_parts else "basic"
     return _lfs({"transfer": transfer, "objects": told, "hash_algo": "sha256"})
@@ -56,8 +59,8 @@ def put_part(request: HttpRequest, signed: str, number: int) -> HttpResponse:
     upload = links.read(signed)
     if not upload.key:
         raise links.link_over()
-    first = (number - 1) * parts.PART_BYTES
-    _require_length(request, min(parts.PART_BYTES, upload.size_bytes - first))
+    first = (number - 1) * upload.part_bytes
+    _require_length(request, min(upload.part_bytes, upload.size_bytes - first))
     response = said({})
     response["ETag"] = f'"{parts.write(upload, number, bodies.stream(request))}"'
     return response
@@ -84,38 +87,34 @@ def verify(request: HttpRequest, signed: str) -> HttpResponse:
         raise links.link_over()
     asked = json_of(request)
     here = queries.claimed(upload.repository, [upload.oid]).get(upload.oid)
-    if here is None or asked.get("size") not in {None, here.size_bytes}:
+    size = asked.get("size")
+    if here is None or (size is not None and size != here.size_bytes):
         raise Invalid(_("This file did not arrive whole. Send it again."), code="not_here")
     return said({})
 
 
-def _told(
-    request: HttpRequest, upload: Upload, *, wanted: bool, in_parts: bool
-) -> dict[str, Any]:
+def _in_parts(size_bytes: int) -> bool:
+    return parts.WORTH_PARTS_BYTES <= size_bytes <= settings.UPLOAD_LIMIT_BYTES
+
+
+def _told(request: HttpRequest, upload: Upload, *, wanted: bool) -> dict[str, Any]:
     told: dict[str, Any] = {"oid": upload.oid, "size": upload.size_bytes}
     if not wanted:
         return told  # without a link clients know that it is here
     if upload.size_bytes > settings.UPLOAD_LIMIT_BYTES:
         sentence = str(too_large(settings.UPLOAD_LIMIT_BYTES))
         return told | {"error": {"code": 413, "message": sentence}}
-    if in_parts and upload.size_bytes >= parts.WORTH_PARTS_BYTES:
-        upload = Upload(
-            repository=upload.repository,
-            person=upload.person,
-            oid=upload.oid,
-            size_bytes=upload.size_bytes,
-            key=links.new_key(),
-        )
-        return told | {"actions": _in_parts(request, upload)}
+    if upload.key:
+        return told | {"actions": _by_parts(request, upload)}
     signed = links.signed(upload)
     put_at = {"href": _url(request, put, signed), "expires_in": links.BASIC_S}
     return told | {"actions": {"upload": put_at, "verify": _verify(request, signed)}}
 
 
-def _in_parts(request: HttpRequest, upload: Upload) -> dict[str, Any]:
+def _by_parts(request: HttpRequest, upload: Upload) -> dict[str, Any]:
     signed = links.signed(upload)
-    header = {"chunk_size": str(parts.PART_BYTES)}
-    for number in range(1, parts.count(upload.size_bytes) + 1):
+    header = {"chunk_size": str(upload.part_bytes)}
+    for number in range(1, parts.count(upload.size_bytes, upload.part_bytes) + 1):
         header[f"{number:05d}"] = _url(request, put_part, signed, number)
     at_the_end = {
         "href": _url(request, complete, signed),

@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,23 @@ from fabriek.store.models import Blob
 # Beside the organisations' own folders; the store's sweep takes what was left here for a day.
 FOLDER = "uploads/incoming"
 PART_BYTES = 256 * 2**20
+# An answer names a link for each part of each file: with more of them, parts are larger.
+LINKS_MAX = 2000
 # Below this a broken upload is sooner begun again than put together from parts.
 WORTH_PARTS_BYTES = 5 * 2**30
 PIECE_BYTES = 2**20
 
 
-def count(size_bytes: int) -> int:
-    return -(-size_bytes // PART_BYTES)
+def size_for(sizes_bytes: Collection[int]) -> int:
+    """Give how large the parts of files of these sizes are, asked for together."""
+    part_bytes = PART_BYTES
+    while sum(count(size, part_bytes) for size in sizes_bytes) > LINKS_MAX:
+        part_bytes *= 2
+    return part_bytes
+
+
+def count(size_bytes: int, part_bytes: int) -> int:
+    return -(-size_bytes // part_bytes)
 
 
 def write(upload: Upload, number: int, body: Any) -> str:  # noqa: ANN401  what has `read`
@@ -34,8 +44,8 @@ def write(upload: Upload, number: int, body: Any) -> str:  # noqa: ANN401  what 
 
     Raises: Unreadable, StorageFull; Refused, when the file is put together already.
     """
-    first = (number - 1) * PART_BYTES
-    left = min(PART_BYTES, upload.size_bytes - first)
+    first = (number - 1) * upload.part_bytes
+    left = min(upload.part_bytes, upload.size_bytes - first)
     if number < 1 or left <= 0:
         raise refusals.unreadable()
     with _shared(upload) as descriptor, refused_when_full():

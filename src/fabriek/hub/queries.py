@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Value
+from django.db.models import Exists, F, Max, Q, QuerySet, Value
 from django.db.models.functions import Collate, StrIndex, Substr
 
 from fabriek.hub import git_names, lean, refusals
 from fabriek.store import queries as store
 from fabriek.store.models import MAIN, Blob, File, Ref, Repository, Revision
+from fabriek.store.refusals import dropped
 
 COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 # A branch may be `feature/dutch/short`: so many words of an address may be its name.
 REF_WORDS_MAX = 6
+FOLDERS_AT_ONCE = 100
 VALUES = ("path", "blob_id", "blob__sha256", "blob__size_bytes", "blob__git_name__sha1")
 
 
@@ -78,6 +80,30 @@ def point_and_path(repository: Repository, rest: str) -> tuple[Point, str]:
     return _by_ref(repository, rest)
 
 
+def kept(point: Point) -> Point:
+    """Give the point back. Raises: RevisionNotFound, when its owner removed its files."""
+    if point.revision and point.revision.dropped_at:
+        # In the words of clients it is gone: else they make an empty folder of it.
+        sentence = dropped(point.revision).sentence
+        raise refusals.RevisionNotFound(sentence, code="dropped")
+    return point
+
+
+def branches(repository: Repository, refs: Iterable[Ref]) -> dict[str, str]:
+    """Give the newest commit of each branch, `main` first; as many queries for any number."""
+    began = {ref.name: ref.revision for ref in refs if ref.kind == Ref.Kind.BRANCH}
+    saved = repository.revisions.filter(branch__in=[MAIN, *began])
+    last = saved.order_by().values("branch").annotate(last=Max("number"))
+    numbers = dict(last.values_list("branch", "last"))
+    rows = repository.revisions.filter(number__in=numbers.values())
+    newest = dict(rows.values_list("branch", "commit_id"))
+    told = {MAIN: newest.get(MAIN) or beginning(repository)}
+    return told | {
+        name: newest.get(name) or _point(repository, start).commit_id
+        for name, start in began.items()
+    }
+
+
 def branch_exists(repository: Repository, name: str) -> bool:
     refs = repository.refs.filter(kind=Ref.Kind.BRANCH, name=name)
     return name == MAIN or (is_sane(name) and refs.exists())
@@ -132,7 +158,9 @@ def entries(point: Point, paths: Iterable[str] | None = None) -> list[Entry]:
         return []
     rows = File.objects.filter(revision=point.revision)
     if paths is None:
-        return _entries(rows.order_by("path"))
+        found = _entries(rows.order_by("path"))
+        store.require_all(point.revision, found)  # dropped while we looked
+        return found
     some = store.batches(sorted(set(paths)))
     return [entry for batch in some for entry in _entries(rows.filter(path__in=batch))]
 
@@ -149,7 +177,14 @@ def folders_among(point: Point, paths: Iterable[str]) -> list[str]:
     if point.revision is None:
         return []
     rows = _by_key(File.objects.filter(revision=point.revision))
-    return [path for path in paths if rows.filter(_below(f"{path}/")).exists()]
+    asked = list(paths)
+    found: list[str] = []
+    for start in range(0, len(asked), FOLDERS_AT_ONCE):
+        some = asked[start : start + FOLDERS_AT_ONCE]
+        each = [Exists(rows.filter(_below(f"{path}/"))) for path in some]
+        its = Revision.objects.filter(pk=point.revision.pk).values_list(*each).first() or ()
+        found += (path for path, is_there in zip(some, its, strict=True) if is_there)
+    return found
 
 
 def page_of_files(point: Point, folder: str, *, after: str, most: int) -> list[Entry]:

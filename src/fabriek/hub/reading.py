@@ -32,4 +32,4 @@ def at(request: HttpRequest, rest: str, *, kind: str, namespace: str, name: str)
         doors.require(door, Moment.READ)
         raise
     doors.require(door, Moment.READ, revision=point.revision)
-    return Reading(door=door, point=point, path=path)
+    return Reading(door=door, point=queries.kept(point), path=path)

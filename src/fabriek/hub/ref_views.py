@@ -14,10 +14,7 @@ PAGE = 100
 def refs(request: HttpRequest, **where: str) -> HttpResponse:
     door = doors.readable(request, **where)
     found = list(door.repository.refs.select_related("revision").order_by("name"))
-    branches = [ref.name for ref in found if ref.kind == Ref.Kind.BRANCH]
-    newest = {
-        name: queries.point(door.repository, name).commit_id for name in [MAIN, *branches]
-    }
+    newest = queries.branches(door.repository, found)
     told = {
         "branches": [_ref(name, f"refs/heads/{name}", id_) for name, id_ in newest.items()],
         "tags": [

@@ -160,9 +160,9 @@ def address(request: HttpRequest, repository: Repository) -> str:
 
 def _kind(asked: dict[str, Any]) -> str:
     kind = asked.get("type") or "model"
-    if kind not in KIND_WORDS:
+    if not isinstance(kind, str) or kind not in KIND_WORDS:
         raise refusals.no_such_kind()
-    return str(kind)
+    return kind
 
 
 def _word(asked: dict[str, Any], *names: str) -> str:

@@ -19,12 +19,10 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from fabriek.hub import answers, doors, refusals, xet_keep, xet_places, xet_tokens
+from fabriek.hub import answers, bodies, doors, refusals, xet_keep, xet_places, xet_tokens
 from fabriek.hub.doors import Door
 from fabriek.hub.xet_shards import SHARD_BYTES_MAX
-from fabriek.kernel.body import Body
 from fabriek.kernel.errors import Refused, TooLarge
-from fabriek.people.models import Person
 from fabriek.store.incoming import refused_when_full
 from fabriek.store.models import Repository
 
@@ -56,7 +54,7 @@ def write_token(
 ) -> HttpResponse:
     """Give a key, and the address at which to use it."""
     door = doors.writable(request, kind, namespace, name)
-    key = xet_tokens.new_key(door.person, door.repository)
+    key = xet_tokens.new_key(door.writer, door.repository)
     era = xet_keep.era_of(door.repository)
     address = request.build_absolute_uri(f"/hub/xet/{door.repository.pk}/{era}")
     expires_at = xet_tokens.expires_at()
@@ -83,7 +81,9 @@ def telemetry(_request: HttpRequest) -> HttpResponse:
 def xorb(request: HttpRequest, repository_id: int, era: int, xorb: str) -> HttpResponse:  # noqa: ARG001
     door = _door(request, repository_id)
     with _one_of_few():
-        is_new = xet_keep.take_xorb(door.repository, xorb, _body(request), by=door.person)
+        is_new = xet_keep.take_xorb(
+            door.repository, xorb, bodies.stream(request), by=door.person
+        )
     return answers.said({"was_inserted": is_new})
 
 
@@ -115,13 +115,15 @@ def _door(request: HttpRequest, repository_id: int) -> Door:
     given = xet_tokens.read(key.strip())
     if given.repository_id != repository_id:
         raise refusals.repo_not_found()
-    person = Person.objects.filter(pk=given.person_id, is_active=True).first()
+    token = doors.still_good(given.token_id, given.person_id)
     rows = Repository.objects.select_related("case", "organisation")
     repository = rows.filter(pk=repository_id).first()
-    if person is None or repository is None:
+    if token is None:
+        raise refusals.wrong_token()
+    if repository is None:
         raise refusals.repo_not_found()
-    doors.require_write(person, repository)
-    return Door(person=person, repository=repository)
+    doors.require_write(token.person, repository)
+    return Door(person=token.person, repository=repository, token=token)
 
 
 @contextmanager
@@ -134,13 +136,9 @@ def _one_of_few() -> Iterator[None]:
         room_for_xorbs.release()
 
 
-def _body(request: HttpRequest) -> "Body | HttpRequest":
-    return Body(request) if request.META.get("CONTENT_LENGTH") else request
-
-
 def _on_disk(request: HttpRequest) -> BinaryIO:
     """Put the list in a file without a name: it is read more than once."""
-    folder, body, left = xet_places.incoming_folder(), _body(request), SHARD_BYTES_MAX
+    folder, body, left = xet_places.incoming_folder(), bodies.stream(request), SHARD_BYTES_MAX
     with refused_when_full():
         folder.mkdir(parents=True, exist_ok=True)
         file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115

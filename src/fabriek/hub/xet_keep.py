@@ -7,7 +7,7 @@ from itertools import islice
 from typing import BinaryIO
 
 from django.conf import settings
-from django.db.models import F, Sum
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -78,8 +78,7 @@ def is_whole(xorb: Xorb) -> bool:
     """Tell whether all its chunks can be read: in its own file, or in files of the store."""
     if xorb.is_here:
         return xet_places.path_of(xorb).is_file()
-    pieces = xorb.pieces.aggregate(chunks=Sum(F("end") - F("first")))
-    return bool(pieces["chunks"] == xorb.chunks)
+    return not xet_places.is_wanting(xorb.chunks, xorb.pieces.values_list("first", "end"))
 
 
 # --- making files ------------------------------------------------------------------------
@@ -159,7 +158,8 @@ class Making:
                 known.add(piece)
                 new.append(piece)
             offset += segment.size_bytes
-        Piece.objects.bulk_create(new, batch_size=1000)
+        # Another list may have noted the same chunks of another file meanwhile.
+        Piece.objects.bulk_create(new, batch_size=1000, ignore_conflicts=True)
 
     def _let_go(self) -> None:
         for known in self.shelf.known.values():

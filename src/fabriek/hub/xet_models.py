@@ -62,6 +62,7 @@ class Piece(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(name="piece_has_chunks", condition=Q(end__gt=F("first"))),
+            models.UniqueConstraint(fields=["xorb", "first", "end"], name="piece_once"),
         ]
 
     def __str__(self) -> str:

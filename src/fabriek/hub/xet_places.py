@@ -166,6 +166,16 @@ class Shelf:
         raise Missing(segment.xorb)
 
 
+def is_wanting(chunks: int, pieces: Iterable[tuple[int, int]]) -> bool:
+    """Tell whether pieces (first, end) leave out a chunk; they may overlap."""
+    at = 0
+    for first, end in sorted(pieces):
+        if first > at:
+            return True
+        at = max(at, end)
+    return at < chunks
+
+
 def home() -> Path:
     return Path(settings.STORE_HOME) / FOLDER
 

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
-from django.db.models import F, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import QuerySet
 
 from fabriek.hub import xet_keep, xet_places
 from fabriek.hub.xet_models import Xorb
+from fabriek.store.queries import batches
 from fabriek.store.sweeping import KEPT
 
 
@@ -20,11 +22,18 @@ def sweep(now: datetime) -> int:
     before = now - KEPT
     freed = sum(_swept(path, before=before) for path in _own_files())
     unused = Xorb.objects.filter(is_here=False, used_at__lt=before)
-    covered = Coalesce(Sum(F("pieces__end") - F("pieces__first")), 0)
-    xet_keep.forget(
-        unused.annotate(covered=covered).filter(covered__lt=F("chunks")).defer("lengths")
-    )
+    for some in batches(list(_wanting(unused))):
+        xet_keep.forget(unused.filter(pk__in=some).defer("lengths"))
     return freed
+
+
+def _wanting(xorbs: "QuerySet[Xorb]") -> Iterator[str]:
+    """Give the keys of those of which a chunk is in no file any more."""
+    rows = xorbs.order_by("pk").values_list("pk", "chunks", "pieces__first", "pieces__end")
+    for (key, chunks), its in groupby(rows.iterator(), key=itemgetter(0, 1)):
+        pieces = [(first, end) for *_xorb, first, end in its if end is not None]
+        if xet_places.is_wanting(chunks, pieces):
+            yield str(key)
 
 
 def _own_files() -> Iterator[Path]:

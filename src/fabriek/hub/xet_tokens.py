@@ -1,4 +1,4 @@
-"""Keys for one upload by the Xet protocol: for one person and one repository, for a while."""
+"""Keys for one upload by the Xet protocol: for one token and one repository, for a while."""
 
 import time
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from django.core import signing
 from django.utils.translation import gettext as _
 
 from fabriek.hub.refusals import NotSignedIn
-from fabriek.people.models import Person
+from fabriek.people.models import Token
 from fabriek.store.models import Repository
 
 SALT = "fabriek.hub.xet"
@@ -17,24 +17,25 @@ GOOD_FOR_S = 15 * 60
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pass:
+    token_id: int
     person_id: int
     repository_id: int
 
 
-def new_key(person: Person, repository: Repository) -> str:
-    return signing.dumps([person.pk, repository.pk], salt=SALT)
+def new_key(token: Token, repository: Repository) -> str:
+    return signing.dumps([token.pk, token.person_id, repository.pk], salt=SALT)
 
 
 def read(key: str) -> Pass:
     """Raise: NotSignedIn."""
     try:
-        person_id, repository_id = signing.loads(key, salt=SALT, max_age=GOOD_FOR_S)
+        token_id, person_id, repository_id = signing.loads(key, salt=SALT, max_age=GOOD_FOR_S)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise NotSignedIn(
             _("This upload took a pause that was too long. Start it again."),
             code="xet_token",
         ) from error
-    return Pass(person_id=person_id, repository_id=repository_id)
+    return Pass(token_id=token_id, person_id=person_id, repository_id=repository_id)
 
 
 def expires_at() -> int:

@@ -6,12 +6,25 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+# What a column of whole numbers holds in every database; no revision comes near it.
+LARGEST = 2**31 - 1
+MOST_DIGITS = len(str(LARGEST))
 # What people and spreadsheets put between thousands: also the spaces that do not break a line.
 _SIGNS = ".,\u0020\u00a0\u2007\u2009\u202f"
 _SIGN = re.compile(f"[{_SIGNS}]")
 # One sign throughout: 1.000,000 is a thousand to some readers and a million to others. A minus
 # is read, so that the bounds of the field can say what is the least.
 _WHOLE = re.compile(rf"-?(?:[0-9]+|[1-9][0-9]{{0,2}}([{_SIGNS}])[0-9]{{3}}(?:\1[0-9]{{3}})*)")
+
+
+def read(typed: str) -> int | None:
+    """Read a number that stands in an address or a form; nothing where it is none of ours.
+
+    Python refuses to read thousands of digits, and some databases to look for such a number.
+    """
+    if not (typed.isascii() and typed.isdecimal()) or len(typed) > MOST_DIGITS:
+        return None
+    return number if (number := int(typed)) <= LARGEST else None
 
 
 class NumberInput(forms.TextInput):

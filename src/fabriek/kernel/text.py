@@ -29,6 +29,11 @@ def prose(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
+def sought(words: str, *, most: int = 200) -> str:
+    """Make something to look for of what was typed: some databases refuse a NUL outright."""
+    return words.replace("\x00", "").strip()[:most]
+
+
 def check(thing: models.Model, names: Iterable[str]) -> None:
     """Hold the named columns of `thing` against their own rules; nothing is saved.
 

@@ -40,5 +40,11 @@ def admitted(admissions: Collection[str]) -> dict[str, Entry]:
     }
 
 
+def people_let_in(run: Run) -> list[Person]:
+    """Give everybody who was ever inside: a program that they left there still runs."""
+    inside = Entry.objects.filter(run=run, admitted_at__isnull=False)
+    return list(Person.objects.filter(pk__in=inside.values("person")).order_by("pk"))
+
+
 def stops_at(run: Run) -> datetime | None:
     return run.started_at + timedelta(seconds=run.timeout_s) if run.started_at else None

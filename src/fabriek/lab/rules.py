@@ -1,6 +1,6 @@
 """Who may go into a run of interactive work, and how long they may stay."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 
 from django.conf import settings
@@ -64,7 +64,8 @@ def require_data(person: Person, run: Run) -> None:
 def who_may_stay(entries: Iterable[Entry]) -> set[Entry]:
     """Ask again what was asked at the door; and whether the right to ask still holds.
 
-    A session, and a person in a case, are asked after once, however many passes there are.
+    A session, a person in a case and one in a lab with data are asked after once, however many
+    passes there are.
     """
     signed_in: dict[str, object] = {}
     takes_part_in: dict[tuple[int, int], bool] = {}
@@ -79,7 +80,18 @@ def who_may_stay(entries: Iterable[Entry]) -> set[Entry]:
             takes_part_in[both] = takes_part(entry.person, entry.run.case)
         if takes_part_in[both]:
             staying.add(entry)
-    return staying
+    return staying - _for_whom_data_is_closed(staying)
+
+
+def _for_whom_data_is_closed(entries: Collection[Entry]) -> set[Entry]:
+    """Name who may not be where the data is: more may have come in, or an agreement ended."""
+    with_data = use.with_data({entry.run for entry in entries})
+    denied: dict[tuple[int, int], bool] = {}
+    for entry in entries:
+        both = (entry.person_id, entry.run_id)
+        if entry.run in with_data and both not in denied:
+            denied[both] = use.may_leave(entry.run, entry.person) is not None
+    return {one for one in entries if denied.get((one.person_id, one.run_id))}
 
 
 def _has_right(entry: Entry, signed_in: dict[str, object]) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.kernel.prepared import Prepared
 from fabriek.kernel.text import PLAIN
 from fabriek.people.states import InvitationState
 
@@ -58,7 +59,7 @@ class Person(AbstractBaseUser):
     @cached_property
     def roles(self) -> dict[int, str]:
         """What this person is in which organisation, read once: {organisation id: role}."""
-        return dict(self.memberships.values_list("organisation_id", "role"))
+        return dict(_ROLES.rows(self.pk))
 
     @cached_property
     def duties(self) -> dict[str, str]:
@@ -183,6 +184,13 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person} ({self.get_role_display()}, {self.organisation})"
+
+
+def _roles(person: int) -> "models.QuerySet[Membership, Any]":
+    return Membership.objects.filter(person=person).values_list("organisation", "role")
+
+
+_ROLES = Prepared(_roles)  # nearly every page asks it
 
 
 class Invitation(models.Model):

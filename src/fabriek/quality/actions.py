@@ -10,9 +10,16 @@ from fabriek.datasets.models import Dataset
 from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
-from fabriek.quality import queries, rules
+from fabriek.quality import folders, queries, rules
 from fabriek.quality.findings import Column, columns_of
-from fabriek.quality.models import Decision, Errand, Look, PseudonymKey, Treatment
+from fabriek.quality.models import (
+    COLUMN_CHARACTERS,
+    Decision,
+    Errand,
+    Look,
+    PseudonymKey,
+    Treatment,
+)
 from fabriek.quality.states import LOOK, TREATMENT, UNFINISHED, ErrandState
 from fabriek.quality.worker.rules import CURRENT
 from fabriek.store.models import Revision
@@ -103,6 +110,15 @@ def decide(
     """
     rules.require_may_decide(by, dataset)
     found = _column(dataset, revision, column)
+    if len(column) > COLUMN_CHARACTERS:
+        raise Invalid(
+            _(
+                "The name of this column is longer than %(most)d characters, so no decision "
+                "about it can be kept. Give it a shorter name in the data."
+            )
+            % {"most": COLUMN_CHARACTERS},
+            code="name_too_long",
+        )
     decision = Decision(
         dataset=dataset,
         revision=revision,
@@ -150,6 +166,15 @@ def treat(dataset: Dataset, revision: Revision, *, by: Person) -> Treatment:
                 "then make the new revision."
             ),
             code="nothing_to_treat",
+        )
+    if revision.files.count() > folders.MOST_FILES:
+        raise Invalid(
+            _(
+                "These data have more than %(most)d files, too many to be treated as a whole, "
+                "and nothing is treated by half. Put the rows together in fewer files first."
+            )
+            % {"most": folders.MOST_FILES},
+            code="too_many_files",
         )
     if not revision.repository.revisions.filter(pk=revision.pk).exists() or _is_old(revision):
         raise WrongState(

@@ -50,7 +50,11 @@ class ProblemOut(Schema):
 
 
 class LookOut(ErrandOut):
-    """`result` is what the worker wrote: counts and places, never what stands in the data."""
+    """`result` is what the worker wrote: counts and places.
+
+    Of a column in which no personal data was found it also holds the lowest and the highest
+    number or day, and words that come back as labels do.
+    """
 
     problems: list[ProblemOut]
     result: dict[str, Any]

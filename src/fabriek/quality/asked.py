@@ -14,6 +14,7 @@ from fabriek.store.queries import the_store
 
 CONTEXT_TOKENS = 2048  # where no open model says how much it reads at once
 MOST_CONFIG_BYTES = 2**20
+CONFIG = "config.json"
 PURPOSE = b"fabriek.quality.pseudonym"
 
 Json = dict[str, Any]
@@ -70,8 +71,14 @@ def open_model_file(name: str) -> Blob | None:
     return found.blob if found else None
 
 
+def near(errand: Errand) -> list[Blob]:
+    """Name what `asked_of` reads itself, so that it is near by then."""
+    blob = open_model_file(CONFIG) if isinstance(errand, Look) else None
+    return [blob] if blob else []
+
+
 def _context_tokens() -> int:
-    blob = open_model_file("config.json")
+    blob = open_model_file(CONFIG)
     if blob is None or blob.size_bytes > MOST_CONFIG_BYTES:
         return CONTEXT_TOKENS
     try:

@@ -4,7 +4,8 @@
                        job.json         what is asked
                        laid             all of the above is there
                        pid, lock        the worker; it holds the lock as long as it lives
-                       progress.json, result.json, made/
+                       told/            the worker's: progress.json and result.json
+                       made/, tmp/      what it makes; nothing else may it write
 
 Who lives is told by the lock, not by a number of a process that another may have by now: so a
 loop that was killed finds its workers again.
@@ -13,6 +14,7 @@ loop that was killed finds its workers again.
 import fcntl
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,13 +27,16 @@ from typing import Any
 from django.conf import settings
 
 from fabriek.quality.models import Errand
+from fabriek.quality.worker import confine
+from fabriek.quality.worker.job import FILES, MADE, PROGRESS, RESULT, clean
 from fabriek.store.models import Blob
 from fabriek.store.queries import the_store
 
-FILES, ASKED, LAID, PID, LOCK = "files", "job.json", "laid", "pid", "lock"
-PROGRESS, RESULT, MADE = "progress.json", "result.json", "made"
+ASKED, LAID, PID, LOCK = "job.json", "laid", "pid", "lock"
+__all__ = ["FILES", "MADE", "PROGRESS", "RESULT"]  # the worker names these
 MOST_TOLD_BYTES = 32 * 2**20
 MOST_FILES = 50_000
+KEY = re.compile(r"[0-9a-f]{32}")
 
 Json = dict[str, Any]
 
@@ -41,19 +46,32 @@ def folder_of(errand: Errand) -> Path:
 
 
 def lay(folder: Path, files: Mapping[str, Blob], asked: Json) -> None:
-    """Put the files there without a copy where possible; may be repeated.
+    """Put the files there without a copy where that is safe; may be repeated.
 
-    Raises: StorageFull.
+    A hard link is the store's own file: where the walls that keep the worker from changing it
+    do not stand, it becomes a copy. Raises: StorageFull, OSError.
     """
     place = folder / FILES
     place.mkdir(parents=True, exist_ok=True, mode=0o700)
     folder.parent.chmod(0o700)
+    may_link = confine.can_keep_files()
     store, named = the_store(), []
     for number, (path, blob) in enumerate(sorted(files.items())[:MOST_FILES], start=1):
         store.materialise(blob, place / str(number))
+        if not may_link:
+            _set_apart(place / str(number))
         named.append({"path": path, "name": str(number), "size_bytes": blob.size_bytes})
-    (folder / ASKED).write_text(json.dumps(asked | {"files": named}))
+    all_of_it = asked | {"files": named, "file_count": len(files)}
+    (folder / ASKED).write_text(json.dumps(all_of_it))
     (folder / LAID).touch()
+
+
+def _set_apart(at: Path) -> None:
+    if at.stat().st_nlink < 2:  # noqa: PLR2004
+        return
+    part = at.with_suffix(".part")
+    shutil.copyfile(at, part)
+    part.replace(at)
 
 
 def is_laid(folder: Path) -> bool:
@@ -125,7 +143,8 @@ def told(folder: Path, name: str) -> Json | None:
     try:
         if path.is_symlink() or path.stat().st_size > MOST_TOLD_BYTES:
             return None
-        found = json.loads(path.read_text())
+        # It may have been taken over by what it read: also NaN is no JSON for a database.
+        found = clean(json.loads(path.read_text(), parse_constant=lambda _name: None))
     except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -133,3 +152,12 @@ def told(folder: Path, name: str) -> Json | None:
 
 def clear(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def there() -> list[str]:
+    """Give the keys of all errands that have a folder, also those nobody knows any more."""
+    try:
+        return [path.name for path in Path(settings.LOOKS_HOME).iterdir()
+                if KEY.fullmatch(path.name)]  # fmt: skip
+    except FileNotFoundError:
+        return []

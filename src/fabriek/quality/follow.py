@@ -3,30 +3,37 @@
 Each pass can be killed anywhere: what stands in the folder of an errand says how far it is.
 """
 
+import errno
 import logging
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from fabriek.datasets import actions as datasets
 from fabriek.kernel.errors import Refused, StorageFull, WrongState
 from fabriek.quality import actions, asked, folders, queries
 from fabriek.quality.models import Errand, Look, Treatment
-from fabriek.quality.states import LOOK, TREATMENT, ErrandState
+from fabriek.quality.states import LOOK, TREATMENT, UNFINISHED, ErrandState
+from fabriek.store.base import StoreDown
+from fabriek.store.models import Blob
 from fabriek.store.queries import listing, the_store
 
 log = logging.getLogger(__name__)
 
 EVERY_S = 5.0
 TOKENIZER = "tokenizer.json"
+MOST_WAITING_SEEN = 20  # in one pass; those whose bytes come are ahead of the others
 KINDS: tuple[type[Look] | type[Treatment], ...] = (Treatment, Look)
+
+FULL = {errno.ENOSPC, errno.EDQUOT}
 
 laying: dict[str, threading.Thread] = {}
 started: dict[str, subprocess.Popen[str]] = {}
@@ -38,6 +45,7 @@ def tick() -> None:
     _reap()
     if time.monotonic() - _asked_at[0] > EVERY_S:
         _asked_at[0] = time.monotonic()
+        _sweep()
         for revision in queries.awaiting_look():
             actions.ask_look(revision.repository.dataset, revision, by=None)
     running = 0
@@ -55,14 +63,68 @@ def forget_all() -> None:
     started.clear()
 
 
+def _sweep() -> None:
+    """Clear folders of errands that are no more: their links keep bytes that were removed."""
+    there = folders.there()  # before the rows are asked: a folder comes after its row
+    if not there:
+        return
+    known: set[str] = set()
+    for kind in KINDS:
+        known |= set(kind.objects.filter(state__in=UNFINISHED).values_list("key", flat=True))
+    for key in there:
+        if key in known or (key in laying and laying[key].is_alive()):
+            continue
+        folder = Path(settings.LOOKS_HOME) / key
+        folders.stop(folder)
+        folders.clear(folder)
+        laying.pop(key, None)
+
+
 def _start_waiting(room: int) -> None:
     for kind in KINDS:
         rows = kind.objects.filter(state=ErrandState.WAITING).order_by("pk")
-        for errand in rows.select_related("dataset__case", "revision")[: max(0, room)]:
+        known = rows.select_related("dataset__case", "revision__repository")
+        for errand in known[:MOST_WAITING_SEEN]:
+            if room <= 0:
+                return
             with _contained(errand):
-                _take(errand, "start", started_at=timezone.now())
-                _lay(errand)
-                room -= 1
+                room -= _start(errand)
+
+
+def _start(errand: Errand) -> int:
+    """Begin once the bytes are near; gives 1 when it began."""
+    try:
+        files = dict(listing(errand.revision))
+        tokenizer = asked.open_model_file(TOKENIZER) if isinstance(errand, Look) else None
+        near = [*files.values(), *([tokenizer] if tokenizer else []), *asked.near(errand)]
+        if not _is_near(errand, near):
+            return 0
+    except StoreDown as error:
+        log.info("%s waits for the store. %s", errand.key, error.code)
+        return 0
+    except (Refused, OSError) as error:
+        _end(errand, folders.folder_of(errand), "fail", trouble=_trouble_of(error))
+        return 0
+    _take(errand, "start", started_at=timezone.now())
+    _lay(errand)
+    return 1
+
+
+def _is_near(errand: Errand, blobs: Sequence[Blob]) -> bool:
+    """Let bytes in a bucket come beside the loop, which waits for none."""
+    brought = the_store().bring(blobs)
+    if brought.is_ready:
+        return True
+    percent = 100 * brought.done_bytes // max(1, brought.total_bytes)
+    _tell(errand, {"doing": "bring", "done": percent, "of": 100, "path": ""})
+    return False
+
+
+def _trouble_of(error: Exception) -> str:
+    full = isinstance(error, StorageFull) or (
+        isinstance(error, OSError) and error.errno in FULL
+    )
+    return "disk_full" if full else "not_laid"
 
 
 def _follow(errand: Errand) -> int:
@@ -73,7 +135,7 @@ def _follow(errand: Errand) -> int:
         _end(errand, folder, "cancel")
         return 0
     if errand.key in laying and laying[errand.key].is_alive():
-        return 1
+        return _watch(errand, folder)
     if not folders.is_laid(folder):
         return _lay_again(errand, folder)
     if not folders.was_started(folder):
@@ -86,11 +148,15 @@ def _follow(errand: Errand) -> int:
 
 
 def _lay(errand: Errand) -> None:
-    """Lay the files out beside the loop: of a bucket that may take minutes."""
-    files = dict(listing(errand.revision))
-    told = asked.asked_of(errand)
+    """Lay the files out beside the loop: to copy them may take minutes."""
     folder = folders.folder_of(errand)
-    tokenizer = asked.open_model_file(TOKENIZER) if isinstance(errand, Look) else None
+    try:
+        files = dict(listing(errand.revision))
+        told = asked.asked_of(errand)
+        tokenizer = asked.open_model_file(TOKENIZER) if isinstance(errand, Look) else None
+    except (Refused, OSError) as error:  # the revision was dropped meanwhile
+        _end(errand, folder, "fail", trouble=_trouble_of(error))
+        return
 
     def work() -> None:
         try:
@@ -100,9 +166,8 @@ def _lay(errand: Errand) -> None:
             folders.lay(folder, files, told)
         except (Refused, OSError) as error:
             log.warning("The files of %s could not be laid out. %s", errand.key, error)
-            full = isinstance(error, StorageFull)
             folder.mkdir(parents=True, exist_ok=True)
-            (folder / "full" if full else folder / "broken").touch()
+            (folder / _trouble_of(error)).touch()
 
     thread = threading.Thread(target=work, daemon=True)
     laying[errand.key] = thread
@@ -111,8 +176,8 @@ def _lay(errand: Errand) -> None:
 
 def _lay_again(errand: Errand, folder: Path) -> int:
     """Go on after a loop that died while it laid out; end where that failed."""
-    for sign, trouble in (("full", "disk_full"), ("broken", "not_laid")):
-        if (folder / sign).exists():
+    for trouble in ("disk_full", "not_laid"):
+        if (folder / trouble).exists():
             _end(errand, folder, "fail", trouble=trouble)
             return 0
     _lay(errand)
@@ -127,15 +192,18 @@ def _launch(errand: Errand, folder: Path) -> None:
 
 def _watch(errand: Errand, folder: Path) -> int:
     """Keep how far it is, and stop it when its time is up."""
-    told = folders.told(folder, folders.PROGRESS) or {}
-    if told != errand.progress:
-        type(errand)._default_manager.filter(pk=errand.pk).update(progress=told)
+    _tell(errand, folders.told(folder, folders.PROGRESS) or {})
     began = errand.started_at or timezone.now()
     if timezone.now() - began > timedelta(seconds=settings.LOOK_S):
         folders.stop(folder)
         _end(errand, folder, "fail", trouble="too_long")
         return 0
     return 1
+
+
+def _tell(errand: Errand, progress: folders.Json) -> None:
+    if progress != errand.progress:
+        type(errand)._default_manager.filter(pk=errand.pk).update(progress=progress)
 
 
 def _conclude(errand: Errand, folder: Path) -> None:
@@ -158,9 +226,14 @@ def _save(treatment: Treatment, folder: Path, result: folders.Json) -> None:
     if person is None or not result["made"]:
         _end(treatment, folder, "fail", trouble="nothing_changed")
         return
-    made = {one["path"]: folder / folders.MADE / one["name"] for one in result["made"]}
+    kept = [one for one in result["made"] if one["name"]]  # the others are left out whole
+    made = {one["path"]: folder / folders.MADE / one["name"] for one in kept}
     gone = {one["was"] for one in result["made"]} - made.keys()
     try:
+        others = listing(treatment.revision).keys() - {one["was"] for one in result["made"]}
+        if len(made) < len(kept) or made.keys() & others:
+            _end(treatment, folder, "fail", trouble="same_path")
+            return
         blobs = {
             path: datasets.add_file(treatment.dataset, path, at, by=person)
             for path, at in made.items()
@@ -203,10 +276,22 @@ def _reap() -> None:
 
 @contextmanager
 def _contained(errand: Errand) -> Iterator[None]:
-    """One that goes wrong must not keep the others from being followed."""
+    """One that goes wrong must not keep the others from being followed, nor go on for ever.
+
+    What a database that is away stopped is tried again; what went wrong for any other reason
+    would do so at each pass.
+    """
     try:
         yield
     except WrongState:
         log.info("%s was moved by somebody else.", errand.key)
-    except Exception:
+    except (OperationalError, InterfaceError):
         log.exception("%s could not be followed; it is tried again.", errand.key)
+    except Exception:
+        log.exception("%s could not be followed, and is ended.", errand.key)
+        folder = folders.folder_of(errand)
+        try:
+            folders.stop(folder)
+            _end(errand, folder, "fail", trouble="not_followed")
+        except Exception:
+            log.exception("%s could not be ended either.", errand.key)

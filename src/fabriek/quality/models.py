@@ -16,6 +16,7 @@ from fabriek.quality.states import UNFINISHED, ErrandState
 from fabriek.store.models import Revision
 
 REASON_CHARACTERS = 500
+COLUMN_CHARACTERS = 200
 
 
 def new_key() -> str:
@@ -58,7 +59,8 @@ class Errand(models.Model):
 
 class Look(Errand):
     all_names = models.BooleanField(default=False)
-    # Counts and places only: what stands in the data is never kept here.
+    # Counts, places, and of columns in which no personal data was found: the ends of numbers
+    # and days, and words that come back as labels do. No other value is kept here.
     result = models.JSONField(default=dict, editable=False)
 
     class Meta:
@@ -83,7 +85,7 @@ class Decision(models.Model):
 
     dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="decisions")
     revision = models.ForeignKey(Revision, models.SET_NULL, null=True, related_name="+")
-    column = models.CharField(max_length=200)
+    column = models.CharField(max_length=COLUMN_CHARACTERS)
     choice = models.CharField(_("what to do"), max_length=12, choices=Choice)
     reason = models.CharField(
         _("reason"),

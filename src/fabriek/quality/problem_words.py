@@ -112,6 +112,46 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
             "Tables can be CSV, JSON lines or Parquet; pictures PNG or JPEG; sound WAV."
         ),
     ),
+    "rows_left_out": (
+        gettext_lazy(
+            "Rows that cannot be read, and would be lost in the new revision: %(count)s."
+        ),
+        gettext_lazy(
+            "So it was not made. Look at the data to see which they are, correct them or leave "
+            "them out yourself, and send the file again."
+        ),
+    ),
+    "nested_column": (
+        gettext_lazy(
+            "The column “%(column)s” holds lists or records, and what is to be replaced does "
+            "not fit in their form."
+        ),
+        gettext_lazy(
+            "Leave the column out, or mask it where only its texts hold personal data."
+        ),
+    ),
+    "bytes_column": (
+        gettext_lazy("The column holds bytes, which were not looked at for personal data."),
+        gettext_lazy("Save texts as text. Of pictures and sounds you know yourself."),
+    ),
+    "files_left_out": (
+        gettext_lazy("%(count)s files: only the first %(of)s were looked at."),
+        gettext_lazy(
+            "What is in the others is not known, and they cannot be treated. Put the rows "
+            "together in fewer files."
+        ),
+    ),
+    "many_notes": (
+        gettext_lazy(
+            "%(count)s small files of text: only the first %(of)s were looked at for personal "
+            "data."
+        ),
+        gettext_lazy("Put the texts together in fewer files."),
+    ),
+    "too_many_files": (
+        gettext_lazy("There are %(count)s files, too many to be treated as a whole."),
+        gettext_lazy("Put the rows together in fewer files."),
+    ),
     "many_files": (
         gettext_lazy("%(count)s files of rows: only the first %(of)s were looked at."),
         gettext_lazy("Put the rows together in fewer files."),

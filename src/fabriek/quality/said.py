@@ -22,6 +22,18 @@ TROUBLES: dict[str, Text] = {
         "It took longer than a look may take, and was stopped. Split the data in smaller "
         "datasets."
     ),
+    "not_followed": gettext_lazy(
+        "Something went wrong in the factory itself, so it was ended. Nothing was changed. Try "
+        "again; if it stays so, tell the factory's staff."
+    ),
+    "no_walls": gettext_lazy(
+        "The program that reads data could not be locked in on this machine, so it read "
+        "nothing. Tell the factory's staff."
+    ),
+    "same_path": gettext_lazy(
+        "Two files would get the same name in the new revision, so it was not made. Rename one "
+        "of them."
+    ),
     "not_laid": gettext_lazy(
         "The files could not be read from the store. Try again; if it stays so, tell the "
         "factory's staff."
@@ -30,8 +42,9 @@ TROUBLES: dict[str, Text] = {
         "Nothing had to be changed in the files, so no new revision was made."
     ),
     "no_names": gettext_lazy(
-        "Names cannot be masked here, as the program that finds them is not installed. Leave "
-        "the column out, or ask the factory's staff to install it."
+        "Names cannot be masked here, as the program that finds them is not installed or "
+        "stopped halfway. Nothing was changed. Leave the column out, or ask the factory's "
+        "staff."
     ),
     "not_saved": gettext_lazy("The new revision was not saved. %(why)s"),
 }
@@ -63,6 +76,7 @@ SEVERITIES: dict[str, Text] = {
     "note": gettext_lazy("good to know"),
 }
 DOING: dict[str, Text] = {
+    "bring": gettext_lazy("Bringing the files to this machine: %(done)s%% is here"),
     "tables": gettext_lazy("Reading %(path)s (%(done)s of %(of)s files)"),
     "personal": gettext_lazy("Looking for personal data in %(path)s"),
     "pictures": gettext_lazy("Looking at pictures (%(done)s of %(of)s)"),

@@ -13,14 +13,15 @@ from typing import BinaryIO
 
 from django.conf import settings
 
-from fabriek.kernel import strange
+from fabriek.kernel import pickles, strange
 from fabriek.registry.reasons import NoModel
 from fabriek_recipes import run_folder
 
 # Formats that only hold data. Anything that could run code when it is opened stays out.
 TAKEN = {".safetensors", ".json", ".txt", ".model", ".md", ".jinja"}
 TAKEN_NAMES = {"LICENSE", "LICENCE", "NOTICE"}
-PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".joblib", ".dill"}
+# Python's own zip of arrays holds data only: what would run is not read from it unless asked.
+ZIPS = {".npz"}
 FOLDERS = {"model": "", "adapter": "adapter/"}
 CONFIG = "config.json"
 WEIGHTS = ".safetensors"
@@ -119,11 +120,22 @@ def parameters_of(names: Collection[str], opened: Opener) -> int:
     return sum(size for name, size in sizes.items() if "/" not in name)
 
 
-def _check_kind(name: str, path: Path, within: strange.Place) -> None:
-    with _opened(name, path, within):
-        suffix = path.suffix.lower()
-    if suffix in PICKLES:
+def require_data_only(name: str, head: bytes = b"") -> None:
+    """Refuse what can run code when it is opened, by its name and its beginning.
+
+    A zip may hold anything, as weights of torch do. Raises: NoModel.
+    """
+    ending = pickles.ending_of(name)
+    if ending in pickles.NAMES | {".bin"} or pickles.begins_so(head):
         raise NoModel("pickle", name)
+    if head.startswith(pickles.ZIP) and ending not in ZIPS:
+        raise NoModel("archive", name)
+
+
+def _check_kind(name: str, path: Path, within: strange.Place) -> None:
+    with _opened(name, path, within) as file:
+        require_data_only(name, file.read(pickles.HEAD_BYTES))
+    suffix = path.suffix.lower()
     if suffix not in TAKEN and PurePosixPath(name).name not in TAKEN_NAMES:
         raise NoModel("unknown_file", name)
 

@@ -1,7 +1,7 @@
 """Models that a program pushed: a place for their files first, a model once they are whole."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -9,16 +9,17 @@ from typing import BinaryIO
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements import inheritance
 from fabriek.cases.models import Case
 from fabriek.datasets.models import Licence
-from fabriek.kernel import journal, text
+from fabriek.kernel import journal, pickles, text
 from fabriek.kernel.codes import give_code
 from fabriek.people.models import Person
-from fabriek.registry import card, outputs
+from fabriek.registry import card, descent, outputs
 from fabriek.registry.models import Model
 from fabriek.registry.reasons import NoModel
 from fabriek.store import actions as store
-from fabriek.store.models import MAIN, Blob, Repository, Revision
+from fabriek.store.models import MAIN, Blob, File, Repository, Revision
 from fabriek.store.queries import listing, the_store
 
 README = "README.md"
@@ -55,10 +56,16 @@ def make_place(case: Case, *, name: str, by: Person) -> Repository:
     return repository
 
 
-def require_data_only(path: str) -> None:
-    """Refuse what can run code when it is opened. Raises: NoModel."""
-    if PurePosixPath(path).suffix.lower() in outputs.PICKLES:
-        raise NoModel("pickle", path)
+def require_data_only(files: Mapping[str, Blob]) -> None:
+    """Refuse what can run code when it is opened, whatever its name says. Raises: NoModel."""
+    for name, blob in files.items():
+        with the_store().open(blob) as file:
+            outputs.require_data_only(name, file.read(pickles.HEAD_BYTES))
+
+
+def require_name(path: str) -> None:
+    """Refuse by its name what can run code, before its bytes are sent. Raises: NoModel."""
+    outputs.require_data_only(path)
 
 
 def require_still_whole(repository: Repository, files: Mapping[str, Blob]) -> None:
@@ -68,6 +75,21 @@ def require_still_whole(repository: Repository, files: Mapping[str, Blob]) -> No
     """
     if Model.objects.filter(repository=repository).exists():
         _parameters(files)
+
+
+def pass_terms_on(
+    repository: Repository, revision: Revision, sha256s: Iterable[str], *, by: Person
+) -> None:
+    """Bind what was saved, in the same transaction: nobody must read it before it is bound."""
+    readme = File.objects.filter(revision=revision, path=README).select_related("blob")
+    told = _readme({one.path: one.blob for one in readme})
+    if descent.pass_terms_on(repository, sha256s, told, by=by):
+        for model in Model.objects.filter(repository=repository):
+            _ask_review(model)
+
+
+def _ask_review(model: Model) -> None:
+    journal.record("registry.ask_review", model, by=None, note=model.code)
 
 
 def take_note(repository: Repository, revision: Revision, *, by: Person | None) -> Model | None:
@@ -113,6 +135,8 @@ def _registered(
     code = give_code(model, "M")
     store.name_repository(repository, code=code, title=title)
     journal.record("registry.push", model, by=by, note=code)
+    if any(row.needs_review for row in inheritance.terms_of(repository)):
+        _ask_review(model)
     return model
 
 
@@ -129,7 +153,7 @@ def _parameters(files: Mapping[str, Blob]) -> int:
     if len(shown) > outputs.FILES_MAX:
         raise NoModel("too_many_files")
     for name in shown:
-        require_data_only(name)
+        require_name(name)
         path = PurePosixPath(name)
         taken = outputs.TAKEN | BESIDE
         if path.suffix.lower() not in taken and path.name not in outputs.TAKEN_NAMES:

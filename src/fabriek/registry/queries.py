@@ -3,6 +3,7 @@
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
 from fabriek.cases.models import Case, cases_of
+from fabriek.kernel import text
 from fabriek.people.models import Person
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs.models import Run, RunInput
@@ -124,7 +125,7 @@ def rejections(person: Person, words: str = "") -> QuerySet[Rejection]:
 
 
 def _words(words: str) -> list[str]:
-    return words.replace("\x00", "").split()[:5]
+    return text.sought(words).split()[:5]
 
 
 def inputs_of(runs: list[int]) -> dict[int, list[RunInput]]:

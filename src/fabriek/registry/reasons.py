@@ -23,6 +23,10 @@ SENTENCES: dict[str, Text] = {
         "“%(name)s” is in a format that can run code when it is opened, so the model was not "
         "taken in. Save the weights as safetensors."
     ),
+    "archive": _(
+        "“%(name)s” is an archive, in which there may be what runs code when it is opened, so "
+        "the model was not taken in. Save the weights as safetensors, and other files unpacked."
+    ),
     "unknown_file": _(
         "“%(name)s” is not a kind of file a model consists of, so the model was not taken in. "
         "Take the file away."

@@ -21,6 +21,7 @@ from fabriek.quality import queries as quality
 from fabriek.runs import engine, folders, offers, rules, use
 from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
+from fabriek.store import retention
 from fabriek.store.models import Revision
 
 GPUS_MAX = 1024
@@ -221,6 +222,7 @@ def _write_down(run: Run, wish: Wish) -> Run:
         allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
         run.save()
         give_code(run, CODE_LETTER)
+        retention.hold(wish.inputs.values())
         RunInput.objects.bulk_create(
             RunInput(run=run, name=name, revision=revision)
             for name, revision in wish.inputs.items()
@@ -241,8 +243,7 @@ def _onward(run: Run) -> Run | None:
 
 def _check_carried(earlier: Run, wish: Wish, *, by: Person) -> None:
     """Look also at what the earlier run worked on: copies of it may lie in its files."""
-    carried = {f"{row.run_id}-{row.name}": row.revision for row in use.inputs_of(earlier)}
-    use.check(use.Use(recipe=wish.recipe, case=earlier.case, by=by), carried)
+    use.check_carried(use.Use(recipe=wish.recipe, case=earlier.case, by=by), earlier)
 
 
 def _check_limits(wish: Wish) -> None:

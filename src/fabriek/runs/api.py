@@ -15,7 +15,17 @@ from fabriek.kernel.errors import Invalid, NotEnough
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
 from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
-from fabriek.runs import actions, expected_start, folders, offers, queries, rules, show
+from fabriek.people.models import Person
+from fabriek.runs import (
+    actions,
+    expected_start,
+    folders,
+    inputs,
+    offers,
+    queries,
+    rules,
+    show,
+)
 from fabriek.runs.models import Run
 from fabriek.runs.shapes import (
     InputOut,
@@ -30,7 +40,7 @@ from fabriek.runs.shapes import (
     WishIn,
 )
 from fabriek.store.models import Revision
-from fabriek.store.references import revision_of, written
+from fabriek.store.references import revision_of
 from fabriek_recipes.recipe import Recipe
 
 router = Router(tags=["runs"])
@@ -243,14 +253,13 @@ def _shown(request: SignedIn, run: Run) -> dict[str, Any]:
         "reason_sentence": show.failure(run, inside=inside),
         "next_steps": [StepOut.from_orm(step) for step in steps],
     }
-    return everybody | (_figures(run) if inside else {})
+    return everybody | (_figures(run, request.user) if inside else {})
 
 
-def _figures(run: Run) -> dict[str, Any]:
-    rows = run.inputs.select_related("revision__repository")
+def _figures(run: Run, person: Person) -> dict[str, Any]:
     return {
         "knobs": run.knobs,
-        "inputs": {row.name: written(row.revision) for row in rows},
+        "inputs": inputs.references(run, person),
         "seed": run.seed,
         "stage": run.stage,
         "progress_done": run.progress_done,

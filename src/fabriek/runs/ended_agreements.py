@@ -6,39 +6,33 @@ nothing runs any more, and then the factory states what it did.
 """
 
 import logging
-from datetime import datetime, timedelta
+from collections.abc import Iterable
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
-from fabriek.agreements import ending, policy, reasons, statements
+from fabriek.agreements import ending, policy, statements
 from fabriek.agreements.models import Agreement, Duty
 from fabriek.agreements.policy import Moment, Wish
 from fabriek.agreements.states import AgreementState
 from fabriek.agreements.traces import Decided
 from fabriek.kernel import journal
-from fabriek.runs import deletion, rules, use
-from fabriek.runs.models import EndWarning, Removal, Run
+from fabriek.kernel.models import Entry
+from fabriek.runs import deletion, rules, use, warnings_of_end
+from fabriek.runs.models import Removal, Run
 from fabriek.runs.states import UNFINISHED, RunState
 
 log = logging.getLogger(__name__)
 
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 # Whoever waits for the engine; a lost run may still be at work.
 AT_WORK = UNFINISHED | {RunState.LOST}
-ENDS_SOON = gettext_noop(
-    "Agreement %(agreement)s on the data of this run ends on %(ends_at)s (UTC), and the run is "
-    "stopped then. Ask the owner of the data to prolong it."
-)
+STOP = "runs.stop_for_data"
 
 journal.describe(
     {
-        "runs.warn_of_end": gettext_lazy("The data of a run may not be used much longer."),
-        "runs.stop_for_data": gettext_lazy(
-            "The factory stops a run: its data may not be used any more."
-        ),
+        STOP: gettext_lazy("The factory stops a run: its data may not be used any more."),
     }
 )
 
@@ -47,7 +41,7 @@ def tick() -> None:
     """Make one pass. What goes wrong with one agreement does not keep the others waiting."""
     now = timezone.now()
     ending.end_due(now)
-    _warn_all(now)
+    warnings_of_end.warn_all(now)
     for agreement in ending.unsettled():
         try:
             _settle(agreement)
@@ -77,66 +71,29 @@ def runs_under(agreement: Agreement) -> QuerySet[Run]:
     return runs.select_related("case", "asked_by", "continues").order_by("pk")
 
 
-# --- before the end ----------------------------------------------------------------------
-def _warn_all(now: datetime) -> None:
-    soon = policy.in_force(now).filter(ends_at__lte=now + DAY)
-    for agreement in soon.order_by("ends_at"):
-        when = EndWarning.When.HOUR if agreement.ends_at - now <= HOUR else EndWarning.When.DAY
-        told = EndWarning.objects.filter(agreement=agreement, when=when)
-        runs = runs_under(agreement).filter(state__in=UNFINISHED, cancel_asked_at=None)
-        for run in runs.exclude(pk__in=told.values("run")):
-            if _may_outlast(run, agreement, now):
-                _warn(run, agreement, when)
-
-
-def _may_outlast(run: Run, agreement: Agreement, now: datetime) -> bool:
-    """Tell whether it could still be at work at the end, and no other agreement lets it."""
-    began = run.started_at or now
-    if began + timedelta(seconds=run.timeout_s) <= agreement.ends_at:
-        return False
-    others = policy.in_force(now).filter(
-        repository=agreement.repository_id, case=agreement.case_id
-    )
-    return not others.filter(ends_at__gt=agreement.ends_at).exists()
-
-
-@transaction.atomic
-def _warn(run: Run, agreement: Agreement, when: str) -> None:
-    """Write it with the run, where its page shows it, and in the journal, which is mailed from.
-
-    Two passes at once warn once.
-    """
-    held = Run.objects.select_for_update(of=("self",)).get(pk=run.pk)
-    _row, is_new = EndWarning.objects.get_or_create(run=run, agreement=agreement, when=when)
-    if not is_new:
-        return
-    ends_at = f"{agreement.ends_at:%Y-%m-%d %H:%M}"
-    values = {"agreement": agreement.code, "ends_at": ends_at}
-    one = {
-        "code": "agreement_ends",
-        "text": ENDS_SOON % values,
-        "msgid": ENDS_SOON,
-        "values": values,
-    }
-    if one not in held.warnings:
-        Run.objects.filter(pk=run.pk).update(warnings=[*held.warnings, one])
-    journal.record("runs.warn_of_end", run, by=None, when=str(when), **values)
-
-
-# --- after it ----------------------------------------------------------------------------
 def _settle(agreement: Agreement) -> None:
     runs = runs_under(agreement)
     at_work = list(runs.filter(state__in=AT_WORK))
-    for run in at_work:
-        if not use.may_go_on(run):
-            _stop(run, agreement)
-    covered_by = _covered_by(agreement)
-    if not covered_by:
-        if any(run.state in UNFINISHED for run in at_work):
-            return  # they stop first: a program that reads must not see its data go
-        if not deletion.remove_copies(agreement, runs):
-            return
-    statements.state(agreement, _findings(agreement, covered_by))
+    kept = _kept(agreement, runs)
+    stopping = [run for run in at_work if run.pk not in kept or not use.may_go_on(run)]
+    for run in stopping:
+        _stop(run, agreement)
+    if any(run.state in UNFINISHED for run in stopping):
+        return  # they stop first: a program that reads must not see its data go
+    closed = runs.exclude(pk__in=kept)
+    if not deletion.remove_copies(agreement, closed):
+        return
+    now = timezone.now()
+    if any(deletion.may_turn_up(run, now) for run in stopping):
+        return  # it is told of when it is known whether it stopped
+    statements.state(agreement, _findings(agreement, closed))
+
+
+def _kept(agreement: Agreement, runs: Iterable[Run]) -> set[int]:
+    """Name the runs whose copies another agreement lets stay, asked once for each person."""
+    one_of = {run.asked_by_id: run for run in runs}
+    theirs = {who for who, run in one_of.items() if use.may_keep(run, agreement.repository)}
+    return {run.pk for run in runs if run.asked_by_id in theirs}
 
 
 def _stop(run: Run, agreement: Agreement) -> None:
@@ -146,11 +103,14 @@ def _stop(run: Run, agreement: Agreement) -> None:
     with transaction.atomic():
         asked = open_.update(cancel_asked_at=timezone.now(), stop_reason=f"{use.ENDING}{code}")
         if asked:
-            journal.record("runs.stop_for_data", run, by=None, note=agreement.code)
+            journal.record(STOP, run, by=None, note=agreement.code)
 
 
 def _covered_by(agreement: Agreement) -> str:
-    """Name what lets the copies stay: another agreement, or that it is open by now."""
+    """Name what lets the copies stay: another agreement, or that it is open by now.
+
+    Of the case as a whole; whether that is so for a run, who asked for it decides too.
+    """
     wish = Wish(moment=Moment.READ, repository=agreement.repository, case=agreement.case)
     decision = policy.would(wish)
     if not decision.allowed:
@@ -158,17 +118,25 @@ def _covered_by(agreement: Agreement) -> str:
     return decision.agreement.code if decision.agreement else decision.code
 
 
-def _findings(agreement: Agreement, covered_by: str) -> statements.Findings:
+def _findings(agreement: Agreement, closed: QuerySet[Run]) -> statements.Findings:
+    """Tell what was found; `closed`: the runs whose copies no other agreement lets stay."""
     runs = runs_under(agreement)
-    reason = (f"{use.ENDING}{code}" for code in reasons.DENIED)
-    stopped = runs.filter(Q(stop_reason__in=list(reason)))
+    covered_by = _covered_by(agreement)
+    is_apart = bool(covered_by) and closed.exists()
+    stopped = runs.filter(pk__in=_stopped_for(agreement), state=RunState.CANCELLED)
     removals = Removal.objects.filter(agreement=agreement).select_related("run").order_by("pk")
     return statements.Findings(
-        covered_by=covered_by,
+        covered_by="" if is_apart else covered_by,
         stopped=tuple(stopped.values_list("code", flat=True)),
         removed=tuple(_told(one) for one in removals),
-        remains=tuple(_remains(agreement, runs)),
+        remains=(*_remains(agreement, runs, closed), *(["covered"] if is_apart else [])),
     )
+
+
+def _stopped_for(agreement: Agreement) -> list[int]:
+    """Name the runs that were asked to stop for this agreement, and not for another one."""
+    asked = Entry.objects.filter(verb=STOP, details__note=agreement.code)
+    return list(asked.values_list("subject_id", flat=True))
 
 
 def _told(removal: Removal) -> statements.Removed:
@@ -184,11 +152,15 @@ def _told(removal: Removal) -> statements.Removed:
     )
 
 
-def _remains(agreement: Agreement, runs: QuerySet[Run]) -> list[str]:
-    found = []
-    if runs.filter(state=RunState.SUCCEEDED).exists():
-        found.append("outputs")
-    kept = Duty.DELETE not in agreement.duties
-    if kept and runs.filter(recipe__in=rules.INTERACTIVE).exists():
-        found.append("work")
-    return found
+def _remains(agreement: Agreement, runs: QuerySet[Run], closed: QuerySet[Run]) -> list[str]:
+    is_cleared = Duty.DELETE in agreement.duties
+    sessions = runs.filter(recipe__in=rules.INTERACTIVE)
+    others = runs.exclude(recipe__in=rules.INTERACTIVE)
+    made = others if is_cleared else runs
+    found = {
+        "outputs": made.filter(state=RunState.SUCCEEDED).exists(),
+        "samples": not is_cleared and others.exists(),
+        "work": not is_cleared and sessions.exists(),
+        "lost": closed.filter(state=RunState.LOST).exists(),
+    }
+    return [word for word, is_so in found.items() if is_so]

@@ -10,10 +10,9 @@ from pathlib import Path
 from django.conf import settings
 from django.core import signing
 
-from fabriek.runs import use
+from fabriek.cases.rules import takes_part
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE
-from fabriek.store.models import Revision
 from fabriek_recipes import run_folder
 
 PREFIX = "fbr_"
@@ -54,18 +53,11 @@ def find(key: str) -> Run | None:
     except signing.BadSignature:
         return None
     living = Run.objects.filter(key=name, state__in=ALIVE, cancel_asked_at=None)
-    return living.select_related("case", "asked_by").first()
-
-
-def require_use(run: Run, revision: Revision) -> None:
-    """Hold what a job fetches to the same terms as what was laid out for it.
-
-    Raises:
-        Invalid: it is of another case, or there is no such thing: the answer is the same.
-        NotAllowed: no agreement allows a run of this kind to work on it now.
-    """
-    purpose = use.Use(recipe=run.recipe, case=run.case, run=run.code, asked_by=run.asked_by)
-    use.check(purpose, {"hub": revision})
+    run = living.select_related("case", "asked_by").first()
+    # Who left may not read any more, and so neither what works for them.
+    if run is None or not run.asked_by.is_active or not takes_part(run.asked_by, run.case):
+        return None
+    return run
 
 
 def _signer() -> signing.Signer:

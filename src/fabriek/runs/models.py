@@ -205,6 +205,7 @@ class Removal(models.Model):
         CHECKPOINTS = "checkpoints", _("what the run had saved to go on from")
         WORK = "work", _("files that people made in the session")
         OUTPUTS = "outputs", _("what the run had made when it was stopped")
+        ROWS = "rows", _("rows of the data that the run showed as examples")
 
     agreement = models.ForeignKey(Agreement, models.PROTECT, related_name="removals")
     run = models.ForeignKey(Run, models.PROTECT, related_name="removals")

@@ -15,6 +15,7 @@ from fabriek.allocations import queries as allocation_queries
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
+from fabriek.kernel import text
 from fabriek.kernel.paging import Paged, addresses, paginate
 from fabriek.people.models import Person
 from fabriek.runs.models import CODE_LETTER, Metric, Run, RunInput
@@ -124,10 +125,10 @@ def listing(
     `q` is the beginning of a run's or a case's code, or the key by which the ledger knows it.
     """
     runs = _visible(person)
-    if q := q.strip().replace("\x00", "").upper()[:60]:
+    if q := text.sought(q, most=60).upper():
         runs = runs.filter(_named(q))
     if case:
-        runs = runs.filter(case__code=case)
+        runs = runs.filter(case__code=text.sought(case))
     if state in RunState.values:
         runs = runs.filter(state=state)
     return runs.order_by(*_order(sort))
@@ -252,6 +253,7 @@ def inputs_of(run: Run) -> QuerySet[RunInput]:
         "run",
         "name",
         "revision__number",
+        "revision__repository__case",
         "revision__repository__code",
         "revision__repository__kind",
         "revision__repository__title",
@@ -268,7 +270,7 @@ def inputs_for(case: Case, recipe: Recipe, person: Person) -> Mapping[str, list[
     )
     kinds = {need.kind for need in recipe.inputs}
     seen = policy.visible_to(person).filter(kind__in=kinds, code__isnull=False)
-    seen = seen.filter(pk__in=policy.usable_by(case).values("pk"))
+    seen = seen.filter(pk__in=policy.usable_by(case, asked_by=person).values("pk"))
     rows = Revision.objects.filter(
         repository__in=seen, pk=Subquery(newest.values("pk")[:1])
     ).select_related("repository__case", "repository__organisation")

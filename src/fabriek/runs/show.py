@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -13,8 +12,6 @@ from fabriek.people.models import Person
 from fabriek.runs import expected_start, folders, offers, queries, reasons, rules, words
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
-from fabriek.store.models import Repository
-from fabriek.store.references import written
 from fabriek_recipes.recipe import runnable
 
 WAITING: dict[str, Text] = {
@@ -192,24 +189,6 @@ def knobs(run: Run) -> list[Fact]:
     if run.recipe in rules.INTERACTIVE:
         return rows  # nothing in it is drawn by lot
     return [*rows, Fact(label=_("Seed"), value=str(run.seed))]
-
-
-def inputs(run: Run) -> list[Fact]:
-    recipe = runnable().get(run.recipe)
-    titles = {need.name: need.title for need in recipe.inputs} if recipe else {}
-    rows = []
-    for row in queries.inputs_of(run):
-        repository = row.revision.repository
-        is_dataset = repository.kind == Repository.Kind.DATASET
-        rows.append(
-            Fact(
-                label=_(titles.get(row.name, row.name)),
-                value=written(row.revision),
-                url=reverse("datasets:detail", args=[repository.code]) if is_dataset else "",
-                help=repository.title,
-            )
-        )
-    return rows
 
 
 def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:

@@ -1,9 +1,10 @@
 """What a run does with its inputs, as the one place that decides about data asks it."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -49,51 +50,95 @@ def check(use: Use, inputs: Mapping[str, Revision]) -> dict[str, Revision]:
     """
     agreed = {}
     for name, revision in inputs.items():
-        wish = _wish(use, revision)
+        wish = _wish(use, revision.repository, revision.number)
         decision = policy.would(wish)
         if not decision.allowed:
-            _refuse(policy.decide(wish), revision, use.case)
+            _refuse(policy.decide(wish), revision.repository, use.case)
         if decision.agreement:
             agreed[name] = revision
     return agreed
+
+
+def check_carried(use: Use, earlier: Run) -> None:
+    """Refuse a session whose first files may hold copies of what is denied.
+
+    Raises: Invalid, NotAllowed, as `check` does.
+    """
+    for repository, number in worked_on(earlier):
+        wish = _wish(use, repository, number)
+        if not policy.would(wish).allowed:
+            _refuse(policy.decide(wish), repository, use.case)
 
 
 def note(run: Run, *, by: Person) -> None:
     """Log under which agreements a run was asked for, and remember them with its inputs."""
     use = Use(recipe=run.recipe, case=run.case, by=by, timeout_s=run.timeout_s, run=run.code)
     for row in inputs_of(run):
-        _remember(run, row, policy.decide(_wish(use, row.revision)))
+        about = row.revision
+        _remember(run, row, policy.decide(_wish(use, about.repository, about.number)))
 
 
 def denial(run: Run) -> str:
     """Decide once more, as the run is about to start; give why it may not, or nothing.
 
-    It may have waited for days, in which an agreement ended or was revoked.
+    It may have waited for days, in which an agreement ended or was revoked, or who asked for it
+    left the consortium.
     """
     use = _of(run, timeout_s=run.timeout_s)
     for row in inputs_of(run):
-        for wish in (_wish(use, row.revision), _laid_out(use, row.revision)):
+        repository, number = row.revision.repository, row.revision.number
+        for wish in (_wish(use, repository, number), _laid_out(use, repository, number)):
             decision = policy.decide(wish)
             if not decision.allowed:
                 return ending_of(decision)
         _remember(run, row, decision)
+    for repository, number in fetched_by(run):  # by an earlier one, whose files it begins with
+        decision = policy.decide(_wish(use, repository, number))
+        if not decision.allowed:
+            return ending_of(decision)
     return ""
 
 
 def may_go_on(run: Run) -> bool:
     """Tell whether what the run works on may still be worked on now; nothing is logged."""
     use = _of(run)
-    return all(policy.would(_wish(use, row.revision)).allowed for row in inputs_of(run))
+    return all(policy.would(_wish(use, *one)).allowed for one in worked_on(run))
+
+
+def may_keep(run: Run, repository: Repository) -> bool:
+    """Tell whether the copies that a run has of this may stay; nothing is logged."""
+    return policy.would(_laid_out(_of(run), repository, None)).allowed
 
 
 def may_leave(run: Run, person: Person) -> policy.Decision | None:
-    """Give what denies this person to work inside a run in which they could carry data away."""
+    """Give what denies this person to work inside a run in which they could carry data away.
+
+    What was fetched in there counts as what was laid out.
+    """
     use = Use(recipe=run.recipe, case=run.case, by=person, run=run.code)
-    for row in inputs_of(run):
-        decision = policy.would(_wish(use, row.revision))
-        if not decision.allowed:
-            return policy.decide(_wish(use, row.revision))
+    for one in worked_on(run):
+        wish = _wish(use, *one)
+        if not policy.would(wish).allowed:
+            return policy.decide(wish)
     return None
+
+
+def fetch(
+    run: Run, repository: Repository, number: int | None, *, inside: Iterable[Person] = ()
+) -> policy.Decision:
+    """Decide whether the job of a run gets data by its key: as if it had been laid out for it.
+
+    First whether such a run may work on it, for as long as it may still take: only what it is
+    given counts as read, and binds what it makes. Of a denial one line is written. `inside`:
+    who was in the session, where they could have taken the key.
+    """
+    use = _of(run, timeout_s=_left_s(run))
+    works = [_wish(use, repository, number)]
+    works += [_wish(replace(use, by=one), repository, number) for one in inside]
+    for work in works:
+        if not policy.would(work).allowed:
+            return policy.decide(work)
+    return policy.decide(_laid_out(use, repository, number))
 
 
 def terms_of(run: Run) -> tuple[set[int], set[int]]:
@@ -103,7 +148,7 @@ def terms_of(run: Run) -> tuple[set[int], set[int]]:
     """
     line = list(line_of(run))
     rows = RunInput.objects.filter(run__in=line)
-    read = Decided.objects.filter(run__in=[one.code for one in line], allowed=True)
+    read = _read_by(line)
     agreements = {*rows.values_list("agreement", flat=True)}
     agreements |= {*read.values_list("agreement", flat=True)}
     sources = {*rows.values_list("revision__repository", flat=True)}
@@ -126,30 +171,38 @@ def _of(run: Run, *, timeout_s: int | None = None) -> Use:
     )
 
 
-def _wish(use: Use, revision: Revision) -> policy.Wish:
+def _left_s(run: Run) -> int:
+    """Give for how long it may still be at work; one that was started again counts anew."""
+    if run.started_at is None or run.starts > 1:
+        return run.timeout_s
+    ends_at = run.started_at + timedelta(seconds=run.timeout_s)
+    return max(0, int((ends_at - timezone.now()).total_seconds()))
+
+
+def _wish(use: Use, repository: Repository, number: int | None) -> policy.Wish:
     recipe = runnable().get(use.recipe)
     longest = use.timeout_s
     return policy.Wish(
         moment=Moment.RUN,
-        repository=revision.repository,
+        repository=repository,
         person=use.by,
         case=use.case,
         until=timezone.now() + timedelta(seconds=longest) if longest is not None else None,
         purpose=_purpose(recipe),
         makes=_makes(recipe),
         leaves=recipe is None or recipe.is_interactive,
-        revision=revision.number,
+        revision=number,
         run=use.run,
         on_behalf_of=use.asked_by,
     )
 
 
-def _laid_out(use: Use, revision: Revision) -> policy.Wish:
+def _laid_out(use: Use, repository: Repository, number: int | None) -> policy.Wish:
     return policy.Wish(
         moment=Moment.READ,
-        repository=revision.repository,
+        repository=repository,
         case=use.case,
-        revision=revision.number,
+        revision=number,
         run=use.run,
         on_behalf_of=use.asked_by,
     )
@@ -176,6 +229,30 @@ def inputs_of(run: Run) -> list[RunInput]:
     return list(rows.select_related("revision__repository__case").order_by("pk"))
 
 
+def fetched_by(run: Run) -> list[tuple[Repository, int | None]]:
+    """Give what this line of runs read by its keys, and of which revision: the log knows."""
+    rows = _read_by(list(line_of(run))).select_related("repository__case")
+    return list(dict.fromkeys((row.repository, row.revision) for row in rows.order_by("pk")))
+
+
+def worked_on(run: Run) -> list[tuple[Repository, int | None]]:
+    """Give all that a run may have copies of, laid out or fetched, and of which revision."""
+    laid_out = [(row.revision.repository, row.revision.number) for row in inputs_of(run)]
+    return list(dict.fromkeys([*laid_out, *fetched_by(run)]))
+
+
+def with_data(runs: Collection[Run]) -> set[Run]:
+    """Keep those that may have copies of something, asked of all of them at once."""
+    laid_out = RunInput.objects.filter(run__in=runs).values_list("run", flat=True)
+    found, fetched = set(laid_out), set(_read_by(runs).values_list("run", flat=True))
+    return {run for run in runs if run.continues_id or run.pk in found or run.code in fetched}
+
+
+def _read_by(line: Iterable[Run]) -> QuerySet[Decided]:
+    codes = [one.code for one in line]
+    return Decided.objects.filter(run__in=codes, moment=Moment.READ, allowed=True)
+
+
 def line_of(run: Run) -> Iterator[Run]:
     """Give the run, the one that it goes on with, and so on."""
     seen = set()
@@ -192,11 +269,11 @@ def _remember(run: Run, row: RunInput, decision: policy.Decision) -> None:
         RunInput.objects.filter(pk=row.pk).update(agreement=found)
 
 
-def _refuse(decision: policy.Decision, revision: Revision, case: Case) -> None:
+def _refuse(decision: policy.Decision, repository: Repository, case: Case) -> None:
     if decision.allowed:
         return  # an agreement came into force this very moment
     if decision.code == reasons.NOT_YOURS:
-        kind = Repository.Kind(revision.repository.kind).label
+        kind = Repository.Kind(repository.kind).label
         raise Invalid(
             _("%(input)s belongs to another case. Choose data or a model of %(case)s.")
             % {"input": kind, "case": case.code},

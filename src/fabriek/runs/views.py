@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from fabriek.cases.models import Case
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
-from fabriek.runs import actions, expected_start, offers, queries, reasons, rules, show
+from fabriek.runs import actions, expected_start, inputs, offers, queries, reasons, rules, show
 from fabriek.runs.forms import RunForm
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
@@ -104,7 +104,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         context |= {
             "scores": show.scores(run),
             "knobs": show.knobs(run),
-            "inputs": show.inputs(run),
+            "inputs": inputs.shown(run, request.user),
         }
     return render(request, "runs/detail.html", context)
 

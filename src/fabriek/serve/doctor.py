@@ -5,14 +5,16 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
 
-from fabriek.agreements import decision_log
+from fabriek.agreements import decision_log, ending
 from fabriek.engines.base import EngineDown
 from fabriek.kernel.origins import share_a_domain
 from fabriek.lab import actions as lab
@@ -22,6 +24,7 @@ from fabriek.serve import isolation
 from fabriek.serve.findings import Finding
 
 ROOM_NEEDED_BYTES = 5 * 2**30
+STATED_WITHIN = timedelta(days=1)
 
 
 def examine() -> list[Finding]:
@@ -150,13 +153,16 @@ def _decisions() -> Iterator[Finding]:
     try:
         wrong = next(decision_log.broken(), "")
         stuck = Removal.objects.filter(done_at=None).exclude(trouble="").count()
+        yesterday = timezone.now() - STATED_WITHIN
+        unstated = ending.unsettled().filter(over_at__lt=yesterday).count()
     except DatabaseError:
         return  # of which the finding on the database tells
     yield Finding(
         what="Decisions about data",
         verdict="lacking" if wrong else "good",
         said=wrong or "all fit together",
-        mend="Somebody wrote in the database by hand: python -m fabriek decisions --check",
+        mend="Somebody wrote in the database by hand, or FABRIEK_SECRET_KEY is another one: "
+        "python -m fabriek decisions --check",
     )
     if stuck:
         yield Finding(
@@ -165,6 +171,13 @@ def _decisions() -> Iterator[Finding]:
             said=f"{stuck} could not be removed, though their agreement is over",
             mend="The log names them; give this user the right to remove them. It is tried "
             "again every ten minutes.",
+        )
+    if unstated:
+        yield Finding(
+            what="Statements of deletion",
+            verdict="lacking",
+            said=f"{unstated} were not made a day after their agreement was over",
+            mend="Copies cannot be removed or seen, or a run is lost: the log names them.",
         )
 
 

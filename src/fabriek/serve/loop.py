@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import close_old_connections, connection
 from django.utils import timezone
 
+from fabriek.agreements import decision_heads
 from fabriek.catalogue import gather
 from fabriek.datasets import resumable
 from fabriek.hub import xet_sweep
@@ -56,8 +57,9 @@ def draw_books() -> None:
 
 
 def sweep() -> None:
-    """Remove bytes that were sent and never used."""
+    """Do what is due once a day: remove bytes never used, note how far decisions came."""
     now = timezone.now()
+    decision_heads.note()
     resumable.sweep(now)
     swept = store.sweep(now)
     xet_sweep.sweep(now)
@@ -75,15 +77,17 @@ def scrub_beside(stop: threading.Event) -> None:
 
 
 def scrub_slice(stop: threading.Event) -> None:
+    until = time.monotonic() + SCRUB_SLICE_S
+    reader = scrub.Reader(
+        is_stopped=stop.is_set,
+        is_over=lambda: time.monotonic() > until,
+        bytes_per_s=settings.SCRUB_BYTES_PER_S,
+    )
     if scrub.is_due(timezone.now()):
         scrub.begin()
-        until = time.monotonic() + SCRUB_SLICE_S
-        reader = scrub.Reader(
-            is_stopped=stop.is_set,
-            is_over=lambda: time.monotonic() > until,
-            bytes_per_s=settings.SCRUB_BYTES_PER_S,
-        )
         reader.read()
+    else:
+        reader.read_suspected()
 
 
 def forever(*, parent: int | None = None) -> None:

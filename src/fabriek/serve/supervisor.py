@@ -57,6 +57,8 @@ def web_command(host: str, port: int, threads: int) -> list[str]:
     command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
     command += ["--bind", f"{host}:{port}", "--worker-class", "gthread", "--workers", "1"]
     command += ["--threads", str(threads), "--keep-alive", str(KEEP_ALIVE_S)]
+    # The most there can be: a long name of a file stands in its address, in three signs a byte.
+    command += ["--limit-request-line", "8190"]
     # Nobody may say below which path we stand: addresses that were looked up once are kept.
     command += ["--forwarder-headers", ""]
     return [*command, "--timeout", "60", "--log-level", "warning"]

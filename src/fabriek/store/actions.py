@@ -5,12 +5,15 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
 from fabriek.kernel import journal
+from fabriek.kernel.errors import Invalid
+from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Organisation, Person
 from fabriek.store import lists, paths, queries, refusals
 from fabriek.store.arriving import adopt, store_bytes
@@ -135,8 +138,7 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
         Refused: `parent` is no longer the newest revision.
     """
     wanted = named(change.files)
-    if len(change.message.strip()) > MESSAGE_CHARACTERS:
-        raise refusals.long_message()
+    _require_message(change.message)
     with transaction.atomic():
         # Two at once wait for each other here; the number is guarded by the database as well.
         Repository.objects.select_for_update().get(pk=repository.pk)
@@ -198,6 +200,15 @@ def named(files: Mapping[str, Blob | str]) -> dict[str, str]:
         cleaned[path]: file.sha256 if isinstance(file, Blob) else checked(file)
         for path, file in files.items()
     }
+
+
+def _require_message(message: str) -> None:
+    if len(message.strip()) > MESSAGE_CHARACTERS:
+        raise refusals.long_message()
+    try:
+        PLAIN(message)
+    except ValidationError as error:
+        raise Invalid(error.message, fields={"message": error.message}) from error
 
 
 def _claimed(

@@ -31,6 +31,7 @@ class Damaged(Refused, FileNotFoundError):
 
     code = "damaged"
     status: ClassVar[int] = 503
+    kept: "Kept | None" = None  # which bytes, where that is known
 
 
 class StoreDown(Refused):
@@ -49,13 +50,15 @@ def store_down() -> StoreDown:
     )
 
 
-def damaged() -> Damaged:
-    return Damaged(
+def damaged(kept: "Kept | None" = None) -> Damaged:
+    refusal = Damaged(
         _(
             "The bytes of this file are damaged here, so they are not given to anybody. Staff "
             "of the factory see it on their list. Sending the same file again mends it."
         )
     )
+    refusal.kept = kept
+    return refusal
 
 
 class Harm(StrEnum):
@@ -76,6 +79,18 @@ class Kept(Protocol):
     size_bytes: int
     pack_id: str | None
     pack_offset: int
+
+
+@dataclass(kw_only=True, slots=True)
+class Alone:
+    """Bytes as a file of their own, also where no row says so."""
+
+    organisation_id: int
+    sha256: str
+    blake3: str
+    size_bytes: int
+    pack_id: str | None = None
+    pack_offset: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,6 +132,8 @@ class Store(Protocol):
         expected_sha256: str | None = None,
     ) -> Received:
         """Take in a stream as a single; one that is here already costs no second copy.
+
+        What is here is compared before it is believed: what was sent is whole afterwards.
 
         Raises:
             TooLarge: the stream goes on beyond `limit_bytes`.
@@ -207,6 +224,8 @@ class Store(Protocol):
 
     def quarantine(self, kept: Kept, found: Looked) -> str:
         """Put damaged bytes aside, so that nobody is given them and they can be looked into.
+
+        In a bucket what lies near goes too, unless that is whole.
 
         Return under which name, empty when nothing (or meanwhile something else) is there.
         """

@@ -99,8 +99,15 @@ class Bringing:
         sizes = self._sizes(wanted)
         lacking = [one for one, size_bytes in sizes.values() if not one.is_near(size_bytes)]
         self.make_room(sum(sizes[one.name][1] for one in lacking))
+        touched = time.monotonic()
         for work in [self._begin(one, sizes[one.name][1]) for one in lacking]:
-            work.join()
+            while work.is_alive():
+                work.join(IN_USE_S / 3)
+                if time.monotonic() - touched > IN_USE_S / 3:
+                    # Else what came first makes room for others before the last is here.
+                    touched = time.monotonic()
+                    for one, _size_bytes in sizes.values():
+                        used(one.path)
             if work.error:
                 raise work.error
 
@@ -167,7 +174,7 @@ class Bringing:
         have = os.lseek(descriptor, 0, os.SEEK_END)
         if have > size_bytes:
             one.part.unlink()
-            raise base.damaged()
+            raise base.damaged(one.kept)
         for piece in self.bucket.pieces(one.name, have, size_bytes - have):
             digest.update(piece)
             file.write(piece)
@@ -176,7 +183,7 @@ class Bringing:
             return
         if digest.hexdigest() != one.kept.sha256:
             one.part.unlink()
-            raise base.damaged()
+            raise base.damaged(one.kept)
         received = Received(sha256=one.kept.sha256, size_bytes=size_bytes)
         Singles(one.folder).keep(received, file)
 
@@ -195,7 +202,7 @@ class Bringing:
             return near
         size_bytes = self.bucket.size_bytes(one.name)
         if size_bytes is None:
-            raise base.damaged()
+            raise base.damaged(one.kept)
         return size_bytes
 
     def _removable(self) -> Iterator[tuple[float, int, Path]]:

@@ -1,7 +1,8 @@
 """Objects of a bucket: asked for, read in parts, sent; trouble said in our own words."""
 
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from fabriek.store.incoming import CHUNK_BYTES
 AHEAD_BYTES = 8 * 2**20  # a request costs milliseconds: small ones would be most of the time
 # 10,000 parts are the most an object may have: of 64 MiB each, that is 625 GiB.
 SENDING = TransferConfig(multipart_threshold=64 * 2**20, multipart_chunksize=64 * 2**20)
+ALIVE_S = 60
 NOT_THERE = {"404", "NoSuchKey", "NotFound"}
 NOT_SO_LONG = {"416", "InvalidRange"}
 
@@ -31,17 +33,25 @@ class Bucket:
 
     def size_bytes(self, key: str) -> int | None:
         """Give the size of an object, None when there is none. Raises: StoreDown."""
+        found = self._found(key)
+        return int(found["ContentLength"]) if found else None
+
+    def mark(self, key: str) -> str:
+        """Tell whether it is still the same object: another one of its size is another mark."""
+        found = self._found(key)
+        return f"{found.get('ETag', '')}-{found['ContentLength']}" if found else ""
+
+    def _found(self, key: str) -> Any:  # noqa: ANN401  what the client answers
         try:
             with _spoken():
-                found = self.client.head_object(Bucket=self.name, Key=self._whole(key))
+                return self.client.head_object(Bucket=self.name, Key=self._whole(key))
         except base.Damaged:
             return None
-        return int(found["ContentLength"])
 
-    def send(self, key: str, path: Path) -> None:
+    def send(self, key: str, path: Path, *, alive: Callable[[], None]) -> None:
         """Put a file there, whole or not at all; its parts are checked by their CRC.
 
-        Raises: StoreDown.
+        `alive` is called while it goes on, once a minute or so. Raises: StoreDown.
         """
         with _spoken():
             self.client.upload_file(
@@ -49,6 +59,7 @@ class Bucket:
                 self.name,
                 self._whole(key),
                 ExtraArgs={"ChecksumAlgorithm": "CRC32"},
+                Callback=_seldom(alive),
                 Config=SENDING,
             )
 
@@ -101,6 +112,18 @@ class Bucket:
 
     def _whole(self, key: str) -> str:
         return f"{self.prefix}/{key}" if self.prefix else key
+
+
+def _seldom(alive: Callable[[], None]) -> Callable[[int], None]:
+    last = float("-inf")
+
+    def told(_size_bytes: int) -> None:
+        nonlocal last
+        if time.monotonic() - last > ALIVE_S:
+            last = time.monotonic()
+            alive()
+
+    return told
 
 
 @contextmanager

@@ -17,14 +17,14 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from fabriek.kernel import strange
-from fabriek.store import base, copies, incoming, looking, packs, sources
-from fabriek.store.base import Brought, Harm, Kept, Looked, Pace
+from fabriek.store import base, copies, incoming, looking, packs, sources, suspects
+from fabriek.store.base import Brought, Kept, Looked, Pace
 from fabriek.store.incoming import Received, Source
 from fabriek.store.singles import LINK, Singles, checked, other_bytes
 
@@ -36,6 +36,8 @@ LENT = ".lent"  # beside a writer's own locked file, and gone when that one goes
 @dataclass(frozen=True, slots=True)
 class FolderStore:
     home: Path
+    # Damage found here is noted: not that of a second place, or of what only lies near.
+    is_the_store: bool = False
 
     def receive(
         self,
@@ -109,12 +111,13 @@ class FolderStore:
         return size_bytes >= kept.pack_offset + kept.size_bytes
 
     def open(self, kept: Kept) -> BinaryIO:
-        if kept.pack_id is not None:
-            return packs.Packed(self.path(kept), kept)
-        try:
-            return self.path(kept).open("rb")
-        except FileNotFoundError as error:
-            raise base.damaged() from error
+        with self._noting(kept):
+            if kept.pack_id is not None:
+                return packs.Packed(self.path(kept), kept)
+            try:
+                return self.path(kept).open("rb")
+            except FileNotFoundError as error:
+                raise base.damaged(kept) from error
 
     def path(self, kept: Kept) -> Path:
         """Name the file that the bytes lie in: their own, or a pack."""
@@ -139,7 +142,8 @@ class FolderStore:
                 else:
                     self._place(kept, target)
             for pack, files in in_packs.items():
-                packs.lay_out(pack, files)
+                with self._noting(files[0][0]):
+                    packs.lay_out(pack, files)
 
     def bring(self, wanted: Sequence[Kept]) -> Brought:
         total = sum(kept.size_bytes for kept in wanted)
@@ -148,26 +152,25 @@ class FolderStore:
     @contextmanager
     def under_name(self, kept: Kept, name: str) -> Iterator[Path]:
         """Lend the bytes under a name of your choice, for readers that go by its ending."""
+        with self.lent(kept, name) as path:
+            self.materialise(kept, path)
+            yield path
+
+    @contextmanager
+    def lent(self, kept: Kept, name: str) -> Iterator[Path]:
+        """Give a place for bytes that are lent; it is gone afterwards, whatever happens."""
         with incoming.temporary(self._singles(kept.organisation_id).incoming) as place:
             folder = place.path.with_suffix(LENT)
             try:
-                self.materialise(kept, folder / name)
                 yield folder / name
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def verify(self, kept: Kept) -> bool:
-        return self.look(kept, pace=_unhurried).harm is None
+        return self.look(kept, pace=looking.unhurried).harm is None
 
     def look(self, kept: Kept, *, pace: Pace) -> Looked:
-        try:
-            descriptor = os.open(self.path(kept), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return Looked(harm=Harm.GONE)
-        try:
-            return looking.look(descriptor, kept, offset=kept.pack_offset, pace=pace)
-        finally:
-            os.close(descriptor)
+        return looking.look_at(self.path(kept), kept, pace=pace)
 
     def quarantine(self, kept: Kept, found: Looked) -> str:
         """Put damaged bytes aside: a single itself, of a pack a copy of the part."""
@@ -211,17 +214,17 @@ class FolderStore:
         try:
             copies.place(self.path(kept), target)
         except FileNotFoundError as error:
-            raise base.damaged() from error
+            with self._noting(kept):
+                raise base.damaged(kept) from error
+
+    def _noting(self, kept: Kept) -> AbstractContextManager[None]:
+        return suspects.noting(self.home, kept) if self.is_the_store else nullcontext()
 
     def _singles(self, organisation_id: int) -> Singles:
         return Singles(self._folder(organisation_id))
 
     def _folder(self, organisation_id: int) -> Path:
         return self.home / str(int(organisation_id))
-
-
-def _unhurried(_size_bytes: int) -> None:
-    """Read on at once."""
 
 
 def _copied(pack: Path, kept: Kept, target: Path) -> bool:

@@ -4,7 +4,7 @@ Making a file costs a file system more than its bytes do, and a flush for each c
 pack of a thousand small files is flushed once, and noted in one transaction.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
-from fabriek.store import damages, hashing, paths, queries, singles
+from fabriek.store import base, damages, hashing, paths, queries, singles
 from fabriek.store.arriving import store_bytes
 from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
 from fabriek.store.models import Arrival, Blob, Damage, Pack, Repository
@@ -88,7 +88,8 @@ class _Stream:
     def _pieces(self) -> Iterator[bytes]:
         while not self.is_at_end and self.pack_bytes + BATCH_BYTES <= PACK_BYTES:
             batch = self._batch()
-            here, ill = _still_here(self.repository, {small.sha256 for small in batch})
+            contents = {small.sha256: small.content for small in batch}
+            here, ill = _still_here(self.repository, contents)
             self.known |= here
             self.ill |= ill
             for small in batch:
@@ -179,16 +180,19 @@ def _read(path: str, entry: Entry) -> _Small:
     return _Small(sha256=sha256, blake3=fast, content=content)
 
 
-def _still_here(repository: Repository, sha256s: set[str]) -> tuple[set[str], set[str]]:
+def _still_here(
+    repository: Repository, contents: Mapping[str, bytes]
+) -> tuple[set[str], set[str]]:
     """Find which bytes the organisation has whole, and which no longer; both known to it.
 
-    Those are kept from the sweep for a day.
+    Those are kept from the sweep for a day. Ours are read and compared: what came in is small
+    and at hand, and would be thrown away for them.
 
     Marked and read in one transaction: a sweep that came before took the row with it, and one
     that comes after sees the mark.
     """
     owner = repository.organisation_id
-    rows = Blob.objects.filter(organisation_id=owner, sha256__in=sha256s)
+    rows = Blob.objects.filter(organisation_id=owner, sha256__in=contents)
     if not rows.exists():
         return set(), set()
     store = queries.the_store()
@@ -197,8 +201,20 @@ def _still_here(repository: Repository, sha256s: set[str]) -> tuple[set[str], se
         rows.update(stored_at=timezone.now())
         harmed = Damage.objects.filter(blob__in=locked, repaired_at=None)
         listed = set(harmed.values_list("blob_id", flat=True))
-    here = {blob.sha256 for blob in locked if blob.pk not in listed and store.has(blob)}
+    here = {
+        blob.sha256
+        for blob in locked
+        if blob.pk not in listed and _is(store, blob, contents[blob.sha256])
+    }
     return here, {blob.sha256 for blob in locked} - here
+
+
+def _is(store: base.Store, blob: Blob, content: bytes) -> bool:
+    try:
+        with store.open(blob) as ours:
+            return ours.read() == content
+    except base.Damaged:
+        return False
 
 
 @transaction.atomic

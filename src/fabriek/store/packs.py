@@ -83,7 +83,7 @@ def compared(descriptor: int, kept: Kept) -> bytes:
     """Read one file out of an open pack. Raises: Damaged, when it is not what was kept."""
     content = os.pread(descriptor, kept.size_bytes, kept.pack_offset)
     if not _is(content, kept):
-        raise base.damaged()
+        raise base.damaged(kept)
     return content
 
 

@@ -11,6 +11,8 @@ from fabriek.kernel.errors import Invalid
 
 COMPONENT_BYTES = 255  # what the common file systems take
 PATH_CHARACTERS = 1024
+# In an address each byte may take three signs, and web servers take 8,190 of them at most.
+PATH_BYTES = 2400
 SHOWN_CHARACTERS = 60
 # Windows keeps these for devices, whatever comes after the dot.
 DEVICES = {"con", "prn", "aux", "nul"} | {
@@ -92,9 +94,10 @@ _FILE_AND_FOLDER = _(
 def _problem(path: str) -> Promise | None:
     if not path:
         return _("A file has no name. Give it one, such as data.jsonl.")
-    if len(path) > PATH_CHARACTERS:
+    if len(path) > PATH_CHARACTERS or len(path.encode("utf-8", "replace")) > PATH_BYTES:
         return _(
-            "The name “%(path)s” is longer than 1,024 characters with its folders. Shorten it."
+            "The name “%(path)s” is longer than 1,024 characters, or 2,400 bytes, with its "
+            "folders. Shorten it."
         )
     if any(map(_is_unseen, path)):
         return _("The name “%(path)s” holds signs that cannot be seen. Leave them out.")

@@ -10,10 +10,10 @@ from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils.module_loading import import_string
 
-from fabriek.store import refusals
+from fabriek.store import refusals, suspects
 from fabriek.store.base import Store
 from fabriek.store.files import FolderStore
-from fabriek.store.models import MAIN, Arrival, Blob, File, Ref, Repository, Revision
+from fabriek.store.models import MAIN, Arrival, Blob, Damage, File, Ref, Repository, Revision
 
 # Databases bound how many values one statement may carry.
 AT_ONCE = 500
@@ -22,7 +22,7 @@ AT_ONCE = 500
 def the_store() -> Store:
     home = _ours_alone(settings.STORE_HOME)
     if not settings.STORE_BUCKET:
-        return FolderStore(home)
+        return FolderStore(home, is_the_store=True)
     return _in_bucket(
         settings.STORE_BUCKET, settings.S3_ENDPOINT, home, settings.STORE_NEAR_BYTES
     )
@@ -112,7 +112,8 @@ def claimed(
     if lock:
         rows = rows.select_for_update(of=("self",))
     # In one order for everybody, so that two who lock never wait for each other.
-    asked = batches(sorted(set(sha256s)))
+    # What is no SHA-256 is not asked for: some databases refuse a NUL outright.
+    asked = batches(sorted({sha256 for sha256 in sha256s if sha256.isalnum()}))
     return {
         blob.sha256: blob
         for some in asked
@@ -123,8 +124,17 @@ def claimed(
 def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
     """Return those that must still be sent, in the order asked, each once."""
     asked = list(dict.fromkeys(sha256s))
-    here = claimed(repository, asked)
+    here = set(claimed(repository, asked))
+    if here:
+        here -= _harmed(repository.organisation_id)
     return [sha256 for sha256 in asked if sha256 not in here]
+
+
+def _harmed(organisation_id: int) -> set[str]:
+    """Name what is damaged, or seemed so to a reader: sending it again is what mends it."""
+    lines = Damage.objects.filter(repaired_at=None, blob__organisation_id=organisation_id)
+    noted = suspects.noted(settings.STORE_HOME, organisation_id)
+    return noted.union(lines.values_list("sha256", flat=True))
 
 
 def batches(values: Iterable[str]) -> Iterator[list[str]]:

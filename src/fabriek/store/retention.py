@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from fabriek.kernel import journal
 from fabriek.kernel.errors import Invalid, Text
 from fabriek.people.models import Person
+from fabriek.store import refusals
 from fabriek.store.models import Blob, File, Repository, Revision
 
 WHY_CHARACTERS = 300
@@ -140,6 +141,18 @@ def drop(
             "store.drop", repository, by=by, numbers=numbers, freed_bytes=done.freed_bytes
         )
     return done
+
+
+def hold(revisions: Iterable[Revision]) -> None:
+    """Keep revisions from being dropped until the caller's transaction has named them.
+
+    That they had their files when they were chosen says nothing any more: a drop that came
+    first is waited for here, and seen. Raises: Refused, when one was dropped since.
+    """
+    rows = Revision.objects.select_for_update(of=("self",), no_key=True)
+    # In one order for everybody, so that two who lock never wait for each other.
+    for revision in rows.filter(pk__in={one.pk for one in revisions}).order_by("pk"):
+        refusals.require_files(revision)
 
 
 def _check(repository: Repository, wish: Wish) -> None:

@@ -50,8 +50,16 @@ class Reader:
     began: float = field(default_factory=time.monotonic)
     claimed: float = field(default_factory=time.monotonic)
 
+    def read_suspected(self) -> None:
+        """Read what people were told is damaged: soon, as they were told that staff see it."""
+        try:
+            self.found += damages.look_into_suspected(pace=self.pace)
+        except Stopped:
+            return
+
     def read(self) -> bool:
         """Read on in the open round; True when that came to its end."""
+        self.read_suspected()
         self.mended += damages.mend_from_copy()
         self.round = _claimed_round()
         if self.round is None:

@@ -1,6 +1,7 @@
 """Files of their own in the folder of one organisation: how they get their name and lose it."""
 
 import fcntl
+import logging
 import os
 import re
 from collections.abc import Iterator
@@ -13,12 +14,14 @@ from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
 from fabriek.store import copies, hashing, incoming, looking, sources
-from fabriek.store.base import Looked
+from fabriek.store.base import Alone, Harm, Looked
 from fabriek.store.incoming import Incoming, Received
 
 # What a writer needs beside its own locked file; it goes when that one goes.
 LINK = ".link"
 SHA256 = re.compile(r"[0-9a-f]{64}")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +44,32 @@ class Singles:
         self._name(received, file.path)
 
     def is_here(self, received: Received) -> bool:
-        """Tell whether we have these bytes, and mark them as sent again.
+        """Tell whether we have these bytes whole, and mark them as sent again.
+
+        They are compared: a disk that failed leaves a file of the right size, and good bytes
+        would be thrown away for it. That is done without the lock, as it takes a second for
+        each gigabyte.
 
         The mark is the file's own time: a sweep that holds the lock next sees it, whether or
         not the sender's transaction has ended by then.
         """
         path = self.path(received.sha256)
+        found = _looked_at(path, received)
+        if found.harm is not None:
+            return False
         with self.locked(fcntl.LOCK_SH):
-            if not path.is_file() or path.stat().st_size != received.size_bytes:
+            if not _is_still(path, found):
                 return False
             os.utime(path)
+            return True
+
+    def forget(self, sha256: str, found: Looked) -> bool:
+        """Remove what was looked at, unless others were sent to the same name meanwhile."""
+        path = self.path(sha256)
+        with self.locked(fcntl.LOCK_EX):
+            if not _is_still(path, found):
+                return False
+            path.unlink()
             return True
 
     def discard(self, sha256: str, *, untouched_since: float) -> bool:
@@ -65,7 +84,7 @@ class Singles:
         """Move damaged bytes away, unless others were sent to the same name meanwhile."""
         path = self.path(sha256)
         with self.locked(fcntl.LOCK_EX):
-            if not path.is_file() or looking.mark_of(path.stat()) != found.mark:
+            if not _is_still(path, found):
                 return False
             path.rename(target)
             return True
@@ -149,6 +168,23 @@ def checked(sha256: str) -> str:
             code="sha256",
         )
     return sha256
+
+
+def _is_still(path: Path, found: Looked) -> bool:
+    return path.is_file() and looking.mark_of(path.stat()) == found.mark
+
+
+def _looked_at(path: Path, received: Received) -> Looked:
+    there = Alone(
+        organisation_id=0,
+        sha256=received.sha256,
+        blake3=received.blake3,
+        size_bytes=received.size_bytes,
+    )
+    found = looking.look_at(path, there, pace=looking.unhurried)
+    if found.harm not in {None, Harm.GONE}:
+        log.error("%s is %s in the store; it was sent again.", received.sha256, found.harm)
+    return found
 
 
 def _hashed(file: BufferedReader) -> Received:

@@ -3,6 +3,6 @@
     python -m fabriek.quality.worker FOLDER
 
 `FOLDER/job.json` says what to look at, `FOLDER/files/` holds it read-only under numbers of our
-own (a hostile name never reaches the disk), `progress.json` and `result.json` tell what came
-of it. Whatever it reads was made by a stranger.
+own (a hostile name never reaches the disk), `told/` says what came of
+it; beside that it writes in `made/` and `tmp/` only. Whatever it reads was made by a stranger.
 """

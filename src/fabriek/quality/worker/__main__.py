@@ -10,7 +10,9 @@ from fabriek.quality.worker import confine
 # Before what follows is read: it starts threads, and then no network can be left any more.
 NO_NETWORK = confine.leave_network()
 
-from fabriek.quality.worker import look, treat  # noqa: E402
+import duckdb  # noqa: E402
+
+from fabriek.quality.worker import engine, look, treat  # noqa: E402
 from fabriek.quality.worker.job import Job, Json, Trouble  # noqa: E402
 from fabriek.quality.worker.names import Names  # noqa: E402
 
@@ -37,19 +39,29 @@ def main() -> int:
             cpu_s=int(job.asked["cpu_s"]),
         )
     )
-    source = Path(__file__).resolve().parents[3]
-    readable = [folder, source, Path(sys.prefix), Path(sys.base_prefix), *map(Path, SYSTEM)]
-    held = confine.hold(
-        readable=readable, writable=[folder, Path("/dev/null")], no_network=NO_NETWORK
-    )
-    job.temporary.mkdir(exist_ok=True)
+    held = _held(job)
     try:
-        result = _done(job, names)
+        # What is linked is the store's own: it may not be read where it could be changed.
+        is_safe = held.keep_files or not job.has_links()
+        result = _done(job, names) if is_safe else {"trouble": "no_walls", "facts": {}}
     finally:
         names.close()
         shutil.rmtree(job.temporary, ignore_errors=True)
     job.finish(result | {"held": held.as_json()})
     return 0
+
+
+def _held(job: Job) -> confine.Held:
+    """Close the walls: to read is its folder, to write only what it makes in there."""
+    source = Path(__file__).resolve().parents[3]
+    places = [Path(sys.prefix), Path(sys.base_prefix), *map(Path, SYSTEM)]
+    for ours in job.writable:
+        ours.mkdir(exist_ok=True)
+    return confine.hold(
+        readable=[job.folder, source, *places],
+        writable=[*job.writable, Path("/dev/null")],
+        no_network=NO_NETWORK,
+    )
 
 
 def _done(job: Job, names: Names) -> Json:
@@ -60,6 +72,8 @@ def _done(job: Job, names: Names) -> Json:
         )
     except Trouble as trouble:
         return {"trouble": trouble.code, "facts": trouble.facts}
+    except duckdb.Error as error:
+        return {"trouble": engine.trouble_of(error).code, "facts": {}}
     except MemoryError:
         return {"trouble": "too_much_memory", "facts": {}}
     except OSError as error:

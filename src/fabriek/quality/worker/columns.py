@@ -1,6 +1,7 @@
 """What stands in each column: type, missing, distinct, spread, its common values."""
 
 import math
+import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
@@ -11,6 +12,7 @@ import duckdb
 
 from fabriek.quality.worker.engine import quoted
 from fabriek.quality.worker.job import Json
+from fabriek.quality.worker.names import Names
 from fabriek.quality.worker.table import TEXT, Table
 
 AT_ONCE = 40
@@ -23,6 +25,7 @@ BARS = 12
 FEW = 30  # so many different values are named; each of them must be there often
 OFTEN = 5
 LONGEST_VALUE = 60
+LABEL = re.compile(r"[^\W\d_A-Z][\w./-]*|[A-Z0-9_./+-]{1,12}|")
 NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT",
            "UINTEGER", "UBIGINT", "FLOAT", "DOUBLE", "DECIMAL")  # fmt: skip
 
@@ -67,6 +70,23 @@ def without_values(column: Json) -> Json:
     """Keep of a column with personal data what tells of no person."""
     kept = ("name", "type", "kind", "missing", "distinct")
     return {key: column[key] for key in kept} | {"hidden": True}
+
+
+def with_labels_only(column: Json, names: Names) -> Json:
+    """Keep of what is written only words that come back as labels do.
+
+    Nobody looked for names of people in cells this short. Where they can be read, they are
+    now; where not, what has a space or begins with a capital could be one.
+    """
+    if column["kind"] != "text" or not column.get("values"):
+        return column
+    written = [value for value, _often in column["values"]]
+    if names.are_read:
+        is_personal = any(names.found(value) for value in written) or not names.are_read
+    else:
+        is_personal = not all(LABEL.fullmatch(value) for value in written)
+    kept = {key: value for key, value in column.items() if key != "values"}
+    return kept if is_personal else column
 
 
 def _batch(connection: duckdb.DuckDBPyConnection, table: Table, names: list[str]) -> list[Json]:

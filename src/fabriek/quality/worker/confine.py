@@ -5,6 +5,7 @@ standard library, as the reader of names runs this under another Python.
 """
 
 import ctypes
+import errno
 import os
 import platform
 import resource
@@ -25,6 +26,9 @@ LANDLOCK_VERSION = 1
 PATH_BENEATH = 1
 READS = 0b1100  # READ_FILE, READ_DIR
 RUNS = 0b1
+# MAKE_CHAR, MAKE_SOCK, MAKE_FIFO, MAKE_BLOCK, MAKE_SYM, and REFER: links and moves between
+# folders. What it makes is plain files, and none under two names.
+NEVER = RUNS | 1 << 6 | 1 << 9 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 13
 # What each version of Landlock learned to forbid on files: bits 0 to 12, then REFER, TRUNCATE,
 # IOCTL_DEV. What a kernel does not know may not be named.
 FILE_BITS = {1: 13, 2: 14, 3: 15, 4: 15}
@@ -34,10 +38,20 @@ KNOWS_NET, KNOWS_SCOPES = 4, 6
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 # socket, connect, execve, execveat, ptrace, process_vm_readv, process_vm_writev, mount,
 # unshare, setns, keyctl, bpf, perf_event_open, userfaultfd, io_uring_setup, memfd_create.
+# Then what changes a file by its name alone, for which Landlock has no right: chmod, fchmod,
+# fchmodat, fchmodat2, chown, fchown, lchown, fchownat, truncate, utime, utimes, futimesat,
+# utimensat, setxattr and removexattr with their kin, link, linkat, open_by_handle_at,
+# file_setattr. A file of a job may be a second name of what the store keeps.
 FORBIDDEN = {
-    "x86_64": (41, 42, 59, 322, 101, 310, 311, 165, 272, 308, 250, 321, 298, 323, 425, 319),
-    "aarch64": (198, 203, 221, 281, 117, 270, 271, 40, 97, 268, 219, 280, 241, 282, 425, 279),
-}
+    "x86_64": (41, 42, 59, 322, 101, 310, 311, 165, 272, 308, 250, 321, 298, 323, 425, 319,
+               90, 91, 268, 452, 92, 93, 94, 260, 76, 132, 235, 261,
+               280, 188, 189, 190, 197, 198, 199, 463, 466, 86, 265, 304,
+               469),
+    "aarch64": (198, 203, 221, 281, 117, 270, 271, 40, 97, 268, 219, 280, 241, 282, 425, 279,
+                52, 53, 452, 55, 54, 45,
+                88, 5, 6, 7, 14, 15, 16, 463, 466, 37, 265,
+                469),
+}  # fmt: skip
 X32_BIT = 0x40000000
 ALLOW, DENY = 0x7FFF0000, 0x00050001  # the second: EPERM
 LOAD, JUMP_EQUAL, JUMP_AT_LEAST, RETURN = 0x20, 0x15, 0x35, 0x06
@@ -63,6 +77,19 @@ class Held:
 
     def as_json(self) -> dict[str, int]:
         return asdict(self)
+
+    @property
+    def keep_files(self) -> bool:
+        """Both are needed: each alone leaves a way to change a file that we may only read."""
+        return self.landlock > 0 and self.seccomp
+
+
+def can_keep_files() -> bool:
+    """Ask the kernel, without closing anything, whether it can do what `keep_files` says."""
+    version = _libc.syscall(LANDLOCK_CREATE, None, 0, LANDLOCK_VERSION)
+    refused = _libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None, 0, 0)
+    knows_filters = refused == -1 and ctypes.get_errno() == errno.EFAULT  # there was no filter
+    return version > 0 and knows_filters and platform.machine() in AUDIT
 
 
 def leave_network() -> bool:
@@ -115,7 +142,7 @@ def _landlock(readable: list[Path], writable: list[Path]) -> int:
     for path in readable:
         _allow(ruleset, path, READS | RUNS)
     for path in writable:
-        _allow(ruleset, path, every & ~RUNS)
+        _allow(ruleset, path, every & ~NEVER)
     refused = _libc.syscall(LANDLOCK_RESTRICT, ruleset, 0)
     os.close(ruleset)
     return 0 if refused else int(version)

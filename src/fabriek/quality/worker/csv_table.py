@@ -34,6 +34,7 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
         _ingest(connection, table, _csv_source(scan.at, found, set(found.names)))
         if _rejects(connection, "UNQUOTED VALUE") or _is_swallowed(connection, table, scan.at):
             raise Trouble("open_quote")
+        table.left_out = scan.long.count + _left_out(connection)
         return
     _read_csv(connection, table, scan.at, found)
 
@@ -129,6 +130,15 @@ def _rejected_lines(connection: duckdb.DuckDBPyConnection, kinds: list[str]) -> 
         [kinds],
     ).fetchall()
     return [row[0] for row in found]
+
+
+def _left_out(connection: duckdb.DuckDBPyConnection) -> int:
+    """Count rows that are no rows of this table, for whatever reason."""
+    if not _has_rejects(connection):
+        return 0
+    asked = "SELECT count(DISTINCT line) FROM reject_errors"
+    found = connection.execute(asked).fetchone()
+    return int(found[0]) if found else 0
 
 
 def _has_rejects(connection: duckdb.DuckDBPyConnection) -> bool:

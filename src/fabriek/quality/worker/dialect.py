@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from fabriek.quality.worker import rules
+
 DELIMITERS = ",;\t|"
 HEAD_BYTES = 2**18
 LINES_LOOKED_AT = 60
@@ -62,11 +64,11 @@ def _fit(rows: list[list[str]]) -> tuple[float, int]:
 
 
 def _is_heading(rows: list[list[str]]) -> bool:
-    """Names, each once and none a number; over at least one row that is not like it."""
+    """Names, each once and none a number or personal; over at least one row unlike it."""
     first = [cell.strip() for cell in rows[0]]
     if any(NUMBER.fullmatch(cell) or len(cell) > LONGEST_NAME for cell in first):
         return False
-    if not any(first):
+    if not any(first) or any(rules.current().hits(cell) for cell in first):
         return False
     if len(rows) == 1 or any(_has_number(row) for row in rows[1:]):
         return True

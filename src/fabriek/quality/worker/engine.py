@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
 from fabriek.quality.worker.job import Job, Trouble, free_bytes
 
@@ -54,13 +55,12 @@ _KINDS = (
 _FULL = re.compile(r"no space left|max_temp_directory_size|could not write", re.IGNORECASE)
 
 
-OURS = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
+# What a file can make happen; UnicodeError is a ValueError.
+OF_A_FILE = (duckdb.Error, pa.ArrowException, ValueError, RecursionError)
 
 
-def trouble_of(error: duckdb.Error) -> Trouble:
-    """Say what is wrong with a file. A query of ours that is wrong is a bug, and stays one."""
-    if isinstance(error, OURS):
-        raise error
+def trouble_of(error: Exception) -> Trouble:
+    """Say what is wrong with a file; a file can make a query of ours wrong as well."""
     if _FULL.search(str(error)):
         return Trouble("disk_full")
     code = next((code for kind, code in _KINDS if isinstance(error, kind)), "broken_file")

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ASKED, PROGRESS, RESULT = "job.json", "progress.json", "result.json"
-FILES, MADE, TEMPORARY = "files", "made", "tmp"
+ASKED = "job.json"
+FILES, MADE, TEMPORARY, TOLD = "files", "made", "tmp", "told"
+PROGRESS, RESULT = f"{TOLD}/progress.json", f"{TOLD}/result.json"
 TELL_EVERY_S = 0.5
 
 Json = dict[str, Any]
@@ -57,6 +58,15 @@ class Job:
         return self.folder / TEMPORARY
 
     @property
+    def writable(self) -> list[Path]:
+        """Give the folders it may write in: never the one of its files, which may be links."""
+        return [self.folder / name for name in (MADE, TEMPORARY, TOLD)]
+
+    def has_links(self) -> bool:
+        """Tell whether a file has another name elsewhere, such as in the store."""
+        return any(file.at.stat().st_nlink > 1 for file in self.files)
+
+    @property
     def memory_bytes(self) -> int:
         return int(self.asked["memory_bytes"])
 
@@ -77,9 +87,21 @@ class Job:
 
 
 def _write(path: Path, told: Json) -> None:
+    path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+    part.write_text(json.dumps(clean(told), ensure_ascii=False, separators=(",", ":")))
     part.replace(path)
+
+
+def clean(told: Any) -> Any:  # noqa: ANN401  any JSON
+    """Leave out of all texts what no database keeps: NUL, and halves of a sign."""
+    if isinstance(told, str):
+        return told.replace("\0", "").encode("utf-8", "replace").decode()
+    if isinstance(told, dict):
+        return {clean(name): clean(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [clean(one) for one in told]
+    return told
 
 
 def problem(

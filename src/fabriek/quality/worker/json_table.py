@@ -7,7 +7,7 @@ import duckdb
 
 from fabriek.quality.worker import lines
 from fabriek.quality.worker.engine import quoted, quoted_text
-from fabriek.quality.worker.job import Job, Trouble, problem
+from fabriek.quality.worker.job import Job, Json, Trouble, problem
 from fabriek.quality.worker.table import Table, stored, tell_of_bytes
 
 MOST_SUSPECTS = 100_000
@@ -61,10 +61,19 @@ def _objects_only(at: Path, folder: Path) -> tuple[Path, lines.Places]:
 
 
 def _is_object(line: bytes) -> bool:
+    return object_of(line) is not None
+
+
+def object_of(line: bytes | str) -> Json | None:
+    """Read one line; nothing where it is no object, or holds half a sign, which is no text."""
     try:
-        return isinstance(json.loads(line), dict)
+        row = json.loads(line)
+        if isinstance(row, dict):
+            json.dumps(row, ensure_ascii=False).encode()
+            return row
     except (ValueError, RecursionError):
-        return False
+        pass
+    return None
 
 
 def _broken_lines(
@@ -88,6 +97,7 @@ def _broken_lines(
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
     scan = lines.scan(at, job.temporary, blank_counts=False)
     tell_of_bytes(table, scan)
+    table.left_out = scan.long.count
     given = f"maximum_object_size={OBJECT_BYTES}, maximum_depth=1, sample_size=-1"
     where = quoted_text(scan.at)
     tried = [f"read_json({where}, format={kind}, {given})" for kind in ("'array'", "'auto'")]

@@ -1,9 +1,10 @@
 """What kind of file this is, by its first bytes, then its name. Pickles are never opened."""
 
-import re
 import zipfile
 from pathlib import Path
 
+from fabriek.kernel import pickles
+from fabriek.kernel.pickles import ending_of
 from fabriek.quality.worker.job import Given
 
 TABLES = {
@@ -16,7 +17,7 @@ TABLES = {
     ".txt": "text",
     ".md": "text",
 }
-# Notes that come with data; their rows are no rows to learn from.
+# Notes that come with data: read for personal data, but no rows to learn from.
 NOTES = {
     "readme.md",
     "readme.txt",
@@ -28,35 +29,40 @@ NOTES = {
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
 KINDS = TABLES | dict.fromkeys(PICTURES, "image") | dict.fromkeys(SOUNDS, "audio")
-ZIP, PARQUET = b"PK\x03\x04", b"PAR1"
-# Protocols 2 to 5: PROTO, its number, then a FRAME or an opcode that one begins with.
-PICKLE = re.compile(rb"\x80[\x02-\x05](?:\x95|[cj}\](X\x8a\x8c)qGKMN])", re.DOTALL)
-PICKLE_NAMES = {".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".dill"}
+PARQUET = b"PAR1"
 MOST_IN_ZIP = 100_000
 ZIP_TIMES_LARGER = 200
-HEAD_BYTES = 64
+NOTE_BYTES = 2**18  # larger ones of a kind that is not known are not opened
+CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x1a]")
 
 
 def kind_of(file: Given) -> str:
     """Give csv, jsonl, json, parquet, text, image, audio, pickle, zip, note or other."""
     with file.at.open("rb") as opened:
-        head = opened.read(HEAD_BYTES)
+        head = opened.read(pickles.HEAD_BYTES)
     ending = ending_of(file.path)
-    if head.startswith(ZIP):
-        return "pickle" if ending in PICKLE_NAMES else "zip"
-    if PICKLE.match(head) or ending in PICKLE_NAMES:
+    if head.startswith(pickles.ZIP):
+        return "pickle" if ending in pickles.NAMES else "zip"
+    if ending in pickles.NAMES or pickles.begins_so(head):
         return "pickle"
     if head.startswith(PARQUET):
         return "parquet"
     if Path(file.path).name.casefold() in NOTES:
         return "note"
-    return KINDS.get(ending, "other")
+    kind = KINDS.get(ending, "other")
+    return "note" if kind == "other" and _is_small_text(file) else kind
 
 
-def ending_of(path: str) -> str:
-    """Give the ending below a `.gz`: what is in it."""
-    name = path.casefold().rpartition("/")[2].removesuffix(".gz")
-    return name[name.rfind(".") :] if "." in name else ""
+def _is_small_text(file: Given) -> bool:
+    """Tell by all of its bytes, as its name says nothing."""
+    if not 0 < file.size_bytes <= NOTE_BYTES:
+        return False
+    content = file.at.read_bytes()
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return not CONTROLS.search(content)
 
 
 def inside_zip(at: Path) -> tuple[str, list[str]]:
@@ -72,5 +78,5 @@ def inside_zip(at: Path) -> tuple[str, list[str]]:
     size, packed = sum(i.file_size for i in listed), sum(i.compress_size for i in listed)
     if len(listed) > MOST_IN_ZIP or size > ZIP_TIMES_LARGER * max(packed, 2**20):
         return "bomb", []
-    names = [one.filename for one in listed if ending_of(one.filename) in PICKLE_NAMES]
+    names = [one.filename for one in listed if ending_of(one.filename) in pickles.NAMES]
     return ("pickle" if names else ""), names

@@ -10,9 +10,11 @@ from fabriek.quality.worker import (
     columns,
     doubles,
     engine,
+    headings,
     kinds,
     media,
     near,
+    notes,
     privacy,
     rules,
     tables,
@@ -34,19 +36,22 @@ def look(job: Job, names: Names) -> Json:
         by_kind[kinds.kind_of(file)].append(file)
     result: Json = {
         "rules": rules.CURRENT,
-        "names": _names_said(job, names),
         "kinds": {kind: len(files) for kind, files in by_kind.items()},
     }
     problems = _unread(by_kind)
+    if (there := job.asked.get("file_count", 0)) > len(job.files):
+        problems.append(problem("files_left_out", "wrong", count=there, of=len(job.files)))
     result |= _tables(job, by_kind, names, problems)
     for kind, read in (("image", media.pictures), ("audio", media.sounds)):
         if by_kind[kind]:
             result[kind], found = read(by_kind[kind], job)
             problems += found
+    result["names"] = _names_said(job, names)  # at the end: it may have stopped meanwhile
     order = {"wrong": 0, "attention": 1, "note": 2}
     problems.sort(key=lambda one: (order[one["severity"]], one["path"], one["code"]))
     result["problems"] = problems[:MOST_PROBLEMS]
     result["problem_count"] = len(problems)
+    headings.mask(result)
     return result
 
 
@@ -91,7 +96,7 @@ def _tables(
         try:
             table = tables.load(connection, job, file, kind, number=number)
             told, found = _one(connection, job, table, names)
-        except (Trouble, duckdb.Error) as error:
+        except (Trouble, *engine.OF_A_FILE) as error:
             trouble = error if isinstance(error, Trouble) else engine.trouble_of(error)
             told_of = problem(trouble.code, "wrong", path=file.path)
             problems.append(told_of | {"count": int(trouble.facts.get("count", 0))})
@@ -101,6 +106,7 @@ def _tables(
         files.append(told)
         findings += found
         read.append(table)
+    findings += notes.findings(connection, job, by_kind["note"], names, problems)
     result = {"files": files, "findings": findings}
     if read:
         result |= _together(connection, job, read, files, problems)
@@ -122,7 +128,9 @@ def _one(
     found = privacy.scan(connection, table, names, all_names=bool(job.asked.get("all_names")))
     personal = {one["column"] for one in found}
     shown = [
-        columns.without_values(column) if column["name"] in personal else column
+        columns.without_values(column)
+        if column["name"] in personal
+        else columns.with_labels_only(column, names)
         for column in profiled
     ]
     told: Json = {

@@ -12,12 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 
 SERVER = Path(__file__).parent / "names_server.py"
-MOST_CHARACTERS = 20_000
+MOST_CHARACTERS = 20_000  # at once; longer texts are read in pieces
+OVERLAP_CHARACTERS = 500  # so that a name on a border is whole in one of both
 END_S = 10
 
 
 class Names:
-    """Ask line by line; a program that stopped answering reads no more names."""
+    """Ask line by line; a program that stopped answering reads no more names.
+
+    Whoever counts on names looks at `are_read` afterwards.
+    """
 
     def __init__(self, asked: Sequence[str], *, memory_bytes: int) -> None:
         self.process: subprocess.Popen[str] | None = None
@@ -27,10 +31,24 @@ class Names:
 
     def found(self, text: str) -> list[tuple[int, int]]:
         """Give where names stand, as (start, end)."""
-        if not self.are_read or self.process is None:
+        found: list[tuple[int, int]] = []
+        for start in range(0, max(1, len(text)), MOST_CHARACTERS - OVERLAP_CHARACTERS):
+            if not self.are_read:
+                return []
+            piece = text[start : start + MOST_CHARACTERS]
+            found += [(start + first, start + last) for first, last in self._in(piece)]
+            if start + MOST_CHARACTERS >= len(text):
+                break
+        return _joined(found)
+
+    def _in(self, piece: str) -> list[tuple[int, int]]:
+        answer = self._ask({"text": piece})
+        try:
+            found = [(int(start), int(end)) for start, end in answer]  # type: ignore[attr-defined]
+        except (TypeError, ValueError):
+            self.are_read = False
             return []
-        answer = self._ask({"text": text[:MOST_CHARACTERS]})
-        return [(start, end) for start, end in answer] if isinstance(answer, list) else []
+        return [(start, end) for start, end in found if 0 <= start < end <= len(piece)]
 
     def close(self) -> None:
         """Let it end, as it does when nobody asks: behind our walls we may not kill it."""
@@ -69,3 +87,14 @@ class Names:
         except (OSError, ValueError):
             self.are_read = False
             return None
+
+
+def _joined(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Make one of what overlaps: both pieces may have found it, one of them half."""
+    joined: list[tuple[int, int]] = []
+    for start, end in sorted(found):
+        if joined and start < joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(end, joined[-1][1]))
+        else:
+            joined.append((start, end))
+    return joined

@@ -10,7 +10,7 @@ from itertools import islice
 
 import duckdb
 
-from fabriek.quality.worker import rules
+from fabriek.quality.worker import headings, rules
 from fabriek.quality.worker.columns import kind_of
 from fabriek.quality.worker.engine import quoted, quoted_text
 from fabriek.quality.worker.job import Json
@@ -48,12 +48,16 @@ def scan(
     """Give a finding for each kind in each column.
 
     `by` says what told: the name of the `column`, that it is `filled` with nothing else, the
-    `content` of some cells, or the reader of `names`.
+    `content` of some cells, the reader of `names`, or that the name is a value: `heading`.
     """
     findings: list[Json] = []
     chances, written = _with_chance(connection, table), 0
     for column, sql_type in table.columns.items():
         told = rules.current().told_by(column)
+        findings += [
+            finding(table, column, kind, Places(count=1), by="heading")
+            for kind in headings.kinds_in(column)
+        ]
         findings += _by_name(connection, table, column, told)
         if sql_type == TEXT and column in chances:
             findings += _by_content(connection, table, column, told)

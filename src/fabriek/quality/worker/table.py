@@ -25,6 +25,7 @@ class Table:
     encoding: str = "utf-8"
     delimiter: str = ""
     has_heading: bool = True
+    left_out: int = 0  # rows that are there, and cannot be read
     problems: list[Json] = field(default_factory=list)
 
     @property

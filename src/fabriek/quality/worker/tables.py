@@ -7,11 +7,14 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from fabriek.quality.worker import csv_table, json_table, lines
+from fabriek.quality.worker import csv_table, json_table, lines, parquet_table
 from fabriek.quality.worker.csv_table import MOST_COLUMNS
-from fabriek.quality.worker.engine import quoted_text, trouble_of
+from fabriek.quality.worker.engine import trouble_of
 from fabriek.quality.worker.job import Given, Job, Trouble
+from fabriek.quality.worker.json_table import object_of
 from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+
+__all__ = ["load", "object_of", "rows_left_out"]
 
 LINES_AT_ONCE = 20_000
 
@@ -26,12 +29,8 @@ def load(
     """
     table = Table(path=file.path, kind=kind, view=f"view_{number}", columns={})
     at = lines.unpacked(file.at, job.temporary, most_bytes=job.disk_bytes)
-    load_one = LOADS.get(kind)
     try:
-        if load_one is None:
-            _parquet(connection, table, at)
-        else:
-            load_one(connection, table, at, job)
+        LOADS[kind](connection, table, at, job)
         described = connection.execute(f"DESCRIBE {table.view}").fetchall()
         table.columns = {row[0]: row[1] for row in described if row[0] != "_row"}
         table.rows = count(connection, table.view)
@@ -42,12 +41,15 @@ def load(
     return table
 
 
-def _parquet(connection: duckdb.DuckDBPyConnection, table: Table, at: Path) -> None:
-    connection.execute(
-        f"CREATE VIEW {table.view} AS SELECT * EXCLUDE (file_row_number), "  # noqa: S608
-        "file_row_number + 1 AS _row FROM "
-        f"read_parquet({quoted_text(at)}, file_row_number=true)"
-    )
+def forget(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Give its memory back."""
+    connection.execute(f"DROP VIEW IF EXISTS {table.view}")
+    for name in (stored(table), table.sample):
+        connection.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+def rows_left_out(count: int) -> Trouble:
+    return Trouble("rows_left_out", count=count)
 
 
 def _text(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
@@ -72,4 +74,5 @@ LOADS = {
     "jsonl": json_table.load_lines,
     "json": json_table.load,
     "text": _text,
+    "parquet": parquet_table.load,
 }

@@ -1,13 +1,12 @@
 """Makes files in which decided columns are masked, dropped or given pseudonyms.
 
 Rows of JSON lines stay JSON lines, as recipes learn from those, and text stays text; other
-tables become Parquet, cut by content so that a next revision shares most of its bytes.
+tables become Parquet, cut by content so that a next revision shares most of its bytes. Rows
+that cannot be read would be lost: then nothing is made at all.
 """
 
-import hashlib
-import hmac
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,22 +15,22 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fabriek.quality.worker import engine, kinds, lines, rules, tables
+from fabriek.quality.worker import engine, headings, kinds, lines, rules, tables
+from fabriek.quality.worker.cells import Treatment, nested, written
 from fabriek.quality.worker.job import MADE, Given, Job, Json, Trouble
 from fabriek.quality.worker.names import Names
-from fabriek.quality.worker.rules import Hit
+from fabriek.quality.worker.targets import Targets
 
 AT_ONCE = 20_000
-PSEUDONYM_SIGNS = 32  # 128 bits: two values never share one by chance
 ROWS_IN_GROUP = 100_000
-DROP, MASK, PSEUDONYMISE = "drop", "mask", "pseudonymise"
-
-Change = Callable[[Any], Any]
 
 
 @dataclass(kw_only=True, slots=True)
 class Treated:
-    """What was made of one file, and how many cells of it changed."""
+    """What was made of one file, and how many cells of it changed.
+
+    Without a `name` nothing is left of it, and it goes.
+    """
 
     path: str
     name: str
@@ -41,199 +40,194 @@ class Treated:
 
     def count(self, column: str, before: object, after: object) -> None:
         if after != before:
-            self.changed[column] = self.changed.get(column, 0) + 1
+            shown = headings.shown(column)
+            self.changed[shown] = self.changed.get(shown, 0) + 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class One:
+    """One file to be treated."""
+
+    treatment: Treatment
+    targets: Targets
+    file: Given
+    number: int
+
+    @property
+    def job(self) -> Job:
+        return self.treatment.job
+
+    def at(self, done: Treated) -> Path:
+        return self.job.folder / MADE / done.name
+
+    def scanned(self, *, blank_counts: bool) -> lines.Scan:
+        """Give its lines. Raises: Trouble, where one is too long to be read."""
+        at = lines.unpacked(self.file.at, self.job.temporary, most_bytes=self.job.disk_bytes)
+        scan = lines.scan(at, self.job.temporary, blank_counts=blank_counts)
+        if scan.long.count:
+            raise tables.rows_left_out(scan.long.count)
+        return scan
 
 
 def treat(job: Job, names: Names) -> Json:
     """Write every file that a decision touches below `made/`; others stay as they are."""
     (job.folder / MADE).mkdir(exist_ok=True)
-    treatment = Treatment(job, names)
+    treatment, targets = Treatment(job, names), Targets(job.files)
     if treatment.wants_names and not names.are_read:
         raise Trouble("no_names")
+    if job.asked.get("file_count", 0) > len(job.files):
+        raise Trouble("too_many_files", count=job.asked["file_count"])
     connection = engine.connect(job)
     made: list[Json] = []
     for number, file in enumerate(job.files, start=1):
         job.tell("treat", done=number, of=len(job.files), path=file.path)
-        kind = kinds.kind_of(file)
-        try:
-            done = _one(connection, treatment, file, kind, number)
-        except (duckdb.Error, pa.ArrowException) as error:
-            known = isinstance(error, duckdb.Error)
-            code = engine.trouble_of(error).code if known else "broken_file"
-            raise Trouble(code, path=file.path) from None
+        one = One(treatment=treatment, targets=targets, file=file, number=number)
+        done = _named(connection, one)
         if done is not None:
             made.append({"path": done.path, "name": done.name, "was": done.was,
                          "rows": done.rows, "changed": done.changed})  # fmt: skip
     return {"made": made, "rules": rules.CURRENT}
 
 
-class Treatment:
-    """The decisions by column, ready to be done to a cell."""
-
-    def __init__(self, job: Job, names: Names) -> None:
-        self.job, self.names = job, names
-        self.decided: dict[str, Json] = job.asked["decisions"]
-        self.key = bytes.fromhex(job.secret)
-
-    @property
-    def wants_names(self) -> bool:
-        return any(
-            one["choice"] == MASK and "name" in one["kinds"] and "name" not in one["whole"]
-            for one in self.decided.values()
-        )
-
-    def touches(self, columns: list[str]) -> list[str]:
-        return [name for name in columns if name in self.decided]
-
-    def is_dropped(self, column: str) -> bool:
-        return bool(self.decided[column]["choice"] == DROP)
-
-    def of(self, column: str) -> Change:
-        """Give what is done to each cell of a column; nothing stays nothing."""
-        decided = self.decided[column]
-        if decided["choice"] == PSEUDONYMISE:
-            return self.pseudonym
-        if decided["whole"]:
-            sign = f"[{decided['whole'][0].upper().replace(':', ' ')}]"
-            return lambda cell: None if cell is None else sign
-        return lambda cell: self._masked(cell, with_names="name" in decided["kinds"])
-
-    def pseudonym(self, cell: object) -> str | None:
-        """Give the same sign for the same value, in all columns and files of the dataset."""
-        if cell is None:
-            return None
-        written = cell if isinstance(cell, str) else _written(cell)
-        digest = hmac.new(self.key, written.strip().encode(), hashlib.sha256).hexdigest()
-        return digest[:PSEUDONYM_SIGNS]
-
-    def _masked(self, cell: Any, *, with_names: bool) -> Any:  # noqa: ANN401  any JSON
-        if isinstance(cell, dict):
-            return {k: self._masked(v, with_names=with_names) for k, v in cell.items()}
-        if isinstance(cell, list):
-            return [self._masked(one, with_names=with_names) for one in cell]
-        if cell is None or isinstance(cell, bool):
-            return cell
-        text = cell if isinstance(cell, str) else str(cell)
-        hits = rules.current().hits(text)
-        if with_names:
-            hits = _with_names(hits, self.names.found(text))
-        return rules.masked(text, hits) if hits else cell
+def _named(connection: duckdb.DuckDBPyConnection, one: One) -> Treated | None:
+    """Treat one file; what is wrong is told with its name, never with what stands in it."""
+    path = one.file.path
+    try:
+        return _one(connection, one)
+    except Trouble as trouble:
+        raise Trouble(trouble.code, **({"path": path} | trouble.facts)) from None
+    except duckdb.Error as error:
+        raise Trouble(engine.trouble_of(error).code, path=path) from None
+    except (pa.ArrowException, ValueError, RecursionError):  # of which UnicodeError is one
+        raise Trouble("broken_file", path=path) from None
 
 
-def _with_names(hits: list[Hit], names: list[tuple[int, int]]) -> list[Hit]:
-    apart = [
-        Hit("name", start, end)
-        for start, end in names
-        if all(end <= hit.start or start >= hit.end for hit in hits)
-    ]
-    return [*hits, *apart]
-
-
-def _one(
-    connection: duckdb.DuckDBPyConnection,
-    treatment: Treatment,
-    file: Given,
-    kind: str,
-    number: int,
-) -> Treated | None:
+def _one(connection: duckdb.DuckDBPyConnection, one: One) -> Treated | None:
+    kind = kinds.kind_of(one.file)
     if kind == "jsonl":
-        return _json_lines(treatment, file, number)
+        return _json_lines(one)
     if kind == "text":
-        return _text(treatment, file, number)
+        return _text(one, "text")
+    if kind == "note":
+        return _text(one, one.file.path)
     if kind in {"csv", "json", "parquet"}:
-        return _table(connection, treatment, file, kind, number)
+        return _table(connection, one, kind)
     return None
 
 
-def _json_lines(treatment: Treatment, file: Given, number: int) -> Treated | None:
-    """Go line by line; a line that is no object is left out, as no reader would take it."""
-    job = treatment.job
-    at = lines.unpacked(file.at, job.temporary, most_bytes=job.disk_bytes)
-    at = lines.scan(at, job.temporary, blank_counts=True).at
-    done = Treated(path=file.path.removesuffix(".gz"), name=f"{number}.jsonl", was=file.path)
-    changes = {name: treatment.of(name) for name in treatment.decided}
-    with at.open(encoding="utf-8") as source, _made(job, done).open("w") as out:
+def _json_lines(one: One) -> Treated | None:
+    """Go line by line; a line that is no object would be lost, so then nothing is made."""
+    at, treatment = one.scanned(blank_counts=True).at, one.treatment
+    done = Treated(path=one.file.path, name=f"{one.number}.jsonl", was=one.file.path)
+    broken = 0
+    with (
+        at.open(encoding="utf-8-sig", newline="\n") as source,
+        one.at(done).open("w", encoding="utf-8") as out,
+    ):
         for line in source:
-            row = _object(line)
+            row = tables.object_of(line)
+            broken += row is None
             if not row:
                 continue
             done.rows += 1
-            for name in treatment.touches(list(row)):
-                before = row.pop(name) if treatment.is_dropped(name) else row[name]
-                if not treatment.is_dropped(name):
-                    row[name] = changes[name](before)
-                done.count(name, before, row.get(name))
-            out.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return done if done.changed else None
-
-
-def _object(line: str) -> Json | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
+            out.write(json.dumps(_row(treatment, row, done), ensure_ascii=False) + "\n")
+    if not done.changed:
         return None
-    return row if isinstance(row, dict) else None
+    if broken:
+        raise tables.rows_left_out(broken)
+    done.path = one.targets.of(one.file)
+    return done
 
 
-def _text(treatment: Treatment, file: Given, number: int) -> Treated | None:
-    if not treatment.touches(["text"]) or treatment.is_dropped("text"):
+def _row(treatment: Treatment, row: Json, done: Treated) -> Json:
+    touched = set(treatment.touches(list(row)))
+    after: Json = {}
+    for name, before in row.items():
+        if name not in touched:
+            after[headings.apart(name, after)] = before
+            continue
+        if treatment.is_dropped(name):
+            done.count(name, True, None)
+            continue
+        # One whose name is a value itself loses that too.
+        shown = headings.apart(headings.shown(name), after)
+        after[shown] = treatment.of(name)(before)
+        done.count(name, (name, before), (headings.shown(name), after[shown]))
+    return after
+
+
+def _text(one: One, column: str) -> Treated | None:
+    if not one.treatment.touches([column]):
         return None
-    job = treatment.job
-    at = lines.unpacked(file.at, job.temporary, most_bytes=job.disk_bytes)
-    at = lines.scan(at, job.temporary, blank_counts=False).at
-    done = Treated(path=file.path.removesuffix(".gz"), name=f"{number}.txt", was=file.path)
-    change = treatment.of("text")
+    done = Treated(path=one.file.path, name=f"{one.number}.txt", was=one.file.path)
+    if one.treatment.is_dropped(column):  # it has no other: nothing is left of it
+        return Treated(path="", name="", was=done.was, changed={headings.shown(column): 1})
+    at, change = one.scanned(blank_counts=False).at, one.treatment.of(column)
     with (
         at.open(encoding="utf-8-sig", newline="\n") as source,
-        _made(job, done).open("w") as out,
+        one.at(done).open("w", encoding="utf-8") as out,
     ):
         for line in source:
             done.rows += 1
             before = line.rstrip("\r\n")
             after = change(before) if before else before
-            done.count("text", before, after)
+            done.count(column, before, after)
             out.write(f"{after}\n")
+    done.path = one.targets.of(one.file) if done.changed else ""
     return done if done.changed else None
 
 
-def _table(
-    connection: duckdb.DuckDBPyConnection,
-    treatment: Treatment,
-    file: Given,
-    kind: str,
-    number: int,
-) -> Treated | None:
-    job = treatment.job
-    table = tables.load(connection, job, file, kind, number=number)
-    touched = treatment.touches(list(table.columns))
+def _table(connection: duckdb.DuckDBPyConnection, one: One, kind: str) -> Treated | None:
+    table = tables.load(connection, one.job, one.file, kind, number=one.number)
+    touched = one.treatment.touches(list(table.columns))
     if not touched:
         return None
-    name = f"{file.path.removesuffix('.gz').rpartition('.')[0] or file.path}.parquet"
-    done = Treated(path=name, name=f"{number}.parquet", was=file.path, rows=table.rows)
+    if table.left_out:
+        raise tables.rows_left_out(table.left_out)
+    done = Treated(
+        path=one.targets.of(one.file, ending=".parquet"),
+        name=f"{one.number}.parquet",
+        was=one.file.path,
+        rows=table.rows,
+    )
     asked = f"SELECT * EXCLUDE (_row) FROM {table.view}"  # noqa: S608
     batches = connection.execute(asked).to_arrow_reader(AT_ONCE)
-    _write(_made(job, done), _changed(treatment, batches, touched, done))
+    _write(one.at(done), _changed(one.treatment, batches, touched, done))
     return done
 
 
 def _changed(
     treatment: Treatment, batches: pa.RecordBatchReader, touched: list[str], done: Treated
 ) -> Iterator[pa.Table]:
-    changes = {name: treatment.of(name) for name in touched}
     for batch in batches:
         table = pa.Table.from_batches([batch])
         for name in touched:
             place = table.schema.get_field_index(name)
             if treatment.is_dropped(name):
-                done.changed[name] = done.changed.get(name, 0) + table.num_rows
+                shown = headings.shown(name)
+                done.changed[shown] = done.changed.get(shown, 0) + table.num_rows
                 table = table.remove_column(place)
                 continue
-            before = table.column(place).to_pylist()
-            after = [_cell(changes[name](cell)) for cell in before]
-            for one, other in zip(before, after, strict=True):
-                done.count(name, one, other)
-            table = table.set_column(place, name, pa.array(after, pa.string()))
+            others = (other for other in table.column_names if other != name)
+            shown = headings.apart(headings.shown(name), others)
+            cells = _cells(treatment, name, table.column(place), done)
+            table = table.set_column(place, shown, cells)
         yield table
+
+
+def _cells(treatment: Treatment, name: str, column: pa.ChunkedArray, done: Treated) -> Any:
+    """Change each cell. What is nested keeps its type; all else is written as text."""
+    is_nested = pa.types.is_nested(column.type)
+    change, before = treatment.of(name, keys_stay=is_nested), column.to_pylist()
+    after = [change(cell) for cell in before]
+    if not is_nested:
+        after = [_cell(cell) for cell in after]
+    for one, other in zip(before, after, strict=True):
+        done.count(name, one, other)
+    try:
+        return pa.array(after, column.type if is_nested else pa.string())
+    except (pa.ArrowException, TypeError, ValueError):  # a sign where a number has to be
+        raise nested(name) from None
 
 
 def _write(at: Path, some: Iterator[pa.Table]) -> None:
@@ -251,17 +245,4 @@ def _write(at: Path, some: Iterator[pa.Table]) -> None:
 
 
 def _cell(value: object) -> str | None:
-    return value if value is None or isinstance(value, str) else _written(value)
-
-
-def _written(value: object) -> str:
-    """Write a number as people do: 12 and 12.0 are one value, so that joins survive."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return str(value)
-
-
-def _made(job: Job, done: Treated) -> Path:
-    return job.folder / MADE / done.name
+    return value if value is None or isinstance(value, str) else written(value)

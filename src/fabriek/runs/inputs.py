@@ -1,0 +1,69 @@
+"""What a run works on, named to people of its case as far as they may know of it."""
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from fabriek.agreements import policy
+from fabriek.people.models import Person
+from fabriek.runs import queries
+from fabriek.runs.models import Run, RunInput
+from fabriek.runs.show import Fact
+from fabriek.store.models import Repository
+from fabriek.store.references import written
+from fabriek_recipes.recipe import runnable
+
+
+def shown(run: Run, person: Person) -> list[Fact]:
+    """Show each; of what is not theirs to see, no more than that there is something.
+
+    An agreement may be for some organisations of a case only.
+    """
+    recipe = runnable().get(run.recipe)
+    titles = {need.name: need.title for need in recipe.inputs} if recipe else {}
+    rows = list(queries.inputs_of(run))
+    known = _known(rows, run, person)
+    return [
+        _input(row, titles.get(row.name, row.name), is_known=row.pk in known) for row in rows
+    ]
+
+
+def references(run: Run, person: Person) -> dict[str, str]:
+    """Name the same for programs; empty where they may not know of it."""
+    rows = list(queries.inputs_of(run))
+    known = _known(rows, run, person)
+    return {row.name: written(row.revision) if row.pk in known else "" for row in rows}
+
+
+def _input(row: RunInput, title: str, *, is_known: bool) -> Fact:
+    if not is_known:
+        return Fact(
+            label=_(title),
+            value=_("data of others"),
+            help=_("Its agreement is for other organisations of this case."),
+        )
+    repository = row.revision.repository
+    is_dataset = repository.kind == Repository.Kind.DATASET
+    return Fact(
+        label=_(title),
+        value=written(row.revision),
+        url=reverse("datasets:detail", args=[repository.code]) if is_dataset else "",
+        help=repository.title,
+    )
+
+
+def _known(rows: list[RunInput], run: Run, person: Person) -> set[int]:
+    """Tell which rows name something that this person may SEE now; their own costs nothing."""
+    foreign = {
+        row.revision.repository_id
+        for row in rows
+        if row.revision.repository.case_id != run.case_id
+    }
+    seen: set[int] = set()
+    if foreign:
+        named = policy.visible_to(person).filter(pk__in=foreign)
+        seen = set(named.values_list("pk", flat=True))
+    return {
+        row.pk
+        for row in rows
+        if row.revision.repository_id in seen or row.revision.repository_id not in foreign
+    }
