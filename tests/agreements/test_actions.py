@@ -23,6 +23,10 @@ def ground():
     return a_ground()
 
 
+def states(*agreements):
+    return [Agreement.objects.get(pk=each.pk).state for each in agreements]
+
+
 def verbs():
     return list(Entry.objects.order_by("pk").values_list("verb", flat=True))
 
@@ -463,14 +467,31 @@ def test_a_signed_question_of_a_lead_outlives_the_terms_of_a_member(ground):
     assert asked.state == S.REPLACED
 
 
-def test_a_member_cannot_heap_up_other_terms_for_what_still_stands(ground):
+def test_members_cannot_heap_up_other_terms_for_what_still_stands(ground):
     offered = actions.offer(ground.proposal(), by=ground.owner)
-    actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
+    first = actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
+    another = a_person()
+    a_partner(ground.case, organisation=an_organisation(lead=a_person(), member=another))
 
     with pytest.raises(Refused) as refused:
-        actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
+        actions.ask(ground.proposal(replaces=offered), by=another)
+    second = actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
 
     assert refused.value.code == "waits_already"
+    assert states(offered, first, second) == [S.OFFERED, S.REPLACED, S.ASKED]
+
+
+@pytest.mark.parametrize("who", ["asker", "owner"])
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_lead_ends_all_that_waits_of_one_story_with_new_terms(ground, who, which):
+    offered = actions.offer(ground.proposal(), by=ground.owner)
+    asked = actions.ask(ground.proposal(replaces=offered), by=ground.colleague)
+    begin = actions.ask if who == "asker" else actions.offer
+
+    new = begin(ground.proposal(replaces=(offered, asked)[which]), by=getattr(ground, who))
+
+    assert states(offered, asked) == [S.REPLACED, S.REPLACED]
+    assert Agreement.objects.filter(state__in=[S.ASKED, S.OFFERED]).get() == new
 
 
 def test_an_organisation_that_left_the_case_keeps_the_agreement_from_force(ground):

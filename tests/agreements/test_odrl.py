@@ -137,7 +137,7 @@ NOT_OURS = {
     "part": lambda _policy, rule: set_(rule, "target", {"uid": TARGET, "part": "half"}),
     "Set": lambda policy, _rule: set_(policy, "type", "Set"),
     UID: lambda policy, _rule: set_(policy, "@id", "http://elsewhere.example/1"),
-    "5": lambda policy, _rule: set_(policy, "@id", 5),
+    "5": lambda policy, _rule: set_(policy, "uid", 5),
     "x": lambda policy, _rule: set_(policy, "assigner", {"x": 1}),
     "7": lambda policy, _rule: set_(policy, "fabriek:textSha256", 7),
     "assigner": lambda policy, _rule: set_(policy["prohibition"][0], "assigner", UID),

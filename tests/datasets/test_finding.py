@@ -23,7 +23,8 @@ def world():
 
 def status(client, address):
     answer = client.get(address)
-    answer.close()
+    if answer.streaming:
+        assert b"".join(answer.streaming_content)
     return answer.status_code
 
 

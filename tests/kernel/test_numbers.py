@@ -4,7 +4,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import translation
 
-from fabriek.kernel.numbers import WholeNumberField
+from fabriek.kernel.numbers import WholeNumberField, read
 
 READ = {
     "5000": 5000,
@@ -75,3 +75,22 @@ def test_the_box_is_one_for_text_so_that_no_browser_rewrites_the_number():
     assert field.widget.render("n", "5.000") == (
         '<input type="text" name="n" value="5.000" inputmode="numeric" autocomplete="off">'
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        ("7", 7),
+        ("007", 7),
+        ("2147483647", 2**31 - 1),
+        ("2147483648", None),
+        ("9" * 5000, None),
+        ("0" * 5000, None),
+        ("-1", None),
+        ("1_0", None),
+        ("٣", None),
+        ("", None),
+    ],
+)
+def test_a_number_in_an_address_is_one_that_every_database_holds(typed, number):
+    assert read(typed) == number

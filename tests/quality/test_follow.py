@@ -172,6 +172,18 @@ def test_a_full_disk_whilelaying_out_is_said(dataset, lead, monkeypatch):
     assert (found.state, found.trouble) == (ErrandState.FAILED, "disk_full")
 
 
+def test_a_bug_while_laying_out_ends_it(dataset, lead, monkeypatch):
+    def broken(*_args):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(folders, "lay", broken)
+    found = actions.ask_look(dataset, push(dataset, {"a.csv": CSV}), by=lead)
+
+    passes(found)
+
+    assert (found.state, found.trouble) == (ErrandState.FAILED, "not_laid")
+
+
 def test_names_of_files_never_reach_the_disk(dataset, lead, slow_worker):
     name = "a; rm -rf ‘x’ “q” '$(id)' %00.csv"
     found = actions.ask_look(dataset, push(dataset, {name: CSV}), by=lead)

@@ -257,7 +257,6 @@ def test_only_so_many_rests_are_remembered(monkeypatch):
 )
 def test_what_can_run_code_is_known_by_its_bytes(name, content, code):
     run = a_finished_run()
-    plain_model(run)
     (run.folder / "outputs" / "model" / name).write_bytes(content)
 
     assert refused(run) == (code, name)

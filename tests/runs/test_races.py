@@ -34,14 +34,18 @@ def test_two_who_continue_a_run_at_once_get_the_same_run():
     assert world.held() == before + onward.gpu_seconds_held
 
 
-def test_what_was_dropped_since_it_was_chosen_is_no_input():
+def test_what_is_dropped_after_it_was_looked_at_is_no_input(monkeypatch):
     world = a_world()
     pushed(world.revision.repository, {"text.txt": "Newer."}, world.person)
-    wish = world.wish()
-    retention.drop(world.revision.repository, Wish(numbers=[1]), by=world.person)
+    hold = actions.allocations.hold
 
+    def dropped_just_before(*args, **more):
+        retention.drop(world.revision.repository, Wish(numbers=[1]), by=world.person)
+        hold(*args, **more)
+
+    monkeypatch.setattr(actions.allocations, "hold", dropped_just_before)
     with pytest.raises(Refused, match="were removed by its owner"):
-        actions.ask(wish, allocation=world.allocation, by=world.person)
+        world.ask()
 
     assert Run.objects.count() == 0
     assert world.held() == 0

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from fabriek.kernel.errors import Invalid, Refused, StorageFull
 from fabriek.kernel.models import Entry
-from fabriek.store import actions, queries
+from fabriek.store import actions, queries, sweeping
 from fabriek.store.models import Arrival, Blob, File, Repository, Revision
 from tests.factories import a_case, a_person, a_repository
 from tests.store.test_files import everything_below, files_of_at_most
@@ -385,3 +385,47 @@ def test_open_repositories_and_those_of_ones_case_are_visible():
 
     assert set(Repository.objects.visible_to(lead)) == {own, open_one}
     assert set(Repository.objects.visible_to(staff_member)) == {open_one}
+
+
+def test_nothing_goes_where_most_files_have_no_row(monkeypatch):
+    monkeypatch.setattr(sweeping, "FEW_UNKNOWN", 1)
+    owner, store = a_repository().organisation_id, queries.the_store()
+    for content in (b"one", b"two"):
+        store.receive(owner, io.BytesIO(content), limit_bytes=99)
+    later = timezone.now() + timedelta(days=10)
+
+    actions.sweep(later + timedelta(days=6 - later.weekday()))
+
+    assert len(list(store.singles(before=later.timestamp()))) == 2
+
+
+@pytest.mark.parametrize("is_in_bucket", [False, True])
+def test_files_that_no_row_names_go_on_a_sunday(is_in_bucket, settings, server, client):
+    if is_in_bucket:
+        settings.STORE_BUCKET, settings.S3_ENDPOINT = "s3://factory", server
+    repository = a_repository()
+    push(repository, {"named": b"named"})
+    (named,) = queries.listing(queries.latest(repository)).values()
+    store, lost, fresh = queries.the_store(), b"its row was never written", b"a moment ago"
+    owner = repository.organisation_id
+    for content in (lost, fresh):
+        store.receive(owner, io.BytesIO(content), limit_bytes=99)
+    sunday = timezone.now() + timedelta(days=10)
+    sunday += timedelta(days=6 - sunday.weekday())
+    near = getattr(store, "near", store)
+    for path in near.home.glob(f"{owner}/??/*"):
+        at = sunday.timestamp() - (3600 if path.name == sha256(fresh) else 2 * 86400)
+        os.utime(path, (at, at))
+
+    actions.sweep(sunday - timedelta(days=1))
+    assert {name for _owner, name in store.singles(before=sunday.timestamp())} == {
+        named.sha256,
+        sha256(lost),
+        sha256(fresh),
+    }
+    actions.sweep(sunday)
+
+    assert {name for _owner, name in store.singles(before=sunday.timestamp())} == {
+        named.sha256,
+        sha256(fresh),
+    }

@@ -6,12 +6,12 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from fabriek.agreements import refusals, rules, terms, wording
+from fabriek.agreements import queries, refusals, rules, terms, wording
 from fabriek.agreements.models import Agreement, Message, Signature
 from fabriek.agreements.proposals import Proposal
 from fabriek.agreements.states import AGREEMENT, OVER, WAITING, AgreementState
 from fabriek.cases.models import Case
-from fabriek.cases.states import CaseState, PartnerState
+from fabriek.cases.states import CaseState
 from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
 from fabriek.people.models import Organisation, Person
@@ -166,7 +166,7 @@ def _begin(step: str, proposal: Proposal, *, by: Person, text_sha256: str | None
         Repository.objects.select_for_update().get(pk=proposal.repository.pk)
         _require_open(proposal.case)
         _take_the_place(proposal, by=by)
-        _require_one_at_a_time(proposal)
+        _require_one_at_a_time(proposal, by=by)
         agreement = _row(proposal, state, by=by)
         details = {"note": f"{proposal.repository.code} · {proposal.case.code}"}
         journal.record(f"agreements.{step}", agreement, by=by, **details)
@@ -204,10 +204,7 @@ def _row(proposal: Proposal, state: AgreementState, *, by: Person) -> Agreement:
 
 
 def _take_the_place(proposal: Proposal, *, by: Person) -> None:
-    """End what waits, if `by` could refuse it or take it back: else it stands.
-
-    What is in force stays until the new text is.
-    """
+    """End what waits, if `by` could; what is in force stays until the new text is."""
     old = proposal.replaces
     if old is None:
         return
@@ -224,8 +221,13 @@ def _give_way(old: Agreement, *, by: Person) -> None:
         AGREEMENT.take("replace", old, by=by, over_at=timezone.now())
 
 
-def _require_one_at_a_time(proposal: Proposal) -> None:
-    """Refuse to begin again what waits for an answer already, for the same organisations."""
+def _require_one_at_a_time(proposal: Proposal, *, by: Person) -> None:
+    """Refuse to begin again what waits for an answer already, for the same organisations.
+
+    Of one story several may wait: terms of people who could not end what they answered. They
+    end with it, when this comes from somebody who could.
+    """
+    old = proposal.replaces
     waiting = Agreement.objects.filter(
         repository=proposal.repository,
         case=proposal.case,
@@ -234,10 +236,11 @@ def _require_one_at_a_time(proposal: Proposal) -> None:
     ).prefetch_related("organisations")
     named = {organisation.pk for organisation in proposal.named}
     for other in waiting:
-        if other == proposal.replaces:
+        if other == old or {one.pk for one in other.organisations.all()} != named:
             continue
-        if {organisation.pk for organisation in other.organisations.all()} == named:
+        if old is None or other.thread != old.thread or not rules.may_end(by, other):
             raise refusals.waits_already(other)
+        _give_way(other, by=by)
 
 
 def _sign_for(parties: list[Organisation], agreement: Agreement, *, by: Person) -> None:
@@ -285,11 +288,9 @@ def _held(agreement: Agreement) -> Agreement:
 
 def _outside(case: Case, named: Iterable[Organisation]) -> list[Organisation]:
     """Give those of these organisations that take no part in the case now."""
-    if not (named := list(named)):
-        return []
-    partners = case.partners.filter(state=PartnerState.ACCEPTED)
-    inside = {case.organisation_id, *partners.values_list("organisation_id", flat=True)}
-    return [organisation for organisation in named if organisation.pk not in inside]
+    named = list(named)
+    inside = set(queries.members_of(case)) if named else set()
+    return [organisation for organisation in named if organisation not in inside]
 
 
 def _require_open(case: Case) -> None:

@@ -1,4 +1,4 @@
-"""Where the chains of decisions ended, told to the journal once a day.
+"""Where the chains of decisions ended, told to the journal: as each begins, and once a day.
 
 A chain that is deleted with all its lines leaves nothing that does not fit. The journal, a
 second book, then still knows how far it came.
@@ -19,10 +19,14 @@ def note() -> int:
     known, noted = noted_heads(), 0
     for chain in Chain.objects.filter(length__gt=0).order_by("pk").iterator():
         if (chain.repository_id, chain.length) not in known:
-            head = {"length": chain.length, "digest": chain.digest}
-            journal.record(VERB, chain, by=None, repository=chain.repository_id, **head)
+            note_one(chain)
             noted += 1
     return noted
+
+
+def note_one(chain: Chain) -> None:
+    head = {"length": chain.length, "digest": chain.digest}
+    journal.record(VERB, chain, by=None, repository=chain.repository_id, **head)
 
 
 def noted_heads() -> dict[tuple[int, int], str]:

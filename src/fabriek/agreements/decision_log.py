@@ -17,7 +17,7 @@ from django.db.models import Field, QuerySet
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from fabriek.agreements.decision_heads import noted_heads
+from fabriek.agreements.decision_heads import note_one, noted_heads
 from fabriek.agreements.traces import Chain, Decided
 from fabriek.agreements.wishes import Decision, Moment, Wish
 from fabriek.kernel.prepared import Prepared
@@ -151,6 +151,8 @@ def _add(line: Decided) -> None:
         line.digest = digest_of(line)
         cursor.execute(INSERT, _values(line, WRITTEN))
         cursor.execute(UPDATE, [line.number, line.digest, chain])
+    if line.number == 1:
+        note_one(Chain.objects.get(pk=chain))
 
 
 def _locked(repository: int) -> tuple[int, int, str]:

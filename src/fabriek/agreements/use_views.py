@@ -126,7 +126,7 @@ def _judge(request: SignedIn, result: Inherited) -> None:
         by=request.user,
         verdict=request.POST.get("verdict", ""),
         note=request.POST.get("note", ""),
-        revision=(numbers.read(seen) or 0) if seen else None,
+        revision=_looked_at(seen) if seen else None,
     )
     said = (
         _("It may go out. Its makers see this on the page of the result.")
@@ -134,3 +134,9 @@ def _judge(request: SignedIn, result: Inherited) -> None:
         else _("It is held back. Its makers read why.")
     )
     messages.success(request, said)
+
+
+def _looked_at(seen: str) -> int:
+    """Read a number; what is none is no revision, so that the look is asked for once more."""
+    number = numbers.read(seen)
+    return -1 if number is None else number

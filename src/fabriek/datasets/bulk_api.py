@@ -9,6 +9,7 @@ from fabriek.datasets import bundles, changes, finding, queries
 from fabriek.datasets.bundles import Wanted
 from fabriek.datasets.lengths import require_length
 from fabriek.datasets.models import Dataset
+from fabriek.kernel import text
 from fabriek.kernel.body import Body
 from fabriek.kernel.paging import LARGEST_PAGE
 from fabriek.people.http import SignedIn
@@ -77,7 +78,7 @@ def give_out(
     A stream that broke off is gone on with by naming the last whole file in `after`.
     """
     dataset = finding.dataset(code, request.user)
-    wanted = Wanted(under=under, below_bytes=below, after=after)
+    wanted = Wanted(under=text.storable(under), below_bytes=below, after=text.storable(after))
     chosen = finding.readable(dataset, revision, by=request.user)
     pieces = bundles.give_out(dataset, chosen, wanted, by=request.user)
     response = StreamingHttpResponse(pieces, content_type="application/x-tar")

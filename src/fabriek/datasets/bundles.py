@@ -82,13 +82,12 @@ def _entries(stream: Readable) -> Iterator[many.Entry]:
 
 
 def _rows(revision: Revision, wanted: Wanted) -> "QuerySet[File]":
-    under, after = (name.replace("\x00", "") for name in (wanted.under, wanted.after))
     rows = revision.files.select_related("blob").order_by("path")
-    if under:
-        rows = rows.filter(path__startswith=f"{under.strip('/')}/")
+    if wanted.under:
+        rows = rows.filter(path__startswith=f"{wanted.under.strip('/')}/")
     if wanted.below_bytes is not None:
         rows = rows.filter(blob__size_bytes__lt=min(wanted.below_bytes, ENDLESS_BYTES))
-    return rows.filter(path__gt=after) if after else rows
+    return rows.filter(path__gt=wanted.after) if wanted.after else rows
 
 
 def _tar(rows: "QuerySet[File]") -> Iterator[bytes]:

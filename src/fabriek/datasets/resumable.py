@@ -10,6 +10,7 @@ from django.utils import timezone
 from fabriek.datasets import actions, receiving, refusals, rules
 from fabriek.datasets.models import Dataset, Upload
 from fabriek.datasets.receiving import Checksum
+from fabriek.kernel import text
 from fabriek.kernel.body import Body
 from fabriek.people.models import Person
 from fabriek.store import paths
@@ -79,7 +80,7 @@ def begin(dataset: Dataset, announced: Announced, *, by: Person) -> Upload:
 def found(dataset: Dataset, key: str, *, by: Person) -> Upload:
     """Find an upload of this person; somebody else's answers like one that never was."""
     uploads = Upload.objects.filter(dataset=dataset, by=by, expires_at__gt=timezone.now())
-    upload = uploads.filter(key=key.replace("\x00", "")).first()
+    upload = uploads.filter(key=text.storable(key)).first()
     if upload is None:
         raise refusals.upload_gone()
     upload.dataset = dataset

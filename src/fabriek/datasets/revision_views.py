@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from fabriek.datasets import actions, changes, finding, rules
-from fabriek.kernel import numbers
+from fabriek.kernel import numbers, text
 from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.kernel.paging import PAGE_SIZE, Paged
 from fabriek.people.http import SignedIn
@@ -48,7 +48,7 @@ def remove(request: SignedIn, code: str) -> HttpResponse:
     dataset = finding.dataset(code, request.user)
     rules.require_part(request.user, dataset.case)
     rules.require_open(dataset.case)
-    paths = [path.replace("\x00", "") for path in request.POST.getlist("path")]
+    paths = [text.storable(path) for path in request.POST.getlist("path")]
     if not paths:
         raise Invalid(_("Tick the files that should go, then press the button."), code="none")
     newest = finding.revision(dataset, numbers.read(request.POST.get("parent", "")))

@@ -98,7 +98,9 @@ def _saved(repository: Repository, change: store.Change, *, by: Person) -> Revis
             doors.require_write(by, repository)
             revision = store.save(repository, change, by=by)
             if repository.kind == Repository.Kind.MODEL:
-                pushed.pass_terms_on(repository, revision, change.files.values(), by=by)
+                named = change.files.values()
+                sha256s = [one.sha256 if isinstance(one, Blob) else one for one in named]
+                pushed.pass_terms_on(repository, revision, sha256s, by=by)
             return revision
     except Refused as error:
         if error.code == "stale_parent":

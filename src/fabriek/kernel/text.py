@@ -29,9 +29,14 @@ def prose(text: str) -> str:
     return text.replace("\r\n", "\n").strip()
 
 
+def storable(words: str) -> str:
+    """Leave out the NUL, which some databases refuse outright, to look for as well."""
+    return words.replace("\x00", "")
+
+
 def sought(words: str, *, most: int = 200) -> str:
-    """Make something to look for of what was typed: some databases refuse a NUL outright."""
-    return words.replace("\x00", "").strip()[:most]
+    """Make something to look for of what was typed."""
+    return storable(words).strip()[:most]
 
 
 def check(thing: models.Model, names: Iterable[str]) -> None:

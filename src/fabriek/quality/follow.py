@@ -164,8 +164,12 @@ def _lay(errand: Errand) -> None:
                 the_store().materialise(tokenizer, folder / TOKENIZER)
                 told["tokenizer"] = str(folder / TOKENIZER)
             folders.lay(folder, files, told)
-        except (Refused, OSError) as error:
-            log.warning("The files of %s could not be laid out. %s", errand.key, error)
+        except Exception as error:
+            # Also a bug of ours: without a sign it would be begun again for ever.
+            if isinstance(error, Refused | OSError):
+                log.warning("The files of %s could not be laid out. %s", errand.key, error)
+            else:
+                log.exception("The files of %s could not be laid out.", errand.key)
             folder.mkdir(parents=True, exist_ok=True)
             (folder / _trouble_of(error)).touch()
 
@@ -278,8 +282,7 @@ def _reap() -> None:
 def _contained(errand: Errand) -> Iterator[None]:
     """One that goes wrong must not keep the others from being followed, nor go on for ever.
 
-    What a database that is away stopped is tried again; what went wrong for any other reason
-    would do so at each pass.
+    What a database that is away stopped is tried again; all else would go wrong at each pass.
     """
     try:
         yield

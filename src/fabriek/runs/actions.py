@@ -40,6 +40,11 @@ journal.describe(
         "runs.stop": gettext_lazy("A run was stopped."),
         "runs.cancel": gettext_lazy("A run was cancelled before it started."),
         "runs.lose": gettext_lazy("The machine no longer mentions a run."),
+        # Done by the loop, told by the web, which does not know that part of the loop.
+        "runs.warn_of_end": gettext_lazy("The data of a run may not be used much longer."),
+        "runs.stop_for_data": gettext_lazy(
+            "The factory stops a run: its data may not be used any more."
+        ),
     }
 )
 

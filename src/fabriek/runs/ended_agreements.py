@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
 
 from fabriek.agreements import ending, policy, statements
 from fabriek.agreements.models import Agreement, Duty
@@ -29,12 +28,6 @@ log = logging.getLogger(__name__)
 # Whoever waits for the engine; a lost run may still be at work.
 AT_WORK = UNFINISHED | {RunState.LOST}
 STOP = "runs.stop_for_data"
-
-journal.describe(
-    {
-        STOP: gettext_lazy("The factory stops a run: its data may not be used any more."),
-    }
-)
 
 
 def tick() -> None:

@@ -92,8 +92,8 @@ def denial(run: Run) -> str:
             if not decision.allowed:
                 return ending_of(decision)
         _remember(run, row, decision)
-    for repository, number in fetched_by(run):  # by an earlier one, whose files it begins with
-        decision = policy.decide(_wish(use, repository, number))
+    for one in fetched_by(run):  # by an earlier one, whose files it begins with
+        decision = policy.decide(_wish(use, *one))
         if not decision.allowed:
             return ending_of(decision)
     return ""

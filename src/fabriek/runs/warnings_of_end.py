@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_noop
 
 from fabriek.agreements import policy
 from fabriek.agreements.models import Agreement
@@ -22,10 +22,6 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ENDS_SOON = gettext_noop(
     "Agreement %(agreement)s on the data of this run ends on %(ends_at)s (UTC), and the run is "
     "stopped then. Ask the owner of the data to prolong it."
-)
-
-journal.describe(
-    {"runs.warn_of_end": gettext_lazy("The data of a run may not be used much longer.")}
 )
 
 

@@ -254,6 +254,10 @@ class Store(Protocol):
         """Name all packs (organisation, key) that were kept before that moment."""
         ...
 
+    def singles(self, *, before: float) -> Iterator[tuple[int, str]]:
+        """Name all singles (organisation, SHA-256) that were kept before that moment."""
+        ...
+
     def sweep_temporary(self, *, before: float) -> int:
         """Remove what dead writers left; `before` is in seconds since 1970."""
         ...

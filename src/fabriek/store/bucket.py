@@ -36,12 +36,12 @@ from fabriek.kernel import strange
 from fabriek.store import base, looking, packs, suspects
 from fabriek.store.base import Brought, Harm, Kept, Looked, Pace
 from fabriek.store.bucket_bringing import Bringing, used
+from fabriek.store.bucket_names import PACKS, name_of, pack_name, place_of, single_name
 from fabriek.store.bucket_reading import AHEAD_BYTES, Bucket, Ranged
 from fabriek.store.files import FolderStore
 from fabriek.store.incoming import Received, Source
-from fabriek.store.singles import Singles, checked
+from fabriek.store.singles import Singles
 
-PACKS = "packs"
 QUARANTINE = "quarantine"
 TRIES = 5
 ANSWER_S = 60
@@ -271,6 +271,11 @@ class BucketStore:
             if put_at < before:
                 yield int(organisation_id), key
 
+    def singles(self, *, before: float) -> Iterator[tuple[int, str]]:
+        for name, put_at in self.bucket.below(""):
+            if put_at < before and (place := place_of(name)):
+                yield place
+
     def sweep_temporary(self, *, before: float) -> int:
         self.bringing.make_room()
         return self.near.sweep_temporary(before=before) + self.bucket.drop_unfinished(
@@ -286,18 +291,3 @@ class BucketStore:
 
     def _singles(self, organisation_id: int) -> Singles:
         return Singles(self.near.home / str(int(organisation_id)))
-
-
-def name_of(kept: Kept) -> str:
-    """Name the object that the bytes lie in."""
-    if kept.pack_id is not None:
-        return pack_name(kept.organisation_id, kept.pack_id)
-    return single_name(kept.organisation_id, kept.sha256)
-
-
-def single_name(organisation_id: int, sha256: str) -> str:
-    return f"{int(organisation_id)}/{checked(sha256)[:2]}/{sha256}"
-
-
-def pack_name(organisation_id: int, key: str) -> str:
-    return f"{PACKS}/{int(organisation_id)}/{key}"

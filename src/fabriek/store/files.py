@@ -17,7 +17,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -26,7 +26,7 @@ from fabriek.kernel import strange
 from fabriek.store import base, copies, incoming, looking, packs, sources, suspects
 from fabriek.store.base import Brought, Kept, Looked, Pace
 from fabriek.store.incoming import Received, Source
-from fabriek.store.singles import LINK, Singles, checked, other_bytes
+from fabriek.store.singles import LINK, SHA256, Singles, checked, other_bytes
 
 INCOMING = incoming.FOLDER
 QUARANTINE = "quarantine"
@@ -199,6 +199,12 @@ class FolderStore:
         for path in self.home.glob(f"*/{packs.PACKS}/*"):
             if packs.KEY.fullmatch(path.name) and path.stat().st_mtime < before:
                 yield int(path.parent.parent.name), path.name
+
+    def singles(self, *, before: float) -> Iterator[tuple[int, str]]:
+        for path in self.home.glob("[0-9]*/[0-9a-f][0-9a-f]/*"):
+            with suppress(FileNotFoundError):
+                if SHA256.fullmatch(path.name) and path.stat().st_mtime < before:
+                    yield int(path.parent.parent.name), path.name
 
     def sweep_temporary(self, *, before: float) -> int:
         """Remove what dead writers left; `before` is in seconds since 1970."""

@@ -149,9 +149,12 @@ def hold(revisions: Iterable[Revision]) -> None:
     That they had their files when they were chosen says nothing any more: a drop that came
     first is waited for here, and seen. Raises: Refused, when one was dropped since.
     """
-    rows = Revision.objects.select_for_update(of=("self",), no_key=True)
-    # In one order for everybody, so that two who lock never wait for each other.
-    for revision in rows.filter(pk__in={one.pk for one in revisions}).order_by("pk"):
+    chosen = list(revisions)
+    owners = {one.repository_id for one in chosen}
+    # What a drop locks first, and in one order for everybody: else two wait for each other.
+    rows = Repository.objects.select_for_update(no_key=True).filter(pk__in=owners)
+    list(rows.order_by("pk").values_list("pk"))
+    for revision in Revision.objects.filter(pk__in={one.pk for one in chosen}):
         refusals.require_files(revision)
 
 

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from django.db import transaction
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
@@ -16,6 +17,8 @@ from fabriek.store.models import Arrival, Blob, Damage, File, Pack
 # Bytes that no revision names are kept this long: an upload may take a working day, and a
 # push that broke off is taken up again the next morning.
 KEPT = timedelta(days=1)
+FEW_UNKNOWN = 100
+SUNDAY = 6  # when every name in the store is looked up
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +36,7 @@ def sweep(now: datetime) -> Swept:
 
     The row goes first, under a lock that a commit waits for; then the file, unless somebody
     sent it again meanwhile (see `Singles.is_here`). A crash in between leaves a file
-    that no row names: it costs room until the same bytes come again, and never data.
+    that no row names: it costs room until the next Sunday, and never data.
     """
     before = now - KEPT
     store = queries.the_store()
@@ -44,6 +47,8 @@ def sweep(now: datetime) -> Swept:
         size_bytes += sum(blob.size_bytes for blob in gone)
         for blob in gone:
             store.discard(blob, untouched_since=before.timestamp())
+    if now.weekday() == SUNDAY:
+        _drop_unknown_singles(before.timestamp())
     return Swept(
         blobs=count,
         size_bytes=size_bytes,
@@ -79,6 +84,30 @@ def _forget(blobs: list[Blob], *, before: datetime) -> list[Blob]:
     damages.close(gone, how=Damage.How.FORGOTTEN)
     Blob.objects.filter(pk__in=still).delete()
     return gone
+
+
+def _drop_unknown_singles(before: float) -> int:
+    """Remove files that no row says are of their own: somebody was killed before or after it.
+
+    Who sends the same bytes at this moment renews the time of the file first, which is looked
+    at once more under the lock. Where most have no row, this is another factory's database.
+    """
+    store, known_count = queries.the_store(), 0
+    unknown: set[tuple[int, str]] = set()
+    names = store.singles(before=before)
+    while some := list(islice(names, queries.AT_ONCE)):
+        rows = Blob.objects.filter(pack=None, sha256__in=[sha256 for _owner, sha256 in some])
+        known = set(rows.values_list("organisation_id", "sha256"))
+        known_count += len(known)
+        unknown |= set(some) - known
+    if len(unknown) > max(known_count, FEW_UNKNOWN):
+        log.error("Most files of the store have no row, so none was removed: wrong database?")
+        return 0
+    ours = (
+        base.Alone(organisation_id=owner, sha256=sha256, blake3="", size_bytes=0)
+        for owner, sha256 in unknown
+    )
+    return sum(store.discard(kept, untouched_since=before) for kept in ours)
 
 
 # --- packs ---------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import logging
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from fabriek.quality.worker import confine
@@ -39,6 +40,7 @@ def main() -> int:
             cpu_s=int(job.asked["cpu_s"]),
         )
     )
+    tempfile.tempdir = str(job.temporary)  # the only place where libraries may leave things
     held = _held(job)
     try:
         # What is linked is the store's own: it may not be read where it could be changed.

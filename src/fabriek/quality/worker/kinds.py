@@ -1,5 +1,6 @@
 """What kind of file this is, by its first bytes, then its name. Pickles are never opened."""
 
+import re
 import zipfile
 from pathlib import Path
 

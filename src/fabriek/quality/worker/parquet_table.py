@@ -18,7 +18,7 @@ BYTES = "BLOB"
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
     """Bring it in. What is treated keeps its types, so that it can be written as it was."""
     source = f"read_parquet({quoted_text(at)}, file_row_number=true)"
-    read = connection.sql(f"FROM {source}")
+    read = connection.cursor().sql(f"FROM {source}")
     types = dict(zip(read.columns, read.types, strict=True))
     types.pop("file_row_number")
     is_looked_at = job.asked["kind"] != "treat"

@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -191,7 +190,7 @@ def _table(connection: duckdb.DuckDBPyConnection, one: One, kind: str) -> Treate
         rows=table.rows,
     )
     asked = f"SELECT * EXCLUDE (_row) FROM {table.view}"  # noqa: S608
-    batches = connection.execute(asked).to_arrow_reader(AT_ONCE)
+    batches = connection.cursor().sql(asked).to_arrow_reader(AT_ONCE)
     _write(one.at(done), _changed(one.treatment, batches, touched, done))
     return done
 
@@ -215,7 +214,7 @@ def _changed(
         yield table
 
 
-def _cells(treatment: Treatment, name: str, column: pa.ChunkedArray, done: Treated) -> Any:
+def _cells(treatment: Treatment, name: str, column: pa.ChunkedArray, done: Treated) -> pa.Array:
     """Change each cell. What is nested keeps its type; all else is written as text."""
     is_nested = pa.types.is_nested(column.type)
     change, before = treatment.of(name, keys_stay=is_nested), column.to_pylist()

@@ -1,0 +1,351 @@
+"""What the worker does with hostile and unlucky files: all told, nothing lost, nothing left."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from fabriek.quality.worker import confine, look, names, treat
+from fabriek.quality.worker.job import Job, Trouble
+from fabriek.quality.worker.names import Names
+
+EMAIL = {"choice": "mask", "kinds": ["email"], "whole": [], "decision": 1}
+WHOLE = EMAIL | {"whole": ["email"]}
+NAME = EMAIL | {"kinds": ["name"]}
+CSV = b"email,v\n" + b"".join(b"a%d@x.nl,%d\n" % (n, n) for n in range(20))
+NO_NAMES = Names((), memory_bytes=2**30)
+
+
+@pytest.fixture
+def job(tmp_path):
+    def laid(files, **asked):
+        folder = tmp_path / "job"
+        for name in ("files", "tmp"):
+            (folder / name).mkdir(parents=True)
+        named = []
+        for number, (path, content) in enumerate(sorted(files.items()), start=1):
+            at = folder / "files" / str(number)
+            at.write_bytes(content)
+            named.append({"path": path, "name": str(number), "size_bytes": len(content)})
+        limits = {"memory_bytes": 2**30, "disk_bytes": 2**30, "cpu_s": 60, "names": None}
+        told = limits | {"files": named, "file_count": len(named)} | asked
+        (folder / "job.json").write_text(json.dumps(told))
+        found = Job.read(folder)
+        found.secret = "00" * 32
+        return found
+
+    return laid
+
+
+@pytest.fixture
+def looked(job):
+    def found(files, **asked):
+        asked = {"kind": "look", "context_tokens": 2048, "all_names": False} | asked
+        return look.look(job(files, **asked), NO_NAMES)
+
+    return found
+
+
+@pytest.fixture
+def treated(job):
+    """Treat files; gives {path: content} of what was made."""
+
+    def made(files, reader=NO_NAMES, **decisions):
+        given = job(files, kind="treat", decisions=decisions)
+        result = treat.treat(given, reader)
+        return {
+            one["path"]: (given.folder / "made" / one["name"]).read_bytes()
+            for one in result["made"]
+        }
+
+    return made
+
+
+def parquet(**columns):
+    out = io.BytesIO()
+    pq.write_table(pa.table(columns), out)
+    return out.getvalue()
+
+
+def table(content):
+    return pq.read_table(io.BytesIO(content))
+
+
+def lines(*rows):
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def kinds(result):
+    return {(one["path"], one["column"], one["kind"]) for one in result["findings"]}
+
+
+def codes(result):
+    return {(one["code"], one["path"]) for one in result["problems"]}
+
+
+# --- the walls ------------------------------------------------------------------------------
+ESCAPE = """
+import os, sys
+from pathlib import Path
+from fabriek.quality.worker import confine
+folder = Path(sys.argv[1])
+held = confine.hold(readable=[folder, Path(sys.prefix)], writable=[folder / "made"],
+                    no_network=False)
+print(held.keep_files)
+file, made = folder / "files" / "1", folder / "made"
+def tried(name, do):
+    try:
+        do()
+    except OSError:
+        return
+    print("done:", name)
+tried("chmod", lambda: os.chmod(file, 0o600))
+tried("fchmod", lambda: os.fchmod(os.open(file, os.O_RDONLY), 0o600))
+tried("utime", lambda: os.utime(file))
+tried("truncate", lambda: os.truncate(file, 0))
+tried("link", lambda: os.link(file, made / "x"))
+tried("move", lambda: os.rename(file, made / "x"))
+tried("remove", lambda: file.unlink())
+tried("symlink", lambda: os.symlink(file, made / "y"))
+tried("xattr", lambda: os.setxattr(file, "user.x", b"1"))
+tried("write", lambda: file.open("r+b").write(b"EVIL"))
+(made / "z").write_text("this it may")
+"""
+
+
+@pytest.mark.skipif(not confine.can_keep_files(), reason="This kernel lacks a wall.")
+def test_what_is_linked_to_the_store_cannot_be_changed(tmp_path):
+    stored = tmp_path / "stored"
+    stored.write_bytes(b"GOOD")  # our own and writable: only the walls are in the way
+    for name in ("files", "made"):
+        (tmp_path / "job" / name).mkdir(parents=True)
+    os.link(stored, tmp_path / "job" / "files" / "1")
+
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", ESCAPE, str(tmp_path / "job")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.stdout == "True\n", done.stderr
+    assert stored.read_bytes() == b"GOOD"
+    assert (tmp_path / "job" / "made" / "z").exists(), done.stderr
+
+
+# --- no file over another --------------------------------------------------------------------
+def test_what_is_made_never_takes_the_name_of_another_file(treated):
+    made = treated({"Data.csv": CSV, "data.parquet": parquet(x=[1] * 7)}, email=WHOLE)
+
+    assert list(made) == ["Data-2.parquet"]
+
+
+def test_three_files_of_one_name_stay_three(treated):
+    made = treated(
+        {"data.csv": CSV, "data.tsv": CSV.replace(b",", b"\t"), "v1.0/rows.csv": CSV},
+        email=WHOLE,
+    )
+
+    assert sorted(made) == ["data-2.parquet", "data.parquet", "v1.0/rows.parquet"]
+    assert {table(content).num_rows for content in made.values()} == {20}
+
+
+# --- nested columns --------------------------------------------------------------------------
+CHAT = [[{"role": "user", "content": f"Mijn BSN is 111222333, mail a{n}@x.nl"}] for n in
+        range(30)]  # fmt: skip
+
+
+def test_nested_parquet_is_read_and_keeps_its_schema_when_masked(treated, looked):
+    content = parquet(messages=CHAT, words=[["a b"]] * 30, image=[{"bytes": b"x", "path": "p"}]
+                      * 30)  # fmt: skip
+    decided = EMAIL | {"kinds": ["bsn", "email"]}
+
+    made = table(treated({"chat.parquet": content}, messages=decided)["chat.parquet"])
+
+    assert made.schema.field("messages").type == table(content).schema.field("messages").type
+    assert made.column("messages")[3].as_py() == [
+        {"role": "user", "content": "Mijn BSN is [BSN], mail [EMAIL]"}
+    ]
+    assert made.column("words")[0].as_py() == ["a b"]
+
+
+def test_nested_parquet_is_looked_at(looked):
+    content = parquet(messages=CHAT, words=[["mail b@x.nl"]] * 30,
+                      image=[{"bytes": b"x", "path": "c@x.nl"}] * 30)  # fmt: skip
+
+    found = looked({"chat.parquet": content})
+
+    assert {(column, kind) for _path, column, kind in kinds(found)} == {
+        ("messages", "bsn"), ("messages", "email"), ("words", "email"), ("image", "email"),
+    }  # fmt: skip
+    assert ("bytes_column", "chat.parquet") in codes(found)
+
+
+@pytest.mark.parametrize(
+    ("cells", "decided"),
+    [
+        ([[{"mail": "a@x.nl"}]], EMAIL | {"choice": "pseudonymise"}),
+        ([[{"mail": 3}]], WHOLE),
+        ([[{"a@x.nl": "b@x.nl"}]], EMAIL),
+    ],
+)
+def test_what_does_not_fit_in_a_nested_column_is_refused(treated, cells, decided):
+    with pytest.raises(Trouble) as refused:
+        treated({"chat.parquet": parquet(c=cells)}, c=decided)
+
+    assert (refused.value.code, refused.value.facts["column"]) == ("nested_column", "c")
+
+
+# --- names -----------------------------------------------------------------------------------
+STOPS = """
+import json, sys
+for number, line in enumerate(sys.stdin):
+    if number > 2: sys.exit(1)
+    print('"ready"' if number == 0 else "[]", flush=True)
+"""
+
+
+def test_a_reader_of_names_that_stops_halfway_stops_the_treatment(
+    treated, tmp_path, monkeypatch
+):
+    server = tmp_path / "server.py"
+    server.write_text(STOPS)
+    monkeypatch.setattr(names, "SERVER", server)
+    reader = Names([sys.executable, str(tmp_path)], memory_bytes=2**32)
+    rows = [{"c": f"bericht {n} van Jan"} for n in range(5)]
+
+    with pytest.raises(Trouble) as refused:
+        treated({"a.jsonl": lines(*rows)}, reader, c=NAME)
+
+    reader.close()
+    assert refused.value.code == "no_names"
+
+
+class FindsJan(Names):
+    """A reader that finds whatever it is given."""
+
+    def _ask(self, question):
+        return [[one.start(), one.end()] for one in re.finditer("Jan Vos", question["text"])]
+
+
+def test_names_far_on_in_a_long_text_are_masked_too(treated):
+    reader = FindsJan((), memory_bytes=2**30)
+    reader.are_read = True
+    for_border = "x" * (names.MOST_CHARACTERS - 3)
+
+    text = f"{for_border}Jan Vos {'y ' * 30_000} Jan Vos"
+    made = treated({"a.jsonl": lines({"c": text})}, reader, c=NAME)
+
+    assert json.loads(made["a.jsonl"])["c"] == text.replace("Jan Vos", "[NAME]")
+
+
+# --- nothing left, nothing lost --------------------------------------------------------------
+def test_notes_and_small_texts_are_read_and_treated(job):
+    files = {"README.md": b"Vragen: jan@x.nl\n", "notes.dat": b"bsn 111222333\n",
+             "a.csv": b"x,y\n1,2\n", "b.bin": b"\0bsn 111222333"}  # fmt: skip
+    asked = {"kind": "look", "context_tokens": 2048, "all_names": False}
+    given = job(files, **asked)
+
+    found = look.look(given, NO_NAMES)
+
+    assert kinds(found) == {
+        ("README.md", "README.md", "email"), ("notes.dat", "notes.dat", "bsn"),
+    }  # fmt: skip
+    decisions = {"README.md": EMAIL, "notes.dat": EMAIL | {"choice": "drop"}}
+    given.asked |= {"kind": "treat", "decisions": decisions}
+    made = treat.treat(given, NO_NAMES)["made"]
+    assert [(one["was"], one["path"], bool(one["name"])) for one in made] == [
+        ("README.md", "README.md", True), ("notes.dat", "", False),
+    ]  # fmt: skip
+    assert (given.folder / "made" / made[0]["name"]).read_text() == "Vragen: [EMAIL]\n"
+
+
+def test_keys_inside_a_masked_cell_are_masked(treated):
+    rows = {"c": {"jan@x.nl": "piet@x.nl", "els@x.nl": 1, "bsn": "111222333"}}
+
+    made = json.loads(treated({"a.jsonl": lines(rows)}, c=EMAIL)["a.jsonl"])
+
+    assert made == {"c": {"[EMAIL]": "[EMAIL]", "[EMAIL] (2)": 1, "bsn": "[BSN]"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "count"),
+    [
+        ("a.csv", CSV + b"b@x.nl,1,2,3\nzonder\n", 2),
+        ("a.jsonl", b'{"email":"a@x.nl"}\n{"email": broken\n[1]\n', 2),
+        ("a.jsonl", b'{"email":"a@x.nl"}\n{"email":"\\ud800x"}\n', 1),
+    ],
+)
+def test_rows_that_would_be_lost_stop_the_treatment(treated, path, content, count):
+    with pytest.raises(Trouble) as refused:
+        treated({path: content}, email=EMAIL)
+
+    assert refused.value.code == "rows_left_out"
+    assert refused.value.facts == {"path": path, "count": count}
+
+
+def test_files_that_were_not_laid_out_stop_the_treatment_and_are_told(job):
+    given = job({"a.csv": CSV}, kind="treat", decisions={"email": EMAIL}, file_count=2)
+    with pytest.raises(Trouble, match="too_many_files"):
+        treat.treat(given, NO_NAMES)
+
+    given.asked |= {"kind": "look", "context_tokens": 2048, "all_names": False}
+    assert ("files_left_out", "") in codes(look.look(given, NO_NAMES))
+
+
+# --- no values -------------------------------------------------------------------------------
+def test_what_may_be_a_name_is_not_kept_where_names_are_not_read(looked):
+    rows = "".join(f"Jan de Vries,{n},balie\n" * 6 for n in range(2))
+
+    found = looked({"a.csv": f"wie,n,soort\n{rows}".encode()})
+
+    told = {one["name"]: one.get("values") for one in found["files"][0]["columns"]}
+    assert told["wie"] is None
+    assert told["soort"] == [["balie", 12]]
+
+
+def test_names_of_columns_that_are_values_are_masked_and_can_be_treated(job):
+    content = lines(*({f"jan{n}@x.nl": n, "v": 1} for n in range(3)))
+    asked = {"kind": "look", "context_tokens": 2048, "all_names": False}
+    given = job({"a.jsonl": content}, **asked)
+
+    found = look.look(given, NO_NAMES)
+
+    assert "@x.nl" not in json.dumps(found)
+    assert kinds(found) == {("a.jsonl", "[EMAIL]", "email")}
+    given.asked |= {"kind": "treat", "decisions": {"[EMAIL]": EMAIL}}
+    made = treat.treat(given, NO_NAMES)["made"]
+    assert b"@x.nl" not in (given.folder / "made" / made[0]["name"]).read_bytes()
+    assert "@x.nl" not in json.dumps(made)
+
+
+def test_a_first_row_with_an_address_in_it_is_no_heading(looked):
+    found = looked({"a.csv": b"Jan Vos;jan@x.nl\nPiet Pot;piet@x.nl\nEls Dam;els@x.nl\n"})
+
+    assert [one["name"] for one in found["files"][0]["columns"]] == ["column 1", "column 2"]
+
+
+# --- hostile lines ---------------------------------------------------------------------------
+def test_half_signs_on_every_line_are_trouble_of_that_file_only(looked):
+    hostile = b'{"c":"\\ud800"}\n' * 30
+
+    found = looked({"a.jsonl": hostile, "b.csv": CSV})
+
+    assert ("broken_json", "a.jsonl") in codes(found)
+    assert ("b.csv", "email", "email") in kinds(found)
+
+
+def test_nothing_a_database_cannot_keep_is_written(job):
+    given = job({"a.jsonl": b'{"a\\u0000b":"x","v":1}\n' * 9}, kind="look",
+                context_tokens=2048, all_names=False)  # fmt: skip
+
+    given.finish(look.look(given, NO_NAMES) | {"odd": ["\0", "\ud800"]})
+
+    text = Path(given.folder / "told" / "result.json").read_text()
+    assert "\\u0000" not in text
+    assert json.loads(text)["odd"] == ["", "?"]
