@@ -11,9 +11,14 @@ from tests.factories import a_token
 def pytest_collection_modifyitems(config, items):
     """On PostgreSQL run only what touches the database: the rest is the same on SQLite."""
     if django_settings.DATABASES["default"]["ENGINE"].endswith("postgresql"):
-        idle = [item for item in items if not item.get_closest_marker("django_db")]
-        config.hook.pytest_deselected(items=idle)
-        items[:] = [item for item in items if item.get_closest_marker("django_db")]
+        config.hook.pytest_deselected(items=[one for one in items if not touches_data(one)])
+        items[:] = [one for one in items if touches_data(one)]
+
+
+def touches_data(item):
+    """Tell whether a test uses the database, by a mark or by what it asks for."""
+    asked = {"db", "transactional_db"} & set(item.fixturenames)
+    return bool(asked or item.get_closest_marker("django_db"))
 
 
 @pytest.fixture(autouse=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from fabriek.datasets import preview
 from fabriek.datasets.preview import Preview
 from fabriek.quality.findings import Column
-from fabriek.quality.worker import rules
+from fabriek.quality.worker import headings, rules
 from fabriek.store.models import File, Revision
 
 HIDDEN = "•••"
@@ -21,9 +21,11 @@ def preview_of(revision: Revision, columns: Iterable[Column]) -> Preview | None:
         return None
     shown = preview.of(among[0], among=())
     personal = {column.name for column in columns}
-    hidden = [at for at, name in enumerate(shown.columns) if name.strip() in personal]
+    names = [headings.shown(name.strip()) for name in shown.columns]
+    hidden = [at for at, name in enumerate(names) if name in personal]
     is_text = not shown.columns and "text" in personal
-    return replace(shown, rows=[_row(row, hidden, is_text=is_text) for row in shown.rows])
+    rows = [_row(row, hidden, is_text=is_text) for row in shown.rows]
+    return replace(shown, columns=names, rows=rows)
 
 
 def _row(row: list[str], hidden: list[int], *, is_text: bool) -> list[str]:
