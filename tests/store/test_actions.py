@@ -399,6 +399,18 @@ def test_nothing_goes_where_most_files_have_no_row(monkeypatch):
     assert len(list(store.singles(before=later.timestamp()))) == 2
 
 
+def test_no_pack_goes_where_most_have_no_row(monkeypatch):
+    monkeypatch.setattr(sweeping, "FEW_UNKNOWN", 1)
+    owner, store = a_repository().organisation_id, queries.the_store()
+    for content in (b"one", b"two"):
+        store.keep_pack(owner, [content])
+    later = timezone.now() + timedelta(days=10)
+
+    actions.sweep(later)
+
+    assert len(list(store.pack_keys(before=later.timestamp()))) == 2
+
+
 @pytest.mark.parametrize("is_in_bucket", [False, True])
 def test_files_that_no_row_names_go_on_a_sunday(is_in_bucket, settings, server, client):
     if is_in_bucket:
