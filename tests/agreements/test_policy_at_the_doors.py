@@ -18,6 +18,7 @@ from fabriek.runs import ended_agreements
 from fabriek.runs.models import RunInput
 from fabriek.store import queries as store
 from tests.agreements.policy_world import a_policy_world, an_agreement, passed_on
+from tests.answers import put_away
 from tests.factories import a_model, a_person, a_repository, a_revision, an_allocation
 from tests.registry.worlds import a_finished_run, some_data
 from tests.runs.world import pushed
@@ -129,7 +130,7 @@ def test_after_the_end_the_very_next_file_is_refused(world, program):
     agreement = world.agree()
     address = f"/api/datasets/{world.dataset.code}/files/text.txt"
     before = program(world.user).get(address)
-    before.close()
+    put_away(before)
 
     AGREEMENT.take("revoke", agreement, by=None, over_at=timezone.now(), reason="x")
 
@@ -340,7 +341,7 @@ def test_a_result_waits_until_its_owner_looked(lent, waiting, browser, program):
     assert waiting.code in page
     assert answer.status_code == 302
     after = program(lent.user).get(address)
-    after.close()
+    put_away(after)
     assert after.status_code == 200
     assert Entry.objects.get(verb="agreements.release").by == lent.owner
 
@@ -431,7 +432,7 @@ def test_both_parties_fetch_the_statement_and_nobody_else(world, browser, progra
 def test_every_use_of_lent_data_is_written_down_where_it_was_decided(world, program):
     agreement = world.agree()
 
-    program(world.user).get(f"/api/datasets/{world.dataset.code}/files/text.txt").close()
+    put_away(program(world.user).get(f"/api/datasets/{world.dataset.code}/files/text.txt"))
 
     line = Decided.objects.get()
     assert (line.moment, line.agreement, line.revision) == ("read", agreement, 1)

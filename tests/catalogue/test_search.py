@@ -182,14 +182,14 @@ def many(count):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["zorg", "gegevens fiets", "gegevens"])
-def test_ten_thousand_records_are_searched_in_three_queries(words, django_assert_num_queries):
+def test_ten_thousand_records_are_searched_in_three_queries(django_assert_num_queries):
     many(10_000)
 
-    with django_assert_num_queries(3):
-        ids = queries.search(None, Asked(q=words))
-        found = queries.on_page(ids[:25])
-        count = ids.count()
+    for words in ("zorg", "gegevens fiets", "gegevens"):
+        with django_assert_num_queries(3):
+            ids = queries.search(None, Asked(q=words))
+            found = queries.on_page(ids[:25])
+            count = ids.count()
 
-    assert len(found) == 25
-    assert count >= 2500
+        assert len(found) == 25
+        assert count >= 2500

@@ -13,6 +13,7 @@ from fabriek.runs import use
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from tests.agreements.policy_world import an_agreement
+from tests.answers import put_away
 from tests.factories import a_partner, a_person, a_repository, an_organisation
 from tests.hub.test_run_keys import a_named, by, info
 from tests.runs.world import a_world, followed, seen_again
@@ -42,7 +43,7 @@ def partner(world):
 def fetched(run, repository, name="data.csv"):
     kind = "/datasets" if repository.kind == "dataset" else ""
     answer = by(run).get(f"{kind}/{repository.repo_id}/resolve/main/{name}")
-    answer.close()
+    put_away(answer)
     return answer
 
 

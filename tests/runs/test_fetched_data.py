@@ -13,6 +13,7 @@ from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
 from tests.agreements.policy_world import an_agreement
+from tests.answers import put_away
 from tests.factories import a_case, a_partner, a_person, a_repository, an_organisation
 from tests.runs.test_ended_agreements import loop, running
 from tests.runs.world import a_text, a_world, passes, pushed, seen_again
@@ -45,7 +46,7 @@ def fetch(run, repository):
     client = Client(HTTP_AUTHORIZATION=f"Bearer {(run.folder / 'hub-key').read_text()}")
     answer = client.get(f"/datasets/{repository.repo_id}/resolve/main/data.csv")
     assert answer.status_code == 200
-    answer.close()
+    put_away(answer)
     (run.folder / "hub").mkdir(exist_ok=True)
     (run.folder / "hub/data.csv").write_text("a,b")
 

@@ -30,6 +30,7 @@ from fabriek.store import scrub
 
 log = logging.getLogger(__name__)
 
+SCRUB_ENDS_WITHIN_S = 5  # one piece of a file, once it is told to stop
 SWEEP_EVERY_S = 24 * 3600
 SCRUB_PAUSE_S = 20
 SCRUB_SLICE_S = 20
@@ -99,7 +100,16 @@ def forever(*, parent: int | None = None) -> None:
 
     signal.signal(signal.SIGTERM, ask_to_stop)
     signal.signal(signal.SIGINT, ask_to_stop)
-    threading.Thread(target=scrub_beside, args=[stop], daemon=True, name="scrub").start()
+    beside = threading.Thread(target=scrub_beside, args=[stop], daemon=True, name="scrub")
+    beside.start()
+    try:
+        _pass_after_pass(stop, parent)
+    finally:
+        stop.set()
+        beside.join(SCRUB_ENDS_WITHIN_S)
+
+
+def _pass_after_pass(stop: threading.Event, parent: int | None) -> None:
     swept_at = None
     while not stop.is_set():
         if parent is not None and os.getppid() != parent:
