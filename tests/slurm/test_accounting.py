@@ -215,7 +215,7 @@ def test_what_the_documented_command_exports_can_be_imported(world, machine, clu
     passes(machine)
     number = around(cluster)
     drawn(machine, cluster, number)
-    told = (Path(__file__).parents[2] / "docs" / "operate" / "README.md").read_text()
+    told = (Path(__file__).parents[2] / "docs" / "operate" / "books.md").read_text()
     command = re.search(r"^  (SLURM_TIME_FORMAT=%s sacct .*?) > sacct\.gz$", told, re.S | re.M)[
         1
     ]
