@@ -11,7 +11,7 @@ from django.utils import timezone
 from fabriek.kernel.errors import Invalid, Refused, StorageFull
 from fabriek.kernel.models import Entry
 from fabriek.store import actions, queries, sweeping
-from fabriek.store.models import Arrival, Blob, File, Repository, Revision
+from fabriek.store.models import Arrival, Blob, File, Revision
 from tests.factories import a_case, a_person, a_repository
 from tests.store.test_files import everything_below, files_of_at_most
 
@@ -374,17 +374,6 @@ def test_an_arrival_older_than_a_day_opens_nothing_any_more():
     assert Blob.objects.filter(pk=blob.pk).exists()  # the other case still names it
     with pytest.raises(Invalid, match="were not sent here"):
         actions.commit(repository, {"rows": blob}, message="", by=None)
-
-
-def test_open_repositories_and_those_of_ones_case_are_visible():
-    lead = a_person()
-    own = a_repository(case=a_case(lead=lead))
-    a_repository()
-    open_one = a_repository(is_open=True, kind="model")
-    staff_member = a_person(duty="staff")
-
-    assert set(Repository.objects.visible_to(lead)) == {own, open_one}
-    assert set(Repository.objects.visible_to(staff_member)) == {open_one}
 
 
 def test_nothing_goes_where_most_files_have_no_row(monkeypatch):

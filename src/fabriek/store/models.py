@@ -2,7 +2,6 @@
 
 import secrets
 import uuid
-from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.cases.models import Case
-from fabriek.people.models import Organisation, Person
+from fabriek.people.models import Organisation
 
 MAIN = "main"  # the branch that pages, runs and a reference without a number mean
 
@@ -129,16 +128,6 @@ class Round(models.Model):
         return f"begun {self.started_at}"
 
 
-class RepositoryQuerySet(models.QuerySet["Repository"]):
-    def visible_to(self, person: Person) -> "RepositoryQuerySet":
-        """Open repositories, and those of cases this person takes part in.
-
-        Staff see that a case exists, not its data: another company's files are nobody's
-        business but the consortium's.
-        """
-        return self.filter(Q(is_open=True) | Q(case__in=Case.objects.taken_part_in_by(person)))
-
-
 class Repository(models.Model):
     class Kind(models.TextChoices):
         DATASET = "dataset", _("dataset")
@@ -166,8 +155,6 @@ class Repository(models.Model):
         _("who may find it"), max_length=9, choices=Listed, default=Listed.NOBODY
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
-
-    objects: ClassVar[RepositoryQuerySet] = RepositoryQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         constraints = [
