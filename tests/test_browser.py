@@ -294,6 +294,7 @@ def add_data(applicant, case):
     file = {"name": "rijen.jsonl", "mimeType": "application/jsonl", "buffer": rows}
     applicant.page.locator("input[data-part=files]").set_input_files(file)
     press(applicant, "Bestanden versturen")
+    applicant.page.wait_for_url("**/changes/**")  # it goes there once all is saved
     expect(applicant.page.locator("main")).to_contain_text("rijen.jsonl")
     applicant.look(phone=True)
 
