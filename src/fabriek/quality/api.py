@@ -7,10 +7,9 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from fabriek.datasets import queries as datasets
 from fabriek.datasets.models import Dataset
 from fabriek.people.http import SignedIn
-from fabriek.quality import actions, queries, rules, said
+from fabriek.quality import actions, finding, queries, said
 from fabriek.quality.findings import Column, columns_of
 from fabriek.quality.models import Decision, Errand, Look, Treatment
 from fabriek.quality.states import UNFINISHED
@@ -110,7 +109,7 @@ class TreatmentOut(ErrandOut):
 @router.get("/{code}", response=LookOut)
 def show(request: SignedIn, code: str, revision: int | None = None) -> Look:
     """Give the last look at a revision, the newest one unless its number is given."""
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     rows = Look.objects.filter(revision=_revision(found, revision)).select_related("revision")
     return get_object_or_404(rows[:1])
 
@@ -120,7 +119,7 @@ def start(
     request: SignedIn, code: str, revision: int | None = None, *, all_names: bool = False
 ) -> Status[Look]:
     """Look at a revision; one that is under way is given as it is."""
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     asked = _revision(found, revision)
     look = actions.ask_look(found, asked, by=request.user, all_names=all_names)
     return Status(201, look)
@@ -128,7 +127,7 @@ def start(
 
 @router.post("/{code}/cancel", response=LookOut)
 def cancel(request: SignedIn, code: str) -> Look:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     rows = Look.objects.select_related("dataset__case", "revision")
     look = get_object_or_404(rows, dataset=found, state__in=UNFINISHED)
     actions.cancel(look, by=request.user)
@@ -139,7 +138,7 @@ def cancel(request: SignedIn, code: str) -> Look:
 @router.get("/{code}/personal", response=list[ColumnOut])
 def personal(request: SignedIn, code: str, revision: int | None = None) -> list[Column]:
     """List columns in which personal data was found, and what was decided about each."""
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     look = queries.last_done(found, _revision(found, revision))
     return columns_of(look, queries.decisions_of(found)) if look else []
 
@@ -148,7 +147,7 @@ def personal(request: SignedIn, code: str, revision: int | None = None) -> list[
 def decide(
     request: SignedIn, code: str, body: DecisionIn, revision: int | None = None
 ) -> Status[list[Column]]:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     chosen = _revision(found, revision)
     actions.decide(
         found, chosen, body.column, choice=body.choice, reason=body.reason, by=request.user
@@ -159,13 +158,13 @@ def decide(
 @router.post("/{code}/treatments", response={201: TreatmentOut})
 def treat(request: SignedIn, code: str, revision: int | None = None) -> Status[Treatment]:
     """Make a new revision as was decided; the old one stays."""
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     return Status(201, actions.treat(found, _revision(found, revision), by=request.user))
 
 
 @router.get("/{code}/treatments", response=list[TreatmentOut])
 def treatments(request: SignedIn, code: str) -> list[Treatment]:
-    rows = Treatment.objects.filter(dataset=_dataset(request, code))
+    rows = Treatment.objects.filter(dataset=finding.dataset(code, request.user))
     return list(rows.select_related("revision", "made")[:50])
 
 
@@ -173,12 +172,6 @@ def _problem(told: dict[str, Any]) -> dict[str, Any]:
     what, mend = said.problem(told)
     kept = ("code", "severity", "path", "column", "rows", "count")
     return {key: told[key] for key in kept} | {"what": what, "mend": mend}
-
-
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    found = get_object_or_404(datasets.shown(request.user), code=code)
-    rules.require_may_look(request.user, found)
-    return found
 
 
 def _revision(found: Dataset, number: int | None) -> Revision:

@@ -10,11 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from fabriek.datasets import queries as datasets
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Refused
 from fabriek.people.http import SignedIn
-from fabriek.quality import actions, queries, rules, said, show
+from fabriek.quality import actions, finding, queries, rules, said, show
 from fabriek.quality.findings import columns_of
 from fabriek.quality.forms import DecisionForm
 from fabriek.quality.models import Decision, Errand, Look
@@ -28,7 +27,7 @@ TABS = ["datasets/_tabs.html", "quality/_tabs.html"]
 
 @login_required
 def dataset(request: SignedIn, code: str, number: int | None = None) -> HttpResponse:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     revision = _revision(found, number)
     if revision is None:
         return render(request, "quality/look.html", {"dataset": found, "tabs": TABS})
@@ -51,7 +50,7 @@ def dataset(request: SignedIn, code: str, number: int | None = None) -> HttpResp
 @login_required
 def progress(request: SignedIn, code: str, number: int) -> HttpResponse:
     """Give the part that changes while a worker works; when it is over, the page anew."""
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     revision = _revision(found, number)
     look = queries.latest_look(found, revision) if revision else None
     if look is None or look.state not in UNFINISHED:
@@ -63,7 +62,7 @@ def progress(request: SignedIn, code: str, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def start(request: SignedIn, code: str, number: int) -> HttpResponse:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     revision = get_object_or_404(found.repository.revisions, number=number)
     all_names = request.POST.get("all_names") == "yes"
     actions.ask_look(found, revision, by=request.user, all_names=all_names)
@@ -74,7 +73,7 @@ def start(request: SignedIn, code: str, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def stop(request: SignedIn, code: str, number: int) -> HttpResponse:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     revision = get_object_or_404(found.repository.revisions, number=number)
     look = get_object_or_404(
         Look.objects.select_related("dataset__case", "revision"),
@@ -88,7 +87,7 @@ def stop(request: SignedIn, code: str, number: int) -> HttpResponse:
 
 @login_required
 def personal(request: SignedIn, code: str, number: int | None = None) -> HttpResponse:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     return render(request, "quality/personal.html", _personal(request, found, number))
 
 
@@ -96,7 +95,7 @@ def personal(request: SignedIn, code: str, number: int | None = None) -> HttpRes
 @require_POST
 def decide(request: SignedIn, code: str, number: int) -> HttpResponse:
     """Take one decision; a mistake is shown beside its field, and nothing typed is lost."""
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     revision = get_object_or_404(found.repository.revisions, number=number)
     column = request.POST.get("column", "")
     prefix = request.POST.get("prefix", "")[:20]
@@ -119,17 +118,11 @@ def decide(request: SignedIn, code: str, number: int) -> HttpResponse:
 @login_required
 @require_POST
 def treat(request: SignedIn, code: str, number: int) -> HttpResponse:
-    found = _dataset(request, code)
+    found = finding.dataset(code, request.user)
     revision = get_object_or_404(found.repository.revisions, number=number)
     actions.treat(found, revision, by=request.user)
     messages.success(request, _("The new revision is being made. It appears on this page."))
     return redirect(_address("quality:personal_of", found, revision))
-
-
-def _dataset(request: SignedIn, code: str) -> Dataset:
-    found = get_object_or_404(datasets.shown(request.user), code=code)
-    rules.require_may_look(request.user, found)
-    return found
 
 
 def _revision(found: Dataset, number: int | None) -> Revision | None:
