@@ -1,13 +1,9 @@
 """The rounds in their order, and what is told of them."""
 
-import argparse
-import logging
-import os
-import signal
 import time
 from collections.abc import Iterator
 
-from bench import accounts, export, loop, pace, pages, push, result, start
+from bench import accounts, export, loop, pages, push, start, telling
 from bench.server import running
 from bench.table import Table
 from bench.world.fill import World, fill
@@ -15,34 +11,14 @@ from bench.world.size import FULL, SMALL
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--only", default="")
-    asked = parser.parse_args(words)
-    logging.disable(logging.WARNING)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return _all(asked.only.split(","), small=asked.small)
-    except KeyboardInterrupt:
-        return 130
+    return telling.main(words, _tables)
 
 
-def _all(wanted: list[str], *, small: bool) -> int:
-    load, began, paces = os.getloadavg(), time.perf_counter(), [pace.milliseconds()]
+def _tables(wanted: list[str], small: bool) -> Iterator[Table]:
+    began = time.perf_counter()
     world = fill(SMALL if small else FULL)
-    tables = [_told(world, time.perf_counter() - began)]
-    print(tables[0].plain(), flush=True)
-    for table in _rounds(world, wanted, small=small):
-        print(table.plain(), flush=True)
-        tables.append(table)
-        paces.append(pace.milliseconds())
-    took_s = time.perf_counter() - began
-    told = f"load before the start {load[0]:.1f}, pace {min(paces):.0f} to {max(paces):.0f} ms"
-    print(f"All of it took {took_s:.0f} seconds; {told}.")
-    if not small:
-        moment = result.Moment(load=load, paces=paces, took_s=took_s)
-        print(f"Kept in {result.keep(tables, moment, conditions=result.portal()).name}.")
-    return 0 if all(table.ok for table in tables) else 1
+    yield _told(world, time.perf_counter() - began)
+    yield from _rounds(world, wanted, small=small)
 
 
 def _rounds(world: World, wanted: list[str], *, small: bool) -> Iterator[Table]:

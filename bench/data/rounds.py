@@ -1,19 +1,14 @@
 """The rounds in their order, and what is told of them."""
 
-import argparse
 import importlib
-import logging
-import os
 import shutil
-import signal
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 
-from bench import pace, result
+from bench import telling
 from bench.server import Server, running
 from bench.table import Table
 from fabriek.cases import actions as cases
@@ -32,35 +27,10 @@ class Scene:
 
 
 def main(words: list[str]) -> int:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--small", action="store_true")
-    parser.add_argument("--only", default="")
-    asked = parser.parse_args(words)
-    logging.disable(logging.WARNING)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return _all(asked.only.split(","), small=asked.small)
-    except KeyboardInterrupt:
-        return 130
+    return telling.main(words, _rounds, kind="data")
 
 
-def _all(wanted: list[str], *, small: bool) -> int:
-    load, began, paces = os.getloadavg(), time.perf_counter(), [pace.milliseconds()]
-    tables = []
-    for table in _rounds(wanted, small=small):
-        print(table.plain(), flush=True)
-        tables.append(table)
-        paces.append(pace.milliseconds())
-    took_s = time.perf_counter() - began
-    print(f"All of it took {took_s:.0f} seconds.")
-    if not small:
-        moment = result.Moment(load=load, paces=paces, took_s=took_s)
-        kept = result.keep(tables, moment, conditions=result.portal(), kind="data")
-        print(f"Kept in {kept.name}.")
-    return 0 if all(table.ok for table in tables) else 1
-
-
-def _rounds(wanted: list[str], *, small: bool) -> Iterator[Table]:
+def _rounds(wanted: list[str], small: bool) -> Iterator[Table]:
     person, case = _somebody()
     for name in wanted:
         folder = Path(settings.HOME) / "rounds" / name
