@@ -134,6 +134,7 @@ def _base(making: Making, people: People) -> Model:
     return Model.objects.create(
         code=repository.code,
         title=repository.title,
+        repository=repository,
         revision=revision,
         licence="apache-2.0",
         card="# Klein open taalmodel\n\nEen klein model.\n",

@@ -70,6 +70,7 @@ def _model(run: Run, revision: Revision, data: Data) -> Model:
         code=revision.repository.code,
         title=revision.repository.title,
         case=run.case,
+        repository=revision.repository,
         revision=revision,
         run=run,
         base=data.base,
