@@ -74,6 +74,8 @@ def price(work: Work, facts: Facts) -> Estimate:
     return Estimate(
         gpu_seconds=ceil(wall_s * gpus),
         memory_bytes=work.memory_bytes,
+        learning_s=train_s,
+        tokens=work.tokens,
         why=_reasons(work, facts, train_s=train_s, other_s=wall_s - train_s),
     )
 

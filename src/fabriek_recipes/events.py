@@ -25,7 +25,7 @@ Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One line: `kind` is stage, progress, metrics, warning, failure, sample or result.
+    """One line: stage, progress, metrics, warning, failure, sample, result or measured.
 
     `unreadable` stands for a line that is no event: its writer was killed halfway.
     """
@@ -116,9 +116,13 @@ class Events:
         self._write("failure", code=code, **_told(sentence))
 
     def sample(
-        self, prompt: str, expected: str, answer: str, when: Literal["before", "after"]
+        self,
+        prompt: str,
+        expected: str,
+        answer: str,
+        when: Literal["before", "after"] | int,
     ) -> None:
-        """Show one answer of the model beside what was expected."""
+        """Show one answer of the model beside what was expected; `when` may be a step."""
         texts = {"prompt": prompt, "expected": expected, "answer": answer}
         cut: dict[str, Json] = {
             name: text[:TEXT_CHARACTERS_MAX] for name, text in texts.items()
@@ -128,6 +132,10 @@ class Events:
     def result(self, scores: Mapping[str, float | None]) -> None:
         """Give the final scores."""
         self._write("result", scores=dict(scores))
+
+    def measured(self, **figures: float) -> None:
+        """Say what the run took: of a dry run its steps, of any the energy, where counted."""
+        self._write("measured", figures=dict(figures))
 
     def _write(self, kind: str, **fields: Json) -> None:
         event = finite({"at": round(time.time(), 3), "kind": kind, **fields})

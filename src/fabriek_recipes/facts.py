@@ -38,8 +38,8 @@ def parameters_of(model: Path) -> int:
     return sum(_parameters(path) for path in sorted(model.glob("*.safetensors")))
 
 
-def model_problems(model: Path) -> tuple[Sentence, ...]:
-    """Say what keeps a folder from being a base model."""
+def model_problems(model: Path, *, reads_text: bool = True) -> tuple[Sentence, ...]:
+    """Say what keeps a folder from being a base model; one that reads has a tokenizer."""
     if not (model / "config.json").is_file():
         return (
             Sentence(
@@ -49,7 +49,7 @@ def model_problems(model: Path) -> tuple[Sentence, ...]:
     if not any(model.glob("*.safetensors")):
         pickled = any(path.suffix in PICKLES for path in model.iterdir())
         return (_pickled() if pickled else _no_weights(),)
-    if not any(
+    if reads_text and not any(
         (model / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")
     ):
         return (Sentence(_("The base model has no tokenizer; add its tokenizer.json.")),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from fabriek_recipes.words import Sentence
 
 InputKind = Literal["dataset", "model"]
+# What the files of a model are: see `registry/outputs.py` for what each must consist of.
+Makeup = Literal["transformers", "tabular", "forecast"]
 Device = Literal["cpu", "cuda"]
 
 
@@ -38,6 +40,14 @@ class Facts:
     gpus: int = 1
     device: Device = "cuda"
     cores: int = 2
+    columns: int = 0
+    """Columns of a table; 0 where the rows are no table."""
+    different: tuple[tuple[str, int], ...] = ()
+    """How many different words each column of a table holds in its first rows."""
+    token_lengths: tuple[tuple[int, int], ...] = ()
+    """Tokens of a row, and how many rows to learn from have so many; empty: not counted."""
+    files: int = 0
+    """Files to learn from, where each is an example of its own (pictures)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +57,10 @@ class Estimate:
     gpu_seconds: int
     memory_bytes: int
     why: tuple[Sentence, ...]
+    learning_s: float = 0.0
+    """Of the wall seconds, those of learning; 0 where that is not told apart."""
+    tokens: int = 0
+    """Learned from, all passes together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,12 +83,35 @@ class Recipe:
     """Problems of the inputs (name to file or folder), at most some twenty; empty is good."""
     makes: str = ""
     """What kind of model comes out, as the end of its title; empty where none does."""
+    makeup: Makeup = "transformers"
+    """Of which files that model consists."""
+    library_name: str = "transformers"
+    """By which library it is used, as the Hugging Face Hub names them."""
+    pipeline_tag: str = "text-generation"
+    """What it does, in the words of the same hub."""
+    more_pipeline_tags: tuple[str, ...] = ()
+    """What else it may do; the report of a run says which."""
+    load: str = 'AutoModelForCausalLM.from_pretrained("%s")'
+    """How one loads it in Python, with the place of its name."""
+    count: Callable[[Mapping[str, Path], Facts], Facts] | None = None
+    """Counts what an estimate needs; absent where `facts.look` counts the right things."""
+    knob_checks: Callable[[Any, dict[str, Path]], tuple[Sentence, ...]] | None = None
+    """Problems of settings and inputs together, such as a column that is not there."""
+    reads_chats: bool = False
+    """It turns rows into tokens with the chat template of the input `model`."""
+    has_dry_run: bool = False
+    """It stops after `steps_max` steps and says what they took."""
     is_interactive: bool = False
     """People work in it themselves; it lasts as long as they ask, and is offered apart."""
 
     @property
     def makes_model(self) -> bool:
         return bool(self.makes)
+
+    @property
+    def pipeline_tags(self) -> tuple[str, ...]:
+        """All that its models may do."""
+        return (self.pipeline_tag, *self.more_pipeline_tags)
 
     @property
     def module(self) -> str:

@@ -8,6 +8,9 @@ from pydantic import Field
 
 from fabriek_recipes.words import _
 
+# Short rows share a width of their own: attention costs its square.
+WIDTH_MIN = 256
+
 # Fewer than 64 tokens is less than one row; a million does not fit one GPU.
 TokensPerStep = Annotated[
     int,
@@ -65,5 +68,20 @@ CheckpointEverySteps = Annotated[
             "After how many steps the run is saved, so that it can go on from there."
         ),
         json_schema_extra={"group": "advanced", "unit": "steps"},
+    ),
+]
+# A run is looked at ten times: more patience than that is none.
+StopAfterLooks = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=10,
+        title=_("Stop early"),
+        description=_(
+            "After how many of the ten looks at the rows kept apart without a lower loss the "
+            "run stops. The model is then that of the lowest loss. Its scores are a little too "
+            "good then, as the same rows chose it. 0: never."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "looks"},
     ),
 ]

@@ -5,54 +5,41 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from typing import BinaryIO, TypeVar, cast
 
+from fabriek_recipes.conversations import Message, Row, conversation
 from fabriek_recipes.events import Json
-from fabriek_recipes.words import Sentence, Value, _
+from fabriek_recipes.row_problems import RowProblem, problem, text_problem
+from fabriek_recipes.words import _
+
+__all__ = [
+    "FIELDS",
+    "LINE_BYTES_MAX",
+    "PROBLEMS_MAX",
+    "Contents",
+    "Message",
+    "Row",
+    "RowProblem",
+    "check",
+    "count",
+    "files_of",
+    "is_jsonl",
+    "read",
+    "read_as",
+    "read_fields",
+    "read_questions",
+    "read_texts",
+]
 
 T = TypeVar("T")
 
 LINE_BYTES_MAX = 1024 * 1024
 PROBLEMS_MAX = 20
-MESSAGES_MIN = 2
-ROLES = ("system", "user", "assistant")
+# A row with any of these is meant for a language model; other rows are a table, or a task's.
+FIELDS = {"text", "prompt", "completion", "messages", "chosen", "rejected", "preferred_output"}
 HELD_OUT_WORDS = {"heldout", "held", "test", "valid", "validation", "eval", "dev", "apart"}
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn of a conversation."""
-
-    role: str
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One example: what is asked, and the answer (the last message) that is learned from."""
-
-    line: int
-    messages: tuple[Message, ...]
-
-    @property
-    def completion(self) -> str:
-        """The answer to learn."""
-        return self.messages[-1].content
-
-    @property
-    def prompt(self) -> str:
-        """What comes before the answer, as text for people."""
-        return "\n".join(message.content for message in self.messages[:-1])
-
-
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """What is wrong with one line, and what to do about it."""
-
-    line: int
-    sentence: Sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +53,26 @@ class Contents:
 def read(path: Path) -> Iterator[Row | RowProblem]:
     """Give each row to fine-tune on, or what is wrong with it, holding one line in memory."""
     return _each(path, _row)
+
+
+def read_as(
+    path: Path, make: Callable[[int, Json], T | RowProblem]
+) -> Iterator[T | RowProblem]:
+    """Give what `make` makes of each row's number and JSON, or what is wrong with the line."""
+    return _each(path, make)
+
+
+def read_questions(path: Path) -> Iterator[Row | RowProblem]:
+    """Give each row to answer: `prompt`, or `messages` up to a question; answers may be there.
+
+    An answer that ends a row is left out: it is what the model is asked for.
+    """
+    return _each(path, _question)
+
+
+def read_fields(path: Path) -> Iterator[frozenset[str] | RowProblem]:
+    """Give the names of each row's fields: for tables, and questions of a task's own form."""
+    return _each(path, _fields)
 
 
 def read_texts(path: Path) -> Iterator[str | RowProblem]:
@@ -90,7 +97,7 @@ def check(path: Path, limit: int = PROBLEMS_MAX, *, plain: bool = False) -> list
 def count(path: Path) -> int:
     """Count lines that are not blank, without judging them."""
     with path.open("rb") as file:
-        return sum(1 for _number, line in _lines(file) if line is None or line.strip())
+        return sum(1 for _number, line in lines(file) if line is None or line.strip())
 
 
 def files_of(dataset: Path, *, plain: bool = False) -> Contents:
@@ -101,7 +108,7 @@ def files_of(dataset: Path, *, plain: bool = False) -> Contents:
     suffixes = {".jsonl", ".txt"} if plain else {".jsonl"}
     found = [dataset] if dataset.is_file() else sorted(dataset.rglob("*"))
     files = [path for path in found if path.suffix in suffixes and path.is_file()]
-    train = tuple(path for path in files if not _is_held_out(path))
+    train = tuple(path for path in files if not is_held_out(path))
     if not train:  # a dataset of one file called test.jsonl is there to be learned from
         return Contents(train=tuple(files), held_out=())
     return Contents(train=train, held_out=tuple(path for path in files if path not in train))
@@ -112,11 +119,12 @@ def is_jsonl(path: Path) -> bool:
     return path.suffix == ".jsonl"
 
 
-def _is_held_out(path: Path) -> bool:
+def is_held_out(path: PurePath) -> bool:
+    """Tell by its name whether a file is kept apart for scoring."""
     return not HELD_OUT_WORDS.isdisjoint(re.split(r"[^a-z]+", path.stem.lower()))
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
     """Give each line its number; one over the bound is None, and never held in memory."""
     number = 0
     while line := file.readline(LINE_BYTES_MAX + 1):
@@ -133,13 +141,13 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 def _each(path: Path, make: Callable[[int, Json], T | RowProblem]) -> Iterator[T | RowProblem]:
     seen = 0
     with path.open("rb") as file:
-        for number, line in _lines(file):
+        for number, line in lines(file):
             if line is None or line.strip():
                 seen += 1
                 raw = _parsed(number, line)
                 yield raw if isinstance(raw, RowProblem) else make(number, raw.value)
     if not seen:
-        yield _problem(0, _("The file has no rows; put one JSON object on each line."))
+        yield problem(0, _("The file has no rows; put one JSON object on each line."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,21 +158,21 @@ class _Parsed:
 def _parsed(number: int, line: bytes | None) -> _Parsed | RowProblem:
     if line is None:
         most = LINE_BYTES_MAX // 1024
-        return _problem(
+        return problem(
             number, _("Line %(line)s is longer than %(most)s KiB; split the row."), most=most
         )
     try:
         return _Parsed(json.loads(line.decode("utf-8").rstrip("\r\n")))
     except UnicodeDecodeError:
-        return _problem(number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8."))
+        return problem(number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8."))
     except json.JSONDecodeError as why:
-        return _problem(
+        return problem(
             number,
             _("Line %(line)s is not valid JSON near character %(column)s; mend or remove it."),
             column=why.pos + 1,
         )
     except (ValueError, RecursionError):
-        return _problem(
+        return problem(
             number,
             _("Line %(line)s holds a number or nesting too large to read; mend or remove it."),
         )
@@ -172,68 +180,55 @@ def _parsed(number: int, line: bytes | None) -> _Parsed | RowProblem:
 
 def _row(number: int, raw: Json) -> Row | RowProblem:
     if not isinstance(raw, dict):
-        return _problem(
+        return problem(
             number,
             _('Line %(line)s is not an object; write {"prompt": "…", "completion": "…"}.'),
         )
     if "messages" in raw:
-        return _conversation(number, raw["messages"])
+        return conversation(number, raw)
     if "prompt" not in raw and "completion" not in raw:
-        return _problem(
+        return problem(
             number, _("Line %(line)s has neither prompt and completion nor messages; add them.")
         )
     for name in ("prompt", "completion"):
-        if (problem := _text_problem(number, name, raw.get(name))) is not None:
-            return problem
+        if (wrong := text_problem(number, name, raw.get(name))) is not None:
+            return wrong
     prompt, completion = cast("str", raw["prompt"]), cast("str", raw["completion"])
     return Row(number, (Message("user", prompt), Message("assistant", completion)))
 
 
-def _conversation(number: int, raw: Json) -> Row | RowProblem:
-    if not isinstance(raw, list) or len(raw) < MESSAGES_MIN:
-        return _problem(
-            number,
-            _("Line %(line)s needs a list of at least two messages: a question and an answer."),
-        )
-    messages: list[Message] = []
-    for item in raw:
-        if not isinstance(item, dict) or item.get("role") not in ROLES:
-            return _problem(
-                number,
-                _("Line %(line)s has a role that is not system, user or assistant; mend it."),
-            )
-        if (problem := _text_problem(number, "content", item.get("content"))) is not None:
-            return problem
-        messages.append(Message(cast("str", item["role"]), cast("str", item["content"])))
-    return _in_order(number, messages)
+def _fields(number: int, raw: Json) -> frozenset[str] | RowProblem:
+    if isinstance(raw, dict):
+        return frozenset(raw)
+    return problem(
+        number,
+        _('Line %(line)s is not an object; write {"prompt": "…", "completion": "…"}.'),
+    )
 
 
-def _in_order(number: int, messages: list[Message]) -> Row | RowProblem:
-    if messages[-1].role != "assistant":
-        return _problem(
-            number,
-            _("Line %(line)s does not end with a message by the assistant; add the answer."),
+def _question(number: int, raw: Json) -> Row | RowProblem:
+    if isinstance(raw, dict) and "messages" not in raw and "prompt" in raw:
+        wrong = text_problem(number, "prompt", raw["prompt"])
+        return wrong or Row(number, (Message("user", cast("str", raw["prompt"])),))
+    if not isinstance(raw, dict) or "messages" not in raw:
+        return problem(
+            number, _("Line %(line)s has neither a prompt nor messages; add what to answer.")
         )
-    if any(message.role == "system" for message in messages[1:]):
-        return _problem(
-            number, _("Line %(line)s has a system message that is not the first; move it up.")
-        )
-    if not any(message.role == "user" for message in messages):
-        return _problem(
-            number, _("Line %(line)s has no message by the user; add the question.")
-        )
-    return Row(number, tuple(messages))
+    row = conversation(number, raw, ends=False)
+    if isinstance(row, Row) and row.messages[-1].role == "assistant":
+        return replace(row, messages=row.messages[:-1])
+    return row
 
 
 def _text(number: int, raw: Json) -> str | RowProblem:
     if isinstance(raw, dict) and "text" in raw:
-        return _text_problem(number, "text", raw["text"]) or cast("str", raw["text"])
+        return text_problem(number, "text", raw["text"]) or cast("str", raw["text"])
     if isinstance(raw, dict) and not {"messages", "prompt", "completion"} & raw.keys():
-        return _problem(number, _('Line %(line)s has no text; write {"text": "…"}.'))
+        return problem(number, _('Line %(line)s has no text; write {"text": "…"}.'))
     row = _row(number, raw)
     if isinstance(row, RowProblem):
         return row
-    return "\n".join(message.content for message in row.messages)
+    return "\n".join(message.content for message in row.messages if message.content)
 
 
 def _paragraphs(path: Path) -> Iterator[str | RowProblem]:
@@ -241,7 +236,7 @@ def _paragraphs(path: Path) -> Iterator[str | RowProblem]:
     held: list[str] = []
     size, seen = 0, False
     with path.open("rb") as file:
-        for number, line in _lines(file):
+        for number, line in lines(file):
             text = _decoded(number, line)
             if isinstance(text, RowProblem):
                 seen = True
@@ -257,38 +252,16 @@ def _paragraphs(path: Path) -> Iterator[str | RowProblem]:
     if whole := "\n".join(held).strip():
         yield whole
     elif not seen:
-        yield _problem(0, _("The file has no text; put some in."))
+        yield problem(0, _("The file has no text; put some in."))
 
 
 def _decoded(number: int, line: bytes | None) -> str | RowProblem:
     if line is None:
         most = LINE_BYTES_MAX // 1024
-        return _problem(
+        return problem(
             number, _("Line %(line)s is longer than %(most)s KiB; break it up."), most=most
         )
     try:
         return line.decode("utf-8").rstrip()
     except UnicodeDecodeError:
-        return _problem(number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8."))
-
-
-def _text_problem(number: int, name: str, value: Json) -> RowProblem | None:
-    if value is None:
-        return _problem(number, _("Line %(line)s has no %(name)s; add it."), name=name)
-    if not isinstance(value, str):
-        return _problem(
-            number,
-            _("In line %(line)s %(name)s is not text; put it between quotes."),
-            name=name,
-        )
-    if not value.strip():
-        return _problem(number, _("In line %(line)s %(name)s is empty; fill it."), name=name)
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
-        return _problem(
-            number, _("In line %(line)s %(name)s holds half a character; mend it."), name=name
-        )
-    return None
-
-
-def _problem(line: int, msgid: str, **values: Value) -> RowProblem:
-    return RowProblem(line, Sentence(msgid, line=line, **values))
+        return problem(number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8."))

@@ -65,6 +65,8 @@ class Limits:
 
     gpus: int
     timeout_s: int
+    steps_max: int = 0
+    """Of a dry run, which only measures so many steps; 0 where it is none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +128,11 @@ def _manifest(raw: Mapping[str, object]) -> Manifest:
         knobs=dict(cast("Mapping[str, Knob]", raw["knobs"])),
         inputs={name: _input(ref) for name, ref in inputs.items()},
         seed=int(cast("int", raw["seed"])),
-        limits=Limits(gpus=int(limits["gpus"]), timeout_s=int(limits["timeout_s"])),
+        limits=Limits(
+            gpus=int(limits["gpus"]),
+            timeout_s=int(limits["timeout_s"]),
+            steps_max=int(limits.get("steps_max", 0)),
+        ),
         code_version=str(raw["code_version"]),
         continues=_key(raw.get("continues", "")),
     )

@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from fabriek_recipes.events import Event, read_events
-from fabriek_recipes.finetune_lm.knobs import Knobs as FinetuneKnobs
-from fabriek_recipes.pretrain_lm.knobs import Knobs as PretrainKnobs
+from fabriek_recipes.recipe import catalogue
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest, write_manifest
 from fabriek_recipes.training.process import main
 
-KNOBS = {"finetune_lm": FinetuneKnobs, "pretrain_lm": PretrainKnobs}
+KNOBS = {recipe.name: recipe.knobs for recipe in catalogue().values()}
 TINY = {"size": "tiny", "vocabulary": 320, "context_tokens": 64, "tokens_per_step": 256}
 PLACES = ("de brug", "het plein", "de sluis", "het station", "de kade")
 CASES = (
@@ -31,7 +30,7 @@ class Run:
     recipe: str
 
     def start(self) -> int:
-        return main(self.recipe, KNOBS[self.recipe], [str(self.folder)])
+        return main(self.recipe, catalogue()[self.recipe].knobs, [str(self.folder)])
 
     @property
     def events(self) -> list[Event]:
@@ -52,7 +51,7 @@ def prepare(folder: Path, recipe: str, knobs: dict, inputs: dict[str, Path]) -> 
         place = folder / "inputs" / name
         place.parent.mkdir(parents=True, exist_ok=True)
         shutil.copytree(source, place)
-        kind = "model" if name == "model" else "dataset"
+        kind = "model" if name.startswith("model") else "dataset"
         refs[name] = InputRef(kind=kind, revision="r1", path=f"inputs/{name}")
     manifest = Manifest(
         key="run-1",

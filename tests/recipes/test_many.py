@@ -87,7 +87,7 @@ def losses(run: Run) -> dict[int, float]:
     return {
         int(str(event.fields["step"])): event.fields["values"]["loss"]
         for event in run.events
-        if event.kind == "metrics"
+        if event.kind == "metrics" and "loss" in event.fields["values"]
     }
 
 

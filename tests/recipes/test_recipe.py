@@ -27,6 +27,9 @@ LIGHT = (
 )
 RECIPES_OFFERED = list(catalogue().values())
 RECIPES = pytest.mark.parametrize("recipe", RECIPES_OFFERED, ids=lambda each: each.name)
+# Those that train a language model step by step, on as many GPUs as there are.
+STEPPING = [each for each in RECIPES_OFFERED if "tokens_per_step" in each.knobs.model_fields]
+STEPPERS = pytest.mark.parametrize("recipe", STEPPING, ids=lambda each: each.name)
 
 
 def test_the_portal_reads_recipes_without_torch_or_transformers():
@@ -70,13 +73,15 @@ def test_what_every_recipe_sets_differs_in_its_default_only_and_stands_last():
         "gradient_norm_max",
         "checkpoint_every_steps",
     ]
-    schemas = [recipe.knobs.model_json_schema()["properties"] for recipe in RECIPES_OFFERED]
+    schemas = [recipe.knobs.model_json_schema()["properties"] for recipe in STEPPING]
 
-    assert [list(schema)[-4:] for schema in schemas] == [shared, shared]
+    assert [list(schema)[-4:] for schema in schemas] == [shared] * len(STEPPING)
     for name in (*shared, "tokens_per_step"):
-        one, other = ({**schema[name], "default": None} for schema in schemas)
-        assert one == other
-    assert [schema["weight_decay"]["default"] for schema in schemas] == [0.01, 0.1]
+        one, *others = ({**schema[name], "default": None} for schema in schemas)
+        assert all(other == one for other in others)
+    named = {each.name: schema for each, schema in zip(STEPPING, schemas, strict=True)}
+    assert named["finetune_lm"]["weight_decay"]["default"] == 0.01
+    assert named["pretrain_lm"]["weight_decay"]["default"] == 0.1
 
 
 @RECIPES
@@ -85,7 +90,6 @@ def test_every_word_one_chooses_from_has_words_for_people(recipe):
 
     chosen = [knob for knob in knobs if "enum" in knob]
 
-    assert chosen
     for knob in chosen:
         assert knob["labels"].keys() == set(knob["enum"])
         assert all(knob["labels"].values())
@@ -108,7 +112,7 @@ def test_a_knob_out_of_bounds_or_unknown_is_refused(recipe):
         recipe.knobs(epoch=3)
 
 
-@RECIPES
+@STEPPERS
 @pytest.mark.parametrize("facts", [FACTS, GPU])
 def test_more_passes_cost_more_and_the_reasons_are_told(recipe, facts):
     once = recipe.estimate(recipe.knobs(epochs=1), facts)
@@ -119,7 +123,7 @@ def test_more_passes_cost_more_and_the_reasons_are_told(recipe, facts):
     assert len(once.why) >= 3
 
 
-@RECIPES
+@STEPPERS
 def test_several_gpus_share_the_learning_and_start_and_score_together(recipe):
     knobs = recipe.knobs(epochs=10)
     one = recipe.estimate(knobs, GPU)
@@ -131,7 +135,7 @@ def test_several_gpus_share_the_learning_and_start_and_score_together(recipe):
     assert four.why[-1].endswith("learning becomes 4.0 times as fast.")
 
 
-@RECIPES
+@STEPPERS
 def test_idle_gpus_are_paid_for_and_warned_about(recipe):
     knobs = recipe.knobs(tokens_per_step=256)
     one = recipe.estimate(knobs, GPU)

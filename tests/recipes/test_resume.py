@@ -160,18 +160,30 @@ def save(folder: Path, step: int) -> None:
     )
 
 
-def test_only_the_last_two_checkpoints_are_kept(tmp_path):
+def kept(folder: Path) -> list[int]:
+    return sorted(int(path.stem[5:]) for path in folder.iterdir())
+
+
+def test_the_last_two_checkpoints_are_kept_and_three_spread_over_the_rest(tmp_path):
+    for step in range(1, 21):
+        save(tmp_path, step)
+
+    assert len(kept(tmp_path)) == 5
+    assert kept(tmp_path)[-2:] == [19, 20]
+    first, second, third = kept(tmp_path)[:3]
+    assert 3 <= first <= 8 <= second <= 13 <= third <= 18
+    found = checkpoints.latest(tmp_path, {"run": "a"})
+    assert found is not None
+    assert (found.step, found.tensors["w"][0, 0].item()) == (20, 20.0)
+    assert checkpoints.latest(tmp_path, {"run": "b"}) is None
+
+
+def test_of_large_checkpoints_only_the_last_two_are_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoints, "EARLIER_BYTES_MAX", 10_000)  # one is 16 kB
     for step in (1, 2, 3):
         save(tmp_path, step)
 
-    assert [path.name[:13] for path in sorted(tmp_path.iterdir())] == [
-        "step-00000002",
-        "step-00000003",
-    ]
-    found = checkpoints.latest(tmp_path, {"run": "a"})
-    assert found is not None
-    assert (found.step, found.tensors["w"][0, 0].item()) == (3, 3.0)
-    assert checkpoints.latest(tmp_path, {"run": "b"}) is None
+    assert kept(tmp_path) == [2, 3]
 
 
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):

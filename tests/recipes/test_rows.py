@@ -66,11 +66,11 @@ def test_both_shapes_of_rows_are_read(tmp_path):
         ),
         (
             '{"messages": [{"role": "user", "content": "a"}, {"role": "robot"}]}',
-            "Line 2 has a role that is not system, user or assistant; mend it.",
+            "Line 2 has a role that is not system, user, assistant or tool; mend it.",
         ),
         (
             '{"messages": [{"role": [], "content": "a"}, {}]}',
-            "Line 2 has a role that is not system, user or assistant; mend it.",
+            "Line 2 has a role that is not system, user, assistant or tool; mend it.",
         ),
         (
             '{"messages": [{"role": "assistant", "content": "a"},'

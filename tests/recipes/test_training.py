@@ -10,11 +10,11 @@ from peft import PeftModel
 from torch.nn import functional
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fabriek_recipes.finetune_lm.data import encode
 from fabriek_recipes.rows import Message, Row
 from fabriek_recipes.training import lora
 from fabriek_recipes.training.base import load
 from fabriek_recipes.training.device import choose, remark
+from fabriek_recipes.training.encoding import encode
 from fabriek_recipes.training.group import Seat
 from fabriek_recipes.training.network import interface_to
 from fabriek_recipes.training.packing import IGNORED, Example, batch, order, pack
@@ -138,21 +138,13 @@ def test_training_and_serving_make_the_same_tokens(base):
     tokenizer = AutoTokenizer.from_pretrained(base)
     row = Row(1, (Message("user", "Wie belt?"), Message("assistant", "De wijkzuster")))
 
-    (encoded,) = encode([row], tokenizer, 100)
+    (encoded,) = encode([row], tokenizer)
 
     asked = [{"role": "user", "content": "Wie belt?"}]
     said = [*asked, {"role": "assistant", "content": "De wijkzuster"}]
     served = tokenizer.apply_chat_template(asked, add_generation_prompt=True)["input_ids"]
     assert encoded.prompt_ids == served
     assert encoded.example.ids.tolist() == tokenizer.apply_chat_template(said)["input_ids"]
-
-
-def test_rows_that_are_too_long_are_left_out(base):
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    short = Row(1, (Message("user", "a"), Message("assistant", "b")))
-    long = Row(2, (Message("user", "a" * 500), Message("assistant", "b")))
-
-    assert [each.row.line for each in encode([short, long], tokenizer, 20)] == [1]
 
 
 # peft still asks transformers by a name that transformers is giving up.

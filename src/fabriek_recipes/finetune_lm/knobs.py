@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Literal
@@ -12,12 +13,16 @@ from fabriek_recipes.cost import Work, price
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
+    WIDTH_MIN,
     CheckpointEverySteps,
     GradientNormMax,
+    StopAfterLooks,
     TokensPerStep,
     WarmupPercent,
     WeightDecay,
 )
+from fabriek_recipes.leaks import leaks
+from fabriek_recipes.lengths import counted, told
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
@@ -26,14 +31,16 @@ from fabriek_recipes.words import Sentence, _
 BYTES_PER_TOKEN = 4.0
 ANSWER_SHARE = 0.25
 TEMPLATE_TOKENS = 4
-# Short rows share a width of their own: attention costs its square.
-WIDTH_MIN = 256
-
 
 Method = Literal["lora", "full"]
 METHODS: dict[str, str] = {
     "lora": _("A small addition (LoRA)"),
     "full": _("Every weight"),
+}
+Answers = Literal["all", "last"]
+ANSWERS: dict[str, str] = {
+    "all": _("Every answer of a conversation"),
+    "last": _("The last answer only"),
 }
 
 
@@ -71,6 +78,15 @@ class Knobs(BaseModel):
             "0.00002 for every weight; ten times more for a model of a few million weights."
         ),
         json_schema_extra={"group": "basic"},
+    )
+    answers_learned: Answers = Field(
+        default="all",
+        title=_("Answers learned from"),
+        description=_(
+            "The model learns what the assistant says, never what it is asked. Choose the last "
+            "answer only when earlier ones are not good examples."
+        ),
+        json_schema_extra={"group": "advanced", "labels": {**ANSWERS}},
     )
     # At least the longest template; at most what one GPU holds in one row.
     tokens_per_row_max: int = Field(
@@ -141,6 +157,7 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "advanced"},
     )
+    stop_after_looks: StopAfterLooks = 0
     warmup_percent: WarmupPercent = 5
     weight_decay: WeightDecay = 0.01
     gradient_norm_max: GradientNormMax = 1.0
@@ -149,24 +166,34 @@ class Knobs(BaseModel):
 
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     """Price a run: 4N (LoRA) or 6N (full) operations per token, and scoring twice."""
-    row_tokens = facts.text_bytes / BYTES_PER_TOKEN / max(1, facts.rows) + TEMPLATE_TOKENS
-    row_tokens = min(row_tokens, knobs.tokens_per_row_max)
-    apart = min(knobs.held_out_rows_max, ceil(facts.rows * knobs.held_out_percent / 100))
+    known = counted(facts, knobs.tokens_per_row_max)
+    row_tokens = known.row_tokens if known else _guessed(knobs, facts)
+    rows = facts.rows * (known.share if known else 1)
+    apart = min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
     answer = min(knobs.answer_tokens_max, row_tokens * ANSWER_SHARE + 8)
     parameters = facts.base_parameters
     work = Work(
-        tokens=ceil((facts.rows - apart) * row_tokens * knobs.epochs),
+        tokens=ceil((rows - apart) * row_tokens * knobs.epochs),
         flop_per_token=(4 if knobs.method == "lora" else 6) * parameters,
         scored_tokens=ceil(2 * apart * (row_tokens + answer)),
         parameters=parameters,
         memory_bytes=_memory_bytes(knobs, facts),
         rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts)),
     )
-    return price(work, facts)
+    found = price(work, facts)
+    return replace(found, why=(told(known), *found.why))
+
+
+def _guessed(knobs: Knobs, facts: Facts) -> float:
+    """Guess how many tokens a row has from the size of the files."""
+    tokens = facts.text_bytes / BYTES_PER_TOKEN / max(1, facts.rows) + TEMPLATE_TOKENS
+    return min(tokens, knobs.tokens_per_row_max)
 
 
 def _width(knobs: Knobs, facts: Facts) -> int:
     """Guess how wide rows are packed: as the longest that is not left out, or the least."""
+    if known := counted(facts, knobs.tokens_per_row_max):
+        return max(WIDTH_MIN, known.longest)
     longest = ceil(facts.longest_row_bytes / BYTES_PER_TOKEN)
     return max(WIDTH_MIN, min(longest, knobs.tokens_per_row_max))
 
@@ -194,6 +221,7 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
             )
         for path in contents.train + contents.held_out:
             problems += [problem.sentence for problem in check(path)]
+        problems += leaks(contents)
     if model := inputs.get("model"):
         problems += model_problems(model)
     return tuple(problems[:PROBLEMS_MAX])
@@ -217,7 +245,8 @@ RECIPE = Recipe(
             kind="dataset",
             title=_("Examples"),
             help=_(
-                "One or more .jsonl files; each line holds prompt and completion, or messages."
+                "One or more .jsonl files; each line holds prompt and completion, or messages, "
+                "where calls of tools may stand with the list of tools."
             ),
         ),
         Input(
@@ -230,4 +259,6 @@ RECIPE = Recipe(
     estimate=estimate,
     checks=checks,
     makes=_("fine-tuned language model"),
+    reads_chats=True,
+    has_dry_run=True,
 )

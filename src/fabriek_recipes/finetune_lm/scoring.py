@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from fabriek_recipes.finetune_lm.data import Encoded
 from fabriek_recipes.training.base import Base
+from fabriek_recipes.training.encoding import Encoded
 from fabriek_recipes.training.group import Group
 from fabriek_recipes.training.packing import pack
 from fabriek_recipes.training.prediction import answers, mean_loss
+from fabriek_recipes.training.refusals import no_number
 from fabriek_recipes.training.stopping import Stop
-from fabriek_recipes.words import Failed, _
 
 # An answer this much longer than the longest expected one is wrong however it goes on.
 TOKENS_SPARE = 4
@@ -20,11 +20,12 @@ TOKENS_SPARE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """How well the model did; `answers` in the order of the rows."""
+    """How well the model did; `answers` and what was `expected` in the order of the rows."""
 
     exact_match: float
     loss: float
     answers: tuple[str, ...]
+    expected: tuple[str, ...]
 
 
 def score(
@@ -47,11 +48,8 @@ def score(
     rows = pack([each.example for each in held_out], width)
     loss = mean_loss(base, rows, size=max(1, 8_192 // width), stop=stop, group=group)
     if not math.isfinite(loss):
-        raise Failed(
-            "nan_loss",
-            _("The model's loss is not a number; choose another base model or a lower rate."),
-        )
-    longest = max(len(each.example.ids) - each.example.learn_from for each in held_out)
+        raise no_number()
+    longest = max(len(each.answer_ids) for each in held_out)
     ids = answers(
         base.model,
         [each.prompt_ids for each in held_out],
@@ -60,11 +58,13 @@ def score(
         check=stop.check,
         group=group,
     )
-    texts = tuple(base.tokenizer.decode(each, skip_special_tokens=True).strip() for each in ids)
-    right = [is_right(each, text) for each, text in zip(held_out, texts, strict=True)]
-    return Scores(exact_match=sum(right) / len(right), loss=loss, answers=texts)
+    texts = tuple(written(base, each) for each in ids)
+    # What the template makes of the answer: a call of a tool is no text before that.
+    expected = tuple(written(base, each.answer_ids) for each in held_out)
+    right = sum(text == wanted for text, wanted in zip(texts, expected, strict=True))
+    return Scores(exact_match=right / len(texts), loss=loss, answers=texts, expected=expected)
 
 
-def is_right(encoded: Encoded, answer: str) -> bool:
-    """Tell whether an answer is the expected one, but for space around it."""
-    return answer == encoded.row.completion.strip()
+def written(base: Base, ids: Sequence[int]) -> str:
+    """Give an answer as text, without the signs that end it and space around it."""
+    return str(base.tokenizer.decode(ids, skip_special_tokens=True)).strip()

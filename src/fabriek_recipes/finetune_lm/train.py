@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
 
 from fabriek_recipes.events import Json
-from fabriek_recipes.finetune_lm.data import Encoded, encode, split
-from fabriek_recipes.finetune_lm.knobs import WIDTH_MIN, Knobs
-from fabriek_recipes.finetune_lm.scoring import Scores, is_right, score
-from fabriek_recipes.rows import Row
-from fabriek_recipes.training import lora, saving
+from fabriek_recipes.finetune_lm.data import Split, split
+from fabriek_recipes.finetune_lm.knobs import Knobs
+from fabriek_recipes.finetune_lm.scoring import Scores, score
+from fabriek_recipes.finetune_lm.watched import watch
+from fabriek_recipes.training import adapting, lora, refusals, saving
 from fabriek_recipes.training.base import Base, load
+from fabriek_recipes.training.encoding import (
+    Encoded,
+    check_fits,
+    context_of,
+    dress,
+    encode,
+)
 from fabriek_recipes.training.loop import Loop, Plan
 from fabriek_recipes.training.packing import pack
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import _
 
 SAMPLES_SHOWN = 5
 WRONG_KEPT = 20
-WIDTH_STEP = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,60 +51,51 @@ def train(job: Job[Knobs]) -> None:
     job.stop.check()
     job.events.stage(_("Loading the model"))
     base = load(job.input("model"), device, frozen=job.knobs.method == "lora")
-    rows = _rows(job, base, (dataset.train, dataset.held_out))
+    rows = _rows(job, base, dataset)
     found = last_checkpoint(job)
     kept = found.state if found else {}
     before = _scores_of(kept) if found else _scored(job, base, rows, "before")
-    addition = _addition(job.knobs)
-    if addition:
-        lora.attach(base.model, addition)
+    added = adapting.addition(job.knobs)
+    if added:
+        lora.attach(base.model, added)
     state = {"run": fingerprint(job), "before": _state_of(before)}
     loop = Loop(job, base.model, _plan(job, base, rows), state)
+    loop.watch(watch(job, base, rows.train, rows.held_out, width=rows.width))
     if found:
         loop.resume(found)
     job.events.stage(_("Learning"))
     loop.run()
     after = _scored(job, base, rows, "after")
     facts = _facts(job, base, loop)
-    job.group.once(lambda: _save(job, base, addition))
+    job.group.once(lambda: adapting.save(job, base, added))
     facts["seconds"] = clock.seconds()
     job.group.once(lambda: _report(job, rows, (before, after), facts))
 
 
-def _addition(knobs: Knobs) -> lora.Lora | None:
-    if knobs.method == "full":
-        return None
-    return lora.Lora(rank=knobs.lora_rank, alpha=knobs.lora_alpha, dropout=knobs.lora_dropout)
-
-
-def _rows(job: Job[Knobs], base: Base, rows: tuple[Sequence[Row], Sequence[Row]]) -> Rows:
-    context = int(getattr(base.model.config, "max_position_embeddings", 0) or 1 << 30)
-    most = min(job.knobs.tokens_per_row_max, context)
-    train, held_out = (encode(part, base.tokenizer, most) for part in rows)
-    left_out = len(rows[0]) + len(rows[1]) - len(train) - len(held_out)
+def _rows(job: Job[Knobs], base: Base, rows: Split) -> Rows:
+    most = min(job.knobs.tokens_per_row_max, context_of(base))
+    every = job.knobs.answers_learned == "all"
+    made = [encode(part, base.tokenizer, every=every) for part in (rows.train, rows.held_out)]
+    check_fits(base, [each.example.ids for part in made for each in part])
+    train, held_out = (
+        [each for each in part if len(each.example.ids) <= most] for part in made
+    )
     if not train:
-        raise Failed(
-            "rows_too_long",
-            _("Every row is longer than %(most)s tokens; shorten them or raise “Longest row”."),
-            most=most,
-        )
-    if left_out:
-        text = _("%(count)s rows are longer than %(most)s tokens and were left out.")
-        job.events.warning("rows_left_out", Sentence(text, count=left_out, most=most))
+        raise refusals.all_too_long(most)
+    left = [each.row.line for part in made for each in part if len(each.example.ids) > most]
+    if left:
+        job.events.warning("rows_left_out", refusals.too_long(left, most))
     if not held_out:
-        text = _(
-            "No rows were kept apart, so this run has no score; add rows or a held-out file."
-        )
-        job.events.warning("no_held_out", Sentence(text))
+        job.events.warning("no_held_out", refusals.none_held_out())
     longest = max(len(each.example.ids) for each in train + held_out)
-    width = max(WIDTH_MIN, -(-longest // WIDTH_STEP) * WIDTH_STEP)
-    return Rows(train=train, held_out=held_out, left_out=left_out, width=width)
+    width = adapting.width_for(longest)
+    return Rows(train=train, held_out=held_out, left_out=len(left), width=width)
 
 
 def _scored(
     job: Job[Knobs], base: Base, rows: Rows, when: Literal["before", "after"]
 ) -> Scores | None:
-    if not rows.held_out:
+    if not rows.held_out or job.is_dry:
         return None
     job.events.stage(_("Scoring before") if when == "before" else _("Scoring after"))
     scores = score(
@@ -110,8 +106,9 @@ def _scored(
         stop=job.stop,
         group=job.group,
     )
-    for each, answer in list(zip(rows.held_out, scores.answers, strict=True))[:SAMPLES_SHOWN]:
-        job.events.sample(each.row.prompt, each.row.completion, answer, when)
+    told = zip(rows.held_out, scores.expected, scores.answers, strict=True)
+    for each, expected, answer in list(told)[:SAMPLES_SHOWN]:
+        job.events.sample(each.row.prompt, expected, answer, when)
     return scores
 
 
@@ -139,13 +136,13 @@ def _state_of(scores: Scores | None) -> Json:
 
 def _scores_of(state: dict[str, Json]) -> Scores | None:
     kept = cast("dict[str, float] | None", state["before"])
-    return Scores(answers=(), **kept) if kept else None
+    return Scores(answers=(), expected=(), **kept) if kept else None
 
 
 def _facts(job: Job[Knobs], base: Base, loop: Loop[Knobs]) -> dict[str, Json]:
     trained = sum(weight.numel() for weight in loop.trained.values())
     total = sum(weight.numel() for weight in base.model.parameters())
-    per_token = 6 * total if job.knobs.method == "full" else 4 * total
+    per_token = adapting.flop_per_token(job.knobs.method, total)
     return {
         "tokens_seen": loop.tokens,
         "parameters_trained": trained,
@@ -153,19 +150,10 @@ def _facts(job: Job[Knobs], base: Base, loop: Loop[Knobs]) -> dict[str, Json]:
         "flop_estimate": per_token * loop.tokens,
         "learning_seconds": round(loop.seconds, 2),
         "device": base.model.device.type,
+        **loop.ended(),
+        "answers_learned": job.knobs.answers_learned,
+        "chat_template_sha256": dress(base.tokenizer),
     }
-
-
-def _save(job: Job[Knobs], base: Base, addition: lora.Lora | None) -> None:
-    job.events.stage(_("Saving"))
-    name = job.manifest.inputs["model"].revision
-    if addition:
-        saving.whole(
-            job.outputs / "adapter",
-            lambda aside: lora.save(base.model, aside, lora=addition, base=name),
-        )
-        lora.merge(base.model)
-    saving.model(job.outputs / "model", base.model, base.tokenizer, base.dtype)
 
 
 def _report(
@@ -194,10 +182,10 @@ def _report(
 def _wrong(rows: Rows, after: Scores | None) -> Json:
     if after is None:
         return []
-    pairs = zip(rows.held_out, after.answers, strict=True)
+    told = zip(rows.held_out, after.expected, after.answers, strict=True)
     wrong: list[Json] = [
-        {"prompt": each.row.prompt, "expected": each.row.completion, "answer": answer}
-        for each, answer in pairs
-        if not is_right(each, answer)
+        {"prompt": each.row.prompt, "expected": expected, "answer": answer}
+        for each, expected, answer in told
+        if answer != expected
     ]
     return wrong[:WRONG_KEPT]

@@ -14,6 +14,7 @@ from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     CheckpointEverySteps,
     GradientNormMax,
+    StopAfterLooks,
     TokensPerStep,
     WarmupPercent,
     WeightDecay,
@@ -118,6 +119,7 @@ class Knobs(BaseModel):
         description=_("Text the model never learns from, to score it honestly."),
         json_schema_extra={"group": "advanced", "unit": "%"},
     )
+    stop_after_looks: StopAfterLooks = 0
     warmup_percent: WarmupPercent = 5
     weight_decay: WeightDecay = 0.1
     gradient_norm_max: GradientNormMax = 1.0
@@ -189,4 +191,5 @@ RECIPE = Recipe(
     estimate=estimate,
     checks=checks,
     makes=_("new language model"),
+    has_dry_run=True,
 )

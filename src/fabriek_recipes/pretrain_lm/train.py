@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from tokenizers import Tokenizer
@@ -14,6 +15,7 @@ from transformers import (
     GenerationConfig,
     LlamaConfig,
     LlamaForCausalLM,
+    PreTrainedModel,
     PreTrainedTokenizerFast,
 )
 
@@ -23,6 +25,7 @@ from fabriek_recipes.pretrain_lm.knobs import SHAPES, Knobs, rows_per_step
 from fabriek_recipes.rows import RowProblem, files_of, read_texts
 from fabriek_recipes.training import saving
 from fabriek_recipes.training.base import Base
+from fabriek_recipes.training.group import ALONE
 from fabriek_recipes.training.loop import Loop, Plan
 from fabriek_recipes.training.packing import Example, pack
 from fabriek_recipes.training.prediction import answers, mean_loss
@@ -34,6 +37,7 @@ from fabriek_recipes.training.run import (
     last_checkpoint,
     refuse,
 )
+from fabriek_recipes.training.watching import Watch, some
 from fabriek_recipes.words import Failed, Sentence, _
 
 # With fewer texts than this, each line counts as one: the file has hardly any blank lines.
@@ -58,11 +62,7 @@ def train(job: Job[Knobs]) -> None:
     job.events.stage(_("Reading the text"))
     corpus = _corpus(job.input("dataset"), job.knobs)
     job.stop.check()
-    job.events.stage(_("Making the tokenizer"))
-    path = job.checkpoints / "tokenizer.json"
-    job.group.once(lambda: pieces.make(path, corpus.train, job.knobs.vocabulary))
-    tokenizer = pieces.dressed(Tokenizer.from_file(str(path)), job.knobs.context_tokens)
-    job.stop.check()
+    tokenizer = _tokenizer(job, corpus)
     model = _model(job.knobs, tokenizer).to(device)
     base = Base(model=model, tokenizer=tokenizer, dtype=torch.float32)
     held_out = _examples(corpus.held_out, tokenizer, job.knobs.context_tokens)
@@ -70,17 +70,27 @@ def train(job: Job[Knobs]) -> None:
     before = found.state["before"] if found else _loss(base, held_out, job)
     plan = _plan(job, base, _examples(corpus.train, tokenizer, job.knobs.context_tokens))
     loop = Loop(job, model, plan, {"run": fingerprint(job), "before": before})
+    loop.watch(_watch(job, base, plan, held_out))
     if found:
         loop.resume(found)
     job.events.stage(_("Learning"))
     loop.run()
     job.events.stage(_("Scoring after"))
     after = _loss(base, held_out, job)
-    _show(job, base, held_out)
+    _show(job, base, held_out, "after")
     job.events.stage(_("Saving"))
     job.group.once(lambda: saving.model(job.outputs / "model", model, tokenizer, torch.float32))
     facts: dict[str, Json] = {"before": before, "after": after, "s": clock.seconds()}
     job.group.once(lambda: _report(job, corpus, loop, facts))
+
+
+def _tokenizer(job: Job[Knobs], corpus: Corpus) -> PreTrainedTokenizerFast:
+    job.events.stage(_("Making the tokenizer"))
+    path = job.checkpoints / "tokenizer.json"
+    job.group.once(lambda: pieces.make(path, corpus.train, job.knobs.vocabulary))
+    made = pieces.dressed(Tokenizer.from_file(str(path)), job.knobs.context_tokens)
+    job.stop.check()
+    return made
 
 
 def _corpus(dataset: Path, knobs: Knobs) -> Corpus:
@@ -174,6 +184,8 @@ def _plan(job: Job[Knobs], base: Base, examples: list[Example]) -> Plan:
 
 
 def _loss(base: Base, held_out: list[Example], job: Job[Knobs]) -> float | None:
+    if job.is_dry:
+        return None
     if not held_out:
         text = _(
             "No text was kept apart, so this run has no score; add text or a held-out file."
@@ -184,7 +196,29 @@ def _loss(base: Base, held_out: list[Example], job: Job[Knobs]) -> float | None:
     return mean_loss(base, rows, size=1, stop=job.stop, group=job.group)
 
 
-def _show(job: Job[Knobs], base: Base, held_out: list[Example]) -> None:
+def _watch(job: Job[Knobs], base: Base, plan: Plan, held_out: list[Example]) -> Watch:
+    tokens = sum(len(each.ids) for row in plan.rows for each in row) * job.knobs.epochs
+    return Watch(
+        base=base,
+        rows=some(held_out, width=job.knobs.context_tokens, tokens=tokens),
+        flop_per_token=_flop_per_token(job.knobs, _weights(base.model)),
+        patience=job.knobs.stop_after_looks,
+        show=lambda step: _show(job, base, held_out, step),
+    )
+
+
+def _weights(model: PreTrainedModel) -> int:
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def _flop_per_token(knobs: Knobs, weights: int) -> int:
+    shape = SHAPES[knobs.size]
+    return 6 * (weights + shape.layers * shape.width * knobs.context_tokens)
+
+
+def _show(
+    job: Job[Knobs], base: Base, held_out: list[Example], when: Literal["after"] | int
+) -> None:
     """Let the model go on from the beginnings of a few texts it has not seen."""
     chosen = [each for each in held_out if len(each.ids) > 2 * SAMPLE_PROMPT_TOKENS][:SAMPLES]
     if not chosen:
@@ -195,8 +229,8 @@ def _show(job: Job[Knobs], base: Base, held_out: list[Example]) -> None:
         prompts,
         stops=base.stops,
         tokens_max=SAMPLE_ANSWER_TOKENS,
-        check=job.stop.check,
-        group=job.group,
+        check=job.stop.check if when == "after" else lambda: None,
+        group=job.group if when == "after" else ALONE,  # the others do not write meanwhile
     )
     for each, prompt, answer in zip(chosen, prompts, found, strict=True):
         rest = each.ids[SAMPLE_PROMPT_TOKENS:][:SAMPLE_ANSWER_TOKENS].tolist()
@@ -204,13 +238,11 @@ def _show(job: Job[Knobs], base: Base, held_out: list[Example]) -> None:
             base.tokenizer.decode(ids, skip_special_tokens=True)
             for ids in (prompt, rest, answer)
         ]
-        job.events.sample(texts[0], texts[1], texts[2], "after")
+        job.events.sample(texts[0], texts[1], texts[2], when)
 
 
 def _report(job: Job[Knobs], corpus: Corpus, loop: Loop[Knobs], found: dict[str, Json]) -> None:
-    total = sum(weight.numel() for weight in loop.trained.values())
-    shape = SHAPES[job.knobs.size]
-    attention = 6 * shape.layers * shape.width * job.knobs.context_tokens
+    total = _weights(loop.model)
     scores: dict[str, float | None] = {}
     for when in ("before", "after"):
         value = found[when]
@@ -222,10 +254,11 @@ def _report(job: Job[Knobs], corpus: Corpus, loop: Loop[Knobs], found: dict[str,
         "tokens_seen": loop.tokens,
         "parameters_trained": total,
         "parameters_total": total,
-        "flop_estimate": (6 * total + attention) * loop.tokens,
+        "flop_estimate": _flop_per_token(job.knobs, total) * loop.tokens,
         "learning_seconds": round(loop.seconds, 2),
         "seconds": found["s"],
         "device": loop.model.device.type,
+        **loop.ended(),
     }
     job.events.result(scores)
     saving.report(job.folder, report)

@@ -1,4 +1,4 @@
-"""Saves and finds the point a run resumes from: one whole file each, the last two kept.
+"""Saves and finds the point a run resumes from: one whole file each, few of them kept.
 
 A file holds the trained weights and the optimizer's moments as safetensors (no pickle), and
 the rest as JSON in its header. Order and dropout follow from seed and step: no need to keep
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -21,6 +22,10 @@ from safetensors.torch import save_file
 from fabriek_recipes.events import Json
 
 KEPT = 2
+# Besides those, to go back to by choice: few, and of a large model none, which costs a disk.
+EARLIER_KEPT = 3
+EARLIER_BYTES_MAX = 10 * 2**30
+BEST = "best.safetensors"
 # safetensors writes files only their owner may read; who continues the run must read them too.
 FILE_MODE = 0o640
 
@@ -40,7 +45,27 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
     Raises:
         OSError, SafetensorError: nothing was lost, the checkpoints before still stand.
     """
-    path = folder / f"step-{checkpoint.step:08d}.safetensors"
+    _write(folder / f"step-{checkpoint.step:08d}.safetensors", checkpoint)
+    for old in _too_many(_paths(folder)[:-KEPT]):
+        old.unlink(missing_ok=True)
+
+
+def save_best(folder: Path, checkpoint: Checkpoint) -> None:
+    """Keep these weights as the best so far; the others stay. Raises: as `save` does."""
+    _write(folder / BEST, checkpoint)
+
+
+def best(folder: Path, step: int, fits: Mapping[str, Json]) -> Checkpoint | None:
+    """Give the best weights, if they are those of this step and whole."""
+    with suppress(OSError, SafetensorError, ValueError, KeyError):
+        found = _read(folder / BEST)
+        if found.step == step and fits.items() <= found.state.items():
+            return found
+    return None
+
+
+def _write(path: Path, checkpoint: Checkpoint) -> None:
+    folder = path.parent
     temporary = folder / f".{path.name}.part"
     header = {
         "format": "pt",
@@ -55,8 +80,6 @@ def save(folder: Path, checkpoint: Checkpoint) -> None:
         _sync(folder)
     finally:
         temporary.unlink(missing_ok=True)
-    for old in _paths(folder)[:-KEPT]:
-        old.unlink(missing_ok=True)
 
 
 def latest(folder: Path, fits: Mapping[str, Json]) -> Checkpoint | None:
@@ -76,6 +99,19 @@ def _read(path: Path) -> Checkpoint:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     return Checkpoint(int(header["step"]), tensors, json.loads(header["state"]))
+
+
+def _too_many(earlier: list[Path]) -> Iterator[Path]:
+    """Name which of the earlier ones go, so that those that stay are spread over the run."""
+    left = list(earlier)
+    while len(left) > EARLIER_KEPT or _bytes(left) > EARLIER_BYTES_MAX:
+        steps = [0, *(int(path.stem.partition("-")[2]) for path in left)]
+        gaps = [after - before for before, after in pairwise(steps)]
+        yield left.pop(gaps.index(min(gaps)))
+
+
+def _bytes(paths: list[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
 
 
 def _paths(folder: Path) -> list[Path]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Sequence
@@ -16,65 +15,26 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from fabriek_recipes.events import Json
-from fabriek_recipes.training import checkpoints
+from fabriek_recipes.training import checkpoints, pace, taking
 from fabriek_recipes.training.checkpoints import Checkpoint
-from fabriek_recipes.training.packing import Example, batch, order
-from fabriek_recipes.training.prediction import loss_sum
+from fabriek_recipes.training.course import Course
+from fabriek_recipes.training.device import peak_bytes, peak_flops
+from fabriek_recipes.training.objective import NextToken, Objective
+from fabriek_recipes.training.packing import Example, frame
+from fabriek_recipes.training.plan import Plan
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.stopping import Stopped
+from fabriek_recipes.training.trial import Trial
+from fabriek_recipes.training.watching import Watch, Watcher
 from fabriek_recipes.words import Failed, Sentence, _
+
+__all__ = ["Loop", "Plan"]
 
 # As many points as a curve on a page can show.
 CURVE_POINTS = 200
 PROGRESS_EVERY_S = 0.5
 
 K = TypeVar("K", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to learn from, in which steps, and how fast."""
-
-    rows: Sequence[Sequence[Example]]
-    rows_per_step: int
-    epochs: int
-    fill: int
-    seed: int
-    learning_rate: float
-    warmup_percent: int
-    weight_decay: float
-    gradient_norm_max: float
-    checkpoint_every_steps: int
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Steps in one pass over the data."""
-        return math.ceil(len(self.rows) / self.rows_per_step)
-
-    @property
-    def steps(self) -> int:
-        """Steps in all."""
-        return self.steps_per_epoch * self.epochs
-
-    def rate(self, step: int) -> float:
-        """Give a step's learning rate: a straight rise, then half a cosine down to zero."""
-        warmup = max(1, self.steps * self.warmup_percent // 100)
-        if step < warmup:
-            return self.learning_rate * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.steps - warmup)
-        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
-
-    def rows_of(self, step: int) -> list[Sequence[Example]]:
-        """Give a step's rows; they depend on seed and step alone, so a resumed run agrees."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        shuffled = order(len(self.rows), seed=self.seed, epoch=epoch)
-        start = place * self.rows_per_step
-        return [self.rows[index] for index in shuffled[start : start + self.rows_per_step]]
-
-    def random_state(self, step: int, rank: int) -> int:
-        """Give what a step's dropout starts from; after a resume it is the same again."""
-        name = f"{self.seed}:{step}:{rank}".encode()
-        return int.from_bytes(hashlib.sha256(name).digest()[:8])
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +49,16 @@ class Loop(Generic[K]):
     """One run of the loop: the weights that learn, their optimizer, and how far it is."""
 
     def __init__(
-        self, job: Job[K], model: PreTrainedModel, plan: Plan, state: dict[str, Json]
+        self,
+        job: Job[K],
+        model: PreTrainedModel,
+        plan: Plan,
+        state: dict[str, Json],
+        objective: Objective | None = None,
     ) -> None:
         """Prepare; `state` is kept in every checkpoint and must say which run it belongs to."""
         self.job, self.model, self.plan, self.state = job, model, plan, state
+        self.objective = objective or NextToken()
         self.trained = {
             name: weight for name, weight in model.named_parameters() if weight.requires_grad
         }
@@ -100,9 +66,16 @@ class Loop(Generic[K]):
         self.step = 0
         self.tokens = 0
         self.seconds = 0.0
+        self.watcher: Watcher | None = None
+        self._course = Course()
         self._told_at = 0.0
         # Other machines may differ in a bit; from here on all must be equal.
         job.group.spread(list(self.trained.values()))
+
+    def watch(self, watch: Watch) -> None:
+        """Look at this while learning; a dry run, which only measures, does not."""
+        if not self.job.is_dry:
+            self.watcher = Watcher(watch, steps=self.plan.steps, group=self.job.group)
 
     def resume(self, found: Checkpoint) -> None:
         """Go back to where a checkpoint was made: weights, optimizer, place.
@@ -126,36 +99,102 @@ class Loop(Generic[K]):
         self.step = found.step
         self.tokens = int(str(found.state["tokens"]))
         self.seconds = float(str(found.state["seconds"]))
+        self._course.resume(found.state)
+        if self.watcher:
+            self.watcher.resume(found.state)
 
     def run(self) -> None:
         """Do the steps that are left.
 
         Raises:
-            Failed: `nan_loss`, when a step's loss is no number.
+            Failed: `nan_loss`, when a step's loss is no number; `diverged`.
             Stopped: after saving, when the engine asked to stop.
+            Tried: after the steps of a dry run.
         """
         self.model.train()
         self._tell_idle()
+        ways = pace.choose(self.model, self._load())
+        if ways.compiled and isinstance(self.objective, NextToken):
+            self.objective.within = frame(self.plan.rows, self._rows_of_one())
+        with pace.learning(self.model, ways):
+            self._go()
+        if self.watcher:
+            run = self.state["run"]
+            taking.take_best(self.job, self.watcher, self.trained, at=self.step, run=run)
+        self.model.eval()
+
+    def ended(self) -> dict[str, Json]:
+        """Tell a report at which step it ended, and which step the weights are of."""
+        patient = self.watcher is not None and self.watcher.is_patient
+        best = self.watcher.best_step if self.watcher and patient else 0
+        return {
+            "steps": self.plan.steps,
+            "ended_at_step": self.step,
+            "best_step": best or self.step,
+        }
+
+    def _load(self) -> pace.Load:
+        """Say how much one process has to learn from in a step."""
+        width = max((sum(len(text.ids) for text in row) for row in self.plan.rows), default=0)
+        weights = sum(weight.numel() for weight in self.model.parameters())
+        return pace.Load(
+            tokens_per_step=self._rows_of_one() * width,
+            steps=self.plan.steps,  # not what is left: a resumed run goes on in the same way
+            flop_per_token=6 * weights,
+        )
+
+    def _rows_of_one(self) -> int:
+        return math.ceil(self.plan.rows_per_step / self.job.group.seat.size)
+
+    def _go(self) -> None:
         every = max(1, self.plan.steps // CURVE_POINTS)
-        while self.step < self.plan.steps:
+        trial = Trial(self.job.manifest.limits.steps_max, peak_bytes)
+        while not self._is_over:
             started = time.monotonic()
             loss, norm, tokens, asked = self._advance()
             took = time.monotonic() - started
             self.seconds += took
             self.tokens += tokens
+            trial.note(took, tokens, is_last=self.step == self.plan.steps)
             if self.step % every == 0 or self.step == self.plan.steps:
-                rate = self.plan.rate(self.step - 1)
-                speed = tokens / max(took, 1e-9)
                 self.job.events.metrics(
                     self.step,
                     loss=loss,
-                    learning_rate=rate,
+                    learning_rate=self.plan.rate(self.step - 1),
                     gradient_norm=norm,
-                    tokens_per_s=round(speed),
+                    **self._measured(tokens / max(took, 1e-9)),
                 )
+            self._course.note(self.step, loss)
             self._tell()
+            self._look()
             self._save_if_due(asked)
-        self.model.eval()
+
+    @property
+    def _is_over(self) -> bool:
+        enough = self.watcher is not None and self.watcher.is_enough
+        return enough or self.step >= self.plan.steps
+
+    def _measured(self, tokens_per_s: float) -> dict[str, float]:
+        """Say how fast it goes, what memory that took, and how much of the chips it used."""
+        found: dict[str, float] = {
+            "tokens_per_s": round(tokens_per_s),
+            "memory_bytes": peak_bytes(),
+        }
+        peak = peak_flops(self.model.device) * self.job.group.seat.size
+        counted = self.watcher.watch.flop_per_token if self.watcher else 0
+        if peak and counted:
+            return {**found, "share_of_peak": round(tokens_per_s * counted / peak, 4)}
+        return found
+
+    def _look(self) -> None:
+        """Look, before the step is saved: so a run that goes on from there knows it too."""
+        if self.watcher is None or not self.watcher.is_due(self.step):
+            return
+        loss, is_best = self.watcher.look(self.step, self.seconds)
+        if loss is not None:
+            self.job.events.metrics(self.step, held_out_loss=loss)
+        if is_best and self.watcher.is_patient:
+            self.job.group.once(lambda: self._save(is_best=True))
 
     def _advance(self) -> tuple[float, float, int, Asked]:
         for group in self.optimizer.param_groups:
@@ -184,12 +223,11 @@ class Loop(Generic[K]):
         """
         seat = self.job.group.seat
         torch.manual_seed(self.plan.random_state(self.step, seat.rank))
-        learned = sum(example.learned for row in rows for example in row)
         share = rows[seat.rank :: seat.size]
         if not share:  # fewer rows than processes
             return torch.zeros((), device=self.model.device)
-        step = batch(share, self.plan.fill).to(self.model.device)
-        loss = loss_sum(self.model, step) / max(1, learned)
+        weight = max(1, self.objective.weight(rows))
+        loss = self.objective.loss(self.model, share, self.plan.fill) / weight
         loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
@@ -229,29 +267,35 @@ class Loop(Generic[K]):
             self.job.events.progress(self.step, self.plan.steps, "steps")
 
     def _save_if_due(self, asked: Asked) -> None:
-        last = self.step == self.plan.steps
+        last = self._is_over
         due = self.step % self.plan.checkpoint_every_steps == 0
         if asked.stop or asked.save or last or due:
             self.job.group.once(self._save)
         if asked.stop:
             raise Stopped
 
-    def _save(self) -> None:
+    def _save(self, *, is_best: bool = False) -> None:
         """Save; a full disk costs this checkpoint only, the run goes on with the one before."""
         try:
-            checkpoints.save(self.job.checkpoints, self._checkpoint())
+            if is_best:
+                checkpoints.save_best(self.job.checkpoints, self._checkpoint(whole=False))
+            else:
+                checkpoints.save(self.job.checkpoints, self._checkpoint(whole=True))
         except (OSError, SafetensorError):
             text = _("Saving step %(step)s failed, perhaps the disk is full; the run goes on.")
             self.job.events.warning("no_checkpoint", Sentence(text, step=self.step))
 
-    def _checkpoint(self) -> Checkpoint:
+    def _checkpoint(self, *, whole: bool) -> Checkpoint:
+        """Give what to go on from; not whole, only what was learned."""
         tensors = {}
         for name, weight in self.trained.items():
-            moments = self.optimizer.state[weight]
             tensors[f"weight.{name}"] = weight.detach().contiguous()
-            tensors[f"mean.{name}"] = moments["exp_avg"]
-            tensors[f"square.{name}"] = moments["exp_avg_sq"]
+            if whole:
+                moments = self.optimizer.state[weight]
+                tensors[f"mean.{name}"] = moments["exp_avg"]
+                tensors[f"square.{name}"] = moments["exp_avg_sq"]
         state = {**self.state, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
+        state |= self._course.state() | (self.watcher.state() if self.watcher else {})
         return Checkpoint(self.step, tensors, state)
 
 

@@ -44,10 +44,13 @@ class LoraLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Give base(x) + scale * B A dropout(x)."""
-        dropped = functional.dropout(x, self.dropout, self.training)
-        dropped = dropped.to(self.lora_A.dtype)
-        added = functional.linear(functional.linear(dropped, self.lora_A), self.lora_B)
-        return self.base(x) + (added * self.scale).to(x.dtype)  # type: ignore[no-any-return]
+        # Dropping nothing would still copy all of it, and so would a change of precision.
+        dropped = functional.dropout(x, self.dropout, self.training) if self.dropout else x
+        if not torch.is_autocast_enabled(x.device.type):
+            dropped = dropped.to(self.lora_A.dtype)
+        narrow = functional.linear(dropped, self.lora_A) * self.scale
+        found = self.base(x)
+        return found + functional.linear(narrow, self.lora_B).to(found.dtype)  # type: ignore[no-any-return]
 
     def merged(self) -> nn.Linear:
         """Give the base layer with the addition put into its weight."""

@@ -15,11 +15,12 @@ from transformers import DynamicCache, PreTrainedModel
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.device import precision
 from fabriek_recipes.training.group import ALONE, Group
-from fabriek_recipes.training.packing import IGNORED, Batch, Example, batch
+from fabriek_recipes.training.head import LOGITS_MAX, head_loss
+from fabriek_recipes.training.packing import Batch, Example, batch
 from fabriek_recipes.training.stopping import Stop
 
-# Above this many logits at once (1 GB in fp32) they are made piece by piece.
-LOGITS_MAX = 2**28
+# Chooses the next token of each row; the numbers say which of the texts the rows are.
+Pick = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
 # Models that do something of their own to the logits; for these the whole model is asked.
 OWN_LOGITS = (
     "final_logit_softcapping",
@@ -32,13 +33,46 @@ OWN_LOGITS = (
 def loss_sum(model: PreTrainedModel, step: Batch) -> torch.Tensor:
     """Give the summed cross-entropy of the labelled tokens, making logits for those only."""
     with precision(step.ids_BT.device):
-        wanted_BT = step.labels_BT != IGNORED
-        labels_N = step.labels_BT[wanted_BT]
-        if any(getattr(model.config, name, None) for name in OWN_LOGITS):
-            logits_NV = _call(model, step).logits[wanted_BT]
+        labels_N = step.labels_BT.flatten()[step.wanted_N]
+        head = model.get_output_embeddings()
+        plain = isinstance(head, nn.Linear) and head.bias is None
+        if not plain or any(getattr(model.config, name, None) for name in OWN_LOGITS):
+            logits_NV = _call(model, step).logits.flatten(0, 1)[step.wanted_N]
             return functional.cross_entropy(logits_NV.float(), labels_N, reduction="sum")
-        hidden_ND = _call(model.base_model, step).last_hidden_state[wanted_BT]
-        return _head_loss(model.get_output_embeddings(), hidden_ND, labels_N)
+        hidden_ND = _call(model.base_model, step).last_hidden_state.flatten(0, 1)
+        # Its norm gives fp32 also where the rest works in half of it.
+        hidden_ND = _at_work(hidden_ND[step.wanted_N])
+        return head_loss(hidden_ND, head.weight, labels_N, compiled=step.is_fixed)
+
+
+def losses(model: PreTrainedModel, step: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the cross-entropy of each labelled token, and whether it is the likeliest.
+
+    In the order of `wanted_N`; for whoever weighs tokens or texts differently.
+    """
+    with precision(step.ids_BT.device):
+        labels_N = step.labels_BT.flatten()[step.wanted_N]
+        head = cast("nn.Module", model.get_output_embeddings())
+        if any(getattr(model.config, name, None) for name in OWN_LOGITS):
+            return _judged(_call(model, step).logits.flatten(0, 1)[step.wanted_N], labels_N)
+        hidden_ND = _call(model.base_model, step).last_hidden_state.flatten(0, 1)
+
+        def of(part_ND: torch.Tensor, part_N: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            return _judged(head(part_ND), part_N)
+
+        size = max(1, LOGITS_MAX // cast("torch.Tensor", head.weight).shape[0])
+        pieces = (torch.split(each, size) for each in (hidden_ND[step.wanted_N], labels_N))
+        parts = zip(*pieces, strict=True)
+        # What is made for one piece is made again on the way back: all together do not fit.
+        found = [checkpoint(of, *part, use_reentrant=False) for part in parts]
+    return torch.cat([each[0] for each in found]), torch.cat([each[1] for each in found])
+
+
+def _judged(
+    logits_NV: torch.Tensor, labels_N: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    losses_N = functional.cross_entropy(logits_NV.float(), labels_N, reduction="none")
+    return losses_N, logits_NV.argmax(-1) == labels_N
 
 
 @torch.no_grad()
@@ -58,7 +92,7 @@ def mean_loss(
     return total / max(1, tokens)
 
 
-def answers(
+def answers(  # noqa: PLR0913  # one call for all who let a model write
     model: PreTrainedModel,
     prompts: Sequence[list[int]],
     *,
@@ -66,9 +100,11 @@ def answers(
     tokens_max: int,
     check: Callable[[], None],
     group: Group = ALONE,
+    pick: Pick | None = None,
 ) -> list[list[int]]:
     """Continue each prompt greedily up to a stop token or `tokens_max`, like lengths together.
 
+    `pick` chooses each token otherwise, and is told which prompts the rows are of.
     `check` is called between steps, and may raise to end it. The processes of `group` share the
     work in the batches that one alone would make, so that each answer is the same to the bit.
     """
@@ -78,8 +114,15 @@ def answers(
     batches = [by_length[start : start + size] for start in range(0, len(by_length), size)]
 
     def continued(number: int) -> list[list[int]]:
-        chosen = [prompts[index] for index in batches[number]]
-        return _greedy(model, chosen, stops, tokens_max, check)
+        places = batches[number]
+        chosen = [prompts[index] for index in places]
+
+        def next_of(logits_BV: torch.Tensor, live: Sequence[int]) -> torch.Tensor:
+            if pick is None:
+                return logits_BV.argmax(-1)
+            return pick(logits_BV, [places[row] for row in live])
+
+        return _continued(model, chosen, (stops, tokens_max), check, next_of)
 
     for chosen, texts in zip(batches, group.share(len(batches), continued), strict=True):
         for index, text in zip(chosen, texts, strict=True):
@@ -88,15 +131,16 @@ def answers(
 
 
 @torch.no_grad()
-def _greedy(
+def _continued(
     model: PreTrainedModel,
     prompts: list[list[int]],
-    stops: set[int],
-    tokens_max: int,
+    until: tuple[set[int], int],
     check: Callable[[], None],
+    next_of: Pick,
 ) -> list[list[int]]:
     """Continue one batch; filling stands left, so the next token is in the last column."""
     device = model.device
+    stops, tokens_max = until
     width = max(len(prompt) for prompt in prompts)
     ids_BT = torch.tensor([[0] * (width - len(each)) + each for each in prompts], device=device)
     lengths_B = torch.tensor([len(each) for each in prompts], device=device)
@@ -116,7 +160,7 @@ def _greedy(
                 use_cache=True,
                 logits_to_keep=1,
             ).logits
-        next_B = logits_B1V[:, -1].argmax(-1)
+        next_B = next_of(logits_B1V[:, -1], live)
         keep = _note(live, next_B.tolist(), stops, found)
         if not keep:
             break
@@ -148,15 +192,25 @@ def _until(text: list[int], stops: set[int]) -> list[int]:
     return text[:end]
 
 
+def _at_work(tensor: torch.Tensor) -> torch.Tensor:
+    kind = tensor.device.type
+    return (
+        tensor.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else tensor
+    )
+
+
 def _call(module: nn.Module, step: Batch) -> _Output:
+    where: dict[str, object] = {"attention_mask": None}
+    if step.ends_T is None:
+        where["attention_mask"] = step.mask_B1TT
+    else:
+        # Of four dimensions, so that transformers leaves it as it is; nobody looks at it.
+        where["attention_mask"] = step.ids_BT.new_zeros((1, 1, 1, 1))
+        where |= {"cu_seq_lens_q": step.ends_T, "cu_seq_lens_k": step.ends_T}
+        where |= {"max_length_q": step.longest, "max_length_k": step.longest}
     return cast(
         "_Output",
-        module(
-            input_ids=step.ids_BT,
-            attention_mask=step.mask_B1TT,
-            position_ids=step.positions_BT,
-            use_cache=False,
-        ),
+        module(input_ids=step.ids_BT, position_ids=step.positions_BT, use_cache=False, **where),
     )
 
 
@@ -165,18 +219,3 @@ class _Output:
 
     last_hidden_state: torch.Tensor
     logits: torch.Tensor
-
-
-def _head_loss(
-    head: nn.Module, hidden_ND: torch.Tensor, labels_N: torch.Tensor
-) -> torch.Tensor:
-    def of(part_ND: torch.Tensor, part_N: torch.Tensor) -> torch.Tensor:
-        return functional.cross_entropy(head(part_ND).float(), part_N, reduction="sum")
-
-    vocabulary = cast("torch.Tensor", head.weight).shape[0]
-    rows = max(1, LOGITS_MAX // vocabulary)
-    if len(hidden_ND) <= rows:
-        return of(hidden_ND, labels_N)
-    parts = zip(torch.split(hidden_ND, rows), torch.split(labels_N, rows), strict=True)
-    sums = [checkpoint(of, *part, use_reentrant=False) for part in parts]
-    return torch.stack(cast("list[torch.Tensor]", sums)).sum()

@@ -27,6 +27,8 @@ from fabriek_recipes.run_folder import (
     Manifest,
     read_manifest,
 )
+from fabriek_recipes.training import reporting
+from fabriek_recipes.training.energy import Meter
 from fabriek_recipes.training.group import (
     ALONE,
     BROKEN,
@@ -42,6 +44,7 @@ from fabriek_recipes.training.group import (
     seat_given,
 )
 from fabriek_recipes.training.stopping import Stop, Stopped, listening
+from fabriek_recipes.training.trial import Tried
 from fabriek_recipes.words import Failed, _
 
 # A run never speaks to the network: what it needs lies in its folder.
@@ -80,6 +83,11 @@ class Job(Generic[K]):
         if ref is None or not path.exists():
             raise Failed("no_input", _("The run has no %(name)s; choose one."), name=name)
         return path
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether it only measures some steps: then nothing is scored."""
+        return self.manifest.limits.steps_max > 0
 
     @property
     def outputs(self) -> Path:
@@ -163,8 +171,17 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears) -> int:
     if group.once((folder / REPORT).is_file):
         return GOOD  # the report is written last: all is done, starting twice changes nothing
     group.once(lambda: _make_folders(job))
-    # Only now the heavy packages: a wrong setting must be told in a blink.
-    importlib.import_module(f"fabriek_recipes.{recipe}.train").train(job)
+    meter = Meter() if group.seat.leads else None
+    try:
+        # Only now the heavy packages: a wrong setting must be told in a blink.
+        importlib.import_module(f"fabriek_recipes.{recipe}.train").train(job)
+    except Tried as tried:
+        events.measured(**tried.measured)
+        group.once(partial(reporting.report, folder, {"dry_run": dict(tried.measured)}))
+    finally:
+        if meter and (drawn := meter.measured()):
+            events.measured(**drawn)
+            reporting.add(folder, {"energy": {**drawn, "energy_method": "NVML counter"}})
     # Three times the weights: too much to leave on a shared disk for nothing.
     group.once(lambda: shutil.rmtree(job.checkpoints, ignore_errors=True))
     return GOOD
@@ -223,6 +240,13 @@ def _known(why: Exception) -> Failed | None:
             "not_installed",
             _("The engine lacks the package %(name)s; ask the helpdesk to install it."),
             name=str(why.name),
+        )
+    # LightGBM leans on the system's own libgomp, which a bare machine lacks.
+    if isinstance(why, OSError) and "cannot open shared object" in text:
+        return Failed(
+            "not_installed",
+            _("The engine lacks the package %(name)s; ask the helpdesk to install it."),
+            name=text.partition(":")[0][:60],
         )
     return None
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import time
-from dataclasses import asdict
 from typing import cast
 
 import torch
@@ -14,16 +10,17 @@ from fabriek_recipes.events import Json
 from fabriek_recipes.rows import RowProblem
 from fabriek_recipes.training import checkpoints, device
 from fabriek_recipes.training.checkpoints import Checkpoint
+from fabriek_recipes.training.identity import Clock, fingerprint
 from fabriek_recipes.training.process import Job, K
 from fabriek_recipes.words import Failed, _
 
-
-def fingerprint(job: Job[K]) -> str:
-    """Name what the run computes; a checkpoint of anything else must not be resumed from."""
-    manifest = asdict(job.manifest)
-    chosen = {name: manifest[name] for name in ("recipe", "inputs", "seed", "format")}
-    chosen["knobs"] = job.knobs.model_dump(exclude={"checkpoint_every_steps"})
-    return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
+__all__ = [
+    "Clock",
+    "choose_device",
+    "fingerprint",
+    "last_checkpoint",
+    "refuse",
+]
 
 
 def choose_device(job: Job[K]) -> torch.device:
@@ -58,15 +55,3 @@ def refuse(problem: RowProblem, file: str) -> Failed:
     return Failed(
         "bad_row", _("%(file)s: %(problem)s"), file=file, problem=str(problem.sentence)
     )
-
-
-class Clock:
-    """Measures the wall time of this process for the report."""
-
-    def __init__(self) -> None:
-        """Start now."""
-        self._started = time.monotonic()
-
-    def seconds(self) -> float:
-        """Give the seconds since the start."""
-        return round(time.monotonic() - self._started, 2)

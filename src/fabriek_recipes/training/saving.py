@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Mapping
-from importlib.metadata import version
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from fabriek_recipes.events import Json, finite
-from fabriek_recipes.run_folder import REPORT, write_whole
+from fabriek_recipes.events import Json
+from fabriek_recipes.training import reporting
+from fabriek_recipes.training.reporting import whole
 
-# safetensors writes files only their owner may read. The portal may have another account: it
-# counts as the group, and nobody else comes past the folder of the run.
-FILE_MODE, FOLDER_MODE = 0o640, 0o770
-
-
-def whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a folder aside, and put it in place only when that went well."""
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        write(aside)
-        aside.chmod(FOLDER_MODE)
-        for path in aside.rglob("*"):
-            path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.rename(folder)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+__all__ = ["model", "report", "whole"]
 
 
 def model(
@@ -53,10 +33,5 @@ def model(
 
 def report(run_folder: Path, facts: Mapping[str, Json]) -> None:
     """Write the final facts of the run, with the versions of what made them."""
-    versions: dict[str, Json] = {
-        name: version(name) for name in ("torch", "transformers", "tokenizers", "safetensors")
-    }
-    whole_report = finite({**facts, "versions": versions})
-    text = json.dumps(whole_report, indent=2, ensure_ascii=False, allow_nan=False)
-    write_whole(run_folder / REPORT, text)
-    (run_folder / REPORT).chmod(FILE_MODE)
+    names = ("torch", "transformers", "tokenizers", "safetensors")
+    reporting.report(run_folder, facts, *names)

@@ -1,0 +1,1 @@
+"""Lets a language model answer every row of a dataset."""

@@ -1,0 +1,1 @@
+"""Teaches a model that sees to give pictures one of a few labels."""

@@ -1,0 +1,191 @@
+"""What can be set when teaching labels of pictures, what it costs, whether they will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fabriek_recipes.classify_images import pictures
+from fabriek_recipes.cost import Work, price
+from fabriek_recipes.facts import model_problems, parameters_of
+from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.knobs import (
+    CheckpointEverySteps,
+    GradientNormMax,
+    WarmupPercent,
+    WeightDecay,
+)
+from fabriek_recipes.words import Sentence, _
+
+# What a picture of 224 by 224 points is to a model that sees: pieces of 16 by 16, and one more.
+PIECES = 197
+# Opening and shrinking one of 2 million points, on one core (own measurement, 2026-11-27); one
+# of 12 million takes six times that.
+OPEN_S = 0.05
+# As many are kept in memory; of more, each pass opens all again.
+KEPT = 1_700
+PROCESSOR = "preprocessor_config.json"
+
+
+class Knobs(BaseModel):
+    """Settings of teaching labels of pictures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Above 200 passes a model only learns its pictures by heart.
+    epochs: int = Field(
+        default=10,
+        ge=1,
+        le=200,
+        title=_("Passes over the data"),
+        description=_("How often each row is learned from. More for few rows, fewer for many."),
+        json_schema_extra={"group": "basic", "unit": "passes"},
+    )
+    # Below 1e-6 nothing moves; above 0.05 even the smallest model breaks down.
+    learning_rate: float = Field(
+        default=5e-5,
+        ge=1e-6,
+        le=0.05,
+        title=_("Learning rate"),
+        description=_("How far each step moves; ten times more for a very small model."),
+        json_schema_extra={"group": "basic"},
+    )
+    # Half of the pictures is the most to keep from learning; without any is no score.
+    held_out_percent: int = Field(
+        default=20,
+        ge=5,
+        le=50,
+        title=_("Kept apart for scoring"),
+        description=_(
+            "Pictures the model never learns from, to score it honestly. Not used when the "
+            "dataset has a folder of its own for this, with “heldout” or “test” in its name."
+        ),
+        json_schema_extra={"group": "basic", "unit": "%"},
+    )
+    mirrored: bool = Field(
+        default=True,
+        title=_("Mirror half of them"),
+        description=_(
+            "Each pass shows half of the pictures mirrored, so that it learns more from few. "
+            "Switch it off where left and right matter, as with letters."
+        ),
+        json_schema_extra={"group": "basic"},
+    )
+    pictures_per_step: int = Field(
+        default=16,
+        ge=1,
+        le=4_096,
+        title=_("Pictures per step"),
+        description=_("How many each step learns from. Lower it when memory runs out."),
+        json_schema_extra={"group": "advanced", "unit": "pictures"},
+    )
+    warmup_percent: WarmupPercent = 10
+    weight_decay: WeightDecay = 0.01
+    gradient_norm_max: GradientNormMax = 1.0
+    checkpoint_every_steps: CheckpointEverySteps = 200
+
+
+def estimate(knobs: Knobs, facts: Facts) -> Estimate:
+    """Price a run: 6N operations for each piece of a picture, and opening them."""
+    apart = ceil(facts.files * knobs.held_out_percent / 100)
+    parameters = facts.base_parameters
+    work = Work(
+        tokens=(facts.files - apart) * PIECES * knobs.epochs,
+        flop_per_token=6 * parameters,
+        scored_tokens=ceil(apart * PIECES / 10),
+        parameters=parameters,
+        memory_bytes=_memory_bytes(knobs, facts),
+        rows_per_step=knobs.pictures_per_step,
+    )
+    found = price(work, facts)
+    # Looking at them, the yardstick, and learning.
+    times = 3 if facts.files <= KEPT else knobs.epochs + 2
+    opening_s = ceil(facts.files * times * OPEN_S)
+    text = _("Opening and shrinking %(count)s pictures takes about %(seconds)s s.")
+    return replace(
+        found,
+        gpu_seconds=found.gpu_seconds + opening_s * max(1, facts.gpus),
+        why=(*found.why, Sentence(text, count=facts.files, seconds=opening_s)),
+    )
+
+
+def _memory_bytes(knobs: Knobs, facts: Facts) -> int:
+    """Weights in fp32, gradient and two moments, and what is kept of each picture."""
+    parameters = facts.base_parameters
+    activations = knobs.pictures_per_step * PIECES * (parameters**0.5) * 12
+    start = 1_800_000_000 if facts.device == "cpu" else 3_000_000_000
+    return int(start + parameters * 16 + activations)
+
+
+def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
+    """Count the pictures, their bytes, and the weights of the base model."""
+    found = base
+    if dataset := inputs.get("dataset"):
+        shown, _problems = pictures.find(dataset)
+        size = sum(one.path.stat().st_size for one in shown)
+        found = replace(found, rows=len(shown), files=len(shown), text_bytes=size)
+    if model := inputs.get("model"):
+        found = replace(found, base_parameters=parameters_of(model))
+    return found
+
+
+def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
+    """Say what is wrong with the pictures' places or the base model."""
+    problems: tuple[Sentence, ...] = ()
+    if dataset := inputs.get("dataset"):
+        problems += pictures.check(dataset)
+    if model := inputs.get("model"):
+        problems += base_problems(model)
+    return problems
+
+
+def base_problems(model: Path) -> tuple[Sentence, ...]:
+    """Say what keeps a folder from being a base model that sees."""
+    if found := model_problems(model, reads_text=False):
+        return found
+    if not (model / PROCESSOR).is_file():
+        text = _(
+            "The base model does not say how it wants pictures; choose one that sees, with "
+            "preprocessor_config.json."
+        )
+        return (Sentence(text),)
+    return ()
+
+
+RECIPE = Recipe(
+    name="classify_images",
+    title=_("Give pictures a label"),
+    summary=_(
+        "Teaches a model that sees to give each picture one of your labels, and scores it on "
+        "pictures it has never seen, beside a look at colours alone."
+    ),
+    when_to_use=_(
+        "You have some dozens or more pictures of each kind (good and damaged, kinds of "
+        "plants, types of parts) and want new ones sorted the same way."
+    ),
+    knobs=Knobs,
+    inputs=(
+        Input(
+            name="dataset",
+            kind="dataset",
+            title=_("Pictures"),
+            help=_("A folder for each label, or a metadata.csv with file_name and label."),
+        ),
+        Input(
+            name="model",
+            kind="model",
+            title=_("Base model"),
+            help=_("The model to start from, one that sees, such as ViT, ConvNeXt or ResNet."),
+        ),
+    ),
+    estimate=estimate,
+    checks=checks,
+    makes=_("model that labels pictures"),
+    pipeline_tag="image-classification",
+    load='AutoModelForImageClassification.from_pretrained("%s")',
+    count=count,
+)

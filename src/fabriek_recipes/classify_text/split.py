@@ -1,0 +1,103 @@
+"""Which texts are learned from and which are scored on, and the order of their labels."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabriek_recipes import tables
+from fabriek_recipes.classify_text.knobs import Knobs
+from fabriek_recipes.classify_text.rows import Text, label_problems, read
+from fabriek_recipes.row_problems import RowProblem
+from fabriek_recipes.training.held_out import apart
+from fabriek_recipes.training.process import Job
+from fabriek_recipes.training.run import refuse
+from fabriek_recipes.words import Failed, Sentence, _
+
+HELD_OUT_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Texts to learn from and to score on, and the labels in the order of their numbers."""
+
+    train: tuple[Text, ...]
+    held_out: tuple[Text, ...]
+    labels: tuple[str, ...]
+
+    def numbers(self, texts: Sequence[Text]) -> list[int]:
+        """Give the labels of texts as numbers."""
+        places = {label: place for place, label in enumerate(self.labels)}
+        return [places[text.label] for text in texts]
+
+
+def divided(job: Job[Knobs]) -> Rows:
+    """Read all texts and keep some apart. Raises: Failed, with what stands in the way."""
+    files = tables.files_of(job.input("dataset"))
+    found = _read(job, files.train)
+    if not found:
+        raise Failed("no_rows", tables.no_table())
+    for problem in label_problems({text.label for text in found}):
+        raise Failed("bad_labels", problem.msgid, **dict(problem.values))
+    held_out = _read(job, files.held_out)
+    hashes = [_digest(text) for text in found]
+    if files.held_out:
+        return _known(job, found, _unseen(job, held_out, set(hashes)))
+    chosen = apart(hashes, percent=job.knobs.held_out_percent, most=HELD_OUT_MAX)
+    pairs = list(zip(found, hashes, strict=True))
+    return _known(
+        job,
+        [text for text, name in pairs if name not in chosen],
+        [text for text, name in pairs if name in chosen],
+    )
+
+
+def _digest(text: Text) -> str:
+    return hashlib.sha256(" ".join(text.text.split()).encode()).hexdigest()
+
+
+def _unseen(job: Job[Knobs], held_out: Sequence[Text], seen: set[str]) -> list[Text]:
+    """Score no text that is learned from: of it the model need understand nothing."""
+    found = [text for text in held_out if _digest(text) not in seen]
+    if left := len(held_out) - len(found):
+        text_ = _(
+            "%(count)s of %(rows)s texts kept apart are also among those learned from: not "
+            "scored."
+        )
+        job.events.warning("same_rows", Sentence(text_, count=left, rows=len(held_out)))
+    if held_out and not found:
+        text_ = _("Each text kept apart is also among those learned from; take them out there.")
+        raise Failed("same_rows", text_)
+    return found
+
+
+def _known(job: Job[Knobs], learn: Sequence[Text], held_out: Sequence[Text]) -> Rows:
+    """Order labels by frequency; rows apart with a label nobody learns from tell nothing."""
+    counts: dict[str, int] = {}
+    for text in learn:
+        counts[text.label] = counts.get(text.label, 0) + 1
+    labels = sorted(counts, key=lambda label: (-counts[label], label))
+    for problem in label_problems(set(labels)):
+        raise Failed("bad_labels", problem.msgid, **dict(problem.values))
+    scored = [text for text in held_out if text.label in counts]
+    if not scored:
+        raise Failed(
+            "no_held_out",
+            _("There are too few rows to keep some apart for scoring; add rows."),
+        )
+    if left := len(held_out) - len(scored):
+        text_ = _("%(count)s rows kept apart have a label that no other row has: not scored.")
+        job.events.warning("rows_left_out", Sentence(text_, count=left))
+    return Rows(train=tuple(learn), held_out=tuple(scored), labels=tuple(labels))
+
+
+def _read(job: Job[Knobs], files: Sequence[Path]) -> list[Text]:
+    found = []
+    for path in files:
+        for item in read(path, text=job.knobs.text_column, label=job.knobs.label_column):
+            if isinstance(item, RowProblem):
+                raise refuse(item, path.name)
+            found.append(item)
+    return found

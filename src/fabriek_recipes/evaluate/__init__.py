@@ -1,0 +1,1 @@
+"""Scores language models on rows or on tasks, and makes no model."""

@@ -1,0 +1,11 @@
+"""Starts the recipe: `python -m fabriek_recipes.forecast RUN_FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+
+from fabriek_recipes.forecast.knobs import Knobs
+from fabriek_recipes.training.process import main
+
+if __name__ == "__main__":
+    sys.exit(main("forecast", Knobs, sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Teaches a language model which of two answers is better."""

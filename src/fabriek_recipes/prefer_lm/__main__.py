@@ -1,0 +1,11 @@
+"""Starts the recipe: `python -m fabriek_recipes.prefer_lm RUN_FOLDER`."""
+
+from __future__ import annotations
+
+import sys
+
+from fabriek_recipes.prefer_lm.knobs import Knobs
+from fabriek_recipes.training.process import main
+
+if __name__ == "__main__":
+    sys.exit(main("prefer_lm", Knobs, sys.argv[1:]))

@@ -1,0 +1,293 @@
+"""Reads the table of a run, finds what its columns mean, and keeps rows apart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fabriek_recipes import tables
+from fabriek_recipes.events import Events
+from fabriek_recipes.tables import Column, Table
+from fabriek_recipes.tabular import apart_rows, columns, own_table, reading
+from fabriek_recipes.tabular import target as targets
+from fabriek_recipes.tabular.columns import Meaning
+from fabriek_recipes.tabular.knobs import NAMES_SHOWN, Knobs, column_problems
+from fabriek_recipes.tabular.reading import Codes, Matrix
+from fabriek_recipes.tabular.target import Target
+from fabriek_recipes.training.process import Job
+from fabriek_recipes.words import Failed, Sentence, _
+
+ROWS_MIN = 10
+RARE_SHARE, RARE_ROWS = 0.05, 10
+# A word must have stood in this many rows before it may be said to give the answer away.
+ROWS_PER_WORD = 5
+SAME = 0.99999
+WARNINGS_MAX = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Rows of one purpose: features (N, F), the answer (a code or a number), their places."""
+
+    features: Matrix
+    truth: Matrix
+    rows: Codes
+
+    @property
+    def codes(self) -> Codes:
+        """The answers as labels."""
+        return self.truth.astype(np.int64)
+
+    def __len__(self) -> int:
+        """Count rows."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Data:
+    """All of a run: what columns mean, the labels (none for a number), and the four parts."""
+
+    meanings: list[Meaning]
+    labels: list[str]
+    target_comma: bool
+    learn: Part
+    stop: Part
+    calibrate: Part
+    held_out: Part
+    table: Table
+    """The table of which `held_out.rows` are places."""
+    groups: Codes | None
+    """The group of each row kept apart, where whole groups were."""
+    same: int
+    """Rows kept apart in a file of their own that are also learned from."""
+
+    @property
+    def is_number(self) -> bool:
+        """Tell a number from labels."""
+        return not self.labels
+
+
+def read(job: Job[Knobs]) -> Data:
+    """Read, find out, refuse what gives the answer away, and split.
+
+    Raises:
+        Failed: with the column or the row that stands in the way.
+    """
+    knobs = job.knobs
+    files = tables.files_of(job.input("dataset"))
+    table = tables.load(files.train)
+    for problem in column_problems(knobs, tuple(table.columns)):
+        raise Failed("bad_column", problem.msgid, **dict(problem.values))
+    target = targets.find(table, knobs)
+    truth = target.truth(table)
+    known = np.flatnonzero(~np.isnan(truth))
+    _require_enough(truth[known], known, knobs)
+    _tell_missing(job.events, len(table) - len(known), knobs)
+    meanings = _meanings(job.events, table, knobs, target, truth)
+    used = [one.name for one in meanings]
+    apart = _apart(job, table, known, files.held_out, used)
+    if apart is None:
+        apart_table = tables.load(files.held_out)
+        apart = own_table.scored(job, target, apart_table)
+        rest = known
+        same = own_table.tell_same(job, (table, known), (apart_table, apart), used)
+    else:
+        apart_table, rest, same = table, np.setdiff1d(known, apart), 0
+    learn, stop, calibrate = apart_rows.parts(rest, table, knobs, used)
+    _require_labels(target, truth[learn], knobs)
+    _tell_imbalance(job.events, target, truth[rest])
+
+    whole = columns.matrix(meanings, table)
+
+    def part(rows: Codes) -> Part:
+        return Part(features=whole[rows], truth=truth[rows], rows=rows)
+
+    return Data(
+        meanings=meanings,
+        labels=target.labels,
+        target_comma=target.comma,
+        learn=part(learn),
+        stop=part(stop),
+        calibrate=part(calibrate),
+        held_out=part(apart)
+        if apart_table is table
+        else Part(
+            features=columns.matrix(meanings, apart_table)[apart],
+            truth=target.truth(apart_table)[apart],
+            rows=apart,
+        ),
+        table=apart_table,
+        groups=_groups(knobs, apart_table, apart),
+        same=same,
+    )
+
+
+# --- the target --------------------------------------------------------------------------
+def _require_enough(truth: Matrix, known: Codes, knobs: Knobs) -> None:
+    if len(known) < ROWS_MIN:
+        text = _(
+            "Only %(count)s rows have a value in “%(name)s”; at least %(most)s are needed, and "
+            "some hundreds to learn anything of use."
+        )
+        raise Failed(
+            "too_few_rows", text, count=len(known), name=knobs.target_name, most=ROWS_MIN
+        )
+    if len(np.unique(truth)) < 2:  # noqa: PLR2004
+        text = _("Column “%(name)s” is the same in every row, so there is nothing to predict.")
+        raise Failed("one_label", text, name=knobs.target_name)
+
+
+def _require_labels(target: Target, truth: Matrix, knobs: Knobs) -> None:
+    """Refuse where the rows apart took all rows of each label but one."""
+    if target.labels and len(np.unique(truth)) < 2:  # noqa: PLR2004
+        text = _(
+            "The rows left to learn from all have the same “%(name)s”; keep other rows apart, "
+            "or fewer of them."
+        )
+        raise Failed("one_label", text, name=knobs.target_name)
+
+
+# --- the other columns -------------------------------------------------------------------
+def _meanings(
+    events: Events, table: Table, knobs: Knobs, target: Target, truth: Matrix
+) -> list[Meaning]:
+    skipped = knobs.left_out | {knobs.target_name}
+    if knobs.split_by == "group":
+        skipped |= {knobs.split_name}  # a new group has a new name: there is nothing in it
+    found, warned = [], 0
+    for name, column in table.columns.items():
+        if name in skipped:
+            continue
+        reading.require_clear(name, table)
+        one = columns.meaning(name, column)
+        _refuse_leak(name, column, one, knobs, truth if target.labels else None)
+        if one is None:
+            warned += _tell_left_out(events, name, column) if warned < WARNINGS_MAX else 0
+            continue
+        if not target.labels:
+            _refuse_same(one, table, knobs, truth)
+        warned += _tell_unreadable(events, one, table) if warned < WARNINGS_MAX else 0
+        found.append(one)
+    _tell_commas(events, found)
+    if not found:
+        text = _("No column is left to predict “%(name)s” from; add columns to the table.")
+        raise Failed("no_columns", text, name=knobs.target_name)
+    return found
+
+
+def _refuse_leak(
+    name: str, column: Column, one: Meaning | None, knobs: Knobs, truth: Matrix | None
+) -> None:
+    """Refuse a column of which each word has one label only, and stood in several rows."""
+    codes = columns.codes_of(column)
+    if truth is None or one is None or not len(column.words):
+        return
+    known = (codes >= 0) & ~np.isnan(truth)
+    if known.sum() < max(ROWS_PER_WORD * len(column.words), 0.9 * len(codes)):
+        return
+    pairs = np.unique(np.stack([codes[known], truth[known].astype(np.int64)]), axis=1)
+    if pairs.shape[1] == len(np.unique(pairs[0])) and len(np.unique(pairs[1])) > 1:
+        raise _leak(name, knobs)
+
+
+def _refuse_same(one: Meaning, table: Table, knobs: Knobs, truth: Matrix) -> None:
+    if one.kind != "number":
+        return
+    values = columns.matrix([one], table)[:, 0]
+    known = ~np.isnan(values) & ~np.isnan(truth)
+    if known.sum() < ROWS_MIN or values[known].std() == 0 or truth[known].std() == 0:
+        return
+    if abs(np.corrcoef(values[known], truth[known])[0, 1]) > SAME:
+        raise _leak(one.name, knobs)
+
+
+def _leak(name: str, knobs: Knobs) -> Failed:
+    text = _(
+        "Column “%(column)s” says the same as “%(target)s”, so the model would only copy it. "
+        "Name it under “Leave these columns out”."
+    )
+    return Failed("leak", text, column=name, target=knobs.target_name)
+
+
+def _tell_commas(events: Events, found: Sequence[Meaning]) -> None:
+    names = [one.name for one in found if one.decimal_comma]
+    if names:
+        text = _("A comma was read as the beginning of decimals in: %(names)s.")
+        shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+        events.warning("commas", Sentence(text, names=shown))
+
+
+def _tell_left_out(events: Events, name: str, column: Column) -> int:
+    if len(column.words) < 2:  # noqa: PLR2004
+        text = _("Column “%(name)s” is the same everywhere and was left out.")
+    elif columns.is_text(column):
+        text = _("Column “%(name)s” holds free text and was left out: this recipe cannot read.")
+    else:
+        text = _("Column “%(name)s” only names rows and was left out: new rows have new names.")
+    events.warning("column_left_out", Sentence(text, name=name))
+    return 1
+
+
+def _tell_unreadable(events: Events, one: Meaning, table: Table) -> int:
+    bad = columns.unreadable(table.columns[one.name], one)
+    if not len(bad):
+        return 0
+    text = _(
+        "In column “%(name)s” %(count)s cells cannot be read, the first in line %(line)s; they "
+        "count as missing."
+    )
+    line = table.lines[int(bad[0])]
+    events.warning("cells", Sentence(text, name=one.name, count=len(bad), line=line))
+    return 1
+
+
+def _tell_missing(events: Events, count: int, knobs: Knobs) -> None:
+    if count:
+        text = _("%(count)s rows have no value in “%(name)s” and were left out.")
+        events.warning("rows_left_out", Sentence(text, count=count, name=knobs.target_name))
+
+
+def _tell_imbalance(events: Events, target: Target, truth: Matrix) -> None:
+    if not target.labels:
+        return
+    counts = np.bincount(truth.astype(np.int64), minlength=len(target.labels))
+    rarest = int(counts.argmin())
+    if counts[rarest] < max(RARE_ROWS, RARE_SHARE * counts.sum()):
+        text = _(
+            "Label “%(name)s” stands in %(count)s of %(rows)s rows: look at its own scores, as "
+            "a high accuracy says little of it."
+        )
+        words = target.labels[rarest][:60]
+        events.warning(
+            "rare_label",
+            Sentence(text, name=words, count=int(counts[rarest]), rows=int(counts.sum())),
+        )
+
+
+# --- keeping rows apart ------------------------------------------------------------------
+def _apart(
+    job: Job[Knobs],
+    table: Table,
+    known: Codes,
+    files: tuple[Path, ...],
+    used: Sequence[str],
+) -> Codes | None:
+    """Choose the rows to score on; none where files of their own hold them."""
+    knobs = job.knobs
+    if files:
+        return None
+    wanted = max(1, round(len(known) * knobs.held_out_percent / 100))
+    if knobs.split_by == "time":
+        return apart_rows.latest(table, known, knobs, wanted)
+    return apart_rows.by_hash(apart_rows.names_of(table, knobs, used), known, wanted)
+
+
+def _groups(knobs: Knobs, table: Table, rows: Codes) -> Codes | None:
+    if knobs.split_by != "group":
+        return None
+    names = apart_rows.groups_of(table, knobs)
+    found: Codes = np.unique([names[row] for row in rows.tolist()], return_inverse=True)[1]
+    return found

@@ -1,0 +1,278 @@
+"""What can be set when learning from a table, what it costs, and whether the table will do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import ceil
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fabriek_recipes import tables
+from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.words import Sentence, _
+
+Task = Literal["auto", "classes", "number"]
+TASKS: dict[str, str] = {
+    "auto": _("Found from the column"),
+    "classes": _("One of a few labels"),
+    "number": _("A number"),
+}
+SplitBy = Literal["rows", "time", "group"]
+SPLITS: dict[str, str] = {
+    "rows": _("Rows by lot"),
+    "time": _("The latest rows"),
+    "group": _("Whole groups"),
+}
+NAMES_SHOWN = 15
+# Own measurement (2026-11-27, one core, LightGBM 4.7, 60,000 rows of 21 columns): cells of the
+# table a tree goes through per second, cells read per second, bytes of memory a cell; the least
+# a tree takes; and start, plain model, scoring and effects together.
+CELLS_PER_S_CORE = 50e6
+READ_CELLS_PER_S = 200e3
+CELL_BYTES = 70
+TREE_S = 0.002
+# The plain model: rows it learns from, features made of them, bytes of each and of its copy.
+WIDE_ROWS_MAX, WIDE_MAX, WIDE_BYTES = 50_000, 2_000, 16
+NUMBERS_FROM = 20
+START_S = 10.0
+
+ColumnName = Annotated[str, Field(max_length=tables.NAME_CHARACTERS_MAX)]
+
+
+class Knobs(BaseModel):
+    """Settings of learning from a table."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: ColumnName = Field(
+        default="",
+        title=_("Column to predict"),
+        description=_("The name of the column, as it stands in the first line of the table."),
+        json_schema_extra={"group": "basic", "needed": True},
+    )
+    task: Task = Field(
+        default="auto",
+        title=_("What it holds"),
+        description=_(
+            "A column of more than 20 different numbers is a number, any other one of a few "
+            "labels; say it here where that is wrong."
+        ),
+        json_schema_extra={"group": "basic", "labels": {**TASKS}},
+    )
+    split_by: SplitBy = Field(
+        default="rows",
+        title=_("How rows are kept apart"),
+        description=_(
+            "The latest rows where you predict what comes; whole groups where rows of one "
+            "customer or machine are alike. By lot, such a model looks better than it is."
+        ),
+        json_schema_extra={"group": "basic", "labels": {**SPLITS}},
+    )
+    split_column: ColumnName = Field(
+        default="",
+        title=_("Column of the time or group"),
+        description=_("Only needed for the latest rows or whole groups."),
+        json_schema_extra={"group": "basic"},
+    )
+    leave_out: str = Field(
+        default="",
+        max_length=2_000,
+        title=_("Leave these columns out"),
+        description=_(
+            "Names with a comma between them: what you do not know yet at the moment you "
+            "predict, or may not use."
+        ),
+        json_schema_extra={"group": "basic"},
+    )
+    # Half of the rows is the most to keep from learning; without any there is no score.
+    held_out_percent: int = Field(
+        default=20,
+        ge=5,
+        le=50,
+        title=_("Kept apart for scoring"),
+        description=_(
+            "Rows the model never learns from, to score it honestly. Not used when the dataset "
+            "has a file of its own for this, with “heldout” or “test” in its name."
+        ),
+        json_schema_extra={"group": "basic", "unit": "%"},
+    )
+    # Below 0.005 thousands of rounds change little; 0.5 jumps over what is best.
+    learning_rate: float = Field(
+        default=0.05,
+        ge=0.005,
+        le=0.5,
+        title=_("Learning rate"),
+        description=_("How much each tree adds. Lower is slower and often a little better."),
+        json_schema_extra={"group": "advanced"},
+    )
+    # More than 10,000 trees is no model that anybody wants to ask.
+    rounds_max: int = Field(
+        default=1_000,
+        ge=10,
+        le=10_000,
+        title=_("Most trees"),
+        description=_("It stops earlier when rows kept apart for this no longer gain."),
+        json_schema_extra={"group": "advanced", "unit": "trees"},
+    )
+    # With fewer than 10 rounds of patience chance decides.
+    patience: int = Field(
+        default=50,
+        ge=10,
+        le=1_000,
+        title=_("Patience"),
+        description=_("How many trees in a row may bring no gain before it stops."),
+        json_schema_extra={"group": "advanced", "unit": "trees"},
+    )
+    # Two leaves is one question; above 512 a tree learns rows by heart.
+    leaves: int = Field(
+        default=31,
+        ge=2,
+        le=512,
+        title=_("Leaves of a tree"),
+        description=_("More leaves can tell more cases apart, and learn by heart sooner."),
+        json_schema_extra={"group": "advanced"},
+    )
+    rows_per_leaf: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        title=_("Rows per leaf"),
+        description=_("A leaf of fewer rows is not made. Lower it for small tables."),
+        json_schema_extra={"group": "advanced", "unit": "rows"},
+    )
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        """Name the columns to leave out."""
+        names = (" ".join(name.split()) for name in self.leave_out.split(","))
+        return frozenset(name for name in names if name)
+
+    @property
+    def target_name(self) -> str:
+        """Name the target as tables write it."""
+        return " ".join(self.target.split())
+
+    @property
+    def split_name(self) -> str:
+        """Name the column to split by, where it is asked for."""
+        return "" if self.split_by == "rows" else " ".join(self.split_column.split())
+
+
+def estimate(knobs: Knobs, facts: Facts) -> Estimate:
+    """Price a run by the cells of the table and the trees that look at them."""
+    cells = facts.rows * max(1, facts.columns)
+    tree_s = TREE_S + cells / (CELLS_PER_S_CORE * facts.cores)
+    trees = knobs.rounds_max * _trees_a_round(knobs, facts)
+    learn_s = trees * tree_s
+    read_s = cells / READ_CELLS_PER_S
+    wall_s = START_S + learn_s + read_s
+    memory = 500_000_000 + cells * CELL_BYTES + facts.text_bytes * 2
+    memory += min(facts.rows, WIDE_ROWS_MAX) * min(WIDE_MAX, 50 * facts.columns) * WIDE_BYTES
+    return Estimate(
+        gpu_seconds=ceil(wall_s * max(1, facts.gpus)),
+        memory_bytes=memory,
+        why=(
+            Sentence(
+                _("The table has %(rows)s rows and %(columns)s columns."),
+                rows=facts.rows,
+                columns=facts.columns,
+            ),
+            Sentence(
+                _(
+                    "At most %(trees)s trees take about %(learn)s s on %(cores)s processor "
+                    "cores; start, reading and scoring about %(other)s s."
+                ),
+                trees=trees,
+                learn=ceil(learn_s),
+                cores=facts.cores,
+                other=ceil(wall_s - learn_s),
+            ),
+            Sentence(_("It learns on the processor: a GPU makes it no faster.")),
+        ),
+    )
+
+
+def _trees_a_round(knobs: Knobs, facts: Facts) -> int:
+    """Count the trees of a round: of more than two labels each has its own."""
+    labels = dict(facts.different).get(knobs.target_name, 0)
+    is_number = knobs.task == "number" or (knobs.task == "auto" and labels > NUMBERS_FROM)
+    return 1 if is_number or labels <= 2 else labels  # noqa: PLR2004
+
+
+def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
+    """Count the rows and columns of the table."""
+    dataset = inputs.get("dataset")
+    if dataset is None:
+        return base
+    found = tables.files_of(dataset)
+    rows, columns, size = tables.size_of(found.train + found.held_out)
+    different = tables.different_of(found.train[0]) if found.train else ()
+    return replace(base, rows=rows, columns=columns, text_bytes=size, different=different)
+
+
+def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
+    """Say what is wrong with the table before anything is queued."""
+    dataset = inputs.get("dataset")
+    return tables.check(dataset) if dataset else ()
+
+
+def knob_checks(knobs: Knobs, inputs: dict[str, Path]) -> tuple[Sentence, ...]:
+    """Say which columns that were named are not in the table."""
+    dataset = inputs.get("dataset")
+    files = tables.files_of(dataset).train if dataset else ()
+    names = tables.names_of(files[0]) if files else ()
+    return column_problems(knobs, names) if names else ()
+
+
+def column_problems(knobs: Knobs, names: tuple[str, ...]) -> tuple[Sentence, ...]:
+    """Say which settings name no column, and which columns there are."""
+    shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+    if not knobs.target_name:
+        text = _("Name the column to predict. The table has: %(names)s.")
+        return (Sentence(text, names=shown),)
+    if knobs.split_by != "rows" and not knobs.split_name:
+        text = _("Name the column of the time or group. The table has: %(names)s.")
+        return (Sentence(text, names=shown),)
+    text = _("The table has no column “%(name)s”. It has: %(names)s.")
+    asked = [knobs.target_name, knobs.split_name, *sorted(knobs.left_out)]
+    wrong = [name for name in asked if name and name not in names]
+    if not wrong and knobs.target_name in knobs.left_out:
+        both = _("Column “%(name)s” cannot be predicted and left out; choose one of both.")
+        return (Sentence(both, name=knobs.target_name),)
+    return tuple(Sentence(text, name=name, names=shown) for name in wrong)
+
+
+RECIPE = Recipe(
+    name="tabular",
+    title=_("Predict a column of a table"),
+    summary=_(
+        "Learns one column of a table from the others with boosted trees, beside a plain model "
+        "as yardstick, and tells how sure one may be of it."
+    ),
+    when_to_use=_(
+        "You have a table of cases that ended (orders, customers, machines, requests), and "
+        "want to say beforehand how new ones will end. Some hundreds of rows or more."
+    ),
+    knobs=Knobs,
+    inputs=(
+        Input(
+            name="dataset",
+            kind="dataset",
+            title=_("Table"),
+            help=_("One or more .csv, .parquet or .jsonl files with the same columns."),
+        ),
+    ),
+    estimate=estimate,
+    checks=checks,
+    makes=_("model of a table"),
+    makeup="tabular",
+    library_name="lightgbm",
+    pipeline_tag="tabular-classification",
+    more_pipeline_tags=("tabular-regression",),
+    load='fabriek_recipes.tabular.predict.load("%s")',
+    count=count,
+    knob_checks=knob_checks,
+)

@@ -1,0 +1,149 @@
+"""What is looked at while a model learns: its loss on rows kept apart, and what it writes.
+
+Nothing here draws a random number that the steps draw too: a run that is looked at, or is
+stopped and goes on, ends the same to the bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from transformers import PreTrainedModel
+
+from fabriek_recipes.events import Json
+from fabriek_recipes.training import pace
+from fabriek_recipes.training.base import Base
+from fabriek_recipes.training.group import Group
+from fabriek_recipes.training.packing import Example, pack
+from fabriek_recipes.training.prediction import mean_loss
+from fabriek_recipes.training.stopping import Stop
+
+# As many as show the course of a run; each costs a pass over some rows.
+LOOKS = 10
+# Of the work of learning, for all looks together: reading costs a third of learning, or half.
+SHARE = 0.1
+# Fewer texts say little; so few cost nothing.
+TEXTS_LEAST = 32
+TOKENS_AT_ONCE = 8_192
+# Of the time of learning: writing is slow, and shows how answers change, not how good they are.
+WRITING_SHARE = 0.03
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What to look at; `flop_per_token` is what learning costs, 0 where nobody counted.
+
+    `patience`: after how many looks without a lower loss the run stops; 0: never.
+    """
+
+    base: Base
+    rows: Sequence[Sequence[Example]] = ()
+    flop_per_token: float = 0.0
+    patience: int = 0
+    show: Callable[[int], None] | None = None
+
+
+def some(held_out: Sequence[Example], *, width: int, tokens: int) -> list[list[Example]]:
+    """Choose texts for the looks, spread evenly; all of them when they cost next to nothing.
+
+    `tokens`: how many are learned from in the whole run.
+    """
+    if not held_out:
+        return []
+    mean = sum(len(each.ids) for each in held_out) / len(held_out)
+    most = max(TEXTS_LEAST, int(SHARE * tokens / LOOKS / max(1.0, mean)))
+    apart = max(1, math.ceil(len(held_out) / most))
+    return pack(held_out[::apart], width)
+
+
+class Watcher:
+    """Looks at fixed steps, and knows where the loss was lowest."""
+
+    def __init__(self, watch: Watch, *, steps: int, group: Group) -> None:
+        """Begin; nothing was looked at yet."""
+        self.watch, self.steps, self._group = watch, steps, group
+        self._every = max(1, math.ceil(steps / LOOKS))
+        self.best_loss: float | None = None
+        self.best_step = 0
+        self._since = 0
+        self._writing_s = 0.0
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the lowest loss decides which weights are taken."""
+        return self.watch.patience > 0 and bool(self.watch.rows)
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether the loss has not become lower for too long."""
+        return self.is_patient and self._since >= self.watch.patience
+
+    def state(self) -> dict[str, Json]:
+        """Give what a checkpoint keeps of the looks."""
+        return {"best_loss": self.best_loss, "best_step": self.best_step, "since": self._since}
+
+    def resume(self, state: dict[str, Json]) -> None:
+        """Go on as the checkpoint says; one of before there were looks says nothing."""
+        self.best_loss = cast("float | None", state.get("best_loss"))
+        self.best_step = int(str(state.get("best_step", 0)))
+        self._since = int(str(state.get("since", 0)))
+
+    def is_due(self, step: int) -> bool:
+        """Whether this step is one to look at."""
+        return step % self._every == 0 or step == self.steps
+
+    def look(self, step: int, learning_s: float) -> tuple[float | None, bool]:
+        """Give the loss on rows kept apart, and whether it is the lowest so far."""
+        with _looking(self.watch.base.model):
+            loss = self._loss()
+            self._show(step, learning_s)
+        if loss is None:
+            return None, False
+        is_best = math.isfinite(loss) and (self.best_loss is None or loss < self.best_loss)
+        if is_best:
+            self.best_loss, self.best_step, self._since = loss, step, 0
+        else:
+            self._since += 1
+        return loss, is_best
+
+    def _loss(self) -> float | None:
+        rows = self.watch.rows
+        if not rows:
+            return None
+        width = max(sum(len(each.ids) for each in row) for row in rows)
+        # Not the run's own: who is asked to stop does so after the step, with all of it saved.
+        return mean_loss(
+            self.watch.base,
+            rows,
+            size=max(1, TOKENS_AT_ONCE // max(1, width)),
+            stop=Stop(),
+            group=self._group,
+        )
+
+    def _show(self, step: int, learning_s: float) -> None:
+        """Let the first process write a few answers; at the end all rows are scored anyway."""
+        show = self.watch.show
+        is_dear = self._writing_s > WRITING_SHARE * learning_s
+        if show is None or is_dear or step >= self.steps or not self._group.seat.leads:
+            return
+        started = time.monotonic()
+        show(step)
+        self._writing_s += time.monotonic() - started
+
+
+@contextmanager
+def _looking(model: PreTrainedModel) -> Iterator[None]:
+    """Switch off what only learning does; after it each part is as it was."""
+    learning = [each for each in model.modules() if each.training]
+    model.eval()
+    try:
+        with pace.as_it_came(model):
+            yield
+    finally:
+        for each in learning:
+            each.training = True
