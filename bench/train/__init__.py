@@ -1,0 +1,1 @@
+"""Training side by side with what others use, on the same model, data and machine."""
