@@ -4,6 +4,7 @@ import pytest
 
 from fabriek.engines.base import Phase, Sighting
 from fabriek.runs.models import Metric, Run
+from fabriek_recipes.recipe import catalogue
 from tests.factories import a_person, a_run, an_allocation, staff
 from tests.runs.world import a_world, passes, pushed, seen_again
 
@@ -27,16 +28,17 @@ def test_recipes_come_with_their_schema_in_the_readers_language(world, program):
     english = program(world.person).get("/api/runs/recipes").json()["items"]
     dutch = program(world.person, language="nl").get("/api/runs/recipes").json()["items"]
 
-    assert [one["name"] for one in english] == ["finetune_lm", "pretrain_lm"]
+    assert [one["name"] for one in english] == list(catalogue())
     assert [i["name"] for i in english[0]["inputs"]] == ["dataset", "model"]
-    knob = english[1]["knobs"]["properties"]["epochs"]
+    place = list(catalogue()).index("pretrain_lm")
+    knob = english[place]["knobs"]["properties"]["epochs"]
     assert (knob["title"], knob["minimum"], knob["maximum"], knob["unit"]) == (
         "Passes over the text",
         1,
         100,
         "passes",
     )
-    assert dutch[1]["knobs"]["properties"]["epochs"]["title"] == "Rondes door de tekst"
+    assert dutch[place]["knobs"]["properties"]["epochs"]["title"] == "Rondes door de tekst"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import fabriek
 from fabriek.agreements.reasons import DENIED
 from fabriek.engines.base import Reason
 from fabriek.engines.slurm_words import REASONS, REFUSALS
-from fabriek.runs import reasons
+from fabriek.runs import reasons, rules
 from fabriek.runs.models import Run
 from fabriek.runs.use import ENDING
 
@@ -25,6 +25,7 @@ def ending_words():
     """Collect from the code every word with which a run can end."""
     words = {word.value for word in Reason} | {str(word) for word in REASONS.values()} - {""}
     words |= {code for _, code in REFUSALS} | {"rejected"}  # JobRejected without a code
+    words |= {rules.PAUSED, rules.PAUSED_TOO_EARLY}
     words |= {f"{ENDING}{code}" for code in DENIED}  # agreements are looked at once more
     return words | said_of("JobRejected", "code") | said_of("Sighting", "reason", "runs")
 

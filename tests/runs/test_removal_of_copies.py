@@ -342,7 +342,7 @@ def test_agreements_that_end_soon_cost_a_pass_the_same(more, engine, django_asse
     assert EndWarning.objects.count() == 1 + more
     cache.clear()
 
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         ended_agreements.tick()
 
 

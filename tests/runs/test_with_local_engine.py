@@ -7,6 +7,7 @@ import pytest
 from fabriek.engines.local import Local
 from fabriek.runs import actions, folders
 from fabriek.runs.states import RunState
+from tests.engines.waiting import eventually
 from tests.runs.world import followed, over, passes
 
 # What a recipe is to the engine: a program that is given its run folder.
@@ -91,3 +92,37 @@ def test_the_loop_may_be_another_process_each_time(world, machine, program, tmp_
     ended = over(Local(tmp_path / "engine", gpus=1, grace_s=2, beat_s=0.1), run)
 
     assert ended.state == RunState.SUCCEEDED
+
+
+SAVES = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1]) / "checkpoints"
+folder.mkdir(exist_ok=True)
+print("found", sorted(path.name for path in folder.iterdir()), flush=True)
+def save(_number, _frame):
+    for step in (1, 2, 3):
+        (folder / f"step-{step:08d}.safetensors").write_bytes(b"weights")
+    sys.exit(143)
+signal.signal(signal.SIGTERM, save)
+time.sleep(60)
+"""
+
+
+def test_a_run_is_paused_and_goes_on_from_the_step_that_is_chosen(world, machine, program):
+    program(SAVES)
+    run = followed(machine, world.ask(), RunState.RUNNING)
+    eventually(lambda: folders.log_tail(run).startswith("found []"))
+
+    actions.pause(run, by=world.person)
+    paused = over(machine, run)
+    held = world.held()
+    onward = actions.go_on(paused, by=world.person, from_step=2)
+    again = followed(machine, onward, RunState.RUNNING)
+    eventually(lambda: folders.log_tail(again))
+    actions.cancel(again, by=world.person)
+    over(machine, again)
+
+    assert (paused.state, paused.reason, held) == (RunState.CANCELLED, "paused", 0)
+    assert folders.log_tail(again) == (
+        "found ['step-00000001.safetensors', 'step-00000002.safetensors']\n"
+    )

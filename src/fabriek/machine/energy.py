@@ -1,13 +1,12 @@
 """The energy of a job where the machine measures none: an estimate, by a dated setting."""
 
-from datetime import UTC, date, datetime
-from functools import cache
+from datetime import UTC, datetime
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from fabriek.engines.base import UsageRecord
+from fabriek.runs.watts import watts_on
 
 ESTIMATED = "estimated"
 
@@ -20,25 +19,3 @@ def of(record: UsageRecord) -> tuple[int | None, str]:
     if watts is None or not record.gpus:
         return None, ""
     return record.gpu_seconds * watts, ESTIMATED
-
-
-def watts_on(day: date) -> int | None:
-    """Tell what one GPU with its part of a node draws, as the operator says of that day."""
-    since = [(first, watts) for first, watts in _dated(settings.GPU_WATTS) if first <= day]
-    return since[-1][1] if since else None
-
-
-@cache
-def _dated(said: str) -> list[tuple[date, int]]:
-    """Understand `2026-01-01:700, 2027-06-01:650`."""
-    try:
-        pairs = [part.strip().rpartition(":") for part in said.split(",") if part.strip()]
-        dated = sorted((date.fromisoformat(first), int(watts)) for first, _, watts in pairs)
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"FABRIEK_GPU_WATTS={said}: say a day and the watts from then on, such as "
-            "2026-01-01:700, with commas between several."
-        ) from error
-    if any(watts < 0 for _, watts in dated):
-        raise ImproperlyConfigured(f"FABRIEK_GPU_WATTS={said}: no GPU draws less than nothing.")
-    return dated

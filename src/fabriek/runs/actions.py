@@ -1,9 +1,8 @@
 """Ask for a run, continue one, cancel one. These are wishes: the loop grants them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import chain
-from uuid import UUID, uuid4
+from uuid import NAMESPACE_OID, uuid5
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -18,20 +17,33 @@ from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
 from fabriek.quality import queries as quality
-from fabriek.runs import engine, folders, offers, rules, use
+from fabriek.runs import folders, kept, mending, offers, prices, rules, tried, use
+from fabriek.runs.ending import cancel, pause
 from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
+from fabriek.runs.wish import GPUS_MAX, SEED_MAX, Wish, check_limits, small
 from fabriek.store import retention
-from fabriek.store.models import Revision
 
-GPUS_MAX = 1024
-TIMEOUT_LEAST_S = 60
-SEED_MAX = 2**31 - 1
+__all__ = [
+    "GPUS_MAX",
+    "SEED_MAX",
+    "Wish",
+    "ask",
+    "cancel",
+    "correct_bill",
+    "go_on",
+    "mend",
+    "note_outputs_taken",
+    "pause",
+    "price",
+    "price_for",
+]
 
 journal.describe(
     {
         "runs.ask": gettext_lazy("asked for a run"),
         "runs.ask_cancel": gettext_lazy("asked to stop a run"),
+        "runs.ask_pause": gettext_lazy("asked to pause a run"),
         "runs.enqueue": gettext_lazy("A run stands in the queue of the machine."),
         "runs.start": gettext_lazy("A run has started."),
         "runs.requeue": gettext_lazy("A run has stopped for a while and waits to go on."),
@@ -49,51 +61,38 @@ journal.describe(
 )
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Wish:
-    """What somebody wants to run. `timeout_s` empty: three times the estimate.
-
-    `gpus` counts all of them, over all `nodes`.
-
-    `wish_id` makes sending it again harmless, as when a button is pressed twice.
-    """
-
-    recipe: str
-    knobs: Mapping[str, object] = field(default_factory=dict)
-    inputs: Mapping[str, Revision] = field(default_factory=dict)
-    gpus: int = 1
-    nodes: int = 1
-    seed: int = 1
-    timeout_s: int | None = None
-    wish_id: UUID = field(default_factory=uuid4)
-
-
-def price(wish: Wish) -> offers.Price:
+def price(wish: Wish, *, case: Case | None = None, by: Person | None = None) -> prices.Price:
     """Say what `wish` costs, after every check that a start would make.
+
+    What a dry run of this case measured corrects the estimate.
 
     Raises:
         Invalid: a knob or an input is wrong.
     """
     recipe = offers.known(wish.recipe)
     knobs = offers.checked_knobs(recipe, wish.knobs)
-    _check_limits(wish)
-    offers.checked_inputs(recipe, wish.inputs)
-    return offers.price(recipe, knobs, wish.inputs, gpus=wish.gpus, timeout_s=wish.timeout_s)
+    check_limits(wish)
+    offers.checked_inputs(recipe, wish.inputs, knobs, by=by)
+    found = tried.latest(recipe, knobs, wish.inputs, case=case)
+    cost = prices.price(
+        recipe, knobs, wish.inputs, gpus=wish.gpus, timeout_s=wish.timeout_s, found=found
+    )
+    return prices.dry(cost, recipe) if wish.is_dry else cost
 
 
-def price_for(wish: Wish, *, case: Case, by: Person) -> offers.Price:
+def price_for(wish: Wish, *, case: Case, by: Person) -> prices.Price:
     """Say what `wish` costs, to somebody who may use what it works on for this case.
 
     Raises:
         Invalid: a knob or an input is wrong, or it is of another case.
         NotAllowed: an agreement on the data does not allow this, or not for so long.
     """
-    purpose = use.Use(recipe=wish.recipe, case=case, by=by)
+    purpose = use.placed(use.Use(recipe=wish.recipe, case=case, by=by), wish.inputs)
     agreed = use.check(purpose, wish.inputs)  # before its files are looked at
-    cost = price(wish)
+    cost = price(small(wish), case=case, by=by)
     use.check(replace(purpose, timeout_s=cost.timeout_s), agreed)
     warnings = chain.from_iterable(map(quality.warnings_for, wish.inputs.values()))
-    return replace(cost, warnings=tuple(warnings))
+    return replace(cost, warnings=tuple(warnings), is_secure=purpose.is_secure)
 
 
 def ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None = None) -> Run:
@@ -110,12 +109,35 @@ def ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None
     return _ask(wish, allocation=allocation, by=by, continues=continues)
 
 
-def go_on(run: Run, *, by: Person) -> Run:
-    """Continue a run that ended early, from its last checkpoint, as a new run.
+def mend(run: Run, *, by: Person) -> Run:
+    """Start a run that failed again, with what its recipe proposes to change.
 
-    While that new run is unfinished, asking again gives the same one.
+    Asking again gives the same new run.
 
     Raises:
+        WrongState: it did not fail, or no change is known that helps.
+    """
+    rules.require_ask(by, run.case)
+    found = mending.proposed(run)
+    if found is None:
+        raise WrongState(
+            _("For %(run)s no change of settings is known that helps. Run it again yourself.")
+            % {"run": run},
+            code="no_mending",
+        )
+    changed = replace(_wish_of(run), knobs={**run.knobs, **found.changes})
+    # The same wish each time: a button that is pressed twice is one run.
+    changed = replace(changed, wish_id=uuid5(NAMESPACE_OID, f"mend {run.key}"))
+    return _ask(changed, allocation=run.allocation, by=by, continues=None)
+
+
+def go_on(run: Run, *, by: Person, from_step: int | None = None) -> Run:
+    """Continue a run that ended early, from one of its checkpoints, as a new run.
+
+    Without a step from the last. While that new run is unfinished, asking again gives it.
+
+    Raises:
+        Invalid: the run kept no checkpoint of this step.
         WrongState: the run is not over, ended well, or left no checkpoint; or it is interactive
             work, which its own room begins, where it is offered.
     """
@@ -130,37 +152,10 @@ def go_on(run: Run, *, by: Person) -> Run:
             _("%(run)s cannot be continued: it left no checkpoint. Start it again.")
             % {"run": run}
         )
-    rows = run.inputs.select_related("revision__repository__case")
-    wish = Wish(
-        recipe=run.recipe,
-        knobs=run.knobs,
-        inputs={row.name: row.revision for row in rows},
-        gpus=run.gpus,
-        nodes=run.nodes,
-        seed=run.seed,
-        timeout_s=run.timeout_s,
-    )
-    return _ask(wish, allocation=run.allocation, by=by, continues=run)
-
-
-@transaction.atomic
-def cancel(run: Run, *, by: Person) -> Run:
-    """Ask for the run to stop. Only the loop talks to the engine, so this is a wish.
-
-    Raises:
-        NotAllowed: `by` is neither of the consortium nor of the factory.
-        WrongState: the run is already over.
-    """
-    rules.require_cancel(by, run)
-    now = timezone.now()
-    wishable = Run.objects.filter(pk=run.pk, state__in=UNFINISHED)
-    if not wishable.filter(cancel_asked_at=None).update(cancel_asked_at=now):
-        if wishable.exists():
-            return run  # asked before: nothing more to do
-        raise WrongState(_("%(run)s is already over.") % {"run": run})
-    journal.record("runs.ask_cancel", run, by=by)
-    run.cancel_asked_at = now
-    return run
+    if from_step is not None:
+        _check_step(run, from_step)
+    wish = _wish_of(run)
+    return _ask(wish, allocation=run.allocation, by=by, continues=run, from_step=from_step)
 
 
 @transaction.atomic
@@ -184,7 +179,39 @@ def note_outputs_taken(run: Run) -> None:
     Run.objects.filter(pk=run.pk).update(outputs_taken_at=timezone.now())
 
 
-def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None) -> Run:
+def _check_step(run: Run, step: int) -> None:
+    steps = [one.step for one in kept.checkpoints(folders.place(run))]
+    if step not in steps:
+        raise Invalid(
+            _("%(run)s kept no checkpoint of step %(step)s. Choose one of: %(steps)s.")
+            % {"run": run, "step": step, "steps": ", ".join(map(str, steps)) or "-"},
+            code="no_such_checkpoint",
+        )
+
+
+def _wish_of(run: Run) -> Wish:
+    """Wish for the same as an earlier run did."""
+    rows = run.inputs.select_related("revision__repository__case")
+    return Wish(
+        recipe=run.recipe,
+        knobs=run.knobs,
+        inputs={row.name: row.revision for row in rows},
+        gpus=run.gpus,
+        nodes=run.nodes,
+        seed=run.seed,
+        timeout_s=run.timeout_s,
+        is_dry=run.is_dry,
+    )
+
+
+def _ask(
+    wish: Wish,
+    *,
+    allocation: Allocation,
+    by: Person,
+    continues: Run | None,
+    from_step: int | None = None,
+) -> Run:
     """Write the wish down once: the same `wish_id` sent twice is the same run."""
     case = allocation.case
     rules.require_ask(by, case)
@@ -193,6 +220,7 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         return asked
     if continues:
         _check_carried(continues, wish, by=by)
+    wish = small(wish)
     cost = price_for(wish, case=case, by=by)
     knobs = offers.checked_knobs(offers.known(wish.recipe), wish.knobs)
     run = Run(
@@ -204,9 +232,15 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
         seed=wish.seed,
         gpus=wish.gpus,
         nodes=wish.nodes,
+        is_dry=wish.is_dry,
+        # What it saved in the secure part goes on there.
+        is_secure=cost.is_secure or (continues is not None and continues.is_secure),
+        # There is nothing to register of a dry run.
+        outputs_taken_at=timezone.now() if wish.is_dry else None,
         timeout_s=cost.timeout_s,
         gpu_seconds_estimated=cost.gpu_seconds,
         continues=continues,
+        continues_step=from_step,
         asked_by=by,
     )
     try:
@@ -220,8 +254,11 @@ def _ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | Non
 
 def _write_down(run: Run, wish: Wish) -> Run:
     with transaction.atomic():
-        is_one_work = run.recipe not in rules.INTERACTIVE
-        if run.continues and is_one_work and (onward := _onward(run.continues)):
+        if (
+            run.continues
+            and run.recipe not in rules.INTERACTIVE
+            and (onward := _onward(run.continues, run.continues_step))
+        ):
             return onward
         held = run.gpu_seconds_held
         allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
@@ -237,55 +274,17 @@ def _write_down(run: Run, wish: Wish) -> Run:
     return run
 
 
-def _onward(run: Run) -> Run | None:
-    """Find the run that goes on with this one already, inside the caller's transaction."""
+def _onward(run: Run, step: int | None) -> Run | None:
+    """Find the run that goes on from this place already, inside the caller's transaction."""
     # Two who continue it at once wait for each other here: else both find nothing and two
     # runs are billed.
     Run.objects.select_for_update(no_key=True).get(pk=run.pk)
-    going_on = run.continued_by.select_related("case__organisation", "allocation", "asked_by")
-    return going_on.filter(state__in=UNFINISHED).order_by("-pk").first()
+    rows = run.continued_by.filter(continues_step=step, state__in=UNFINISHED)
+    going_on = rows.select_related("case__organisation", "allocation", "asked_by")
+    return going_on.order_by("-pk").first()
 
 
 def _check_carried(earlier: Run, wish: Wish, *, by: Person) -> None:
     """Look also at what the earlier run worked on: copies of it may lie in its files."""
-    use.check_carried(use.Use(recipe=wish.recipe, case=earlier.case, by=by), earlier)
-
-
-def _check_limits(wish: Wish) -> None:
-    if not 1 <= wish.gpus <= GPUS_MAX:
-        raise Invalid(
-            _("Choose 1 to %(most)d GPUs.") % {"most": GPUS_MAX},
-            fields={"gpus": _("This is too few or too many.")},
-        )
-    _check_nodes(wish)
-    if not 0 <= wish.seed <= SEED_MAX:
-        raise Invalid(
-            _("Choose a seed from 0 to %(most)d.") % {"most": SEED_MAX},
-            fields={"seed": _("This is too low or too high.")},
-        )
-    if (
-        wish.timeout_s is not None
-        and not TIMEOUT_LEAST_S <= wish.timeout_s <= offers.TIMEOUT_MAX_S
-    ):
-        raise Invalid(
-            _("Give the run at least one minute and at most seven days."),
-            fields={"timeout_s": _("This is too short or too long.")},
-        )
-
-
-def _check_nodes(wish: Wish) -> None:
-    most = 1 if wish.recipe in rules.INTERACTIVE else engine.nodes_most()
-    if not 1 <= wish.nodes <= most:
-        several = _("Choose 1 to %(most)d nodes.") % {"most": most}
-        raise Invalid(
-            several if most > 1 else _("This runs on one node only."),
-            code="too_many_nodes",
-            fields={"nodes": _("This is too few or too many.")},
-        )
-    if wish.gpus % wish.nodes:
-        said = _(
-            "%(gpus)d GPUs cannot be spread evenly over %(nodes)d nodes. Choose a number of "
-            "GPUs that can be divided by %(nodes)d."
-        )
-        said %= {"gpus": wish.gpus, "nodes": wish.nodes}
-        raise Invalid(said, code="uneven_nodes", fields={"gpus": said})
+    again = use.Use(recipe=wish.recipe, case=earlier.case, by=by, is_secure=earlier.is_secure)
+    use.check_carried(again, earlier)

@@ -15,17 +15,20 @@ from fabriek.kernel.errors import Invalid, NotEnough
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
 from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
-from fabriek.people.models import Person
 from fabriek.runs import (
     actions,
     expected_start,
     folders,
-    inputs,
+    look,
     offers,
+    price_words,
     queries,
     rules,
+    seen_words,
     show,
+    told,
 )
+from fabriek.runs.made_api import router as made
 from fabriek.runs.models import Run
 from fabriek.runs.shapes import (
     InputOut,
@@ -37,6 +40,7 @@ from fabriek.runs.shapes import (
     RecipesOut,
     RunDetailOut,
     RunOut,
+    SeenRowsOut,
     WishIn,
 )
 from fabriek.store.models import Revision
@@ -44,6 +48,7 @@ from fabriek.store.references import revision_of
 from fabriek_recipes.recipe import Recipe
 
 router = Router(tags=["runs"])
+router.add_router("/{code}/made", made)
 
 # Read as plain values: a run has twenty more columns, and its settings take long to decode.
 LISTED = (
@@ -61,6 +66,8 @@ LISTED = (
     "ended_at",
     "elapsed_s",
     "starts",
+    "is_dry",
+    "is_secure",
     "gpu_seconds_estimated",
     "gpu_seconds_used",
 )
@@ -78,15 +85,16 @@ def price(request: SignedIn, given: WishIn) -> PriceOut:
     rules.require_ask(request.user, case)
     cost = actions.price_for(_wish(request, given), case=case, by=request.user)
     usable = _usable(case, given.allocation)
-    return PriceOut(
-        gpu_seconds=cost.gpu_seconds,
-        gpu_seconds_held=cost.gpu_seconds_held,
-        gpu_seconds_left=usable.gpu_seconds_left if usable else None,
-        timeout_s=cost.timeout_s,
-        memory_bytes=cost.memory_bytes,
-        why=list(cost.why),
-        warnings=list(cost.warnings),
-    )
+    return price_words.priced(cost, left=usable.gpu_seconds_left if usable else None)
+
+
+@router.post("/rows", response=SeenRowsOut)
+def rows(request: SignedIn, given: WishIn) -> SeenRowsOut:
+    """Show a few rows as the model will read them, and count the tokens of all."""
+    case = _case(request, given.case)
+    rules.require_ask(request.user, case)
+    looked = look.look(_wish(request, given), case=case, by=request.user)
+    return seen_words.told_to_programs(looked)
 
 
 @router.post("/", response={201: RunDetailOut})
@@ -137,6 +145,7 @@ def metrics(request: SignedIn, code: str, name: str = "loss") -> MetricsOut:
 def log(request: SignedIn, code: str, offset: int = 0) -> LogOut:
     offset = min(max(0, offset), OFFSET_MAX)
     run = _inside(request, code)
+    rules.require_log(run)
     text, next_offset = folders.log_piece(run, offset)
     is_over = not run.is_unfinished
     return LogOut(text=text, offset=offset, next_offset=next_offset, is_over=is_over)
@@ -148,9 +157,23 @@ def cancel(request: SignedIn, code: str) -> dict[str, Any]:
     return _shown(request, run)
 
 
+@router.post("/{code}/pause", response=RunDetailOut)
+def pause(request: SignedIn, code: str) -> dict[str, Any]:
+    run = actions.pause(_run(request, code), by=request.user)
+    return _shown(request, run)
+
+
 @router.post("/{code}/continue", response={201: RunDetailOut})
-def go_on(request: SignedIn, code: str) -> Status[dict[str, Any]]:
-    run = actions.go_on(_run(request, code), by=request.user)
+def go_on(request: SignedIn, code: str, step: int | None = None) -> Status[dict[str, Any]]:
+    """Go on from the last checkpoint, or from that of a step in `checkpoints`."""
+    run = actions.go_on(_run(request, code), by=request.user, from_step=step)
+    return Status(201, _shown(request, run))
+
+
+@router.post("/{code}/mend", response={201: RunDetailOut})
+def mend(request: SignedIn, code: str) -> Status[dict[str, Any]]:
+    """Start a run that failed again, with the change in `mending`."""
+    run = actions.mend(_run(request, code), by=request.user)
     return Status(201, _shown(request, run))
 
 
@@ -208,6 +231,7 @@ def _wish(request: SignedIn, given: WishIn) -> actions.Wish:
         nodes=given.nodes,
         seed=given.seed,
         timeout_s=given.timeout_s,
+        is_dry=given.dry_run,
         wish_id=given.wish_id or uuid4(),
     )
 
@@ -250,22 +274,7 @@ def _shown(request: SignedIn, run: Run) -> dict[str, Any]:
         "expected_start": expected_start.sentence(run),
         "exit_code": run.exit_code,
         "reason": run.reason,
-        "reason_sentence": show.failure(run, inside=inside),
+        "reason_sentence": show.failure(run, request.user, inside=inside),
         "next_steps": [StepOut.from_orm(step) for step in steps],
     }
-    return everybody | (_figures(run, request.user) if inside else {})
-
-
-def _figures(run: Run, person: Person) -> dict[str, Any]:
-    return {
-        "knobs": run.knobs,
-        "inputs": inputs.references(run, person),
-        "seed": run.seed,
-        "stage": run.stage,
-        "progress_done": run.progress_done,
-        "progress_total": run.progress_total,
-        "percent": queries.percent_done(run),
-        "seconds_left": queries.seconds_left(run),
-        "scores": run.scores,
-        "warnings": show.warnings(run),
-    }
+    return everybody | (told.figures(run, request.user) if inside else {})

@@ -12,6 +12,7 @@ from django.core.cache import cache
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from fabriek.agreements import secure_part
 from fabriek.allocations import queries, told
 from fabriek.allocations.models import Allocation, Share
 from fabriek.allocations.told import Told
@@ -23,7 +24,7 @@ from fabriek.engines.slurm_use import Use
 from fabriek.kernel.errors import Refused
 from fabriek.runs import accounts
 from fabriek.runs.engine import engine as chosen
-from fabriek.runs.models import Run
+from fabriek.runs.models import Run, secure_account
 from fabriek.runs.states import RunState
 
 log = logging.getLogger(__name__)
@@ -130,15 +131,21 @@ def _with_budgets(rows: QuerySet[Allocation]) -> dict[Allocation, Budget]:
 
 
 def _budget(allocation: Allocation, share: Share | None, logins: set[str]) -> Budget:
-    account = allocation.case.unix_account
     return Budget(
         account=allocation.account,
         gpu_seconds=allocation.gpu_seconds_granted,
         is_open=allocation.lets_jobs_in_on(timezone.localdate()),
         share=share.code if share else "",
         share_percent=share.target_percent if share else None,
-        users=tuple(sorted(logins | ({account} if account else set()))),
+        users=tuple(sorted({*logins, *_accounts(allocation)})),
     )
+
+
+def _accounts(allocation: Allocation) -> list[str]:
+    """Name the Unix accounts that jobs of its case run as; none where that is the engine's."""
+    case = allocation.case
+    found = [case.unix_account, secure_account(case) if secure_part.exists() else ""]
+    return [account for account in found if account]
 
 
 def _changed(rows: QuerySet[Allocation]) -> dict[Allocation, Budget]:
@@ -147,11 +154,12 @@ def _changed(rows: QuerySet[Allocation]) -> dict[Allocation, Budget]:
 
 
 def _is_ready(allocation: Allocation, budget: Budget) -> bool:
-    """Make sure that the case has its Unix account: Slurm knows no user that came later."""
+    """Make sure that the case has its Unix accounts: Slurm knows no user that came later."""
     if not budget.is_open:
         return True
     try:
-        accounts.ensure(allocation.case.unix_account)
+        for account in _accounts(allocation):
+            accounts.ensure(account)
     except JobHeldUp as trouble:
         log.info("The budget of %s is not told yet. %s", allocation.account, trouble)
         told.forget(allocation.pk)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
+from fabriek.agreements import inheritance
 from fabriek.agreements.models import Agreement, Duty
 from fabriek.agreements.traces import Decided
 from fabriek.agreements.wishes import Moment
@@ -131,7 +132,9 @@ def _copies(agreement: Agreement, run: Run) -> Iterator[Copy]:
 
 def _laid_out(agreement: Agreement, run: Run) -> Iterator[Copy]:
     rows = run.inputs.select_related("revision__repository").order_by("pk")
-    for row in rows.filter(revision__repository=agreement.repository_id):
+    copies = inheritance.datasets_of(agreement.repository)
+    theirs = Q(revision__repository=agreement.repository_id)
+    for row in rows.filter(theirs | Q(revision__repository__in=copies)):
         for name in (row.name, f".{row.name}.part"):
             place = f"{run_folder.INPUTS}/{name}"
             yield Copy(what=What.INPUTS, name=place, revision=row.revision)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from fabriek.agreements import ending, policy, statements
+from fabriek.agreements import ending, inheritance, policy, statements
 from fabriek.agreements.models import Agreement, Duty
 from fabriek.agreements.policy import Moment, Wish
 from fabriek.agreements.states import AgreementState
@@ -45,15 +45,16 @@ def tick() -> None:
 def runs_under(agreement: Agreement) -> QuerySet[Run]:
     """Give the runs of its case on its data, whatever agreement allowed each at the time.
 
-    Also those that fetched it while they ran: of these the log of decisions knows.
+    Also those that fetched it while they ran: of these the log of decisions knows; and those
+    of any case on datasets that were made of it.
     """
-    fetched = Decided.objects.filter(
-        repository=agreement.repository_id, case=agreement.case_id, allowed=True
-    )
+    copies = inheritance.datasets_of(agreement.repository)
+    theirs = Q(repository=agreement.repository_id, case=agreement.case_id)
+    fetched = Decided.objects.filter(theirs | Q(repository__in=copies), allowed=True)
     read = Run.objects.filter(
-        Q(inputs__revision__repository=agreement.repository_id)
-        | Q(code__in=fetched.exclude(run="").values("run")),
-        case=agreement.case_id,
+        Q(inputs__revision__repository=agreement.repository_id, case=agreement.case_id)
+        | Q(inputs__revision__repository__in=copies)
+        | Q(code__in=fetched.exclude(run="").values("run"))
     )
     found = newest = set(read.values_list("pk", flat=True))
     while newest:  # sessions that began with the files of one of these
@@ -84,9 +85,9 @@ def _settle(agreement: Agreement) -> None:
 
 def _kept(agreement: Agreement, runs: Iterable[Run]) -> set[int]:
     """Name the runs whose copies another agreement lets stay, asked once for each person."""
-    one_of = {run.asked_by_id: run for run in runs}
+    one_of = {(run.asked_by_id, run.is_secure): run for run in runs}
     theirs = {who for who, run in one_of.items() if use.may_keep(run, agreement.repository)}
-    return {run.pk for run in runs if run.asked_by_id in theirs}
+    return {run.pk for run in runs if (run.asked_by_id, run.is_secure) in theirs}
 
 
 def _stop(run: Run, agreement: Agreement) -> None:
@@ -104,8 +105,14 @@ def _covered_by(agreement: Agreement) -> str:
 
     Of the case as a whole; whether that is so for a run, who asked for it decides too.
     """
-    wish = Wish(moment=Moment.READ, repository=agreement.repository, case=agreement.case)
-    decision = policy.would(wish)
+    decision = policy.would(
+        Wish(
+            moment=Moment.READ,
+            repository=agreement.repository,
+            case=agreement.case,
+            is_secure=runs_under(agreement).filter(is_secure=True).exists(),
+        )
+    )
     if not decision.allowed:
         return ""
     return decision.agreement.code if decision.agreement else decision.code

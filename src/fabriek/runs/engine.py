@@ -48,12 +48,18 @@ def _slurm(home: Path, site: Site) -> Slurm:
 
 
 def _site() -> Site:
+    if settings.SLURM_SECURE_PARTITION and not settings.UNIX_ACCOUNTS:
+        raise ImproperlyConfigured(
+            "FABRIEK_SLURM_SECURE_PARTITION keeps nothing in where all jobs are one account: "
+            "set FABRIEK_UNIX_ACCOUNTS=1 as well."
+        )
     try:
         return Site(
             ssh=settings.SLURM_SSH,
             conf=settings.SLURM_CONF,
             root=settings.SLURM_ACCOUNT,
             partition=settings.SLURM_PARTITION,
+            secure_partition=settings.SLURM_SECURE_PARTITION,
             wall_s=settings.SLURM_WALL_S,
         )
     except ValueError as error:

@@ -19,7 +19,7 @@ from fabriek import VERSION
 from fabriek.engines.base import JobHeldUp, JobRejected
 from fabriek.kernel import strange
 from fabriek.kernel.errors import Refused, StorageFull
-from fabriek.runs import hub_keys, walls
+from fabriek.runs import hub_keys, kept, tried, walls
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
 from fabriek.store import copies
@@ -69,7 +69,7 @@ def prepare(run: Run) -> Path:
         OSError, StorageFull: the folder cannot be made. Nothing of what was laid out is left,
             so that it does not fill the disk any longer.
     """
-    folder, account = run.folder, run.case.unix_account
+    folder, account = run.folder, run.unix_account
     if is_ready(run) and (not account or walls.is_in(folder, account)):
         return folder
     walls.raise_around(folder)
@@ -83,7 +83,7 @@ def prepare(run: Run) -> Path:
 
 def place(run: Run) -> strange.Place:
     """Say where the job of a run worked, for whoever reads what it left there."""
-    return strange.Place(folder=run.folder, account=run.case.unix_account)
+    return strange.Place(folder=run.folder, account=run.unix_account)
 
 
 def is_ready(run: Run) -> bool:
@@ -107,7 +107,7 @@ def _lay_out(run: Run, folder: Path) -> None:
         if not target.exists():
             _materialise_whole(item.revision, target)
     if run.continues:
-        _take_checkpoints(place(run.continues), folder)
+        _take_checkpoints(place(run.continues), folder, up_to=run.continues_step)
     hub_keys.write(run, folder)
     run_folder.write_manifest(folder, _manifest(run, {i.name: i.revision for i in inputs}))
 
@@ -145,7 +145,7 @@ def laid_out(inputs: dict[str, Revision]) -> Iterator[dict[str, Path]]:
     """
     brought = store.bring(inputs.values())
     if not brought.is_ready:
-        raise _still_coming(brought)
+        raise still_coming(brought)
     with TemporaryDirectory(prefix=".look-", dir=walls.home()) as place:
         paths = {name: Path(place) / name for name in inputs}
         for name, revision in inputs.items():
@@ -153,7 +153,7 @@ def laid_out(inputs: dict[str, Revision]) -> Iterator[dict[str, Path]]:
         yield paths
 
 
-def _still_coming(brought: Brought) -> Refused:
+def still_coming(brought: Brought) -> Refused:
     percent = 100 * brought.done_bytes // max(1, brought.total_bytes)
     return Refused(
         _(
@@ -230,8 +230,8 @@ def _materialise_whole(revision: Revision, target: Path) -> None:
     part.rename(target)
 
 
-def _take_checkpoints(source: strange.Place, folder: Path) -> None:
-    """Copy what an earlier job left to go on from.
+def _take_checkpoints(source: strange.Place, folder: Path, *, up_to: int | None) -> None:
+    """Copy what an earlier job left to go on from, up to a step.
 
     Raises: JobRejected, OSError, StorageFull.
     """
@@ -243,7 +243,7 @@ def _take_checkpoints(source: strange.Place, folder: Path) -> None:
     part.mkdir()
     left = settings.OUTPUTS_LIMIT_BYTES
     with suppress(FileNotFoundError, PermissionError, strange.Untrusted):
-        for name in _checkpoints(source):
+        for name in (one for one in _checkpoints(source) if kept.is_taken(one.name, up_to)):
             left -= _take(source, name, part / name.relative_to(run_folder.CHECKPOINTS), left)
     part.rename(target)
 
@@ -312,7 +312,9 @@ def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:
             for name, revision in inputs.items()
         },
         seed=run.seed,
-        limits=Limits(gpus=run.gpus, timeout_s=run.timeout_s),
+        limits=Limits(
+            gpus=run.gpus, timeout_s=run.timeout_s, steps_max=tried.STEPS if run.is_dry else 0
+        ),
         code_version=VERSION,
         continues=run.continues.key if run.continues else "",
     )

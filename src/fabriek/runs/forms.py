@@ -16,14 +16,17 @@ from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
-from fabriek.runs import actions, engine, offers
+from fabriek.runs import actions, engine, offers, prices
 from fabriek.runs.models import Run
-from fabriek.runs.paid_form import INPUT, PaidForm
+from fabriek.runs.paid_form import GIVEN_MAX, INPUT, KNOB, OFF, OTHERS, PaidForm
+from fabriek.runs.price_words import price_facts
+from fabriek.runs.show import Fact
 from fabriek.runs.words import amount
 from fabriek_recipes.recipe import Recipe
 
 SECONDS_PER_MINUTE = 60
-KNOB = "knob_"
+DIGITS_MAX = 9
+DRY = "dry"  # the name of the button
 
 
 class RunForm(PaidForm):
@@ -54,7 +57,7 @@ class RunForm(PaidForm):
         label=gettext_lazy("Stop after at most"),
         required=False,
         min_value=1,
-        max_value=offers.TIMEOUT_MAX_S // SECONDS_PER_MINUTE,
+        max_value=prices.TIMEOUT_MAX_S // SECONDS_PER_MINUTE,
         help_text=gettext_lazy("Leave it empty for three times what we expect it to take."),
     )
 
@@ -71,14 +74,16 @@ class RunForm(PaidForm):
         """`named`: the codes of inputs that a link to this form asks for, by their name."""
         super().__init__(data, recipe=recipe, case=case, by=by)
         self.knobs = offers.knobs_of(recipe)
-        self.price: offers.Price | None = None
+        self.price: prices.Price | None = None
         self.why_no_price = ""
+        self._offer_older(named or {})
         self._add_inputs()
         self._add_knobs()
         self._bound_nodes()
         if like:
             self._fill_in(like)
         self._propose(named or {})
+        self._fill_in_named(named or {})
 
     # --- what the page shows --------------------------------------------------------------
     @property
@@ -113,6 +118,12 @@ class RunForm(PaidForm):
             return False
         return self.price.gpu_seconds_held <= chosen.gpu_seconds_left
 
+    @property
+    def price_facts(self) -> list[Fact]:
+        if self.price is None or self.chosen_allocation is None:
+            return []
+        return price_facts(self.price, left=self.chosen_allocation.gpu_seconds_left)
+
     def look(self) -> None:
         """Work out the price of what the empty form proposes, or say why that cannot be."""
         proposed = {
@@ -139,7 +150,7 @@ class RunForm(PaidForm):
                 self._check_affordable()
         return self.cleaned_data
 
-    def _priced(self, wish: actions.Wish) -> offers.Price:
+    def _priced(self, wish: actions.Wish) -> prices.Price:
         return actions.price_for(wish, case=self.case, by=self.by)
 
     def _wish(self, given: Mapping[str, Any]) -> actions.Wish:
@@ -152,6 +163,7 @@ class RunForm(PaidForm):
             nodes=int(given.get("nodes", 1)),
             seed=int(given["seed"]),
             timeout_s=int(minutes) * SECONDS_PER_MINUTE if minutes else None,
+            is_dry=DRY in self.data,
             wish_id=given.get("wish_id") or uuid4(),
         )
 
@@ -188,7 +200,7 @@ class RunForm(PaidForm):
                 help_text=_(need.help),
                 required=need.required,
                 choices=[("", _("Choose…")), *self._offered(need.name)],
-                initial=offered[0].reference if offered else "",
+                initial=offered[0].reference if offered and need.required else "",
                 error_messages={"required": _("Choose what this run works on.")},
             )
 
@@ -215,12 +227,26 @@ class RunForm(PaidForm):
             self.fields[name].initial = getattr(like, name)
         self._propose({row.name: row.revision.repository.code for row in like.inputs.all()})
 
+    def _fill_in_named(self, named: Mapping[str, str]) -> None:
+        """Propose the settings that a link to this form names."""
+        for knob in self.knobs:
+            if given := named.get(KNOB + knob.name, ""):
+                shown = given != OFF if knob.kind == "boolean" else given[:GIVEN_MAX]
+                self.fields[KNOB + knob.name].initial = shown
+        for name in OTHERS & self.fields.keys():
+            given = named.get(name, "")
+            if given.isascii() and given.isdigit() and len(given) <= DIGITS_MAX:
+                self.fields[name].initial = given
+
     def _propose(self, codes: Mapping[str, str | None]) -> None:
-        """Choose these inputs beforehand, where they are offered at all."""
+        """Choose these inputs beforehand, where they are offered at all; `code` or `code@1`."""
         for name, offered in self.choices.items():
-            for choice in offered:
-                if choice.revision.repository.code == codes.get(name):
-                    self.fields[INPUT + name].initial = choice.reference
+            asked = codes.get(name) or ""
+            code = asked.partition("@")[0]
+            fits = [one for one in offered if one.revision.repository.code == code]
+            exact = [one for one in fits if one.reference == asked]
+            for choice in (exact or fits)[:1]:
+                self.fields[INPUT + name].initial = choice.reference
 
 
 def _field(knob: offers.Knob) -> forms.Field:
@@ -249,7 +275,13 @@ def _field(knob: offers.Knob) -> forms.Field:
         widget.attrs |= {
             name: str(bound) for name, bound in bounds.items() if bound is not None
         }
-    return forms.CharField(label=knob.title, help_text=help_text, widget=widget, initial=shown)
+    return forms.CharField(
+        label=knob.title,
+        help_text=help_text,
+        widget=widget,
+        initial=shown,
+        required=knob.is_needed,
+    )
 
 
 def _bounds(knob: offers.Knob) -> str:

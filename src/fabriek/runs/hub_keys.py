@@ -28,13 +28,20 @@ def write(run: Run, folder: Path) -> None:
     """Put the key where only the job of this run finds it: nobody else gets in there."""
     path = folder / run_folder.HUB_KEY
     path.unlink(missing_ok=True)
+    if run.is_secure:
+        return  # it reads what was laid out for it: asking for more would tell of what it reads
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(key_of(run))
 
 
 def environment(run: Run) -> dict[str, str]:
-    """Tell clients of the Hugging Face Hub where the facility is, and where their key lies."""
+    """Tell clients of the Hugging Face Hub where the facility is, and where their key lies.
+
+    In the secure part there is none to ask.
+    """
+    if run.is_secure:
+        return {"HF_HUB_OFFLINE": "1", "HF_HOME": str(run.folder / FOLDER)}
     return {
         "HF_ENDPOINT": settings.FACTORY_URL,
         "HF_TOKEN_PATH": str(run.folder / run_folder.HUB_KEY),
@@ -53,6 +60,7 @@ def find(key: str) -> Run | None:
     except signing.BadSignature:
         return None
     living = Run.objects.filter(key=name, state__in=ALIVE, cancel_asked_at=None)
+    living = living.filter(is_secure=False)
     run = living.select_related("case", "asked_by").first()
     # Who left may not read any more, and so neither what works for them.
     if run is None or not run.asked_by.is_active or not takes_part(run.asked_by, run.case):

@@ -28,7 +28,8 @@ def job_of(run: Run) -> Job:
         gpus=run.gpus,
         nodes=run.nodes,
         timeout_s=run.timeout_s,
-        user=run.case.unix_account,
+        user=run.unix_account,
+        is_secure=run.is_secure,
         environment=(*_environment(run), ("PYTHONUNBUFFERED", "1")),
     )
 

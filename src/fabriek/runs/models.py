@@ -20,10 +20,21 @@ from fabriek.runs.states import UNFINISHED, RunState
 from fabriek.store.models import Revision
 
 CODE_LETTER = "R"
+SECURE_ENDING = "-s"
 
 
 def new_key() -> str:
     return f"fabriek-{uuid.uuid4().hex}"
+
+
+def secure_account(case: Case) -> str:
+    """Name the account that a case's jobs run as in the secure part; empty: the engine's own.
+
+    Not that of its other jobs: who works in a session runs as that one, and would be let in
+    to the folder of the run, and by Slurm into its job.
+    """
+    account = case.unix_account
+    return f"{account}{SECURE_ENDING}" if account else ""
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -41,6 +52,12 @@ class Run(models.Model):
     allocation = models.ForeignKey(Allocation, models.PROTECT, related_name="runs")
     recipe = models.SlugField()
     knobs = models.JSONField(default=dict)
+    is_dry = models.BooleanField(
+        default=False, help_text="It only measures a few steps, and makes no model."
+    )
+    is_secure = models.BooleanField(
+        default=False, help_text="It runs on the secure part of the machine, and only there."
+    )
     seed = models.PositiveIntegerField(default=1)
     gpus = models.PositiveSmallIntegerField(default=1, help_text="Over all nodes.")
     nodes = models.PositiveSmallIntegerField(default=1)
@@ -66,10 +83,14 @@ class Run(models.Model):
     progress_at = models.DateTimeField(null=True, editable=False)
     warnings = models.JSONField(default=list, help_text="What people should know.")
     scores = models.JSONField(default=dict)
+    # Energy by the GPUs' own counter, where there is one; of a dry run what its steps took.
+    measured = models.JSONField(default=dict, editable=False)
     events_offset = models.PositiveBigIntegerField(default=0)
     continues = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="continued_by"
     )
+    # From which of its checkpoints; empty: from the last one.
+    continues_step = models.PositiveBigIntegerField(null=True, editable=False)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
     started_at = models.DateTimeField(null=True, editable=False)
@@ -77,7 +98,7 @@ class Run(models.Model):
     last_seen_at = models.DateTimeField(default=timezone.now, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)
     cancel_asked_at = models.DateTimeField(null=True, editable=False)
-    # Why the factory itself asked for that; empty when a person did.
+    # Why the factory itself asked for that, or `paused`; empty when a person stopped it.
     stop_reason = models.CharField(max_length=40, blank=True, editable=False)
     # When a later room took in what the run made, or found that it cannot be taken.
     outputs_taken_at = models.DateTimeField(null=True, editable=False)
@@ -124,6 +145,10 @@ class Run(models.Model):
         return Path(settings.RUNS_HOME) / self.key
 
     @property
+    def unix_account(self) -> str:
+        return secure_account(self.case) if self.is_secure else self.case.unix_account
+
+    @property
     def is_unfinished(self) -> bool:
         return self.state in UNFINISHED
 
@@ -135,6 +160,8 @@ class Run(models.Model):
 
 class RunInput(models.Model):
     """What a run works on: always a revision, so that its origin can be told for ever."""
+
+    named_as = _("a run")
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="inputs")
     name = models.SlugField()
@@ -149,6 +176,27 @@ class RunInput(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} of {self.run_id}"
+
+
+class Counted(models.Model):
+    """How many tokens rows are for a model, once counted: revisions never change.
+
+    Numbers and places only, no word of a row.
+    """
+
+    dataset = models.ForeignKey(Revision, models.CASCADE, related_name="+")
+    model = models.ForeignKey(Revision, models.CASCADE, related_name="+")
+    way = models.CharField(max_length=40, help_text="By which rule they were counted.")
+    told = models.JSONField(default=dict)
+    at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "model", "way"], name="counted_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset_id} for {self.model_id}"
 
 
 class Metric(models.Model):

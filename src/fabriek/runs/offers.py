@@ -1,47 +1,26 @@
-"""What can be run: recipes, the check of their knobs, and the price before the start."""
+"""What can be run: recipes, the check of their knobs and inputs."""
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
-from math import ceil
 from pathlib import Path
 from typing import Any
 
-from django.core.cache import cache as memory
+from django.core.cache import cache
 from django.utils.translation import gettext as _
 from pydantic import BaseModel, ValidationError
 
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.words import percent_sign
-from fabriek.runs import engine, folders, words
+from fabriek.people.models import Person
+from fabriek.runs import engine, folders, withheld, words
 from fabriek.runs.words import amount, pydantic_sentence, told
 from fabriek.store.models import Revision
 from fabriek_recipes import facts
-from fabriek_recipes.kinds import Estimate, Facts, Recipe
+from fabriek_recipes.kinds import Facts, Recipe
 from fabriek_recipes.recipe import catalogue, runnable
 from fabriek_recipes.words import Failed, Sentence, Value
-
-# A run may take this much longer than estimated before the engine stops it; what it does not
-# use is given back.
-PATIENCE = 3
-TIMEOUT_MIN_S = 600
-TIMEOUT_MAX_S = 7 * 24 * 3600
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Price:
-    """What a run will cost (about), and what is held for it (at most).
-
-    `warnings`: what somebody should know of its data before it costs anything.
-    """
-
-    gpu_seconds: int
-    gpu_seconds_held: int
-    timeout_s: int
-    memory_bytes: int
-    why: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
 
 
 def recipes() -> list[Recipe]:
@@ -93,6 +72,7 @@ class Knob:
     default: object
     unit: str = ""
     is_advanced: bool = False
+    is_needed: bool = True  # nothing is no answer
     choices: tuple[tuple[str, str], ...] = ()  # the word of programs, and that of people
     minimum: float | None = None
     maximum: float | None = None
@@ -114,7 +94,7 @@ def knob_schema(recipe: Recipe) -> dict[str, Any]:
 
 
 # Kept: pydantic takes longer over it than the page of a run over all else.
-@cache
+@functools.cache
 def _schema(knobs: type[BaseModel]) -> dict[str, Any]:
     schema = knobs.model_json_schema()
     schema.pop("description", None)
@@ -159,6 +139,7 @@ def _knob(name: str, field: Mapping[str, Any]) -> Knob:
         default=field.get("default"),
         unit=field.get("unit", ""),
         is_advanced=field.get("group") == "advanced",
+        is_needed=field.get("default") != "" or field.get("needed", False),
         choices=tuple((word, labels.get(word, word)) for word in field.get("enum", ())),
         minimum=field.get("minimum", field.get("exclusiveMinimum")),
         maximum=field.get("maximum", field.get("exclusiveMaximum")),
@@ -184,8 +165,16 @@ def checked_knobs(recipe: Recipe, given: Mapping[str, object]) -> BaseModel:
         ) from wrong
 
 
-def checked_inputs(recipe: Recipe, inputs: Mapping[str, Revision]) -> None:
-    """Look at the files themselves before any GPU time is held.
+def checked_inputs(
+    recipe: Recipe,
+    inputs: Mapping[str, Revision],
+    knobs: BaseModel | None = None,
+    *,
+    by: Person | None = None,
+) -> None:
+    """Look at the files themselves, and at `knobs` beside them, before any GPU time is held.
+
+    `by`: who is told what is wrong; words of rows only where they may read these.
 
     Raises:
         Invalid: an input is missing, of the wrong kind, or its contents will not do.
@@ -203,54 +192,48 @@ def checked_inputs(recipe: Recipe, inputs: Mapping[str, Revision]) -> None:
                 _("%(input)s cannot be used here: choose another.")
                 % {"input": found.repository}
             )
-    if problems := _problems(recipe, inputs):
-        raise Invalid(" ".join(told(problem) for problem in problems[:5]), code="bad_input")
+    wrong = _problems(recipe, inputs)
+    if problems := wrong or _knob_problems(recipe, inputs, knobs):
+        raise Invalid(_said(problems[:5], inputs, by, of_settings=not wrong), code="bad_input")
 
 
-def price(
-    recipe: Recipe,
-    knobs: BaseModel,
+def _said(
+    found: Iterable[Sentence],
     inputs: Mapping[str, Revision],
+    by: Person | None,
     *,
-    gpus: int,
-    timeout_s: int | None,
-) -> Price:
-    """Estimate a run on what it will really read, by the recipe's own formula.
-
-    Interactive work takes as long as was asked for, so that this is its price.
-    """
-    looked_at = {} if recipe.is_interactive else inputs
-    estimate: Estimate = recipe.estimate(knobs, _facts(looked_at, gpus=gpus))
-    gpu_seconds = estimate.gpu_seconds
-    if recipe.is_interactive:
-        timeout_s = timeout_s or ceil(gpu_seconds / gpus)
-        gpu_seconds = gpus * timeout_s
-    timeout_s = timeout_s or _patience(gpu_seconds / gpus)
-    return Price(
-        gpu_seconds=gpu_seconds,
-        gpu_seconds_held=gpus * timeout_s,
-        timeout_s=timeout_s,
-        memory_bytes=estimate.memory_bytes,
-        why=tuple(told(sentence) for sentence in estimate.why),
+    of_settings: bool,
+) -> str:
+    if by is None:
+        return " ".join(map(told, found))
+    return " ".join(
+        withheld.problem(one, inputs=inputs, person=by, of_settings=of_settings)
+        for one in found
     )
-
-
-def _patience(estimated_s: float) -> int:
-    minutes = ceil(estimated_s * PATIENCE / 60)
-    return min(max(TIMEOUT_MIN_S, minutes * 60), TIMEOUT_MAX_S)
 
 
 def _problems(recipe: Recipe, inputs: Mapping[str, Revision]) -> tuple[Sentence, ...]:
     key = f"problems:{recipe.name}:{_named(inputs)}"
-    kept: list[tuple[str, dict[str, Value]]] | None = memory.get(key)
+    kept: list[tuple[str, dict[str, Value]]] | None = cache.get(key)
     if kept is None:
         with folders.laid_out(dict(inputs)) as paths:
             kept = [(one.msgid, dict(one.values)) for one in recipe.checks(paths)]
-        memory.set(key, kept)
+        cache.set(key, kept)
     return tuple(Sentence(msgid, **values) for msgid, values in kept)
 
 
-def _facts(inputs: Mapping[str, Revision], *, gpus: int) -> Facts:
+def _knob_problems(
+    recipe: Recipe, inputs: Mapping[str, Revision], knobs: BaseModel | None
+) -> tuple[Sentence, ...]:
+    """Say what settings and files do not agree on, such as a column that is not there."""
+    if knobs is None or recipe.knob_checks is None:
+        return ()
+    with folders.laid_out(dict(inputs)) as paths:
+        return recipe.knob_checks(knobs, paths)
+
+
+def facts_of(recipe: Recipe, inputs: Mapping[str, Revision], *, gpus: int) -> Facts:
+    """Count what an estimate needs; what was counted before is remembered."""
     base = Facts(
         rows=0,
         text_bytes=0,
@@ -258,17 +241,20 @@ def _facts(inputs: Mapping[str, Revision], *, gpus: int) -> Facts:
         device=engine.device(),
         cores=os.cpu_count() or 1,
     )
-    key = f"facts:{gpus}:{base.device}:{_named(inputs)}"
-    found: Facts | None = memory.get(key)
+    way = recipe.name if recipe.count else ""
+    key = f"facts:{way}:{gpus}:{base.device}:{_named(inputs)}"
+    found: Facts | None = cache.get(key)
     if found is None:
         with folders.laid_out(dict(inputs)) as paths:
-            found = _looked_at(paths, base)
-        memory.set(key, found)
+            found = _looked_at(recipe, paths, base)
+        cache.set(key, found)
     return found
 
 
-def _looked_at(paths: dict[str, Path], base: Facts) -> Facts:
+def _looked_at(recipe: Recipe, paths: dict[str, Path], base: Facts) -> Facts:
     try:
+        if recipe.count:
+            return recipe.count(paths, base)
         return facts.look(paths, base, plain="model" not in paths)
     except Failed as failed:
         raise Invalid(told(failed.sentence), code=failed.code) from failed

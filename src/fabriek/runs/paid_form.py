@@ -1,6 +1,7 @@
 """What every form that asks for a run has: who pays, and what the run works on."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, cast
 from uuid import uuid4
 
@@ -11,12 +12,17 @@ from django.utils.translation import gettext_lazy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel import words
+from fabriek.kernel.errors import Refused
 from fabriek.people.models import Person
 from fabriek.runs import queries
 from fabriek.store.models import Revision
 from fabriek_recipes.kinds import Recipe
 
-INPUT = "input_"
+# How fields are named; a link to a form names settings so too.
+INPUT, KNOB = "input_", "knob_"
+GIVEN_MAX = 100
+OFF = "off"  # a box that is not ticked sends nothing, so that a link says it
+OTHERS = frozenset({"gpus", "nodes", "seed", "minutes"})
 
 
 class PaidForm(forms.Form):
@@ -43,6 +49,17 @@ class PaidForm(forms.Form):
             for choice in self.choices[need.name]
             if choice.reference == given.get(INPUT + need.name)
         }
+
+    def _offer_older(self, named: Mapping[str, str]) -> None:
+        """Offer the revision that was looked at too, where there is a newer one by now."""
+        for need in self.recipe.inputs:
+            asked = str(self.data.get(INPUT + need.name) or named.get(need.name, ""))
+            code, _sign, number = asked.partition("@")
+            offered = self.choices[need.name]
+            codes = [one.revision.repository.code for one in offered]
+            if number and code in codes and asked not in [one.reference for one in offered]:
+                with suppress(Refused):  # then the newest is what there is
+                    offered.append(queries.older_choice(asked, need.kind, self.by))
 
     def _offered(self, name: str) -> list[tuple[str, str]]:
         offered = self.choices[name]

@@ -1,6 +1,6 @@
 """Questions about runs: lists, curves, how long still, and what a recipe could work on."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
@@ -21,7 +21,7 @@ from fabriek.people.models import Person
 from fabriek.runs.models import CODE_LETTER, Metric, Run, RunInput
 from fabriek.runs.states import RunState
 from fabriek.store.models import MAIN, Revision
-from fabriek.store.references import written
+from fabriek.store.references import revision_of, written
 from fabriek_recipes.recipe import Recipe
 
 SORTS = {
@@ -96,15 +96,6 @@ class RunLine:
     @property
     def case_url(self) -> str:
         return addresses("cases:detail")(self.case_code)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Score:
-    """One figure before and after, either of which may be unknown."""
-
-    name: str
-    before: float | None
-    after: float | None
 
 
 def with_facts(runs: QuerySet[Run]) -> QuerySet[Run]:
@@ -187,10 +178,14 @@ def _order(sort: str) -> list[str | OrderBy]:
     return [order if column == "gpu_seconds_used" else plain, "-pk"]
 
 
-def curves(run: Run, *names: str) -> dict[str, list[Point]]:
-    """Give at most some 300 points of each figure, evenly chosen, with the last one."""
+def curves(run: Run, *names: str, also: Collection[str] = ()) -> dict[str, list[Point]]:
+    """Give at most some 300 points of each figure, evenly chosen, with the last one.
+
+    Without names: of every loss, and of what is named in `also`.
+    """
     rows = Metric.objects.filter(run=run).order_by("name", "step")
-    rows = rows.filter(name__in=names) if names else rows.filter(name__contains="loss")
+    wanted = Q(name__in=names) if names else Q(name__contains="loss") | Q(name__in=also)
+    rows = rows.filter(wanted)
     # Most runs have so few in all that there is nothing to choose, and are read at once.
     few = list(rows.values_list("name", "step", "value")[: CURVE_POINTS + 1])
     chosen = few if len(few) <= CURVE_POINTS else _evenly_chosen(rows)
@@ -233,19 +228,6 @@ def seconds_left(run: Run) -> int | None:
     return max(1, ceil(left_s - since_s))
 
 
-def scores(run: Run) -> list[Score]:
-    """Pair `loss_before` and `loss_after` in one row, in the order the recipe gave them."""
-    names = [name.removesuffix("_before").removesuffix("_after") for name in run.scores]
-    return [
-        Score(
-            name=name,
-            before=run.scores.get(f"{name}_before"),
-            after=run.scores.get(f"{name}_after", run.scores.get(name)),
-        )
-        for name in dict.fromkeys(names)
-    ]
-
-
 def inputs_of(run: Run) -> QuerySet[RunInput]:
     """Name what the run works on, and no more of it, in the order in which it was given."""
     rows = run.inputs.select_related("revision__repository").order_by("pk")
@@ -255,6 +237,7 @@ def inputs_of(run: Run) -> QuerySet[RunInput]:
         "revision__number",
         "revision__repository__case",
         "revision__repository__code",
+        "revision__repository__is_open",
         "revision__repository__kind",
         "revision__repository__title",
     )
@@ -270,7 +253,9 @@ def inputs_for(case: Case, recipe: Recipe, person: Person) -> Mapping[str, list[
     )
     kinds = {need.kind for need in recipe.inputs}
     seen = policy.visible_to(person).filter(kind__in=kinds, code__isnull=False)
-    seen = seen.filter(pk__in=policy.usable_by(case, asked_by=person).values("pk"))
+    is_closed = not recipe.is_interactive  # nobody is in it, so that it may go there
+    usable = policy.usable_by(case, asked_by=person, is_secure=is_closed)
+    seen = seen.filter(pk__in=usable.values("pk"))
     rows = Revision.objects.filter(
         repository__in=seen, pk=Subquery(newest.values("pk")[:1])
     ).select_related("repository__case", "repository__organisation")
@@ -280,6 +265,12 @@ def inputs_for(case: Case, recipe: Recipe, person: Person) -> Mapping[str, list[
         need.name: [_choice(row) for row in found if row.repository.kind == need.kind]
         for need in recipe.inputs
     }
+
+
+def older_choice(reference: str, kind: str, person: Person) -> Choice:
+    """Give a revision that is not the newest. Raises: Refused, where it cannot be had."""
+    found = revision_of(reference, among=policy.visible_to(person), kind=kind)
+    return _choice(found)
 
 
 def _is_foreign(revision: Revision, case: Case) -> bool:

@@ -30,6 +30,12 @@ ENDINGS: Mapping[str, Text] = {
     "cancelled": gettext_lazy(
         "Somebody stopped the run. Go on with it below, or choose other settings."
     ),
+    "paused": gettext_lazy(
+        "The run is paused and its GPUs are free. It goes on where it was when you continue it."
+    ),
+    "paused_too_early": gettext_lazy(
+        "The run was paused before it had learned anything to save. Start it again."
+    ),
     "vanished": gettext_lazy(
         "The program disappeared, for instance because the machine failed or was restarted. "
         "Continue it from its last checkpoint."
@@ -95,6 +101,10 @@ ENDINGS: Mapping[str, Text] = {
         "was billed. Run it again with other settings, or ask the factory's staff for more "
         "room."
     ),
+    "no_secure_part": gettext_lazy(
+        "This run may go to the secure part of the machine only, and there is none now. "
+        "Nothing was billed. Ask the factory's staff when there will be one."
+    ),
     "not_ready": gettext_lazy(
         "The factory could not get the run ready: its disk may be full. Nothing was billed. "
         "Start it again later."
@@ -122,6 +132,8 @@ ENDINGS: Mapping[str, Text] = {
             "data_not_named",
             "data_stays_here",
             "data_no_secure_place",
+            "data_stays_secure",
+            "data_made_secure",
             "data_other_purpose",
             "data_only_research",
             "data_makes_too_much",

@@ -143,8 +143,8 @@ def _send(engine: Engine, run: Run) -> None:
 def _made_ready(engine: Engine, run: Run) -> bool:
     """Raise: JobHeldUp, EngineDown."""
     try:
-        accounts.ensure(run.case.unix_account)
-        accounts.refuse_another_number(run.case.unix_account, engine.uid_of)
+        accounts.ensure(run.unix_account)
+        accounts.refuse_another_number(run.unix_account, engine.uid_of)
         folders.prepare(run)
     except folders.Busy:
         return False

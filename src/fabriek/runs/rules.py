@@ -10,13 +10,20 @@ from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
-from fabriek.runs import folders, reasons
+from fabriek.runs import folders, mending, reasons
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek_recipes.recipe import runnable
 
 # What people begin again is told by the room that offers it.
 INTERACTIVE = frozenset(recipe.name for recipe in runnable().values() if recipe.is_interactive)
+SAVES = frozenset(
+    recipe.name
+    for recipe in runnable().values()
+    if "checkpoint_every_steps" in recipe.knobs.model_fields
+)
+# Why a run ended that somebody paused, and one that had saved nothing yet.
+PAUSED, PAUSED_TOO_EARLY = "paused", "paused_too_early"
 CONTINUABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
 
 
@@ -28,6 +35,23 @@ def may_ask(person: Person, case: Case) -> bool:
 def may_see_inside(person: Person, run: Run) -> bool:
     """Show settings, log and figures to the consortium; others see that the run exists."""
     return takes_part(person, run.case)
+
+
+def has_log_to_see(run: Run) -> bool:
+    """Tell whether people may read its log: a program that stops may quote rows in it."""
+    return not run.is_secure
+
+
+def require_log(run: Run) -> None:
+    if not has_log_to_see(run):
+        raise NotAllowed(
+            _(
+                "%(run)s runs on the secure part of the machine, and its log stays there: it "
+                "may quote the data. Its page says why it ended."
+            )
+            % {"run": run},
+            code="log_stays_secure",
+        )
 
 
 def may_cancel(person: Person, run: Run) -> bool:
@@ -60,17 +84,31 @@ def is_continuable(run: Run) -> bool:
     return run.state in CONTINUABLE and run.recipe not in INTERACTIVE
 
 
+def is_pausable(run: Run) -> bool:
+    """Whether it is at work on what can be saved in between, so that it can go on later."""
+    return run.state == RunState.RUNNING and run.recipe in SAVES and not run.is_dry
+
+
+def leaves_files(run: Run) -> bool:
+    """Whether what it makes is files to read: no model, and no session of people."""
+    recipe = runnable().get(run.recipe)
+    return recipe is not None and not recipe.makes_model and not recipe.is_interactive
+
+
 def next_steps(person: Person, run: Run, *, part: bool | None = None) -> list[NextStep]:
     """Name what this person can do with the run now. `part`: takes_part, when known."""
     part = takes_part(person, run.case) if part is None else part
     steps = []
     if run.state in UNFINISHED and run.cancel_asked_at is None:
+        if part and is_pausable(run):
+            steps.append(_pause(run))
         if part or person.is_factory_staff:
             steps.append(_cancel(run))
     elif part and is_continuable(run) and folders.has_checkpoint(run):
         steps.append(_continue(run))
     if part and run.state not in UNFINISHED and run.recipe not in INTERACTIVE:
-        steps.append(_again(run))
+        mend = mending.step(run)
+        steps = [*([mend] if mend else []), *steps, _again(run)]
     return steps
 
 
@@ -83,6 +121,15 @@ def _cancel(run: Run) -> NextStep:
         else gettext_lazy("The run goes on by itself. You can stop it."),
         url=reverse("runs:cancel", args=[run.code]),
         tone="danger",
+    )
+
+
+def _pause(run: Run) -> NextStep:
+    return NextStep(
+        name="pause",
+        label=gettext_lazy("Pause"),
+        sentence=gettext_lazy("The run saves, its GPUs come free, and it can go on later."),
+        url=reverse("runs:pause", args=[run.code]),
     )
 
 

@@ -34,7 +34,8 @@ class RecipesOut(Schema):
 class WishIn(Schema):
     """`inputs`: the name of the input, and what it is: `D26-0001`, or `D26-0001@2`.
 
-    `gpus` counts all of them, over all `nodes`. `wish_id`: a UUID of your own; the same one
+    `gpus` counts all of them, over all `nodes`. `dry_run`: ten steps on one GPU and no model,
+    to correct the price by. `wish_id`: a UUID of your own; the same one
     sent twice is one run.
     """
 
@@ -47,23 +48,81 @@ class WishIn(Schema):
     nodes: int = 1
     seed: int = 1
     timeout_s: int | None = None
+    dry_run: bool = False
     wish_id: UUID | None = None
 
 
 class PriceOut(Schema):
+    """`gpu_seconds_left`: now; `…_held`: while it runs; `…_expected`: after it, about.
+
+    `memory_note`: that it will not fit, and what to change. `memory_bytes_there`: of one GPU;
+    nothing where nobody said. `is_secure`: it goes to the secure part of the machine.
+    """
+
     gpu_seconds: int
     gpu_seconds_held: int
     gpu_seconds_left: int | None = None
     timeout_s: int
     memory_bytes: int
+    memory_bytes_there: int | None = None
+    memory_note: str = ""
+    measured: str = ""
+    energy_wh: int
+    energy_method: str
+    gpu_seconds_left_expected: int | None = None
+    gpu_seconds_left_held: int | None = None
     why: list[str]
     warnings: list[str] = []
+    is_secure: bool = False
+
+
+class RemarkOut(Schema):
+    """`tone`: wrong (it keeps the run from starting), attention or neutral."""
+
+    tone: str
+    text: str
+
+
+class TokensOut(Schema):
+    """Tokens of one role in a row; `role` gap: how many are not shown here."""
+
+    role: str
+    learned: bool
+    tokens: list[str]
+
+
+class SeenRowOut(Schema):
+    file: str
+    line: int
+    why: str
+    tokens: int
+    learned: int
+    runs: list[TokensOut]
+
+
+class SeenRowsOut(Schema):
+    """What a model will see. `lengths`: tokens of a row, and how many rows have so many.
+
+    `every`: every how many rows one was counted. `rows`: a few of them; none where the person
+    who asks may train on the data but not read it.
+    """
+
+    remarks: list[RemarkOut]
+    count: int = 0
+    every: int = 1
+    tokens: int = 0
+    learned: int = 0
+    longest_used: int = 0
+    lengths: list[tuple[int, int]] = []
+    lengths_apart: list[tuple[int, int]] = []
+    rows: list[SeenRowOut] = []
 
 
 class _Outside(Schema):
     """A run as everybody who may see it sees it.
 
     `starts`: how often the machine started it, if it tells: a run may stop, save and go on.
+    `is_secure`: on the secure part of the machine.
     """
 
     code: str
@@ -80,6 +139,8 @@ class _Outside(Schema):
     ended_at: datetime | None
     elapsed_s: int
     starts: int
+    is_dry: bool
+    is_secure: bool
     gpu_seconds_estimated: int
     gpu_seconds_held: int
     gpu_seconds_used: int | None
@@ -97,12 +158,20 @@ class RunOut(_Outside):
         return run.allocation.account
 
 
+class CheckpointOut(Schema):
+    """A point that a run kept, to go on from."""
+
+    step: int
+    size_bytes: int
+
+
 class RunDetailOut(_Outside):
     """From `knobs` on, but for `next_steps`: the consortium's; empty for others.
 
     `queue_position` 1 starts next; `waiting_reason` is the engine's word, and `waiting` says
     both in the reader's language. `starts_expected_at` is the engine's estimate, which
-    `expected_start` says in words. They are empty when the engine does not tell.
+    `expected_start` says in words. They are empty when the engine does not tell. `mending` is
+    what to set otherwise after a failure: `mend` starts again with it.
     """
 
     continues: str | None
@@ -124,6 +193,12 @@ class RunDetailOut(_Outside):
     percent: float | None = None
     seconds_left: int | None = None
     scores: dict[str, float | None] = {}
+    failure_code: str = ""
+    mending: dict[str, Any] = {}
+    checkpoints: list[CheckpointOut] = []
+    measured: dict[str, float | None] = {}
+    energy_wh: int | None = None
+    energy_method: str = ""
     warnings: list[str] = []
     next_steps: list[StepOut]
 

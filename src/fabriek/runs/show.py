@@ -6,12 +6,28 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.kernel import words as amounts
-from fabriek.kernel.charts import LineChart, Series, line_chart
 from fabriek.kernel.errors import Text
 from fabriek.people.models import Person
-from fabriek.runs import expected_start, folders, offers, queries, reasons, rules, words
+from fabriek.runs import (
+    course,
+    energy,
+    expected_start,
+    folders,
+    kept,
+    offers,
+    queries,
+    reasons,
+    rules,
+    scored,
+    tried,
+    warnings_of_end,
+    withheld,
+    words,
+)
+from fabriek.runs.course import Course
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
+from fabriek_recipes.evaluation import Evaluation
 from fabriek_recipes.recipe import runnable
 
 WAITING: dict[str, Text] = {
@@ -30,14 +46,8 @@ class Fact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ScoreRow:
-    name: str
-    before: str
-    after: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Button:
+    name: str = ""
     label: Text
     url: str
     method: str
@@ -57,9 +67,10 @@ class Live:
     detail: str
     remaining: str
     seen: str
+    state: str
     attention: str = ""
     log: str = ""
-    chart: LineChart | None = None
+    course: Course | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -68,9 +79,9 @@ def recipe_title(run: Run) -> str:
     return _(recipe.title) if recipe else run.recipe
 
 
-def live(run: Run, *, inside: bool) -> Live:
+def live(run: Run, person: Person, *, inside: bool) -> Live:
     left_s = queries.seconds_left(run) if inside else None
-    log = folders.log_tail(run) if inside else ""
+    log = folders.log_tail(run) if inside and rules.has_log_to_see(run) else ""
     left = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
     return Live(
         doing=_doing(run, inside=inside),
@@ -78,10 +89,11 @@ def live(run: Run, *, inside: bool) -> Live:
         detail=_detail(run) if inside else "",
         remaining=expected_start.sentence(run) or (left if left_s else ""),
         seen=seen(run),
+        state=_("paused") if run.reason == rules.PAUSED else run.get_state_display(),
         attention=waiting(run) if reasons.needs_you(run.waiting_reason) else "",
         log=log,
-        chart=loss_chart(run) if inside else None,
-        warnings=warnings(run) if inside else (),
+        course=course.of(run) if inside else None,
+        warnings=warnings(run, person) if inside else (),
     )
 
 
@@ -93,13 +105,18 @@ def seen(run: Run) -> str:
     )
 
 
-def warnings(run: Run) -> tuple[str, ...]:
-    return tuple(words.event_told(one) for one in run.warnings)
+def warnings(run: Run, person: Person) -> tuple[str, ...]:
+    """Say each; an agreement for other organisations of the case is not named."""
+    theirs = warnings_of_end.agreements_known(run, person)
+    told = [warnings_of_end.told(one, theirs) for one in run.warnings]
+    return tuple(withheld.event(one, run, person) for one in told)
 
 
-def failure(run: Run, *, inside: bool) -> str:
+def failure(run: Run, person: Person, *, inside: bool) -> str:
     """Say why a run ended badly: in the recipe's words, or else by the engine's reason."""
-    told = words.event_told(run.failure) if inside and run.failure else ""
+    if run.reason == rules.PAUSED and not folders.has_checkpoint(run):
+        return reasons.ending(rules.PAUSED_TOO_EARLY)
+    told = withheld.event(run.failure, run, person) if inside and run.failure else ""
     return told or reasons.ending(run.reason)
 
 
@@ -114,40 +131,21 @@ def waiting(run: Run) -> str:
     return told
 
 
-def loss_chart(run: Run) -> LineChart:
-    curves = queries.curves(run)
-    return line_chart(
-        [
-            Series(name=words.metric_name(name), points=points, write=_loss)
-            for name, points in curves.items()
-        ],
-        x_label=_("step"),
-        y_label=_("loss"),
-        title=_loss_sentence(curves.get("loss", [])),
-    )
-
-
-def scores(run: Run) -> list[ScoreRow]:
-    return [
-        ScoreRow(
-            name=words.score_name(score.name),
-            before=amounts.score(score.name, score.before),
-            after=amounts.score(score.name, score.after),
-        )
-        for score in queries.scores(run)
-    ]
+def scores(run: Run, found: Evaluation | None) -> scored.Table:
+    return scored.table(run.scores, found)
 
 
 def facts(run: Run) -> list[Fact]:
     """Tell what everybody who may see the run sees of it."""
     rows = [
+        *_dry(run),
         Fact(label=_("Case"), value=run.case, url=run.case.get_absolute_url()),
         Fact(label=_("Asked by"), value=run.asked_by, help=amounts.moment(run.asked_at)),
         Fact(label=_("GPUs"), value=_gpus(run)),
+        *_secure(run),
     ]
     if run.continues:
-        url = run.continues.get_absolute_url()
-        rows.append(Fact(label=_("Continues"), value=run.continues.code, url=url))
+        rows.append(_continued(run.continues, run.continues_step))
     if run.started_at:
         waited_s = max(int((run.started_at - run.asked_at).total_seconds()), 0)
         said = _("after a wait of %(time)s") % {"time": words.duration(waited_s)}
@@ -161,6 +159,31 @@ def facts(run: Run) -> list[Fact]:
     return rows
 
 
+def _continued(earlier: Run, step: int | None) -> Fact:
+    said = _("from step %(step)s") % {"step": amounts.number(step)} if step else ""
+    url = earlier.get_absolute_url()
+    return Fact(label=_("Continues"), value=earlier.code, url=url, help=said)
+
+
+def _dry(run: Run) -> list[Fact]:
+    """Say of a dry run that it is one, and what it measured."""
+    if not run.is_dry:
+        return []
+    found = tried.measured(run)
+    said = found.says() if found else _("It makes no model: it measures ten steps.")
+    return [Fact(label=_("Dry run"), value=said)]
+
+
+def _secure(run: Run) -> list[Fact]:
+    if not run.is_secure:
+        return []
+    said = _(
+        "This runs on the secure part of the machine. Its log stays there, and what it makes "
+        "goes out only after the owner of the data looked at it."
+    )
+    return [Fact(label=_("Where"), value=_("Secure part"), help=said)]
+
+
 def bill(run: Run) -> list[Fact]:
     rows = [
         Fact(label=_("Expected"), value=amounts.gpu_hours(run.gpu_seconds_estimated)),
@@ -172,6 +195,8 @@ def bill(run: Run) -> list[Fact]:
     ]
     if run.gpu_seconds_used is not None:
         rows.append(Fact(label=_("Used"), value=amounts.gpu_hours(run.gpu_seconds_used)))
+    if drawn := energy.used(run):
+        rows.append(Fact(label=_("Energy"), value=drawn.said, help=drawn.method))
     paid = Fact(
         label=_("Paid from"),
         value=run.allocation.account,
@@ -199,6 +224,7 @@ def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
     }
     return [
         Button(
+            name=step.name,
             label=step.label,
             url=step.url,
             method=step.method,
@@ -207,6 +233,21 @@ def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
         )
         for step in rules.next_steps(person, run, part=inside)
     ]
+
+
+def main(run: Run, buttons: list[Button]) -> Button | None:
+    """Choose what most will do: mend what failed, or else go on; not what somebody stopped."""
+    named = {one.name: one for one in buttons}
+    is_over_for_good = run.state == RunState.CANCELLED and run.reason != rules.PAUSED
+    return named.get("mend") or (None if is_over_for_good else named.get("continue"))
+
+
+def checkpoints(run: Run) -> list[kept.Checkpoint]:
+    """List from where one may go on; one alone is the last, which has its own button."""
+    if not rules.is_continuable(run):
+        return []
+    found = kept.checkpoints(folders.place(run))
+    return found if len(found) > 1 else []
 
 
 def _gpus(run: Run) -> str:
@@ -233,21 +274,3 @@ def _detail(run: Run) -> str:
         "done": amounts.number(run.progress_done),
         "total": amounts.number(run.progress_total),
     }
-
-
-def _loss(value: float) -> str:
-    return amounts.score("loss", value)
-
-
-def _loss_sentence(points: list[queries.Point]) -> str:
-    if len(points) < 2:  # noqa: PLR2004  one point is no course
-        return _("The loss while learning: lower is better.")
-    (_first_step, first), (step, last) = points[0], points[-1]
-    said = {
-        "first": _loss(first),
-        "last": _loss(last),
-        "step": amounts.number(step),
-    }
-    if last < first:
-        return _("The loss fell from %(first)s to %(last)s in %(step)s steps.") % said
-    return _("The loss did not fall: it went from %(first)s to %(last)s.") % said

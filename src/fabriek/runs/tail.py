@@ -35,6 +35,7 @@ COUNT_MAX = 2**31 - 1
 STEP_MAX = 2**63 - 1
 WARNINGS_MAX = 20
 SCORES_MAX = 50
+JOULES = "energy_joules"
 TEXT_MAX = 4_000
 TOLD_VALUES_MAX = 20
 TOLD_VALUE_MAX = 200
@@ -84,7 +85,11 @@ def _read(run: Run, file: BinaryIO) -> bool:
 @transaction.atomic
 def _keep(run: Run, events: Iterable[Event], offset: int) -> None:
     metrics: dict[tuple[str, int], Metric] = {}
-    columns: Columns = {"events_offset": offset, "warnings": run.warnings}
+    columns: Columns = {
+        "events_offset": offset,
+        "warnings": run.warnings,
+        "measured": run.measured,
+    }
     for event in events:
         columns |= _columns(event, columns)
         for metric in _metrics(run, event):
@@ -127,8 +132,8 @@ def _columns(event: Event, known: Columns) -> Columns:
                 "progress_total": _count(fields.get("total")),
                 "progress_at": moment(event.at),
             }
-        case "result":
-            return {"scores": _scores(fields.get("scores"))}
+        case "result" | "measured":
+            return _figures_of(event, known)
         case "failure":
             return {"failure": _told(fields)}
         case "warning":
@@ -161,6 +166,21 @@ def _scores(raw: object) -> dict[str, float | None]:
         return {}
     pairs = list(raw.items())[:SCORES_MAX]
     return {_text(name)[:NAME_MAX]: _figure(value) for name, value in pairs}
+
+
+def _figures_of(event: Event, known: Columns) -> Columns:
+    if event.kind == "result":
+        return {"scores": _scores(event.fields.get("scores"))}
+    return {"measured": _measured(event.fields.get("figures"), known["measured"])}
+
+
+def _measured(raw: object, before: object) -> dict[str, float | None]:
+    """Keep figures; what a run drew before it was started again counts too."""
+    found = _scores(raw)
+    known = before if isinstance(before, dict) else {}
+    if (joules := found.get(JOULES)) is not None:
+        found[JOULES] = joules + float(known.get(JOULES) or 0)
+    return {**known, **found}
 
 
 def _metrics(run: Run, event: Event) -> Iterable[Metric]:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import policy, reasons
+from fabriek.agreements import policy, reasons, secure_part
 from fabriek.agreements.models import Product, Purpose
 from fabriek.agreements.policy import Moment
 from fabriek.agreements.traces import Decided
@@ -29,6 +29,7 @@ class Use:
     """What is to be done, for which case. `timeout_s` empty: how long is not known yet.
 
     `by`: who asks; empty when the factory goes on with what `asked_by` asked before.
+    `is_secure`: on the secure part of the machine.
     """
 
     recipe: str
@@ -37,6 +38,20 @@ class Use:
     timeout_s: int | None = None
     run: str = ""
     asked_by: Person | None = None
+    is_secure: bool = False
+
+
+def placed(use: Use, inputs: Mapping[str, Revision]) -> Use:
+    """Send it to the secure part of the machine where only that lets it work on something."""
+    recipe = runnable().get(use.recipe)
+    if recipe is None or recipe.is_interactive or not secure_part.exists():
+        return use
+    inside = replace(use, is_secure=True)
+    for one in inputs.values():
+        outside, there = (_wish(at, one.repository, one.number) for at in (use, inside))
+        if not policy.would(outside).allowed and policy.would(there).allowed:
+            return inside
+    return use
 
 
 def check(use: Use, inputs: Mapping[str, Revision]) -> dict[str, Revision]:
@@ -72,7 +87,7 @@ def check_carried(use: Use, earlier: Run) -> None:
 
 def note(run: Run, *, by: Person) -> None:
     """Log under which agreements a run was asked for, and remember them with its inputs."""
-    use = Use(recipe=run.recipe, case=run.case, by=by, timeout_s=run.timeout_s, run=run.code)
+    use = replace(_of(run, timeout_s=run.timeout_s), by=by, asked_by=None)
     for row in inputs_of(run):
         about = row.revision
         _remember(run, row, policy.decide(_wish(use, about.repository, about.number)))
@@ -168,6 +183,7 @@ def _of(run: Run, *, timeout_s: int | None = None) -> Use:
         timeout_s=timeout_s,
         run=run.code,
         asked_by=run.asked_by,
+        is_secure=run.is_secure,
     )
 
 
@@ -191,6 +207,7 @@ def _wish(use: Use, repository: Repository, number: int | None) -> policy.Wish:
         purpose=_purpose(recipe),
         makes=_makes(recipe),
         leaves=recipe is None or recipe.is_interactive,
+        is_secure=use.is_secure,
         revision=number,
         run=use.run,
         on_behalf_of=use.asked_by,
@@ -202,6 +219,7 @@ def _laid_out(use: Use, repository: Repository, number: int | None) -> policy.Wi
         moment=Moment.READ,
         repository=repository,
         case=use.case,
+        is_secure=use.is_secure,
         revision=number,
         run=use.run,
         on_behalf_of=use.asked_by,

@@ -10,13 +10,26 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 from fabriek.cases.models import Case
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
-from fabriek.runs import actions, expected_start, inputs, offers, queries, reasons, rules, show
+from fabriek.runs import (
+    actions,
+    evaluated,
+    expected_start,
+    inputs,
+    made,
+    offers,
+    queries,
+    reasons,
+    rules,
+    samples,
+    show,
+)
 from fabriek.runs.forms import RunForm
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 
 NOTHING_NEW = 204
 TO_MEND = 422
+STEP_DIGITS = 18
 
 
 @login_required
@@ -90,21 +103,34 @@ def price(request: SignedIn) -> HttpResponse:
 def detail(request: SignedIn, code: str) -> HttpResponse:
     run = _looked_at(request, code)
     inside = rules.may_see_inside(request.user, run)
+    buttons = show.buttons(request.user, run, inside=inside)
+    main = show.main(run, buttons)
     context = {
         "run": run,
         "inside": inside,
         "recipe_title": show.recipe_title(run),
-        "buttons": show.buttons(request.user, run, inside=inside),
-        "live": show.live(run, inside=inside),
-        "failure": show.failure(run, inside=inside),
+        "main": main,
+        "buttons": [one for one in buttons if one is not main],
+        "live": show.live(run, request.user, inside=inside),
+        "failure": show.failure(run, request.user, inside=inside),
         "facts": show.facts(run),
         "bill": show.bill(run),
     }
     if inside:
+        is_lent = bool(run.scores) and inputs.is_lent(run)
+        # It names columns and rows: of data of others, what goes out is told by the model.
+        found = evaluated.of_run(run) if run.scores and not is_lent else None
+        if found and not made.may_read_rows(run, request.user):
+            found = found.without_rows()
         context |= {
-            "scores": show.scores(run),
+            "scores": show.scores(run, found) if run.scores else None,
+            "evaluation": evaluated.shown(found),
+            "is_lent": is_lent,
+            "made": _made(request, run),
             "knobs": show.knobs(run),
             "inputs": inputs.shown(run, request.user),
+            "samples": samples.latest(run, request.user),
+            "checkpoints": show.checkpoints(run),
         }
     return render(request, "runs/detail.html", context)
 
@@ -119,7 +145,12 @@ def live(request: SignedIn, code: str) -> HttpResponse:
     if request.GET.get("seen") == show.seen(run):
         return HttpResponse(status=NOTHING_NEW)
     inside = rules.may_see_inside(request.user, run)
-    context = {"run": run, "inside": inside, "live": show.live(run, inside=inside)}
+    context = {
+        "run": run,
+        "inside": inside,
+        "live": show.live(run, request.user, inside=inside),
+        "samples": samples.latest(run, request.user) if inside else (),
+    }
     return render(request, "runs/_live.html", context)
 
 
@@ -133,12 +164,35 @@ def cancel(request: SignedIn, code: str) -> HttpResponse:
 
 @login_required
 @require_POST
-def go_on(request: SignedIn, code: str) -> HttpResponse:
-    run = actions.go_on(_run(request, code), by=request.user)
-    messages.success(
-        request, _("The run goes on from its last checkpoint, as %(run)s.") % {"run": run}
-    )
+def pause(request: SignedIn, code: str) -> HttpResponse:
+    run = actions.pause(_run(request, code), by=request.user)
+    messages.success(request, _("The run is saving what it learned, and is paused then."))
     return redirect(run)
+
+
+@login_required
+@require_POST
+def go_on(request: SignedIn, code: str) -> HttpResponse:
+    given = request.POST.get("step", "")
+    step = (
+        int(given)
+        if given.isascii() and given.isdigit() and len(given) <= STEP_DIGITS
+        else None
+    )
+    run = actions.go_on(_run(request, code), by=request.user, from_step=step)
+    said = _("The run goes on from its last checkpoint, as %(run)s.") % {"run": run}
+    if step is not None:
+        said = _("The run goes on from step %(step)s, as %(run)s.") % {"run": run, "step": step}
+    messages.success(request, said)
+    return redirect(run)
+
+
+def _made(request: SignedIn, run: Run) -> made.MadeFiles:
+    page = request.GET.get("made", "")
+    is_number = page.isascii() and page.isdigit() and len(page) <= STEP_DIGITS
+    if not rules.leaves_files(run):
+        return made.MadeFiles()
+    return made.files(run, page=int(page) if is_number else 1)
 
 
 def _run(request: SignedIn, code: str) -> Run:
@@ -178,5 +232,8 @@ def _choose_case(request: SignedIn) -> HttpResponse:
 
 def _start(request: SignedIn, form: RunForm) -> HttpResponse:
     run = actions.ask(form.wish(), allocation=form.allocation_chosen(), by=request.user)
-    messages.success(request, _("%(run)s is on its way to the machine.") % {"run": run})
+    said = _("%(run)s is on its way to the machine.")
+    if run.is_dry:
+        said = _("The dry run %(run)s is on its way. When it is over, the price is corrected.")
+    messages.success(request, said % {"run": run})
     return redirect(run)

@@ -5,24 +5,32 @@ end soon, a pass asks the same.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from fabriek.agreements import policy
 from fabriek.agreements.models import Agreement
-from fabriek.agreements.traces import Decided
+from fabriek.agreements.traces import Decided, Inherited
 from fabriek.kernel import journal
+from fabriek.people.models import Person
 from fabriek.runs.models import EndWarning, Run, RunInput
 from fabriek.runs.states import UNFINISHED
+from fabriek.store.models import Repository
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ENDS_SOON = gettext_noop(
     "Agreement %(agreement)s on the data of this run ends on %(ends_at)s (UTC), and the run is "
     "stopped then. Ask the owner of the data to prolong it."
 )
+ENDS_SOON_UNNAMED = gettext_noop(
+    "An agreement on data of this run ends on %(ends_at)s (UTC), and the run is stopped then. "
+    "It is for other organisations of this case: ask who started the run."
+)
+CODE = "agreement_ends"
 
 
 def warn_all(now: datetime) -> None:
@@ -44,6 +52,34 @@ def warn_all(now: datetime) -> None:
         is_covered = covered_until[_subject(agreement)] > agreement.ends_at
         if not is_covered and (run.pk, agreement.pk, str(when)) not in told:
             _warn(run, agreement, when)
+
+
+def agreements_known(run: Run, person: Person) -> frozenset[str]:
+    """Name the agreements in the warnings of a run that this person is a party to."""
+    named = {str(_values(one).get("agreement", "")) for one in run.warnings if _is_ours(one)}
+    if not named:
+        return frozenset()
+    rows = Agreement.objects.of_parties(person).filter(code__in=named)
+    return frozenset(rows.values_list("code", flat=True))
+
+
+def told(warning: Mapping[str, Any], known: Collection[str]) -> Mapping[str, Any]:
+    """Give a warning as it may be said; that of another's agreement without its code."""
+    values = _values(warning)
+    if not _is_ours(warning) or values.get("agreement") in known:
+        return warning
+    values = {"ends_at": values.get("ends_at", "")}
+    text = ENDS_SOON_UNNAMED % values
+    return {"code": CODE, "text": text, "msgid": ENDS_SOON_UNNAMED, "values": values}
+
+
+def _is_ours(warning: Mapping[str, Any]) -> bool:
+    return warning.get("code") == CODE
+
+
+def _values(warning: Mapping[str, Any]) -> Mapping[str, Any]:
+    values = warning.get("values")
+    return values if isinstance(values, dict) else {}
 
 
 def _pairs(
@@ -69,10 +105,24 @@ def _read_by(runs: Iterable[Run]) -> dict[int, set[int]]:
     fetched = Decided.objects.filter(run__in=members.values(), allowed=True)
     for code, repository in fetched.values_list("run", "repository").distinct():
         own[code].add(repository)
+    _add_sources(own)
     return {
         run: {one for pk, code in line.items() for one in own[pk] | own[code]}
         for run, line in lines.items()
     }
+
+
+def _add_sources(read: dict[object, set[int]]) -> None:
+    """Count what datasets were made of as read with them."""
+    rows = Inherited.objects.filter(
+        repository__in={one for several in read.values() for one in several},
+        repository__kind=Repository.Kind.DATASET,
+    )
+    sources: dict[int, set[int]] = defaultdict(set)
+    for copy, source in rows.values_list("repository", "agreement__repository"):
+        sources[copy].add(source)
+    for several in read.values():
+        several |= {source for one in several for source in sources.get(one, ())}
 
 
 def _lines(runs: Iterable[Run]) -> dict[int, dict[int, str]]:
@@ -131,7 +181,7 @@ def _warn(run: Run, agreement: Agreement, when: str) -> None:
     ends_at = f"{agreement.ends_at:%Y-%m-%d %H:%M}"
     values = {"agreement": agreement.code, "ends_at": ends_at}
     one = {
-        "code": "agreement_ends",
+        "code": CODE,
         "text": ENDS_SOON % values,
         "msgid": ENDS_SOON,
         "values": values,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from fabriek import figures
 from fabriek.kernel.errors import Text
 from fabriek.kernel.words import number
 from fabriek_recipes.words import Sentence
@@ -16,6 +17,26 @@ if TYPE_CHECKING:
 
 SCORES: dict[str, Text] = {
     "exact_match": gettext_lazy("Answers right to the letter"),
+    "macro_f1": gettext_lazy("F1, the mean over the labels: higher is better"),
+    "accuracy": gettext_lazy("Rows with the right label: higher is better"),
+    "auc": gettext_lazy("Order of the chances (AUC): 0.5 is luck, 1 is perfect"),
+    "log_loss": gettext_lazy("Surprise at the right label (log loss): lower is better"),
+    "brier": gettext_lazy("Error of the chances (Brier): lower is better"),
+    "mae": gettext_lazy("How far off on average: lower is better"),
+    "rmse": gettext_lazy("How far off, large errors counted more (RMSE): lower is better"),
+    "r2": gettext_lazy("Share of the differences it explains (R²): higher is better"),
+    "mase": gettext_lazy("Error as against repeating the last season (MASE): lower is better"),
+    "smape": gettext_lazy("Error in percent (sMAPE): lower is better"),
+    "coverage": gettext_lazy("What fell between the bounds: best near what they promise"),
+    "preference": gettext_lazy("Finds the better answer likelier"),
+    "moved_right": gettext_lazy("Moved towards the better answer"),
+    "margin": gettext_lazy("How far it moved towards the better answer: above 0 is right"),
+    "token_f1": gettext_lazy("Words in common with the expected answer (F1)"),
+    "rouge_l": gettext_lazy("Words in the same order as expected (ROUGE-L)"),
+    "accuracy_by_length": gettext_lazy("Right choices, long ones not blamed"),
+    "calibration_error": gettext_lazy("Wrong about how sure it is (ECE): lower is better"),
+    "perplexity": gettext_lazy("Perplexity of the expected answers: lower is better"),
+    "row_perplexity": gettext_lazy("Perplexity of a row, as lm-eval counts: lower is better"),
     "loss": gettext_lazy("Loss: how surprised it is by the right answer, lower is better"),
 }
 METRICS: dict[str, Text] = {
@@ -24,12 +45,16 @@ METRICS: dict[str, Text] = {
     "loss_held_out": gettext_lazy("Loss on rows kept apart"),
 }
 UNITS: dict[str, Text] = {
+    "looks": gettext_lazy("looks"),
     "minutes": gettext_lazy("minutes"),
     "passes": gettext_lazy("passes"),
     "pieces": gettext_lazy("pieces"),
     "rows": gettext_lazy("rows"),
     "steps": gettext_lazy("steps"),
     "tokens": gettext_lazy("tokens"),
+    "trees": gettext_lazy("trees"),
+    "periods": gettext_lazy("periods"),
+    "pictures": gettext_lazy("pictures"),
 }
 # Templates come out of run folders: only plain places, or `%(x)999999999s` would fill memory.
 PLAIN_PLACES = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*")
@@ -43,7 +68,15 @@ def stage(name: str) -> str:
 
 
 def score_name(name: str) -> str:
-    return str(SCORES.get(name) or name.replace("_", " ") or "?")
+    """Say what was measured; of several tasks and of two models also of which."""
+    task, sign, _last = name.rpartition(": ")
+    bare = figures.measure(name)
+    said = str(SCORES.get(bare) or bare.replace("_", " ") or "?")
+    if name.endswith(figures.SECOND):
+        said = _("%(score)s, of the second model") % {"score": said}
+    elif name.endswith(figures.DIFFERENCE):
+        said = _("%(score)s, first model less the second") % {"score": said}
+    return f"{task}{sign}{said}"
 
 
 def unit(name: str) -> str:

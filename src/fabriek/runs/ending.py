@@ -1,0 +1,55 @@
+"""Stop a run for good or pause it: wishes, which the loop grants; see `actions`."""
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from fabriek.kernel import journal
+from fabriek.kernel.errors import WrongState
+from fabriek.people.models import Person
+from fabriek.runs import rules
+from fabriek.runs.models import Run
+from fabriek.runs.states import UNFINISHED
+
+
+@transaction.atomic
+def cancel(run: Run, *, by: Person) -> Run:
+    """Ask for the run to stop. Only the loop talks to the engine, so this is a wish.
+
+    Raises:
+        NotAllowed: `by` is neither of the consortium nor of the factory.
+        WrongState: the run is already over.
+    """
+    rules.require_cancel(by, run)
+    return _end(run, verb="runs.ask_cancel", reason="", by=by)
+
+
+@transaction.atomic
+def pause(run: Run, *, by: Person) -> Run:
+    """Ask for the run to save and make room; its GPU time comes back until it goes on.
+
+    Raises:
+        NotAllowed: `by` is not of the consortium, who alone can let it go on.
+        WrongState: it is not at work, or its recipe saves nothing to go on from.
+    """
+    rules.require_ask(by, run.case)
+    if not rules.is_pausable(run):
+        raise WrongState(
+            _("%(run)s is not at work, or cannot be saved in between, so it cannot be paused.")
+            % {"run": run},
+            code="not_pausable",
+        )
+    return _end(run, verb="runs.ask_pause", reason=rules.PAUSED, by=by)
+
+
+def _end(run: Run, *, verb: str, reason: str, by: Person) -> Run:
+    now = timezone.now()
+    wishable = Run.objects.filter(pk=run.pk, state__in=UNFINISHED)
+    ends = wishable.filter(cancel_asked_at=None)
+    if not ends.update(cancel_asked_at=now, stop_reason=reason):
+        if wishable.exists():
+            return run  # asked before: nothing more to do
+        raise WrongState(_("%(run)s is already over.") % {"run": run})
+    journal.record(verb, run, by=by)
+    run.cancel_asked_at, run.stop_reason = now, reason
+    return run

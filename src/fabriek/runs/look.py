@@ -1,0 +1,143 @@
+"""Look at what a model will see before a run is asked for: rows, their tokens, what is odd."""
+
+from dataclasses import dataclass, field
+
+from django.utils.translation import gettext as _
+
+from fabriek.cases.models import Case
+from fabriek.datasets.models import Dataset
+from fabriek.datasets.preview import Preview
+from fabriek.datasets.rules import reads
+from fabriek.kernel.errors import Invalid
+from fabriek.people.models import Person
+from fabriek.quality import queries as quality
+from fabriek.quality.previewed import preview_of
+from fabriek.runs import counted, offers, seen, use
+from fabriek.runs.actions import Wish
+from fabriek.runs.seen_shapes import CountIn, RowIn, SeenIn
+from fabriek.runs.worker.asked import OF_DATA
+from fabriek.store.models import Revision
+
+# Which column of a row is whose words; in any other column it may be anybody's.
+SPEAKERS = {"prompt": ["user"], "completion": ["assistant"]}
+TOKENS_MAX = 2**30
+EVERYBODY = ["system", "user", "assistant", "tool"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Looked:
+    """What came of it. `trouble`: why no row could be turned into tokens, in a word.
+
+    `files` names files by the numbers that count and sample use. `count` is there where rows
+    become tokens before the run; `preview` where they do not.
+    """
+
+    dataset: Revision
+    model: Revision | None
+    row_tokens_max: int = 0
+    shows_words: bool = True
+    hides_personal: bool = False
+    is_plain: bool = False
+    files: list[str] = field(default_factory=list)
+    count: CountIn | None = None
+    sample: list[RowIn] = field(default_factory=list)
+    preview: Preview | None = None
+    trouble: str = ""
+    facts: dict[str, int | str] = field(default_factory=dict)
+
+    @property
+    def longest(self) -> int:
+        """Give what a row may have at most: by its setting, and by the model."""
+        context = self.count.context if self.count else 0
+        return min(self.row_tokens_max, context or self.row_tokens_max)
+
+
+def look(wish: Wish, *, case: Case, by: Person) -> Looked:
+    """Show rows of what `wish` works on; the count of all is kept for the price.
+
+    Raises:
+        Invalid: there is nothing to look at, or it is of another case.
+        NotAllowed: an agreement does not allow this run.
+        Refused: too many look at this moment, or the bytes are still being brought near.
+    """
+    recipe = offers.recipe(wish.recipe)
+    dataset, model = wish.inputs.get("dataset"), wish.inputs.get("model")
+    if dataset is None or (recipe.reads_chats and model is None):
+        raise Invalid(_("Choose what the run works on first, then look."), code="input_missing")
+    use.check(use.Use(recipe=recipe.name, case=case, by=by), wish.inputs)
+    shows = _may_see_words(by, dataset)
+    if not recipe.reads_chats or model is None:
+        return _previewed(dataset, shows=shows)
+    knobs = offers.checked_knobs(recipe, wish.knobs)
+    return _seen(
+        (dataset, model),
+        every=counted.learns_every(knobs),
+        row_tokens_max=getattr(knobs, "tokens_per_row_max", TOKENS_MAX),
+        shows=shows,
+    )
+
+
+def _seen(
+    inputs: tuple[Revision, Revision], *, every: bool, row_tokens_max: int, shows: bool
+) -> Looked:
+    dataset, model = inputs
+    files = seen.files_for(dataset, model)
+    if not any(name.startswith(OF_DATA) for name in files):
+        raise Invalid(
+            _("The dataset has no .jsonl file; add one with your rows."), code="no_rows"
+        )
+    kept = counted.find(dataset, model, every=every)
+    hidden = _hidden(dataset)
+    asked: seen.Json = {
+        "count": kept is None,
+        "every": every,
+        "picks": kept.picks if kept and shows else [],
+        "hide": hidden,
+    }
+    # Where nobody may read the words, there is nothing left to do once all is counted.
+    told = SeenIn() if kept and not shows else seen.look(files, asked)
+    if told.count:
+        counted.keep(dataset, model, told.count, every=every)
+    return Looked(
+        dataset=dataset,
+        model=model,
+        row_tokens_max=row_tokens_max,
+        shows_words=shows,
+        hides_personal=bool(hidden),
+        is_plain=told.template == "plain",
+        files=[name.partition("/")[2] for name in sorted(files)],
+        count=kept or told.count,
+        sample=told.sample if shows else [],
+        trouble=told.trouble,
+        facts=_facts(told, may_quote=shows and not hidden),
+    )
+
+
+def _facts(told: SeenIn, *, may_quote: bool) -> dict[str, int | str]:
+    """Give what stands in a sentence on what went wrong: a template may say words of a row."""
+    return {name: one for name, one in told.facts.items() if may_quote or name != "why"}
+
+
+def _previewed(dataset: Revision, *, shows: bool) -> Looked:
+    columns = quality.found_in(dataset)
+    return Looked(
+        dataset=dataset,
+        model=None,
+        shows_words=shows,
+        hides_personal=bool(columns),
+        preview=preview_of(dataset, columns) if shows else None,
+    )
+
+
+def _may_see_words(person: Person, revision: Revision) -> bool:
+    """Tell whether they may read rows; to train on data is not to read it."""
+    dataset = Dataset.objects.filter(repository=revision.repository_id)
+    found = dataset.select_related("case", "repository__case").first()
+    return bool(found and reads(person, found).allowed)
+
+
+def _hidden(revision: Revision) -> list[str]:
+    """Name whose words are hidden, as those columns are wherever rows are shown."""
+    names = [column.name for column in quality.found_in(revision)]
+    roles = [role for name in names for role in SPEAKERS.get(name, EVERYBODY)]
+    return sorted(set(roles))

@@ -1,0 +1,101 @@
+"""The price of a run before its start: the recipe's estimate, and what is held for it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+
+from django.utils.translation import gettext as _
+from pydantic import BaseModel
+
+from fabriek.kernel.errors import Invalid
+from fabriek.runs import counted, energy, memory, offers, tried
+from fabriek.runs.energy import Energy
+from fabriek.runs.tried import Tried
+from fabriek.runs.words import told
+from fabriek.store.models import Revision
+from fabriek_recipes.kinds import Estimate, Recipe
+
+# A run may take this much longer than estimated before the engine stops it; what it does not
+# use is given back.
+PATIENCE = 3
+TIMEOUT_MIN_S = 600
+TIMEOUT_MAX_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """What a run will cost (about), and what is held for it (at most).
+
+    `warnings`: what somebody should know of its data before it costs anything.
+    `memory_note`: that it will not fit, and what to change. `measured`: by which dry run.
+    `is_secure`: it goes to the secure part of the machine, as its data asks.
+    """
+
+    gpu_seconds: int
+    gpu_seconds_held: int
+    timeout_s: int
+    memory_bytes: int
+    why: tuple[str, ...]
+    energy: Energy
+    memory_note: str = ""
+    measured: str = ""
+    warnings: tuple[str, ...] = ()
+    is_secure: bool = False
+
+
+def price(
+    recipe: Recipe,
+    knobs: BaseModel,
+    inputs: Mapping[str, Revision],
+    *,
+    gpus: int,
+    timeout_s: int | None,
+    found: Tried | None = None,
+) -> Price:
+    """Estimate a run on what it will really read, by the recipe's own formula.
+
+    Interactive work takes as long as was asked for, so that this is its price.
+    """
+    looked_at = {} if recipe.is_interactive else inputs
+    looked = offers.facts_of(recipe, looked_at, gpus=gpus)
+    seen = counted.with_lengths(looked, recipe, knobs, inputs)
+    estimate: Estimate = recipe.estimate(knobs, seen)
+    if found:
+        estimate = tried.corrected(estimate, found, recipe=recipe, knobs=knobs, facts=seen)
+    gpu_seconds = estimate.gpu_seconds
+    if recipe.is_interactive:
+        timeout_s = timeout_s or ceil(gpu_seconds / gpus)
+        gpu_seconds = gpus * timeout_s
+    timeout_s = timeout_s or _patience(gpu_seconds / gpus)
+    return Price(
+        gpu_seconds=gpu_seconds,
+        gpu_seconds_held=gpus * timeout_s,
+        timeout_s=timeout_s,
+        memory_bytes=estimate.memory_bytes,
+        why=tuple(told(sentence) for sentence in estimate.why),
+        measured=found.says() if found else "",
+        energy=energy.expected(gpu_seconds),
+        memory_note="" if recipe.is_interactive else memory.too_little(recipe, knobs, seen),
+    )
+
+
+def dry(cost: Price, recipe: Recipe) -> Price:
+    """Make it the price of a dry run of the same.
+
+    Raises:
+        Invalid: the recipe has none.
+    """
+    if not recipe.has_dry_run:
+        raise Invalid(_("This recipe has no dry run. Start it as it is."), code="no_dry_run")
+    gpu_seconds = min(cost.gpu_seconds, tried.GPU_SECONDS)
+    return replace(
+        cost,
+        gpu_seconds=gpu_seconds,
+        gpu_seconds_held=tried.GPUS * cost.timeout_s,
+        energy=energy.expected(gpu_seconds),
+    )
+
+
+def _patience(estimated_s: float) -> int:
+    minutes = ceil(estimated_s * PATIENCE / 60)
+    return min(max(TIMEOUT_MIN_S, minutes * 60), TIMEOUT_MAX_S)
