@@ -115,7 +115,7 @@ def test_hostile_names_of_data_base_and_licence_stay_text():
     html = reading.as_html(text)
     assert ModelCard(text).data.to_dict()["license_name"] == HOSTILE.lower()
     assert "<script" not in html
-    assert html.count("<h3>") == 5
+    assert html.count("<h3>") == 6
     assert html.count("<table") == 2
 
 

@@ -258,7 +258,7 @@ def test_the_list_costs_the_same_whatever_its_length(
         api.get("/api/models/")
 
 
-def test_the_page_of_a_model_costs_ten_queries_with_its_base(
+def test_the_page_of_a_model_costs_twelve_queries_with_its_base(
     browser, django_assert_num_queries
 ):
     base, lead, _member = a_trained_model()
@@ -268,7 +268,7 @@ def test_the_page_of_a_model_costs_ten_queries_with_its_base(
     model = actions.register(run)
     page = browser(lead)
 
-    with django_assert_num_queries(10):
+    with django_assert_num_queries(12):
         page.get(model.get_absolute_url())
 
 

@@ -18,7 +18,7 @@ from fabriek.people.models import Organisation, Person
 from fabriek.registry import card, card_facts, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs import actions as runs
-from fabriek.runs import folders, use
+from fabriek.runs import evaluated, folders, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
@@ -76,22 +76,31 @@ def reject(run: Run, refusal: Refused) -> None:
 
 
 def bring_in(
-    folder: Path, *, title: str, licence: str, organisation: Organisation, by: Person
+    folder: Path,
+    *,
+    title: str,
+    licence: str,
+    organisation: Organisation,
+    by: Person,
+    training_flop: float | None = None,
 ) -> Model:
     """Register an open base model from a folder in Hugging Face format.
 
+    `training_flop`: the compute of its training, where its makers declare it.
+
     Raises:
         NotAllowed: only staff bring in models that everybody may use.
-        Invalid: the folder holds no whole model, or the title or licence will not do.
+        Invalid: the folder holds no whole model, or title, licence or compute will not do.
         Refused: there is an open model with this title.
     """
     rules.require_bring_in(by)
+    declared = card_facts.declared(training_flop)
     model = Model(title=text.line(title), licence=text.line(licence))
     text.check(model, ["title", "licence"])
     _require_new_title(model)
     found = outputs.plain_files(folder)
     model.card = _readme(found.files, title=model.title, licence=model.licence)
-    model.facts = {"parameters_total": found.parameters}
+    model.facts = {"parameters_total": found.parameters} | declared
     repository = store.create_repository(
         kind=Repository.Kind.MODEL, case=None, organisation=organisation, is_open=True, by=by
     )
@@ -186,7 +195,9 @@ def _registered(
         licence=told.licence,
         scores=dict(told.scores),
         facts=dict(told.facts),
-        card=card.written(told),
+        versions=card_facts.versions_of(run),
+        evaluation=_evaluation(run),
+        card=card.written(card_facts.for_everybody(told, run)),
     )
     _named(model)
     agreements, sources = use.terms_of(run)
@@ -195,6 +206,12 @@ def _registered(
     runs.note_outputs_taken(run)
     journal.record("registry.register", model, by=None, run=run.code, note=model.code)
     return model
+
+
+def _evaluation(run: Run) -> dict[str, object]:
+    """Keep how well it does in detail; rows of the data stay with the run."""
+    found = evaluated.of_run(run)
+    return found.without_rows().model_dump(mode="json") if found else {}
 
 
 def _named(model: Model) -> None:

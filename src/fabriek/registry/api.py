@@ -1,6 +1,6 @@
 """The API of registry: parse, call one action, show. No decisions are taken here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from datetime import datetime
 from typing import Any
 
@@ -13,13 +13,15 @@ from fabriek.datasets.attachment import attachment
 from fabriek.kernel.paging import Listing, addresses, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
-from fabriek.registry import actions, origin, queries, rules
-from fabriek.registry.models import Model
+from fabriek.registry import actions, bound, origin, queries, rules
+from fabriek.registry.models import Model, Signature
+from fabriek.registry.paper_api import router as papers
 from fabriek.store.models import File, Repository
 from fabriek.store.references import written
 from fabriek.store.shapes import FileOut
 
 router = Router(tags=["models"])
+router.add_router("", papers)
 
 # What a list tells, read as plain values: a card is long, and so are the settings of a run.
 LISTED = (
@@ -29,6 +31,8 @@ LISTED = (
     "licence",
     "repository__is_open",
     "base__code",
+    "base__repository",
+    "base__repository__is_open",
     "run__code",
     "scores",
     "revision__size_bytes",
@@ -56,8 +60,10 @@ class ModelOut(Schema):
         return model.case.code if model.case else None
 
     @staticmethod
-    def resolve_base(model: Model) -> str | None:
-        return model.base.code if model.base else None
+    def resolve_base(model: Model, context: dict[str, Any]) -> str | None:
+        """Name it to who may see it: a base may be lent to some of a case only."""
+        base = queries.base_told(model, context["request"].user)
+        return base.code if base else None
 
     @staticmethod
     def resolve_run(model: Model) -> str | None:
@@ -79,18 +85,14 @@ class ModelDetailOut(ModelOut):
     next_steps: list[StepOut]
 
     @staticmethod
-    def resolve_datasets(model: Model) -> list[dict[str, str]]:
+    def resolve_datasets(model: Model, context: dict[str, Any]) -> list[dict[str, str]]:
         # What a case of others learned from is not told, also when its model is open.
-        run = model.run_id if model.is_ours else None  # type: ignore[attr-defined]
-        inputs = queries.inputs_of([run])[run] if run else []
+        told = [model] if model.is_ours else []  # type: ignore[attr-defined]
+        found = origin.inputs_told(told, context["request"].user)
         return [
-            {
-                "reference": written(row.revision),
-                "title": row.revision.repository.title,
-                "digest": row.revision.digest,
-            }
-            for row in inputs
-            if row.revision.repository.kind == Repository.Kind.DATASET
+            _learned_from(used)
+            for used in found.get(model.run_id or 0, ())
+            if used.row.revision.repository.kind == Repository.Kind.DATASET
         ]
 
     @staticmethod
@@ -127,13 +129,15 @@ class FilesOut(Schema):
 
     items: list[FileOut]
     count: int
+    is_signed: bool
 
 
 @router.get("/", response=Listing[ModelOut])
 def index(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> Listing[ModelOut]:
     found = paginate(queries.listing(request.user, q).values(*LISTED), page, size)
     address = addresses("registry:detail")
-    return Listing[ModelOut].of(found, (_row(row, address) for row in found.items))
+    bases = queries.bases_told(found.items, request.user)
+    return Listing[ModelOut].of(found, (_row(row, address, bases) for row in found.items))
 
 
 @router.get("/{code}", response=ModelDetailOut)
@@ -142,9 +146,13 @@ def show(request: SignedIn, code: str) -> Model:
 
 
 @router.get("/{code}/card", response=CardOut)
-def card(request: SignedIn, code: str) -> Model:
-    """Get the model card: Markdown with the front matter that Hugging Face reads."""
-    return _model(request, code)
+def card(request: SignedIn, code: str) -> dict[str, str]:
+    """Get the model card: Markdown with the front matter that Hugging Face reads.
+
+    Empty where it may tell of data that was lent to others of your case.
+    """
+    model = _model(request, code)
+    return {"card": model.card if bound.tells(model, request.user) else ""}
 
 
 @router.get("/{code}/origin", response=list[ChainOut])
@@ -159,7 +167,8 @@ def files(request: SignedIn, code: str) -> dict[str, object]:
     if not model.is_ours:  # type: ignore[attr-defined]
         rules.require_download(request.user, model, revision=model.revision.number)
     found: list[File] = list(model.revision.files.select_related("blob"))
-    return {"items": found, "count": len(found)}
+    signed = Signature.objects.filter(revision=model.revision_id).exists()
+    return {"items": found, "count": len(found), "is_signed": signed}
 
 
 @router.get("/{code}/files/{path:path}")
@@ -172,12 +181,23 @@ def download(request: SignedIn, code: str, path: str) -> HttpResponseBase:
     return attachment(actions.download(model, file, by=request.user))
 
 
-def _row(row: dict[str, Any], address: Callable[[str], str]) -> ModelOut:
+def _learned_from(used: origin.Input) -> dict[str, str]:
+    if not used.is_known:
+        return {"reference": "", "title": str(origin.HIDDEN), "digest": ""}
+    revision = used.row.revision
+    return {
+        "reference": written(revision),
+        "title": revision.repository.title,
+        "digest": revision.digest,
+    }
+
+
+def _row(row: dict[str, Any], address: Callable[[str], str], bases: Container[str]) -> ModelOut:
     return ModelOut.model_construct(
         **row,
         case=row["case__code"],
         is_open=row["repository__is_open"],
-        base=row["base__code"],
+        base=row["base__code"] if row["base__code"] in bases else None,
         run=row["run__code"],
         size_bytes=row["revision__size_bytes"],
         url=address(row["code"]),

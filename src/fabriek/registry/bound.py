@@ -4,34 +4,56 @@ from collections.abc import Iterable
 
 from django.utils import translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from fabriek.agreements import inheritance, terms
-from fabriek.agreements.models import Agreement, Duty, Product
+from fabriek.agreements import inheritance, lean, terms
+from fabriek.agreements.models import Agreement, Duty, Place, Product
 from fabriek.agreements.terms import Terms
+from fabriek.people.models import Person
 from fabriek.registry.card import LANGUAGE
 from fabriek.registry.models import Model
 from fabriek.registry.show import Fact
 
 
-def sentences(agreements: Iterable[int], sources: Iterable[int]) -> tuple[str, ...]:
-    """Say it for a card, in its language; nothing where the data binds nobody."""
+def sentences(
+    agreements: Iterable[int], sources: Iterable[int], *, named: bool = True
+) -> tuple[str, ...]:
+    """Say it for a card, in its language; nothing where the data binds nobody.
+
+    `named`: with codes and owners; else what anybody may read who sees the model.
+    """
     found = inheritance.passed_on_by(agreements, sources)
     together = terms.strictest_of(terms.of(one) for one in found)
     if together is None:
         return ()
     with translation.override(LANGUAGE):
-        return tuple(_sentences(found, together))
+        return tuple(_sentences(found, together) if named else _unnamed(found, together))
 
 
-def facts(model: Model) -> list[Fact]:
-    """Say it on the page of the model."""
+def facts(model: Model, person: Person) -> list[Fact]:
+    """Say it on the page of the model; agreements of others have no code there."""
     found = [row.agreement for row in inheritance.terms_of(model.repository)]
     together = terms.strictest_of(terms.of(one) for one in found)
     if together is None:
         return []
-    codes = ", ".join(one.code for one in found)
+    theirs = Agreement.objects.of_parties(person).filter(pk__in=[one.pk for one in found])
+    codes = list(theirs.order_by("pk").values_list("code", flat=True))
+    if len(codes) < len(found):
+        codes.append(_("an agreement for others"))
     help_ = " ".join(_rights(together))
-    return [Fact(label=_("Made under"), value=codes, help=help_)]
+    return [Fact(label=_("Made under"), value=", ".join(codes), help=help_)]
+
+
+def tells(model: Model, person: Person) -> bool:
+    """Tell whether this person may read what its makers wrote on the card of a model.
+
+    The factory's own card names nothing that was lent; what people push may say anything.
+    """
+    if model.run_id is not None:
+        return True
+    rows = inheritance.terms_of(model.repository)
+    parties = lean.parties(row.agreement_id for row in rows) if rows else {}
+    return all(party.includes(person) for party in parties.values())
 
 
 def _sentences(found: list[Agreement], together: Terms) -> Iterable[str]:
@@ -47,6 +69,18 @@ def _sentences(found: list[Agreement], together: Terms) -> Iterable[str]:
         yield _("Also agreed: %(condition)s") % {"condition": condition}
 
 
+def _unnamed(found: list[Agreement], together: Terms) -> Iterable[str]:
+    yield ngettext(
+        "It was made of data under %(count)d agreement; the README.md with its files names it.",
+        "It was made of data under %(count)d agreements; the README.md with its files names "
+        "them.",
+        len(found),
+    ) % {"count": len(found)}
+    yield from _rights(together)
+    if Duty.ATTRIBUTE in together.duties:
+        yield _("Name with it the owners of that data, as README.md does.")
+
+
 def _rights(together: Terms) -> Iterable[str]:
     purposes = ", ".join(sorted(str(one.label) for one in together.purposes))
     if purposes:
@@ -57,5 +91,5 @@ def _rights(together: Terms) -> Iterable[str]:
         yield _("Its weights may be taken along.")
     else:
         yield _("Its weights stay in the factory.")
-    if Duty.REVIEW in together.duties:
+    if Duty.REVIEW in together.duties or together.place == Place.SECURE:
         yield _("The owner of the data looks at it before it goes out.")

@@ -5,31 +5,39 @@ is in English with a Dutch summary, whatever language the page around it has.
 """
 
 import json
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from django.utils import translation
+from fabriek.registry import card_content, card_scores
+from fabriek.registry.card_marks import code as _code
+from fabriek.registry.card_marks import inside as _inside
+from fabriek.registry.card_marks import line as _line
+from fabriek.registry.card_marks import text as _text
+from fabriek.registry.scores import Figure
 
-from fabriek.kernel import words
-from fabriek.registry.scores import Figure, pairs
-
-LANGUAGE = "en"
+LANGUAGE = card_scores.LANGUAGE
 
 # Regulation (EU) 2024/1689: above this much training compute a model is presumed to be a
 # general-purpose one (Commission guidelines of July 2025).
 GPAI_FLOP = 1e23
+# What a base model that was made here took before, all steps together.
+BASE_FLOP = "base_flop_estimate"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Source:
-    """A dataset or base model: `reference` names the very revision."""
+    """A dataset or base model: `reference` names the very revision.
+
+    An empty one: it belongs to others, and not all who read this card may know what it is.
+    """
 
     reference: str
     title: str
     digest: str
     licence: str
     has_personal_data: bool = False
+    is_open: bool = False
+    is_lent: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +68,11 @@ class CardFacts:
     base: Source | None
     scores: Mapping[str, Figure]
     facts: Mapping[str, object] = field(default_factory=dict)
+    library_name: str = "transformers"
+    pipeline_tag: str = "text-generation"
     gpu_seconds_used: int = 0
     gpu_seconds_estimated: int = 0
+    energy: str = "not measured"
     terms: Sequence[str] = ()
 
 
@@ -71,11 +82,16 @@ def written(facts: CardFacts) -> str:
         _front_matter(facts),
         f"# {_line(facts.title)}",
         _summaries(facts),
-        _scores(facts),
+        card_scores.section(
+            facts.scores,
+            facts.facts.get("rows_held_out"),
+            have_chosen=bool(facts.facts.get(card_scores.CHOSEN)),
+        ),
         _origin(facts),
         _making(facts),
         _terms(facts),
         _limits(facts),
+        card_content.section(_content(facts)),
     )
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -89,12 +105,12 @@ def of_unknown(*, title: str, licence: str) -> str:
 def _front_matter(facts: CardFacts) -> str:
     meta: dict[str, object] = {
         **_licence(facts.licence),
-        "library_name": "transformers",
-        "pipeline_tag": "text-generation",
+        "library_name": facts.library_name,
+        "pipeline_tag": facts.pipeline_tag,
         "tags": ["fabriek", facts.recipe.replace("_", "-")],
-        "datasets": [source.reference for source in facts.datasets],
+        "datasets": [source.reference for source in facts.datasets if source.reference],
     }
-    if facts.base:
+    if facts.base and facts.base.reference:
         meta["base_model"] = facts.base.reference
     return _matter(meta)
 
@@ -116,45 +132,12 @@ HUB_LICENCES = {"cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "eupl-1.2", "apache-2.0"
 
 
 def _summaries(facts: CardFacts) -> str:
-    gemeten, measured = _measured(facts.scores)
+    gemeten, measured = card_scores.measured(facts.scores)
     return (
         f"**In het kort.** Dit model is gemaakt door {_line(facts.organisation)} voor de casus "
         f"“{_line(facts.case_title)}”.{gemeten}\n\n"
         f"**In short.** This model was made by {_line(facts.organisation)} for the case "
         f"“{_line(facts.case_title)}”.{measured}\n\n## What it is for\n\n{_text(facts.purpose)}"
-    )
-
-
-def _measured(scores: Mapping[str, Figure]) -> tuple[str, str]:
-    """Say the score people understand best, in Dutch and in English."""
-    before, after = scores.get("exact_match_before"), scores.get("exact_match_after")
-    if after is None:
-        return "", ""
-    vooraf, na = (_said("exact_match", one, language="nl") for one in (before, after))
-    earlier, later = (_said("exact_match", one) for one in (before, after))
-    return (
-        f" Van de voorbeelden die het nooit zag, beantwoordt het {na} precies goed"
-        f"{'' if before is None else f' (vooraf: {vooraf})'}.",
-        f" On rows it never saw it answers {later} exactly right"
-        f"{'' if before is None else f' (before training: {earlier})'}.",
-    )
-
-
-def _scores(facts: CardFacts) -> str:
-    rows = [
-        f"| {_line(score.name.replace('_', ' '))} | {_said(score.name, score.before)} "
-        f"| {_said(score.name, score.after)} |"
-        for score in pairs(facts.scores)
-    ]
-    if not rows:
-        return "## Scores\n\nNothing was measured."
-    apart = facts.facts.get("rows_held_out")
-    on = f"{apart:,} rows" if isinstance(apart, int) else "rows"
-    table = "\n".join(["| score | before | after |", "|---|---:|---:|", *rows])
-    return (
-        f"## Scores\n\n{table}\n\nMeasured on {on} that were kept apart and never "
-        "learned from. Exact match: the share of answers that are right to the letter. "
-        "Loss: how surprised the model is by the right answer; lower is better."
     )
 
 
@@ -166,15 +149,11 @@ def _origin(facts: CardFacts) -> str:
     for source in facts.datasets:
         personal = "contains personal data" if source.has_personal_data else "no personal data"
         lines.append(
-            f"- Data: {_line(source.title)} ({source.reference}, sha256 of its listing "
-            f"`{source.digest}`), licence {_line(source.licence)}, {personal} according to its "
-            "owner"
+            f"- Data: {_named(source)}, licence {_line(source.licence)}, {personal} according "
+            "to its owner"
         )
     if facts.base:
-        lines.append(
-            f"- Base model: {_line(facts.base.title)} ({facts.base.reference}, "
-            f"sha256 of its listing `{facts.base.digest}`), licence {_line(facts.base.licence)}"
-        )
+        lines.append(f"- Base model: {_named(facts.base)}, licence {_line(facts.base.licence)}")
     else:
         lines.append("- Base model: none, it was trained from scratch")
     lines.append(
@@ -184,6 +163,13 @@ def _origin(facts: CardFacts) -> str:
     return "## Origin\n\n" + "\n".join(lines)
 
 
+def _named(source: Source) -> str:
+    if not source.reference:
+        return "of others, lent under an agreement; the README.md of the model names it"
+    digest = f"sha256 of its listing `{source.digest}`"
+    return f"{_line(source.title)} ({source.reference}, {digest})"
+
+
 COUNTS = ("parameters_total", "parameters_trained", "rows_trained", "tokens_seen")
 
 
@@ -191,7 +177,7 @@ def _making(facts: CardFacts) -> str:
     lines = [
         f"- GPU-hours used: {facts.gpu_seconds_used / 3600:.2f} "
         f"(estimated before the start: {facts.gpu_seconds_estimated / 3600:.2f})",
-        "- Energy used: not measured",
+        f"- Energy used: {facts.energy}",
         f"- Fabriek {facts.code_version}, seed {facts.seed}",
     ]
     lines += [
@@ -199,7 +185,7 @@ def _making(facts: CardFacts) -> str:
         for name in COUNTS
         if isinstance(value := facts.facts.get(name), int)
     ]
-    if compute := _compute(facts.facts.get("flop_estimate")):
+    if compute := _compute(facts.facts.get("flop_estimate"), facts.facts.get(BASE_FLOP)):
         lines.append(compute)
     return "## How it was made\n\n" + "\n".join(lines) + _settings(facts)
 
@@ -213,15 +199,26 @@ def _settings(facts: CardFacts) -> str:
     return "\n\n" + "\n".join([*head, *rows]) if rows else ""
 
 
-def _compute(flop: object) -> str:
-    if not isinstance(flop, int | float) or isinstance(flop, bool):
+def _compute(flop: object, of_base: object) -> str:
+    own, base = number(flop), number(of_base)
+    if own is None:
         return ""
-    presumed = "above" if flop > GPAI_FLOP else "below"
-    return (
-        f"- Training compute: about {flop:.2g} FLOP of our own, {presumed} the 1e23 from which "
-        "the guidelines to the AI Act presume a general-purpose model; that of the base model "
-        "is not counted here"
+    presumed = "above" if own + (base or 0) > GPAI_FLOP else "below"
+    said = (
+        f"that of the base model, about {base:.2g} FLOP as declared for it, is counted with it"
+        if base
+        else "that of a base model is not declared, and not counted here"
     )
+    return (
+        f"- Training compute: about {own:.2g} FLOP of our own, {presumed} the 1e23 from which "
+        f"the guidelines to the AI Act presume a general-purpose model; {said}"
+    )
+
+
+def number(told: object) -> float | None:
+    if isinstance(told, bool) or not isinstance(told, int | float) or told <= 0:
+        return None
+    return float(told)
 
 
 def _terms(facts: CardFacts) -> str:
@@ -230,6 +227,27 @@ def _terms(facts: CardFacts) -> str:
         return ""
     lines = "\n".join(f"- {_line(one)}" for one in facts.terms)
     return f"## Under which terms\n\n{lines}"
+
+
+def _content(facts: CardFacts) -> card_content.Content:
+    """Sort the data by whose it is."""
+
+    def named(sources: Iterable[Source]) -> list[str]:
+        return [f"{_named(one)}, licence {_line(one.licence)}" for one in sources]
+
+    return card_content.Content(
+        provider=_line(facts.organisation),
+        model=_line(facts.title),
+        made_on=facts.made_on,
+        kind=facts.pipeline_tag,
+        public=named(one for one in facts.datasets if one.is_open),
+        lent=named(one for one in facts.datasets if one.is_lent),
+        own=named(one for one in facts.datasets if not one.is_open and not one.is_lent),
+        base=_named(facts.base) if facts.base else "nothing, it was trained from scratch",
+        rows=facts.facts.get("rows_trained"),
+        tokens=facts.facts.get("tokens_seen"),
+        has_personal_data=any(one.has_personal_data for one in facts.datasets),
+    )
 
 
 def _limits(facts: CardFacts) -> str:
@@ -248,43 +266,3 @@ def _limits(facts: CardFacts) -> str:
             "as personal data."
         )
     return "## What it is not\n\n" + "\n".join(f"- {line}" for line in lines)
-
-
-def _said(name: str, value: Figure, *, language: str = LANGUAGE) -> str:
-    with translation.override(language):
-        return words.score(name, value)
-
-
-# What would end a piece of code or a cell of a table: shown by a sign that looks like it.
-UNLIKE_CODE = str.maketrans("`|", "’¦")
-SIGNS = frozenset("\\`*_[]<>|#~&")
-# What begins a list, a rule or a heading's underline when it stands first on a line.
-OPENING = re.compile(r"^(?:[-+=]|[0-9]{1,9}[.)])")
-
-
-def _line(text: str) -> str:
-    """Keep what people typed on its line and out of the markup."""
-    escaped = _inside(text)
-    if found := OPENING.match(escaped):
-        end = found.end() - 1
-        return f"{escaped[:end]}\\{escaped[end:]}"
-    return escaped
-
-
-def _inside(text: str) -> str:
-    """Do the same for what does not stand first on its line."""
-    return "".join(f"\\{sign}" if sign in SIGNS else sign for sign in _flat(text))
-
-
-def _code(text: str) -> str:
-    """Show in a table's cell what one could type: nothing in it is markup."""
-    return f"`{_flat(text).translate(UNLIKE_CODE)}`"
-
-
-def _flat(text: str) -> str:
-    return "".join(sign for sign in " ".join(text.split()) if sign.isprintable())
-
-
-def _text(text: str) -> str:
-    paragraphs = re.split(r"\n\s*\n", text.replace("\r\n", "\n"))
-    return "\n\n".join(_line(part) for part in paragraphs if part.strip())

@@ -1,18 +1,28 @@
 """What the card tells of a model that a run made: from the run, its data and its report."""
 
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
 from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
 from fabriek import VERSION
-from fabriek.registry import bound, card, licences
+from fabriek.kernel.errors import Invalid
+from fabriek.machine import drawn
+from fabriek.registry import bound, card, card_scores, licences
 from fabriek.registry.models import Model
 from fabriek.runs import folders, offers, use
 from fabriek.runs.models import Run
-from fabriek.store.models import Revision
+from fabriek.store.models import Repository, Revision
 from fabriek.store.references import written
 from fabriek_recipes.recipe import catalogue
 
+# What a library and its version may be called: a job may write anything.
+VERSION_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]{0,59}")
+VERSIONS_MAX = 100
+FLOP = "flop_estimate"
 LARGEST = 1e30  # beyond any count of anything: a slip, or a joke
 Plain = str | int | float | bool | None
 
@@ -24,9 +34,9 @@ def of_run(run: Run, *, base: Model | None, parameters: int) -> card.CardFacts:
         for item in run.inputs.all()
         if hasattr(item.revision.repository, "dataset")
     ]
-    sources = [_source_of(revision) for revision in data]
+    sources = [_source_of(revision, run) for revision in data]
     return card.CardFacts(
-        title=_title(run, sources),
+        title=_title(run, data),
         case=run.case.code,
         case_title=run.case.title,
         organisation=run.case.organisation.name,
@@ -43,17 +53,90 @@ def of_run(run: Run, *, base: Model | None, parameters: int) -> card.CardFacts:
         settings=_settings(run),
         datasets=sources,
         base=_base_source(run, base),
+        library_name=catalogue()[run.recipe].library_name,
+        pipeline_tag=_pipeline_tag(run),
         scores=run.scores,
-        facts=_facts_of(run, parameters),
+        facts=_facts_of(run, parameters) | _flop_of_base(base),
         gpu_seconds_used=run.gpu_seconds_used or 0,
         gpu_seconds_estimated=run.gpu_seconds_estimated,
+        energy=energy_of(run),
         terms=bound.sentences(*use.terms_of(run)),
     )
 
 
-def _title(run: Run, sources: list[card.Source]) -> str:
-    """Name the data and what was made of it, in the language the factory speaks first."""
-    named = sources[0].title if sources else run.case.title
+def energy_of(run: Run) -> str:
+    """Say what was drawn and how that is known, in the card's language."""
+    with translation.override(card.LANGUAGE):
+        found = drawn.of(run)
+        return f"{found.said}. {found.method}" if found else "not measured"
+
+
+def declared(training_flop: float | None) -> dict[str, Plain]:
+    """Take what the makers of a model from elsewhere say it took. Raises: Invalid."""
+    if training_flop is None:
+        return {}
+    if not 0 < training_flop < LARGEST:
+        raise Invalid(
+            _("The compute of a training is a number of FLOP, such as 6.4e22: more than 0."),
+            code="wrong_flop",
+        )
+    return {FLOP: training_flop}
+
+
+def versions_of(run: Run) -> dict[str, str]:
+    """Name the libraries that made the model, with their versions, as its run tells."""
+    told = folders.report(run).get("versions")
+    pairs = told.items() if isinstance(told, dict) else ()
+    sound = [
+        (name, version)
+        for name, version in pairs
+        if all(isinstance(one, str) and VERSION_WORD.fullmatch(one) for one in (name, version))
+    ]
+    return dict(sound[:VERSIONS_MAX])
+
+
+def _pipeline_tag(run: Run) -> str:
+    """Name what it does: a recipe may make two kinds, and says which in its report."""
+    recipe = catalogue()[run.recipe]
+    told = folders.report(run).get("pipeline_tag")
+    is_known = isinstance(told, str) and told in recipe.pipeline_tags
+    return str(told) if is_known else recipe.pipeline_tag
+
+
+def for_everybody(told: card.CardFacts, run: Run) -> card.CardFacts:
+    """Leave out what names data, models and agreements of others.
+
+    Whoever sees the model reads this one; the whole card goes out with its files, to whom the
+    agreements let it go.
+    """
+    used = [row.revision.repository for row in run.inputs.all()]
+    lent = {str(one.code) for one in used if _is_lent(one, run)}
+    return replace(
+        told,
+        datasets=[_unnamed(one, lent) for one in told.datasets],
+        base=told.base and _unnamed(told.base, lent),
+        terms=bound.sentences(*use.terms_of(run), named=False),
+    )
+
+
+def _unnamed(source: card.Source, lent: Collection[str]) -> card.Source:
+    if source.reference.partition("@")[0] not in lent:
+        return source
+    return replace(source, reference="", title="", digest="")
+
+
+def _is_lent(repository: Repository, run: Run) -> bool:
+    return not repository.is_open and repository.case_id != run.case_id
+
+
+def _title(run: Run, data: list[Revision]) -> str:
+    """Name the data and what was made of it, in the language the factory speaks first.
+
+    Not data of others: all of the consortium read a title, and it may be lent to some only.
+    """
+    own = (one.repository for one in data if not _is_lent(one.repository, run))
+    first = next(own, None)
+    named = first.dataset.title if first else run.case.title
     with translation.override(settings.LANGUAGE_CODE):
         return f"{named[:150]} · {_(catalogue()[run.recipe].makes)}"
 
@@ -71,7 +154,15 @@ def _settings(run: Run) -> list[card.Setting]:
         ]
 
 
-def _source_of(revision: Revision) -> card.Source:
+def _flop_of_base(base: Model | None) -> dict[str, Plain]:
+    """Add up what the base took, by its run or its makers, and the base of that one before."""
+    if base is None:
+        return {}
+    told = [card.number(base.facts.get(name)) for name in (FLOP, card.BASE_FLOP)]
+    return {card.BASE_FLOP: sum(filter(None, told))} if told[0] else {}
+
+
+def _source_of(revision: Revision, run: Run) -> card.Source:
     dataset = revision.repository.dataset
     return card.Source(
         reference=written(revision),
@@ -79,6 +170,8 @@ def _source_of(revision: Revision) -> card.Source:
         digest=revision.digest,
         licence=dataset.licence,
         has_personal_data=dataset.has_personal_data,
+        is_open=revision.repository.is_open,
+        is_lent=_is_lent(revision.repository, run),
     )
 
 
@@ -105,8 +198,9 @@ def _facts_of(run: Run, parameters: int) -> dict[str, Plain]:
     told = {
         name[:60]: value[:200] if isinstance(value, str) else value
         for name, value in folders.report(run).items()
-        if name.isprintable() and _is_plain(value)
+        if name.isprintable() and _is_plain(value) and name != card.BASE_FLOP
     }
+    told |= {card_scores.CHOSEN: True} if run.knobs.get("stop_after_looks") else {}
     return {"parameters_total": parameters} | told  # type: ignore[return-value]
 
 

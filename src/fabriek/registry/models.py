@@ -38,6 +38,10 @@ class Model(models.Model):
     licence = models.CharField(_("licence"), max_length=40, validators=[PLAIN])
     scores = models.JSONField(default=dict)
     facts = models.JSONField(default=dict)
+    # Of the libraries that made it, as its run tells.
+    versions = models.JSONField(default=dict)
+    # How well it does in detail (fabriek_recipes.evaluation), without what names single rows.
+    evaluation = models.JSONField(default=dict)
     card = models.TextField(_("model card"))
     registered_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
 
@@ -59,6 +63,29 @@ class Model(models.Model):
     @property
     def licence_said(self) -> str:
         return licences.label(self.licence)
+
+
+class SigningKey(models.Model):
+    """The public half of a key with which the factory signs; old ones stay, to verify with."""
+
+    fingerprint = models.CharField(max_length=64, unique=True)  # SHA-256 of the PEM text
+    pem = models.TextField(max_length=1000)
+    first_used_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return self.fingerprint
+
+
+class Signature(models.Model):
+    """The factory's word that a revision held these files: a Sigstore bundle."""
+
+    revision = models.OneToOneField(Revision, models.CASCADE, related_name="signature")
+    key = models.ForeignKey(SigningKey, models.PROTECT, related_name="signatures")
+    bundle = models.TextField()
+    signed_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    def __str__(self) -> str:
+        return f"signature of {self.revision_id}"
 
 
 class Rejection(models.Model):

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from fabriek.kernel import words
 from fabriek.people.models import Person
 from fabriek.registry import licences, queries
 from fabriek.registry.models import Model
+from fabriek.runs import inputs as of_runs
 from fabriek.runs import offers
 from fabriek.runs.models import Run, RunInput
 from fabriek.store.models import Revision
@@ -19,6 +21,8 @@ from fabriek_recipes.recipe import catalogue
 # nobody looks on one page, and each has a page of its own.
 DEPTH = 4
 KNOBS_SHOWN = 4
+HIDDEN = gettext_lazy("data you may not see")
+WHY_HIDDEN = gettext_lazy("Its agreement is for other organisations of this case.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,26 +49,48 @@ class Chain:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Input:
+    """What a run worked on, and whether who asks may know what that is."""
+
+    row: RunInput
+    is_known: bool
+
+
 def chains(model: Model, person: Person) -> list[Chain]:
     """Tell the origin of `model`, then of its base model, and so on.
 
-    `model` comes from `queries.shown`. Costs one query for all inputs, and one a base model.
-    What belongs to a case of others is not told: an open model stands by itself.
+    `model` comes from `queries.shown`. Costs one query for all inputs, one a base model, and
+    one where data of others was used: of what this person may not see no more is told than
+    that it is there. What belongs to a case of others is not told: an open model stands by
+    itself.
     """
     line = [model]
     while len(line) < DEPTH and _is_told(line[-1]) and (base := line[-1].base_id):
         rows = queries.with_origin(Model.objects.filter(pk=base), person)
         line.append(queries.told(rows).get())
-    told = [one.run_id for one in line if one.run_id and _is_told(one)]
-    inputs = queries.inputs_of(told) if told else {}
+    inputs = inputs_told([one for one in line if _is_told(one)], person)
     return [_chain(one, inputs) for one in line if one is model or _is_told(one)]
+
+
+def inputs_told(models: list[Model], person: Person) -> dict[int, list[Input]]:
+    """Give what the runs of these models of one's own worked on, by the key of the run."""
+    runs = [one.run_id for one in models if one.run_id]
+    found = queries.inputs_of(runs) if runs else {}
+    rows = [row for rows in found.values() for row in rows]
+    cases = {one.case_id for one in models if one.case_id}
+    known = of_runs.known_among(rows, person, cases=cases)
+    return {
+        run: [Input(row=row, is_known=row.pk in known) for row in rows]
+        for run, rows in found.items()
+    }
 
 
 def _is_told(model: Model) -> bool:
     return bool(model.is_ours)  # type: ignore[attr-defined]
 
 
-def _chain(model: Model, inputs: dict[int, list[RunInput]]) -> Chain:
+def _chain(model: Model, inputs: dict[int, list[Input]]) -> Chain:
     steps = [Step(name="model", kind=_("Model"), items=(_model_item(model),))]
     if model.run is None:
         steps.append(_brought_in(model))
@@ -73,7 +99,7 @@ def _chain(model: Model, inputs: dict[int, list[RunInput]]) -> Chain:
     return Chain(model=model, steps=tuple(steps))
 
 
-def _made(model: Model, run: Run, inputs: list[RunInput]) -> list[Step]:
+def _made(model: Model, run: Run, inputs: list[Input]) -> list[Step]:
     application = run.allocation.decision.application
     steps = [
         Step(name="run", kind=_("Run"), items=(_run_item(run),)),
@@ -134,8 +160,10 @@ def changed_knobs(run: Run) -> dict[str, str]:
     return dict(list(changed.items())[:KNOBS_SHOWN])
 
 
-def _input_item(row: RunInput) -> Item:
-    revision = row.revision
+def _input_item(used: Input) -> Item:
+    if not used.is_known:
+        return Item(label=str(HIDDEN), note=str(WHY_HIDDEN))
+    revision = used.row.revision
     if (base := getattr(revision.repository, "model", None)) is not None:
         return Item(
             label=base.title,

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -14,11 +14,13 @@ from typing import BinaryIO
 from django.conf import settings
 
 from fabriek.kernel import pickles, strange
+from fabriek.registry import makeups
+from fabriek.registry.makeups import Opener
 from fabriek.registry.reasons import NoModel
 from fabriek_recipes import run_folder
 
 # Formats that only hold data. Anything that could run code when it is opened stays out.
-TAKEN = {".safetensors", ".json", ".txt", ".model", ".md", ".jinja"}
+TAKEN = {".safetensors", ".json", ".txt", ".model", ".md", ".jinja", ".csv"}
 TAKEN_NAMES = {"LICENSE", "LICENCE", "NOTICE"}
 # Python's own zip of arrays holds data only: what would run is not read from it unless asked.
 ZIPS = {".npz"}
@@ -42,10 +44,6 @@ WRONG = (
     RecursionError,
     MemoryError,
 )
-
-
-# Gives one file by its name, wherever it lies.
-Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +107,9 @@ def _checked(within: strange.Place, files: dict[str, Path]) -> Found:
 
 def parameters_of(names: Collection[str], opened: Opener) -> int:
     """Count the weights of a model of these files. Raises: NoModel, when it is not whole."""
+    if makeup := makeups.made_of(names, opened):
+        makeups.check(makeup, names, opened)
+        return 0
     for name in _needed(names, opened):
         if name not in names:
             raise NoModel("no_model", name)

@@ -1,7 +1,7 @@
 """Models that a program pushed: a place for their files first, a model once they are whole."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -9,17 +9,17 @@ from typing import BinaryIO
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.agreements import inheritance
+from fabriek.agreements import descent, inheritance
 from fabriek.cases.models import Case
 from fabriek.datasets.models import Licence
 from fabriek.kernel import journal, pickles, text
 from fabriek.kernel.codes import give_code
 from fabriek.people.models import Person
-from fabriek.registry import card, descent, outputs
+from fabriek.registry import card, outputs
 from fabriek.registry.models import Model
 from fabriek.registry.reasons import NoModel
 from fabriek.store import actions as store
-from fabriek.store.models import MAIN, Blob, File, Repository, Revision
+from fabriek.store.models import MAIN, Blob, Repository, Revision
 from fabriek.store.queries import listing, the_store
 
 README = "README.md"
@@ -78,13 +78,15 @@ def require_still_whole(repository: Repository, files: Mapping[str, Blob]) -> No
 
 
 def pass_terms_on(
-    repository: Repository, revision: Revision, sha256s: Iterable[str], *, by: Person
+    revision: Revision,
+    files: Mapping[str, str],
+    *,
+    by: Person,
+    inside: Collection[str] | None = None,
 ) -> None:
-    """Bind what was saved, in the same transaction: nobody must read it before it is bound."""
-    readme = File.objects.filter(revision=revision, path=README).select_related("blob")
-    told = _readme({one.path: one.blob for one in readme})
-    if descent.pass_terms_on(repository, sha256s, told, by=by):
-        for model in Model.objects.filter(repository=repository):
+    """Bind what was saved, in the same transaction, and ask the owners of its data to look."""
+    if descent.pass_terms_on(revision, files, by=by, inside=inside):
+        for model in Model.objects.filter(repository=revision.repository):
             _ask_review(model)
 
 

@@ -1,11 +1,16 @@
 """Questions about models: which runs wait to be registered, what a model was made from."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
 
+from fabriek.agreements import policy
 from fabriek.cases.models import Case, cases_of
 from fabriek.kernel import text
 from fabriek.people.models import Person
 from fabriek.registry.models import Model, Rejection
+from fabriek.runs import inputs
 from fabriek.runs.models import Run, RunInput
 from fabriek.runs.states import RunState
 from fabriek_recipes.recipe import catalogue
@@ -37,23 +42,32 @@ ORIGIN = (
     "repository__organisation__name",
     "run__code",
     "run__recipe",
+    "run__state",
     "run__knobs",
     "run__gpu_seconds_used",
+    "run__gpus",
+    "run__measured",
     "run__allocation__account",
     "run__allocation__gpu_seconds_granted",
     "run__allocation__decision__application__code",
     "base__code",
     "base__title",
+    "base__case",
+    "base__repository__is_open",
 )
 INPUT = (
     "run",
     "revision__number",
     "revision__size_bytes",
     "revision__digest",
+    "revision__repository__case",
     "revision__repository__code",
+    "revision__repository__is_open",
     "revision__repository__kind",
     "revision__repository__title",
     "revision__repository__dataset__code",
+    "revision__repository__dataset__has_personal_data",
+    "revision__repository__dataset__licence",
     "revision__repository__model__code",
     "revision__repository__model__title",
 )
@@ -84,7 +98,7 @@ def with_origin(models: QuerySet[Model], person: Person) -> QuerySet[Model]:
         "revision",
         "repository__organisation",
         "run__allocation__decision__application",
-        "base",
+        "base__repository",
     ).annotate(is_ours=Exists(ours))
 
 
@@ -140,14 +154,37 @@ def inputs_of(runs: list[int]) -> dict[int, list[RunInput]]:
 
 def with_inputs(runs: QuerySet[Run]) -> QuerySet[Run]:
     """Bring along what a card and an origin tell of a run."""
-    inputs = RunInput.objects.select_related(
+    rows = RunInput.objects.select_related(
         "revision__repository__dataset",
         "revision__repository__case",
         "revision__repository__model",
     ).order_by("name")
     return runs.select_related(
         "case__organisation", "case__sector", "allocation"
-    ).prefetch_related(Prefetch("inputs", queryset=inputs))
+    ).prefetch_related(Prefetch("inputs", queryset=rows))
+
+
+def base_told(model: Model, person: Person) -> Model | None:
+    """Give the base of one of `shown` to who may see it: it may be lent to some only."""
+    base = model.base
+    if base is None or (model.is_ours and base.case_id == model.case_id):  # type: ignore[attr-defined]
+        return base
+    return base if inputs.seen_among([base.repository], person) else None
+
+
+def bases_told(rows: Iterable[Mapping[str, Any]], person: Person) -> set[str]:
+    """Name the bases in a list of plain values that this person may see: one query at most."""
+    bases = {
+        row["base__repository"]: (row["base__code"], row["base__repository__is_open"])
+        for row in rows
+        if row["base__code"]
+    }
+    closed = [key for key, (_code, is_open) in bases.items() if not is_open]
+    seen: set[int] = set()
+    if closed:
+        asked = policy.visible_to(person).filter(pk__in=closed)
+        seen = set(asked.values_list("pk", flat=True))
+    return {code for key, (code, is_open) in bases.items() if is_open or key in seen}
 
 
 def base_of(run: Run) -> Model | None:

@@ -7,20 +7,29 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel import words
 from fabriek.kernel.errors import Text
+from fabriek.runs import scored
 from fabriek.runs.words import SCORES, score_name
 
 Figure = float | int | None
 
-SHORT_NAMES: dict[str, Text] = {"exact_match": _("right to the letter"), "loss": _("loss")}
+SHORT_NAMES: dict[str, Text] = {
+    "exact_match": _("right to the letter"),
+    "accuracy": _("right label"),
+    "macro_f1": _("F1"),
+    "mae": _("off on average"),
+    "mase": _("error (MASE)"),
+    "loss": _("loss"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
-    """One figure before and after training, either of which may be unknown."""
+    """One figure before and after training, and of a plain model; each may be unknown."""
 
     name: str
     before: Figure
     after: Figure
+    yardstick: Figure = None
 
     @property
     def label(self) -> str:
@@ -41,14 +50,12 @@ class Score:
 
 def pairs(scores: Mapping[str, Figure]) -> list[Score]:
     """Pair `loss_before` and `loss_after`, the best understood first."""
-    names = {name.removesuffix("_before").removesuffix("_after") for name in scores}
     known = list(SCORES)
-    ordered = sorted(names, key=lambda n: (known.index(n) if n in known else len(known), n))
-    return [
-        Score(
-            name=name,
-            before=scores.get(f"{name}_before"),
-            after=scores.get(f"{name}_after", scores.get(name)),
-        )
-        for name in ordered
+    found = [
+        Score(name=one.name, before=one.before, after=one.after, yardstick=one.yardstick)
+        for one in scored.pairs(scores)
     ]
+    return sorted(
+        found,
+        key=lambda one: (known.index(one.name) if one.name in known else len(known), one.name),
+    )

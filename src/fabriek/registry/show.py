@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from fabriek.kernel import words
-from fabriek.registry import licences
+from fabriek.people.models import Person
+from fabriek.registry import licences, queries
 from fabriek.registry.models import Model
 from fabriek_recipes.recipe import catalogue
 
@@ -18,9 +19,23 @@ class Fact:
     help: str = ""
 
 
-def facts(model: Model) -> list[Fact]:
+def facts(model: Model, person: Person) -> list[Fact]:
     """List what one wants to know before using a model; what is unknown is left out."""
-    return [*_descent(model), *_size(model), *_making(model), _readers(model)]
+    base = queries.base_told(model, person)
+    return [*_descent(model, base), *_size(model), *_making(model), _readers(model)]
+
+
+def load(model: Model) -> str:
+    """Say how one loads it in Python; what came from elsewhere counts as a language model."""
+    recipe = catalogue().get(model.run.recipe) if model.run else None
+    line = recipe.load if recipe else 'AutoModelForCausalLM.from_pretrained("%s")'
+    return line % model.code
+
+
+def library(model: Model) -> str:
+    """Name the library with which one loads it."""
+    recipe = catalogue().get(model.run.recipe) if model.run else None
+    return recipe.library_name if recipe else "transformers"
 
 
 def recipe_title(name: str) -> str:
@@ -28,16 +43,13 @@ def recipe_title(name: str) -> str:
     return _(recipe.title) if recipe else name
 
 
-def _descent(model: Model) -> list[Fact]:
+def _descent(model: Model, base: Model | None) -> list[Fact]:
     found = []
     if model.case:
         url = model.case.get_absolute_url() if model.is_ours else ""  # type: ignore[attr-defined]
         found.append(Fact(label=_("Case"), value=model.case.title, url=url))
-    if model.base:
-        base = Fact(
-            label=_("Base model"), value=model.base.title, url=model.base.get_absolute_url()
-        )
-        found.append(base)
+    if base:
+        found.append(Fact(label=_("Base model"), value=base.title, url=base.get_absolute_url()))
     derived = _("Derived from the licences of data and base model: a rule of thumb.")
     help_ = derived if model.run_id else _("As its makers gave it.")
     label = licences.label(model.licence)

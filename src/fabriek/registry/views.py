@@ -6,11 +6,26 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 
+from fabriek.agreements.policy import Decision
 from fabriek.datasets.attachment import attachment
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
-from fabriek.registry import actions, bound, origin, queries, reading, rules, scores, show
+from fabriek.people.models import Person
+from fabriek.registry import (
+    actions,
+    bound,
+    law,
+    origin,
+    queries,
+    reading,
+    rules,
+    scores,
+    show,
+    signing_told,
+)
 from fabriek.registry.models import Model
+from fabriek.runs import evaluated, scored
+from fabriek_recipes import evaluation
 
 REJECTIONS_SHOWN = 10
 FILE = ("revision", "path", "blob__sha256", "blob__size_bytes")
@@ -40,18 +55,25 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
     is_ours = model.is_ours  # type: ignore[attr-defined]
     known = is_ours or release.allowed
     files = model.revision.files.select_related("blob").only(*FILE)
+    # Names of columns and labels are of the data: for whom its files may go out.
+    found = evaluation.of(model.evaluation) if release.allowed else None
     context = {
         "model": model,
         "is_ours": is_ours,
         "release": release,
         "steps": rules.next_steps(request.user, model, part=is_ours, goes_out=release.allowed),
-        "scores": scores.pairs(model.scores),
-        "facts": [*show.facts(model), *(bound.facts(model) if release.agreement else [])],
-        "card": reading.as_html(model.card),
+        "scores": scored.table(model.scores, found) if model.scores else None,
+        "evaluation": evaluated.shown(found),
+        "facts": _facts(model, request.user, release),
+        "card": reading.as_html(model.card) if bound.tells(model, request.user) else "",
         "chains": origin.chains(model, request.user),
         "files": paginate(files if known else files.none(), request.GET.get("page", 1)),
         "pull": f"fabriek models pull {model.code}",
-        "load": f'AutoModelForCausalLM.from_pretrained("{model.code}")',
+        "load": show.load(model),
+        "library": show.library(model),
+        "known": known,
+        "law": law.facts(model),
+        "signed": signing_told.of(model) if known else None,
     }
     return render(request, "registry/detail.html", context)
 
@@ -64,6 +86,11 @@ def download(request: SignedIn, code: str, path: str) -> HttpResponseBase:
     rules.require_download(request.user, model, revision=model.revision.number)
     file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
     return attachment(actions.download(model, file, by=request.user))
+
+
+def _facts(model: Model, person: Person, release: Decision) -> list[show.Fact]:
+    told = bound.facts(model, person) if release.agreement else []
+    return [*show.facts(model, person), *told]
 
 
 def _model(request: SignedIn, code: str) -> Model:

@@ -19,6 +19,9 @@ class Command(BaseCommand):
         parser.add_argument("--title", required=True)
         parser.add_argument("--licence", required=True, help="such as apache-2.0")
         parser.add_argument("--organisation", required=True, help="KvK number of the owner")
+        parser.add_argument(
+            "--training-flop", type=float, help="what its makers say it took, such as 6.4e22"
+        )
         parser.add_argument("--by", required=True, help="e-mail address of somebody of staff")
 
     def handle(self, *_args: object, **options: object) -> None:
@@ -36,6 +39,7 @@ class Command(BaseCommand):
                 licence=str(options["licence"]),
                 organisation=owner,  # type: ignore[arg-type]
                 by=person,  # type: ignore[arg-type]
+                training_flop=options["training_flop"],  # type: ignore[arg-type]
             )
         except Refused as refusal:
             raise CommandError(
