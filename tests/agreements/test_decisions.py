@@ -7,6 +7,7 @@ import pytest
 import time_machine
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.management import call_command
+from django.db import connection
 from django.utils import timezone
 
 from fabriek.agreements import decision_heads, decision_log, policy
@@ -198,6 +199,59 @@ def test_the_same_question_by_two_at_once_is_one_line(many_connections):  # noqa
     at_once(lambda: policy.decide(world.read()), lambda: policy.decide(world.read()))
 
     assert Decided.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_line_costs_two_questions_where_one_statement_can_do_two_things(
+    django_assert_num_queries,
+):
+    world = a_policy_world()
+    world.agree()
+    policy.decide(world.read(revision=1))
+    wish = world.read(revision=2)
+    decision = policy.would(wish)
+
+    # SQLite: where the chain ends, and a transaction of two statements.
+    with django_assert_num_queries({"postgresql": 2, "sqlite": 5}[connection.vendor]):
+        decision_log.write(wish, decision)
+
+
+def meanwhile(monkeypatch, wish):
+    """Let another decide between our look at the end of the chain and our line."""
+    look = decision_log._end  # noqa: SLF001
+
+    def slow(line):
+        found = look(line)
+        monkeypatch.setattr(decision_log, "_end", look)
+        policy.decide(wish)
+        return found
+
+    monkeypatch.setattr(decision_log, "_end", slow)
+
+
+@pytest.mark.parametrize("lines_before", [0, 1])
+def test_a_line_that_came_between_stays_where_it_is(world, monkeypatch, lines_before):
+    world.agree()
+    for number in range(lines_before):
+        policy.decide(world.read(revision=10 + number))
+    meanwhile(monkeypatch, world.read(revision=1))
+
+    policy.decide(world.read(revision=2))
+
+    lines = Decided.objects.order_by("number")
+    assert [row.revision for row in lines][lines_before:] == [1, 2]
+    assert [row.number for row in lines] == list(range(1, lines_before + 3))
+    assert [row.at for row in lines] == sorted(row.at for row in lines)
+    assert list(decision_log.broken()) == []
+
+
+def test_the_same_answer_that_came_between_is_not_said_twice(world, monkeypatch):
+    world.agree()
+    meanwhile(monkeypatch, world.read(revision=1))
+
+    policy.decide(world.read(revision=1))
+
+    assert codes(world) == ["agreed"]
 
 
 def test_an_answer_that_turns_and_turns_back_is_three_lines(world):

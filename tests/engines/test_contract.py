@@ -134,6 +134,14 @@ def test_a_submitted_job_is_seen(engine, job):
     assert engine.look([job.key, "fabriek-never"]).keys() == {job.key}
 
 
+def test_what_needs_a_secure_part_is_refused_where_there_is_none(engine, job):
+    with pytest.raises(JobRejected) as refused:
+        engine.submit(replace(job, is_secure=True))
+
+    assert refused.value.code == "no_secure_part"
+    assert engine.look([job.key]) == {}
+
+
 def test_a_job_that_waits_has_held_nothing(engine, job, second):
     engine.submit(job)
     engine.submit(second)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fabriek.engines.slurm import WALL_LEAST_S
+from fabriek.engines.slurm_site import WALL_LEAST_S
 from fabriek.kernel.models import Entry
 from fabriek.runs import folders
 from fabriek.runs.engine import engine

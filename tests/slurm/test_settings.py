@@ -29,10 +29,30 @@ def test_slurm_is_an_engine_that_computes_on_gpus_unless_told_otherwise(settings
         ("SLURM_ACCOUNT", "a b"),
         ("SLURM_ACCOUNT", ""),
         ("SLURM_PARTITION", "gpu --uid=0"),
+        ("SLURM_SECURE_PARTITION", "safe --uid=0"),
     ],
 )
 def test_a_setting_that_would_be_an_option_is_refused(settings, name, value):
     setattr(settings, name, value)
 
     with pytest.raises(ImproperlyConfigured):
+        engine()
+
+
+def test_a_secure_partition_needs_an_account_for_each_case(settings):
+    settings.SLURM_SECURE_PARTITION = "safe"
+
+    with pytest.raises(ImproperlyConfigured, match="FABRIEK_UNIX_ACCOUNTS=1"):
+        engine()
+
+    settings.UNIX_ACCOUNTS = True
+    assert isinstance(engine(), Slurm)
+
+
+def test_a_partition_for_all_is_not_the_secure_one(settings):
+    settings.UNIX_ACCOUNTS = True
+    settings.SLURM_PARTITION = "gpu,safe"
+    settings.SLURM_SECURE_PARTITION = "safe,safer"
+
+    with pytest.raises(ImproperlyConfigured, match="safe cannot be for all jobs"):
         engine()

@@ -1,7 +1,8 @@
 """The log of decisions: one chain for each repository, in which no line can be changed unseen.
 
-A chain is made longer under the lock of its last link, so that of two at once one waits. It is
-held until the end of the transaction around it, which is why decisions are taken outside one.
+A line is put behind the one that was read as the last, if it still is the last: so of two at
+once one looks again. The end of the chain is locked until the end of the transaction around
+it, which is why decisions are taken outside one.
 """
 
 import json
@@ -13,18 +14,20 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection, transaction
-from django.db.models import Field, QuerySet
+from django.db.models import Field
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from fabriek.agreements.decision_heads import note_one, noted_heads
 from fabriek.agreements.traces import Chain, Decided
 from fabriek.agreements.wishes import Decision, Moment, Wish
-from fabriek.kernel.prepared import Prepared
+from fabriek.kernel.prepared import cursor_that_plans_once, sent
 
 STANDS = timedelta(hours=1)
 # Another process may have given another answer meanwhile: for so long we do not look.
 REMEMBERED = timedelta(minutes=1)
+# Whoever writes while we look has a later clock than we had.
+AHEAD = timedelta(minutes=1)
 SALT = "fabriek.agreements.decisions"
 UNTOLD = frozenset({"open", "own"})  # to see these is every page: no line is worth it
 AT_ONCE = 2000
@@ -135,50 +138,83 @@ def _answer(decision: Decision) -> tuple[bool, str, int | None]:
 
 
 # --- writing one ---------------------------------------------------------------------------
-# Django takes longer to write these four queries than the database to answer them.
-@transaction.atomic
+# In two questions to the database, as whoever reads a file waits for them: where is the end,
+# and a line behind that. Django takes longer to write them than the database to answer.
 def _add(line: Decided) -> None:
-    chain, length, digest = _locked(line.repository_id)
-    # By the clock under the lock: whoever waited for it comes later than who had it.
+    if _added(line):
+        return
+    with transaction.atomic():  # somebody was before us: now nobody can be
+        list(Chain.objects.select_for_update().filter(repository=line.repository_id))
+        if not _added(line):
+            raise RuntimeError("a chain grew under its lock")
+
+
+def _added(line: Decided) -> bool:
+    """Tell whether it is said now; no, when another line came while we looked."""
+    chain, length, digest, *answer = _end(line)
+    if answer == _values(line, ANSWER):
+        return True  # asked here as well: another process of ours has a memory of its own
+    # By the clock after we looked: who comes later in the chain, has the later time.
     line.at = timezone.now()
     line.stands_until = line.at + STANDS
-    with connection.cursor() as cursor:
-        # Also asked here: another process of ours has a memory of its own.
-        cursor.execute(*_last(line))
-        if cursor.fetchone() == tuple(_values(line, ANSWER)):
-            return
-        line.number, line.before = length + 1, digest
-        line.digest = digest_of(line)
-        cursor.execute(INSERT, _values(line, WRITTEN))
-        cursor.execute(UPDATE, [line.number, line.digest, chain])
-    if line.number == 1:
-        note_one(Chain.objects.get(pk=chain))
+    line.number, line.before = length + 1, digest
+    line.digest = digest_of(line)
+    if length:
+        return _put(line, LONGER, [line.number, line.digest, chain, length, digest]) is not None
+    return _begun(line)
 
 
-def _locked(repository: int) -> tuple[int, int, str]:
-    """Give the key, the length and the end of its chain, which is ours until we are done."""
-    rows = _CHAIN.rows(repository)
-    if not rows:
-        new = Chain(repository_id=repository)
-        Chain.objects.bulk_create([new], ignore_conflicts=True)
-        rows = _CHAIN.rows(repository)
-    chain, length, digest = rows[0]
-    return chain, length, digest
+def _begun(line: Decided) -> bool:
+    """Begin a chain with it, which the journal notes at the same moment."""
+    with transaction.atomic():
+        words = [line.repository_id, line.number, line.digest]
+        chain = _put(line, BEGINNING, words)
+        if chain is None:
+            return False
+        head = {"length": line.number, "digest": line.digest}
+        note_one(Chain(pk=chain, repository_id=line.repository_id, **head))
+    return True
 
 
-def _last(line: Decided) -> tuple[str, list[Any]]:
-    """Ask what was answered last to the same question, if that still stands."""
+def _end(line: Decided) -> tuple[Any, ...]:
+    """Give key, length and end of its chain, and the last answer to it that still stands."""
     asked = [field for field in ASKED if getattr(line, field.attname) is not None]
     told = [
         f"{field.column} = %s" if field in asked else f"{field.column} IS NULL"
         for field in ASKED
     ]
     # With the first of the moments only the lines of the last hour are looked through.
+    now = timezone.now()
     moments = [
-        AT.get_db_prep_save(moment, connection) for moment in (line.at - STANDS, line.at)
+        AT.get_db_prep_save(moment, connection) for moment in (now - STANDS, now + AHEAD, now)
     ]
-    words = [*moments, moments[-1], *_values(line, asked)]
-    return f"{STANDING} AND {' AND '.join(told)} {NEWEST}", words
+    words = [*moments, *_values(line, asked), line.repository_id]
+    found = _row(f"{END} {STANDING} AND {' AND '.join(told)} {NEWEST}", words)
+    return found or (None, 0, "", None, None, None)
+
+
+def _put(line: Decided, first: str, words: list[Any]) -> int | None:
+    """Let the chain grow by the statement `first`, and add the line: both, or neither.
+
+    Give the key of the chain; nothing, when its end is not the one that we read.
+    """
+    values = _values(line, WRITTEN)
+    if connection.vendor == "postgresql":
+        at_once = f"WITH grown AS ({first}) {INSERT} SELECT {PLACES} FROM grown {GROWN}"  # noqa: S608
+        found = _row(at_once, [*words, *values])
+        return found[0] if found else None
+    with transaction.atomic():
+        found = _row(first, words)
+        if found:
+            _row(f"{INSERT} VALUES ({PLACES}) RETURNING id", values)
+    return found[0] if found else None
+
+
+def _row(text: str, words: list[Any]) -> tuple[Any, ...] | None:
+    with cursor_that_plans_once() as cursor:
+        cursor.execute(text, sent(words))
+        rows = cursor.fetchall()
+    return rows[0] if rows else None
 
 
 def _values(line: Decided, fields: Sequence["Field[Any, Any]"]) -> list[Any]:
@@ -187,27 +223,34 @@ def _values(line: Decided, fields: Sequence["Field[Any, Any]"]) -> list[Any]:
     ]
 
 
-def _chain(repository: int) -> "QuerySet[Chain, Any]":
-    rows = Chain.objects.select_for_update().filter(repository=repository)
-    return rows.values_list("pk", "length", "digest")
-
-
 def _fields(*names: str) -> list["Field[Any, Any]"]:
     return [field for field in Decided._meta.concrete_fields if field.name in names]
 
 
-_CHAIN = Prepared(_chain)
 WRITTEN = [field for field in Decided._meta.concrete_fields if not field.primary_key]
 (AT,) = _fields("at")
 ASKED = _fields("repository", "person", "case", "moment", "run", "revision")
 ANSWER = _fields("allowed", "code", "agreement")
+LINES, CHAINS = Decided._meta.db_table, Chain._meta.db_table
 COLUMNS = ", ".join(str(field.column) for field in WRITTEN)
 PLACES = ", ".join("%s" for _field in WRITTEN)
-INSERT = f"INSERT INTO {Decided._meta.db_table} ({COLUMNS}) VALUES ({PLACES})"  # noqa: S608
-UPDATE = f"UPDATE {Chain._meta.db_table} SET length = %s, digest = %s WHERE id = %s"  # noqa: S608
+INSERT = f"INSERT INTO {LINES} ({COLUMNS})"
+GROWN = "RETURNING (SELECT id FROM grown)"
+BEGINNING = (
+    f"INSERT INTO {CHAINS} (repository_id, length, digest) VALUES (%s, %s, %s) "  # noqa: S608
+    "ON CONFLICT DO NOTHING RETURNING id"
+)
+LONGER = (
+    f"UPDATE {CHAINS} SET length = %s, digest = %s "  # noqa: S608
+    "WHERE id = %s AND length = %s AND digest = %s RETURNING id"
+)
 COLUMNS_ANSWER = ", ".join(str(field.column) for field in ANSWER)
+END = (
+    f"SELECT ends.id, length, digest, {COLUMNS_ANSWER} "  # noqa: S608
+    f"FROM {CHAINS} AS ends LEFT JOIN ("
+)
 STANDING = (
-    f"SELECT {COLUMNS_ANSWER} FROM {Decided._meta.db_table} "  # noqa: S608
+    f"SELECT {COLUMNS_ANSWER} FROM {LINES} "  # noqa: S608
     "WHERE at >= %s AND at <= %s AND stands_until > %s"
 )
-NEWEST = "ORDER BY at DESC, number DESC LIMIT 1"
+NEWEST = "ORDER BY at DESC, number DESC LIMIT 1) AS answers ON 1 = 1 WHERE repository_id = %s"

@@ -1,24 +1,41 @@
 """Terms that what was made of data has from that data: written once, read at each decision."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
 from fabriek.agreements import terms
-from fabriek.agreements.models import Agreement, Duty
+from fabriek.agreements.models import Agreement, Duty, Place
 from fabriek.agreements.terms import Terms
 from fabriek.agreements.traces import Inherited
 from fabriek.kernel.prepared import Prepared
+from fabriek.people.models import Person
 from fabriek.store.models import Repository
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MadeUnder:
+    """`others`: how many more there are that who asks is no party to."""
+
+    codes: tuple[str, ...]
+    others: int
 
 
 def terms_of(repository: Repository) -> list[Inherited]:
     """Give what it descends from; nothing where it was made of open or own data only."""
     if not _ANY.rows(repository.pk):
         return []  # most have none, and it is asked at each decision
-    rows = Inherited.objects.filter(repository=repository).select_related("agreement__case")
+    rows = Inherited.objects.filter(repository=repository)
+    rows = rows.select_related("agreement__case", "agreement__repository__case")
     return list(rows.order_by("pk"))
+
+
+def datasets_of(repository: Repository) -> "QuerySet[Inherited, Any]":
+    """Name the datasets that were made of this data: they share its fate, whoever has them."""
+    rows = Inherited.objects.filter(agreement__repository=repository.pk)
+    return rows.filter(repository__kind=Repository.Kind.DATASET).values("repository")
 
 
 def _any(repository: int) -> "QuerySet[Inherited, Any]":
@@ -33,10 +50,16 @@ def pass_on(to: Repository, *, agreements: Iterable[int], sources: Iterable[int]
 
     Those of its data, and those that its sources have themselves, so that a base model two
     steps back still counts. Both are given by their keys. Safe to repeat. Tells whether an
-    owner looks at it before it goes out.
+    owner looks at it before it goes out: at a model; who may have the data itself is asked
+    of a dataset each time.
     """
+    is_result = to.kind == Repository.Kind.MODEL
     rows = [
-        Inherited(repository=to, agreement=agreement, needs_review=asks_review(agreement))
+        Inherited(
+            repository=to,
+            agreement=agreement,
+            needs_review=is_result and asks_review(agreement),
+        )
         for agreement in passed_on_by(agreements, sources)
     ]
     Inherited.objects.bulk_create(rows, ignore_conflicts=True)
@@ -51,10 +74,26 @@ def passed_on_by(agreements: Iterable[int], sources: Iterable[int]) -> list[Agre
     return list(rows.select_related("repository__organisation"))
 
 
+def made_under(repository: Repository, person: Person) -> MadeUnder | None:
+    """Tell by which agreements this was made of data of others; None where it was not.
+
+    An agreement for other organisations of a case has no name here.
+    """
+    rows = terms_of(repository)
+    if not rows:
+        return None
+    theirs = Agreement.objects.of_parties(person).filter(
+        pk__in=[row.agreement_id for row in rows]
+    )
+    codes = tuple(theirs.order_by("pk").values_list("code", flat=True))
+    return MadeUnder(codes=codes, others=len(rows) - len(codes))
+
+
 def strictest(repository: Repository) -> Terms | None:
     """Tell what all of them together allow; None where nothing binds it."""
     return terms.strictest_of(terms.of(row.agreement) for row in terms_of(repository))
 
 
 def asks_review(agreement: Agreement) -> bool:
-    return Duty.REVIEW in agreement.duties
+    """Tell whether its owner looks at results; of the secure part the signed text says so."""
+    return Duty.REVIEW in agreement.duties or agreement.place == Place.SECURE

@@ -1,13 +1,14 @@
 """The one place that decides whether data may be seen, read, worked on or let out."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from fabriek.agreements import decision_log, lean, reasons, term_rules
+from fabriek.agreements import decision_log, lean, reasons, secure_part, term_rules
 from fabriek.agreements.inheritance import terms_of
 from fabriek.agreements.lean import NO_PARTY, Party
 from fabriek.agreements.models import Agreement, Place
@@ -71,12 +72,20 @@ def would(wish: Wish) -> Decision:
     inherited = terms_of(wish.repository)
     parties = _parties(wish, inherited)
     for passed_on in inherited:
-        party = parties.get(passed_on.agreement_id, lean.ALL)
-        limit = term_rules.judged_passed_on(passed_on, wish, party)
+        limit = _limit(passed_on, wish, parties)
         if not limit.allowed:
             return limit
         decision = limit if decision is OWN else decision
     return decision
+
+
+def _limit(passed_on: Inherited, wish: Wish, parties: dict[int, Party]) -> Decision:
+    """Decide by what it was made of: a copy of data is that data, a model is something else."""
+    if wish.repository.kind == Repository.Kind.DATASET:
+        source = passed_on.agreement.repository
+        return _of_itself(replace(wish, repository=source, revision=None))
+    party = parties.get(passed_on.agreement_id, lean.ALL)
+    return term_rules.judged_passed_on(passed_on, wish, party)
 
 
 def visible_to(person: Person) -> QuerySet[Repository]:
@@ -95,12 +104,18 @@ def shared_with(person: Person) -> QuerySet[Repository]:
     return Repository.objects.filter(pk__in=_of_parties(person))
 
 
-def usable_by(case: Case, *, asked_by: Person | None = None) -> QuerySet[Repository]:
+def usable_by(
+    case: Case, *, asked_by: Person | None = None, is_secure: bool = False
+) -> QuerySet[Repository]:
     """Give all that a run of this case would be allowed to work on now.
 
     `asked_by`: leave out what agreements lend to other organisations of the case only.
+    `is_secure`: also what it would have to go to the secure part of the machine for.
     """
-    agreed = in_force(timezone.now()).filter(case=case, place__in=(Place.OPEN, Place.SHARED))
+    places = [Place.OPEN, Place.SHARED]
+    if is_secure and secure_part.exists():
+        places.append(Place.SECURE)
+    agreed = in_force(timezone.now()).filter(case=case, place__in=places)
     if asked_by is not None:
         agreed = agreed.filter(_meant_for(asked_by), case__in=cases_of(asked_by))
     return Repository.objects.filter(

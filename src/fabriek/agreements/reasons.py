@@ -25,6 +25,7 @@ SENTENCES: Mapping[str, Text] = {
         "It was made of data of your organisation, which decides whether it goes out."
     ),
     "agreed": _("Agreement %(agreement)s allows it."),
+    "agreed_secure": _("Agreement %(agreement)s allows it, on the secure part of the machine."),
     "rights_kept": _("It was made under agreement %(agreement)s, which allows it."),
     # Denied.
     NOT_YOURS: _("This does not exist, or it is not yours to see. Check the code."),
@@ -48,8 +49,8 @@ SENTENCES: Mapping[str, Text] = {
         "the owner what is needed for a new one."
     ),
     "not_named": _(
-        "Agreement %(agreement)s is for other organisations of your case. Ask the owner of the "
-        "data to name yours as well."
+        "The agreement on this data is for other organisations of your case. Ask the owner of "
+        "the data to name yours as well."
     ),
     "stays_here": _(
         "Agreement %(agreement)s lets this data be used on the machine of the factory only, so "
@@ -59,6 +60,11 @@ SENTENCES: Mapping[str, Text] = {
     "no_secure_place": _(
         "Agreement %(agreement)s lets this data be used in a secure part of the machine only, "
         "and this factory has none yet. Ask the owner of the data for another place."
+    ),
+    "stays_secure": _(
+        "Agreement %(agreement)s lets this data be used in the secure part of the machine "
+        "only, so nobody can see or fetch its files, or open them in a session. Start a run on "
+        "it, or ask the owner of the data for another place."
     ),
     "other_purpose": _(
         "Agreement %(agreement)s does not allow this kind of work with the data. Choose other "
@@ -81,6 +87,11 @@ SENTENCES: Mapping[str, Text] = {
         "This was made from data under agreement %(agreement)s, which does not let its weights "
         "leave the factory. Use it here, or ask the owner of the data to allow more."
     ),
+    "made_secure": _(
+        "This was made in the secure part of the machine from data under agreement "
+        "%(agreement)s, and stays in that part until it may go out. Use it there in a run, or "
+        "ask the owner of the data to look at it."
+    ),
     "waits_for_review": _(
         "This was made from data under agreement %(agreement)s, and the owner of that data "
         "decides on each result before it goes out. The owner has been told; ask them when."
@@ -90,7 +101,43 @@ SENTENCES: Mapping[str, Text] = {
         "the owner what has to change."
     ),
 }
-ALLOWED = frozenset({"open", "own", "listed", "party", "reviewer", "agreed", "rights_kept"})
+# Of what was made under an agreement of others, to people who are no party to that.
+UNNAMED: Mapping[str, Text] = {
+    "rights_kept": _("It was made under an agreement of another case, which allows it."),
+    "other_purpose": _(
+        "This was made from data under an agreement of another case, which does not allow this "
+        "kind of work. Choose other work, or ask who made it."
+    ),
+    "only_research": _(
+        "This was made from data under an agreement of another case, for scientific research "
+        "only, and this case has not said that it is that. Answer the five questions of the "
+        "case, or ask who made it."
+    ),
+    "makes_too_much": _(
+        "This was made from data under an agreement of another case, which lets less be made "
+        "of it than this work makes. Choose work that makes less, or ask who made it."
+    ),
+    "weights_stay": _(
+        "This was made from data under an agreement of another case, which does not let its "
+        "weights leave the factory. Use it here, or ask who made it."
+    ),
+    "made_secure": _(
+        "This was made in the secure part of the machine from data under an agreement of "
+        "another case, and stays in that part until it may go out. Use it there in a run, or "
+        "ask who made it."
+    ),
+    "waits_for_review": _(
+        "This was made from data under an agreement of another case, and the owner of that "
+        "data decides on each result before it goes out. The owner has been told."
+    ),
+    "held_back": _(
+        "This was made from data under an agreement of another case, and the owner of that "
+        "data holds it back. Ask who made it what has to change."
+    ),
+}
+ALLOWED = frozenset(
+    {"open", "own", "listed", "party", "reviewer", "agreed", "agreed_secure", "rights_kept"}
+)
 DENIED = frozenset(SENTENCES) - ALLOWED
 # Of several reasons against something, the one that is nearest to a yes is said.
 NEARNESS = (
@@ -101,6 +148,7 @@ NEARNESS = (
     "not_signed",
     "not_begun",
     "no_secure_place",
+    "stays_secure",
     "stays_here",
     "other_purpose",
     "only_research",
@@ -125,7 +173,7 @@ REFUSED: Mapping[str, Text] = {
 
 def said(code: str, facts: Mapping[str, str]) -> str:
     """Say a reason in the reader's language; a code of another version as it is."""
-    sentence = SENTENCES.get(code)
+    sentence = SENTENCES.get(code) if facts else UNNAMED.get(code, SENTENCES.get(code))
     if sentence is None:
         return code
     shown = {name: _shown(name, value) for name, value in facts.items()}

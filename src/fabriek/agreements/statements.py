@@ -16,6 +16,7 @@ from fabriek.agreements.traces import Chain, Decided, Inherited, Statement
 from fabriek.agreements.wishes import Moment
 from fabriek.kernel import journal
 from fabriek.kernel.errors import Text
+from fabriek.store.models import Repository
 
 FORMAT = 1
 SALT = "fabriek.agreements.statements"
@@ -35,6 +36,10 @@ REMAINS: Mapping[str, Text] = {
     ),
     "logs": _("Logs, figures and the list of runs stay, as an account of what was done."),
     "models": _("What was made while the agreement held keeps the rights recorded with it."),
+    "derived": _(
+        "Datasets that were made of it stay with their case, and are closed: nobody reads them "
+        "or works on them without an agreement on the data itself."
+    ),
     "covered": _(
         "Copies stay where another agreement lets those who asked for them have them."
     ),
@@ -175,15 +180,19 @@ def _remains(agreement: Agreement, findings: Findings) -> list[str]:
     found = {"dataset", "logs", *findings.remains}
     if findings.removed:
         found.add("backups")
-    if _made(agreement):
+    if _made(agreement, Repository.Kind.MODEL):
         found.add("models")
+    if _made(agreement, Repository.Kind.DATASET):
+        found.add("derived")
     if _fetchers(agreement):
         found.add("fetched")
     return [word for word in REMAINS if word in found]
 
 
-def _made(agreement: Agreement) -> list[str]:
+def _made(agreement: Agreement, *kinds: Repository.Kind) -> list[str]:
     rows = Inherited.objects.filter(agreement=agreement).order_by("pk")
+    if kinds:
+        rows = rows.filter(repository__kind__in=kinds)
     return [code or "" for code in rows.values_list("repository__code", flat=True)]
 
 

@@ -1,9 +1,10 @@
 """What one agreement allows of one wish: state, time, place, purpose and product in turn."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from fabriek.agreements import reasons
+from fabriek.agreements import reasons, secure_part
 from fabriek.agreements.lean import Party
 from fabriek.agreements.models import Agreement, Place, Product, Purpose
 from fabriek.agreements.states import WAITING, AgreementState
@@ -46,24 +47,50 @@ def judged(agreement: Agreement, wish: Wish, *, now: datetime) -> Decision:
         return about(agreement, "party", True)
     if reason := _not_in_force(agreement, now) or _not_within(agreement, wish):
         return about(agreement, reason, False, _until(wish))
-    return about(agreement, "agreed", True)
+    is_there = agreement.place == Place.SECURE  # its owner reads in the log where it was
+    return about(agreement, "agreed_secure" if is_there else "agreed", True)
 
 
 def judged_passed_on(passed_on: Inherited, wish: Wish, party: Party) -> Decision:
     """Decide by what a thing inherited. Time does not count: what was made keeps its rights.
 
     It goes out when somebody reads it, when a session has it, and when another case gets it.
+    What came of data of the secure part stays in that part until it may go out.
     """
+    decision = _passed_on(passed_on, wish, party)
+    return decision if _may_be_named(passed_on.agreement, wish) else _unnamed(decision)
+
+
+def _passed_on(passed_on: Inherited, wish: Wish, party: Party) -> Decision:
     agreement = passed_on.agreement
     if wish.party is not None and not party.includes(wish.party):
         return about(agreement, "not_named", False)
     if wish.moment == Moment.RUN and (reason := _not_for_work(agreement, wish)):
         return about(agreement, reason, False)
+    is_at_ease = wish.is_secure or agreement.place != Place.SECURE
     goes_out = _is_by_a_person(wish) or wish.leaves or _is_for_others(wish)
+    if not (goes_out or is_at_ease) and _not_to_go_out(passed_on, wish):
+        return about(agreement, "made_secure", False)
     if goes_out and (reason := _not_to_go_out(passed_on, wish)):
         note = passed_on.note[:NOTE_CHARACTERS]
         return about(agreement, reason, False, {"note": note} if note else {})
     return about(agreement, "rights_kept", True)
+
+
+def _may_be_named(agreement: Agreement, wish: Wish) -> bool:
+    """Tell whether who asks may know of this agreement: of another case only its parties."""
+    if agreement.case_id == wish.repository.case_id:
+        return True
+    if wish.case is not None and agreement.case_id == wish.case.pk:
+        return True
+    if wish.party is None:
+        return False
+    return Agreement.objects.of_parties(wish.party).filter(pk=agreement.pk).exists()
+
+
+def _unnamed(decision: Decision) -> Decision:
+    """Say the same without the agreement's code, dates and what its owner wrote."""
+    return replace(decision, sentence=reasons.sentence(decision.code, {}), facts={})
 
 
 # --- by an agreement ---------------------------------------------------------------------
@@ -82,10 +109,13 @@ def _not_in_force(agreement: Agreement, now: datetime) -> str:
 
 def _not_within(agreement: Agreement, wish: Wish) -> str:
     """Say which of its terms the wish would break; nothing when none."""
-    if agreement.place == Place.SECURE:
-        return "no_secure_place"
     goes_out = _is_by_a_person(wish) or wish.leaves
-    if goes_out and agreement.place != Place.OPEN:
+    if agreement.place == Place.SECURE:
+        if not secure_part.exists():
+            return "no_secure_place"
+        if goes_out or not wish.is_secure:
+            return "stays_secure"
+    elif goes_out and agreement.place != Place.OPEN:
         return "stays_here"
     if wish.moment == Moment.RUN and (reason := _not_for_work(agreement, wish)):
         return reason

@@ -32,7 +32,8 @@ class Wish:
     `until`: when that use ends at the latest, such as the longest that a run may take.
     `purpose`: a `Purpose` or ANYTHING; `makes`: the `Product` that may come out, empty for
     figures only; `leaves`: people can carry away what it reads, as out of a lab. These three
-    belong to RUN. `revision` is a number.
+    belong to RUN. `is_secure`: all of it happens on the secure part of the machine.
+    `revision` is a number.
     `on_behalf_of`: who asked the factory for it, whose organisations must be meant as well.
     For the log only: `run`, its code.
     """
@@ -45,6 +46,7 @@ class Wish:
     purpose: str = ""
     makes: str = ""
     leaves: bool = False
+    is_secure: bool = False
     revision: int | None = None
     run: str = ""
     on_behalf_of: Person | None = None

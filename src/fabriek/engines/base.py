@@ -117,7 +117,8 @@ class Job:
     `folder` is seen by the portal and by the machine that runs the job, on the same path.
     `gpus` counts all of them, over all nodes. `user` is the Unix account it runs as, where the
     engine can do that; empty: the engine's own. `environment` cannot change
-    CUDA_VISIBLE_DEVICES, or what the engine says of FABRIEK_….
+    CUDA_VISIBLE_DEVICES, or what the engine says of FABRIEK_…. `is_secure`: it runs on the
+    secure part of the machine, or not at all; no other job does.
     """
 
     key: str
@@ -129,6 +130,16 @@ class Job:
     nodes: int = 1
     user: str = ""
     environment: tuple[tuple[str, str], ...] = ()
+    is_secure: bool = False
+
+
+def refuse_secure(job: Job) -> None:
+    """Refuse, for an engine without a secure part, what may run nowhere else.
+
+    Raises: JobRejected.
+    """
+    if job.is_secure:
+        raise JobRejected("This machine has no secure part.", code="no_secure_part")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,6 +17,7 @@ from fabriek.engines.base import (
     Reason,
     Sighting,
     UsageRecord,
+    refuse_secure,
 )
 
 
@@ -25,6 +26,7 @@ class Fake:
 
     It is one node of `gpus` GPUs, unless `nodes` is set to others. `others`: records of jobs
     that somebody submitted around it. `uids`: the numbers that accounts have there.
+    `has_secure_part`: whether it takes jobs that may run only there.
     """
 
     def __init__(self) -> None:
@@ -37,6 +39,7 @@ class Fake:
         self.nodes: tuple[Node, ...] = ()
         self.others: list[UsageRecord] = []
         self.uids: dict[str, int] = {}
+        self.has_secure_part = False
 
     def move(self, key: str, sighting: Sighting) -> None:
         """Let the job be seen like this from now on."""
@@ -52,6 +55,8 @@ class Fake:
             return
         if self.refuses:
             raise JobRejected(self.refuses)
+        if not self.has_secure_part:
+            refuse_secure(job)
         budget = self.budgets.get(job.account)
         if budget and not budget.is_open:
             raise JobRejected(f"Account {job.account} is closed.", code="account_closed")

@@ -26,6 +26,7 @@ from fabriek.engines.base import (
     Reason,
     Sighting,
     UsageRecord,
+    refuse_secure,
 )
 from fabriek.engines.local_desk import Knobs, is_waiting, tend
 from fabriek.engines.local_home import Home
@@ -66,6 +67,7 @@ class Local:
         """
         _refuse_bad_key(job.key)
         _refuse_user(job.user)
+        refuse_secure(job)
         self._home.make()
         with self._home.desk():
             if not self._home.knows(job.key):

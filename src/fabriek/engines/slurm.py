@@ -11,7 +11,6 @@ import re
 import signal
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from fabriek.engines.base import (
@@ -23,6 +22,7 @@ from fabriek.engines.base import (
     Machine,
     Sighting,
     UsageRecord,
+    refuse_secure,
 )
 from fabriek.engines.slurm_as import USER, reaching, refuse_held_up, without_mark
 from fabriek.engines.slurm_budget import Budgets
@@ -31,9 +31,7 @@ from fabriek.engines.slurm_machine import machine_of
 from fabriek.engines.slurm_onward import Onward
 from fabriek.engines.slurm_ours import Ours
 from fabriek.engines.slurm_script import (
-    ACCOUNT,
     KEY,
-    PARTITION,
     beside,
     options,
     refuse_misfit,
@@ -41,15 +39,16 @@ from fabriek.engines.slurm_script import (
 )
 from fabriek.engines.slurm_shell import WRITE_S, Shell
 from fabriek.engines.slurm_sights import Sights
+from fabriek.engines.slurm_site import Site
 from fabriek.engines.slurm_usage import records
 from fabriek.engines.slurm_wall import Walls
 from fabriek.engines.slurm_words import SURELY_NOT, refusal
 
+__all__ = ["Site", "Slurm"]
+
 log = logging.getLogger(__name__)
 
-LOGIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._@-]*", re.ASCII)
 OVER = re.compile(r"already complet|Invalid job id")
-WALL_LEAST_S = 10
 # Where the queue is full sbatch itself tries again for two minutes. All runs wait for it.
 SBATCH_S = 20
 # What timeout(1) ends with then, as itself or through a shell: it kills itself with sbatch.
@@ -65,36 +64,6 @@ def _answering() -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         raise EngineDown(f"The Slurm engine cannot use its home: {error}") from error
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """Where a cluster is, and what is ours there.
-
-    `ssh`: user@login where the commands are not on this host. `conf`: SLURM_CONF where it is
-    not the usual one. `root`: the account below which ours are. `partition`: one, several with
-    commas, or the cluster's own choice. `grace_s`: between SIGTERM and SIGKILL when a job runs
-    longer than it asked for; where Slurm ends a job, its own KillWait counts. `wall_s`: how
-    long one job may be, where that is less than Slurm allows; a longer one becomes a chain.
-    """
-
-    ssh: str = ""
-    conf: str = ""
-    root: str = "fabriek"
-    partition: str = ""
-    grace_s: int = 30
-    wall_s: int = 0
-
-    def __post_init__(self) -> None:
-        """Refuse, before anything is started, what would be taken for something else."""
-        if not ACCOUNT.fullmatch(self.root):
-            raise ValueError(f"{self.root!r} cannot be an account of Slurm.")
-        if self.partition and not PARTITION.fullmatch(self.partition):
-            raise ValueError(f"{self.partition!r} cannot be a partition of Slurm.")
-        if self.ssh and not LOGIN.fullmatch(self.ssh):
-            raise ValueError(f"{self.ssh!r} is not user@login.")
-        if self.wall_s and self.wall_s < WALL_LEAST_S:
-            raise ValueError(f"In {self.wall_s} s no job can begin, save and end.")
 
 
 class Slurm:
@@ -116,6 +85,8 @@ class Slurm:
         self._budgets = Budgets(self._shell, site.root)
         self._onward = Onward(self._shell, self._home)
         self._walls = Walls(self._shell, partition=site.partition, most_s=site.wall_s)
+        secure = site.secure_partition
+        self._secure_walls = Walls(self._shell, partition=secure, most_s=site.wall_s)
         self._site = site
 
     @_answering()
@@ -133,6 +104,8 @@ class Slurm:
             if self._home.number(job.key) or self._was_sent(job.key):
                 return
             refuse_misfit(job)
+            if not self._site.secure_partition:
+                refuse_secure(job)
             if job.user and not USER.fullmatch(job.user):
                 raise JobRejected(f"{job.user!r} cannot be an account.", code="bad_user")
             self._home.intend(job)
@@ -242,7 +215,10 @@ class Slurm:
     def machine(self) -> Machine:
         """Tell of the nodes of our partitions, and of all jobs: they take turns with ours."""
         self._home.make()  # which keeps the connection to a login node
-        return machine_of(self._shell, self._site.partition)
+        partitions = self._site.partition
+        if partitions and self._site.secure_partition:
+            partitions += f",{self._site.secure_partition}"
+        return machine_of(self._shell, partitions)
 
     def _was_sent(self, key: str) -> bool:
         """Look for a job of which we only know that it may have been submitted.
@@ -265,10 +241,13 @@ class Slurm:
 
     def _sbatch(self, job: Job, lock: int) -> str:
         """Submit, as whom the job names, and give the job's number."""
-        wall_s = self._walls.of(job.account)
+        walls, partition = self._walls, self._site.partition
+        if job.is_secure:
+            walls, partition = self._secure_walls, self._site.secure_partition
+        wall_s = walls.of(job.account)
         # Told to end where it runs: behind sudo and ssh it would outlive who asked for it.
         words: tuple[str, ...] = ("timeout", "--kill-after=5", str(SBATCH_S), "sbatch")
-        words += tuple(options(job, partition=self._site.partition, wall_s=wall_s))
+        words += tuple(options(job, partition=partition, wall_s=wall_s))
         if job.user:
             words = reaching(str(job.folder), job.command[0], words)
         try:
