@@ -12,6 +12,8 @@ PACKAGES = {
     "dvc": ["dvc"],
     "tus": ["tuspyserver", "tuspy", "uvicorn", "fastapi"],
     "presidio": ["presidio-analyzer", "spacy"],
+    "mlflow": ["mlflow"],
+    "trl": ["trl==1.16.0", "peft", "datasets"],
     "datatrove": ["datatrove[processing]", "spacy"],
 }
 

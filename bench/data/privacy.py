@@ -33,9 +33,11 @@ columns.take_sample(connection, table)
 found = privacy.scan(connection, table, Names((), memory_bytes=0), all_names=False)
 assert {one["kind"] for one in found} >= {"bsn", "iban", "phone", "email"}
 """
+# Ends of addresses come from the list that its package holds: a bench asks no network.
 PEER = """
 import re, sys
-import spacy
+import spacy, tldextract.tldextract
+tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
 from presidio_analyzer.nlp_engine import SpacyNlpEngine
 from presidio_analyzer.predefined_recognizers import (EmailRecognizer, IbanRecognizer,
@@ -71,7 +73,7 @@ def measure(scene: Scene, *, small: bool) -> Table:
     little.unlink()
     return Table(
         title="Dutch identifiers in text",
-        header=("what", "MB", "best MB/s", "median MB/s"),
+        header=("what", "MB", "best MB/s", "median MB/s", "MB each second of a processor"),
         rows=rows,
         note="One row in ten holds something. Made up by whom wrote the rules: this says how "
         "fast, not how well. Starting the program is in each.",
@@ -79,8 +81,9 @@ def measure(scene: Scene, *, small: bool) -> Table:
     )
 
 
-def _row(name: str, size: int, took: Took) -> tuple[str, float, float, float]:
-    return name, size / 1e6, size / 1e6 / took.best_s, size / 1e6 / took.median_s
+def _row(name: str, size: int, took: Took) -> tuple[str, float, float, float, float]:
+    mb = size / 1e6
+    return name, mb, mb / took.best_s, mb / took.median_s, mb / took.cpu_s
 
 
 def _run(python: str, code: str, file: Path, folder: Path, _turn: int) -> None:

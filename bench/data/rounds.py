@@ -31,7 +31,7 @@ def main(words: list[str]) -> int:
 
 
 def _rounds(wanted: list[str], small: bool) -> Iterator[Table]:
-    person, case = _somebody()
+    person, case = somebody()
     for name in wanted:
         folder = Path(settings.HOME) / "rounds" / name
         folder.mkdir(parents=True)
@@ -43,7 +43,7 @@ def _rounds(wanted: list[str], small: bool) -> Iterator[Table]:
         shutil.rmtree(folder)
 
 
-def _somebody() -> tuple[Person, Case]:
+def somebody() -> tuple[Person, Case]:
     """Make an open case by the action that people use."""
     person = Person.objects.create(email="anna@example.org", name="Anna")
     organisation = Organisation.objects.create(

@@ -51,7 +51,7 @@ def in_the_catalogue(*, files=None, listed_for=EVERYBODY, facts=None, **changes)
 
 
 def opened(dataset):
-    """Let everybody read the files too; nothing does that by itself."""
+    """Let everybody read the files too, without all that the action asks for."""
     Repository.objects.filter(pk=dataset.repository_id).update(is_open=True)
     return dataset
 

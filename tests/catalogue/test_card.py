@@ -10,6 +10,7 @@ from fabriek.catalogue.models import Record
 from fabriek.datasets import actions as datasets
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
+from fabriek.store import front_matter
 from tests.catalogue.conftest import told_of
 from tests.datasets.conftest import made, push
 
@@ -77,7 +78,7 @@ def test_a_readme_without_yaml_is_no_problem(text):
         ("a: " + "[" * 5000, "not_yaml"),
         ("a: " + "{a: " * 50 + "1" + "}" * 50, "not_yaml"),
         ("a: " + "1" * 5000, "not_yaml"),
-        ("a: '" + "x" * card.LONGEST_MATTER + "'", "too_long"),
+        ("a: '" + "x" * front_matter.LONGEST_MATTER + "'", "too_long"),
         ("a: \x00", "not_yaml"),
         ("? [1, 2]\n: 3", "not_yaml"),
     ],

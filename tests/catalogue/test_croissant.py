@@ -93,7 +93,7 @@ def test_it_is_valid_and_its_rows_load(client, tmp_path):
     require_complete(found)
     assert found["usageInfo"]["@type"] == "Offer"
     assert found["usageInfo"]["permission"][0]["action"] == "use"
-    assert "agreement with the owner" in found["conditionsOfAccess"]
+    assert found["conditionsOfAccess"] == "Open to everybody."
     assert found["license"] == LICENCE_TEXTS[dataset.licence]
 
     loaded = mlcroissant.Dataset(jsonld=found, mapping=kept(found, tmp_path, files()))

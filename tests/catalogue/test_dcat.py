@@ -157,7 +157,7 @@ def test_everything_filled_in_stands_there(client):
 
     for said in (
         "authority/data-theme/HEAL",
-        "authority/access-right/RESTRICTED",
+        "authority/access-right/PUBLIC",
         "authority/licence/CC_BY_4_0",
         "authority/language/NLD",
         "authority/frequency/NEVER",

@@ -73,7 +73,7 @@ def test_each_hit_says_what_one_can_do(browser):
     assert f'href="/agreements/ask/?data={theirs.code}"' in page
     assert f'href="/agreements/ask/?data={closed.code}"' not in page
     assert "The owner does not share it." in page
-    assert f'href="/catalogue/{free.code}/#files"' in page
+    assert f'<a href="/data/{free.code}/">See its files' in page
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -209,7 +209,8 @@ BIG = os.urandom(3 * 2**20)
 @pytest.fixture
 def parts(monkeypatch):
     """Send large files in parts of 1 MiB."""
-    monkeypatch.setattr(data_tus, "PART_BYTES", 2**20)
+    for size in ("PART_BYTES", "LEAST_BYTES", "MOST_BYTES"):
+        monkeypatch.setattr(data_tus, size, 2**20)
 
 
 @pytest.fixture
@@ -486,3 +487,46 @@ def test_a_name_that_is_no_dataset_is_told(fabriek, lead):
     assert result.stderr == (
         "D26-0001@drie names no dataset. Write its code: D26-0001, or D26-0001@3.\n"
     )
+
+
+def test_drop_says_what_would_go_asks_and_removes(fabriek, lead, dataset):
+    for number in range(3):
+        push(dataset, {"rows": f"{number}".encode() * 10}, by=lead)
+
+    planned = fabriek(lead, "data", "drop", dataset.code, "--keep-last", "2", "--dry-run")
+    kept = fabriek(lead, "data", "drop", dataset.code, "1", input="n\n")
+    done = fabriek(lead, "data", "drop", dataset.code, "1", "2", "--yes", "--why", "room")
+
+    assert "revision 3 stays: spared by what was asked" in planned.stdout
+    assert "1 revision(s) would go; 10 B comes free." in planned.stdout
+    assert (kept.exit_code, "Remove them?" in kept.stdout) == (1, True)
+    assert "2 revision(s) removed" in done.stdout
+    rows = dataset.repository.revisions.filter(dropped_at=None)
+    assert list(rows.values_list("number", flat=True)) == [3]
+
+
+def test_drop_without_asking_says_which_and_else_removes_nothing(fabriek, lead, dataset):
+    for number in range(3):
+        push(dataset, {"rows": f"{number}".encode() * 10}, by=lead)
+
+    result = fabriek(lead, "data", "drop", dataset.code, "--yes")
+
+    assert result.exit_code == 2
+    assert "say which" in result.stderr
+    assert dataset.repository.revisions.filter(dropped_at=None).count() == 3
+
+
+def test_drop_removes_just_what_it_showed(fabriek, lead, dataset, monkeypatch):
+    for number in range(3):
+        push(dataset, {"rows": f"{number}".encode() * 10}, by=lead)
+
+    def confirm(*asked, **how):
+        push(dataset, {"rows": b"3" * 10}, by=lead)
+
+    monkeypatch.setattr("typer.confirm", confirm)
+    done = fabriek(lead, "data", "drop", dataset.code, "--keep-last", "1", "--json")
+
+    assert [one["number"] for one in json.loads(done.stdout)["go"]] == [2, 1]
+    assert "revision 1 would go" in done.stderr
+    rows = dataset.repository.revisions.filter(dropped_at=None)
+    assert list(rows.order_by("number").values_list("number", flat=True)) == [3, 4]

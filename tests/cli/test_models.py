@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from fabriek.cli import http
-from fabriek.registry import actions
+from fabriek.registry import actions, signing_keep, signing_key
+from fabriek.registry.models import Signature
 from tests.factories import a_person
 from tests.registry.worlds import a_finished_run
 
@@ -88,6 +89,16 @@ def test_a_second_pull_fetches_only_what_changed(fabriek, model, lead, tmp_path)
     again = [x.split()[-1] for x in result.stdout.splitlines() if x.split()[0] != "there"]
     assert again[:-1] == [str(tmp_path / "config.json")]
     assert (tmp_path / "config.json").read_text() != "changed"
+
+
+def test_pull_puts_the_signature_beside_the_files(fabriek, model, lead, tmp_path):
+    signing_keep.sign(model, signing_key.private())
+
+    result = fabriek(lead, "models", "pull", model.code, tmp_path)
+
+    assert result.exit_code == 0, result.stderr
+    signature = Signature.objects.get(revision=model.revision)
+    assert (tmp_path / "model.sig").read_text() == signature.bundle
 
 
 def test_a_stranger_pulls_nothing(fabriek, model, tmp_path):

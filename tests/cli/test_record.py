@@ -5,7 +5,7 @@ import pytest
 from fabriek.catalogue.models import Record
 from fabriek.store.models import Revision
 from tests.catalogue.conftest import in_the_catalogue, told_of
-from tests.datasets.conftest import made
+from tests.datasets.conftest import made, push
 from tests.factories import a_person
 
 pytestmark = pytest.mark.django_db
@@ -81,3 +81,18 @@ def test_finding_data_of_others(fabriek):
     assert dataset.code in hit.output
     assert "ask" in hit.output
     assert "Nothing fits this." in fabriek(a_person(), "data", "find", "vliegtuig").output
+
+
+def test_a_dataset_is_opened_found_and_closed(fabriek, dataset, lead):
+    push(dataset, {"rows.csv": b"a,b\n1,2\n"})
+    told_of(dataset)
+
+    kept = fabriek(lead, "data", "open", dataset.code, input="n\n")
+    done = fabriek(lead, "data", "open", dataset.code, "--yes")
+    found = fabriek(a_person(), "data", "find", "--open")
+    closed = fabriek(lead, "data", "close", dataset.code)
+
+    assert (kept.exit_code, "cannot be taken back" in kept.output) == (1, True)
+    assert done.output == f"{dataset.code} is open to everybody.\n"
+    assert dataset.code in found.output
+    assert closed.output == f"{dataset.code} is closed: new use needs an agreement.\n"

@@ -6,7 +6,11 @@ import pytest
 from django.utils import timezone
 
 from fabriek.runs.models import Run
-from tests.factories import a_person
+from fabriek.store.models import Repository
+from fabriek_recipes.recipe import catalogue
+from tests.factories import a_case, a_dataset, a_person, a_repository
+from tests.runs import chats
+from tests.runs.test_ended_agreements import a_lent_world
 from tests.runs.world import a_world
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +37,15 @@ def test_run_alone_lists_the_recipes(fabriek):
     result = fabriek(a_person(), "run")
 
     names = [line.split()[0] for line in result.stdout.splitlines()]
-    assert (result.exit_code, names) == (0, ["recipe", "finetune_lm", "pretrain_lm"])
+    assert (result.exit_code, names) == (0, ["recipe", *catalogue()])
+
+
+def test_a_second_model_has_an_option_of_its_own(fabriek):
+    result = fabriek(a_person(), "run", "evaluate")
+
+    assert result.stdout.splitlines()[-1] == (
+        "Start it: fabriek run evaluate --case CODE --data CODE --model CODE [--model-b CODE]"
+    )
 
 
 def test_an_unknown_recipe_is_answered_with_the_list(fabriek):
@@ -56,6 +68,28 @@ def test_a_recipe_alone_explains_its_settings(fabriek):
     )
 
 
+def test_what_the_model_will_see_is_printed_and_starts_nothing(fabriek, db):
+    person = a_person()
+    case = a_case(lead=person)
+    data = a_dataset(case=case).repository
+    Repository.objects.filter(pk=data.pk).update(code="D26-7001", title="Rows")
+    model = a_repository(case=case, kind="model", code="M26-7001", title="Tiny")
+    chats.pushed(data, {"rows.jsonl": chats.row("Waar \x1b[2J is het?", "Hier.")}, person)
+    chats.pushed(model, chats.model_files(), person)
+
+    result = fabriek(
+        person, "run", "finetune_lm", "--case", case.code, "--data", "D26-7001",
+        "--model", "M26-7001", "--look",
+    )  # fmt: skip
+
+    assert result.exit_code == 0, result.stderr
+    assert "rows.jsonl, line 1 (one of the first):" in result.stdout
+    assert "[user] Waar �[2J is het?" in result.stdout
+    assert "[assistant, learned] Hier." in result.stdout
+    assert "1 rows," in result.stdout
+    assert Run.objects.count() == 0
+
+
 def test_price_only_starts_nothing(fabriek, world):
     result = fabriek(world.person, *start(world, "--price"))
 
@@ -63,6 +97,19 @@ def test_price_only_starts_nothing(fabriek, world):
     assert result.stdout.startswith("This run will use about ")
     assert " of your 10.0; " in result.stdout
     assert not Run.objects.exists()
+
+
+def test_the_price_says_that_it_runs_on_the_secure_part(fabriek, db, settings):
+    settings.ENGINE, settings.SLURM_SECURE_PARTITION = "slurm", "safe"
+    world = a_lent_world(place="secure").world
+    own = a_world()
+
+    secure = fabriek(world.person, *start(world, "--price"))
+    other = fabriek(own.person, *start(own, "--price"))
+
+    assert (secure.exit_code, other.exit_code) == (0, 0), secure.stderr + other.stderr
+    said = "This runs on the secure part of the machine: nobody can look in."
+    assert (said in secure.stdout, said in other.stdout) == (True, False)
 
 
 def test_settings_out_of_bounds_are_refused_by_name(fabriek, world):
@@ -296,3 +343,45 @@ def test_continue_makes_a_new_run(fabriek, world):
     assert result.exit_code == 0, result.stderr
     assert Run.objects.get(continues=run).code in result.stdout
     assert again.stdout == result.stdout
+
+
+def test_continue_goes_back_to_a_step_that_was_kept(fabriek, world):
+    run = world.ask()
+    Run.objects.filter(pk=run.pk).update(state="failed")
+    (run.folder / "checkpoints").mkdir(parents=True)
+    for step in (100, 200):
+        (run.folder / "checkpoints" / f"step-{step:08d}.safetensors").write_bytes(b"x")
+
+    shown = fabriek(world.person, "runs", "show", run.code)
+    result = fabriek(world.person, "runs", "continue", run.code, "--step", "100")
+    wrong = fabriek(world.person, "runs", "continue", run.code, "--step", "150")
+
+    assert "Kept from steps 200, 100:" in shown.stdout
+    assert result.exit_code == 0, result.stderr
+    assert Run.objects.get(continues=run).continues_step == 100
+    assert wrong.exit_code == 1
+    assert "Choose one of: 200, 100." in wrong.stderr
+
+
+def test_pause_asks_for_a_stop_that_can_go_on(fabriek, world):
+    run = world.ask()
+    waiting = fabriek(world.person, "runs", "pause", run.code)
+    Run.objects.filter(pk=run.pk).update(state="running")
+
+    result = fabriek(world.person, "runs", "pause", run.code)
+
+    run.refresh_from_db()
+    assert (waiting.exit_code, result.exit_code) == (1, 0)
+    assert run.stop_reason == "paused"
+
+
+def test_mend_starts_again_with_the_change(fabriek, world):
+    run = world.ask(knobs={"size": "tiny", "learning_rate": 0.005})
+    failure = {"code": "nan_loss", "text": "x", "msgid": "", "values": {}}
+    Run.objects.filter(pk=run.pk).update(state="failed", failure=failure)
+
+    result = fabriek(world.person, "runs", "mend", run.code)
+
+    assert result.exit_code == 0, result.stderr
+    assert "learning_rate: 0.0005" in result.stdout
+    assert Run.objects.exclude(pk=run.pk).get().knobs["learning_rate"] == 0.0005

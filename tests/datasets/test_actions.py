@@ -238,6 +238,24 @@ def test_rows_of_text_and_of_messages_are_sound_too(dataset):
     assert contents(dataset).keys() == {"chat.jsonl", "text.jsonl"}
 
 
+@pytest.mark.parametrize(
+    ("row", "broken"),
+    [
+        (b'{"prompt": "a", "chosen": "b", "rejected": "c"}', b'{"prompt": "a", "chosen": "b"}'),
+        (b'{"vraag": "a", "keuzes": ["b", "c"], "goed": 1}', b"[1]"),
+    ],
+    ids=["pairs of answers", "the questions of a task"],
+)
+def test_pairs_of_answers_and_other_rows_are_sound_too(dataset, row, broken):
+    push(dataset, {"good.jsonl": row + b"\n" + row})
+
+    with pytest.raises(Invalid) as refusal:
+        push(dataset, {"bad.jsonl": row + b"\n" + broken})
+
+    assert str(refusal.value).startswith("“bad.jsonl” was not saved. Line 2 ")
+    assert contents(dataset).keys() == {"good.jsonl"}
+
+
 def test_other_files_are_kept_as_they_are(dataset):
     push(dataset, {"foto.bin": b"\x00\xff", "notes.json": b"{half"})
 

@@ -222,10 +222,10 @@ def test_who_saves_between_look_and_save_is_not_overwritten(hub, monkeypatch):
     first = hub.push({"a.txt": b"1"})
     real = commits._saved  # noqa: SLF001  between its look and its save
 
-    def save(repository, change, *, by):
+    def save(repository, change, **more):
         monkeypatch.setattr(commits, "_saved", real)
         hub.push({"a.txt": b"2"})
-        return real(repository, change, by=by)
+        return real(repository, change, **more)
 
     monkeypatch.setattr(commits, "_saved", save)
     answer = hub.commit(header(parent=first), small("a.txt", b"3"), headed=False)

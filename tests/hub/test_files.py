@@ -390,6 +390,17 @@ def test_a_call_for_a_file_costs_five_queries(filled, django_assert_num_queries)
 
 
 @pytest.mark.django_db(transaction=True)  # a decision stands once it is saved
+@pytest.mark.parametrize(("path", "count"), [("", 5), ("/tree/main", 6)])
+def test_what_clients_ask_before_all_files_costs(
+    filled, path, count, django_assert_num_queries
+):
+    filled.get(path)
+
+    with django_assert_num_queries(count):
+        filled.get(path)
+
+
+@pytest.mark.django_db(transaction=True)  # a decision stands once it is saved
 def test_what_is_told_of_many_files_costs_the_same(filled, django_assert_num_queries):
     filled.get("/tree/main?recursive=True")
     for path in ("/tree/main?recursive=True", "/tree/main/data/deep?recursive=True"):

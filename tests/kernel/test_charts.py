@@ -2,6 +2,7 @@
 
 import math
 import re
+import sys
 
 import pytest
 from django.template.loader import render_to_string
@@ -15,6 +16,10 @@ from fabriek.kernel.charts import MOST_POINTS, LineChart, Series, line_chart, ni
 def chart_of(*lines) -> LineChart:
     series = [Series(name=f"line {i}", points=points) for i, points in enumerate(lines, 1)]
     return line_chart(series, x_label="step", y_label="loss", title="Loss falls.")
+
+
+def numbers_of(path):
+    return [float(number) for number in re.findall(r"-?[\d.]+", path)]
 
 
 @pytest.mark.parametrize(
@@ -121,13 +126,43 @@ def test_nothing_measured_is_an_empty_chart_that_says_so():
     assert "There are no measurements yet." in shown
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        (sys.float_info.max, 0.5),
+        (sys.float_info.max, -sys.float_info.max),
+        (sys.float_info.max,),
+        (5e-324, 0.0),
+        (1e-310, 2e-310),
+        (1e16, 1e16 + 2),
+        (1.0, 1.0 + 2**-52),
+    ],
+)
+def test_the_largest_and_the_smallest_numbers_are_drawn(values):
+    along, upright = (
+        chart_of([(value, 1.0) for value in values]),
+        chart_of(list(enumerate(values))),
+    )
+
+    for chart in (along, upright):
+        assert all(0 <= number <= 1000 for number in numbers_of(chart.lines[0].path))
+        assert 1 <= len(chart.y_ticks) <= 8
+        assert max(len(tick.label) for tick in chart.y_ticks) < 30
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=4))
+def test_whatever_was_measured_is_drawn_within_the_picture(values):
+    chart = chart_of(list(enumerate(values)))
+
+    assert all(0 <= number <= 1000.1 for number in numbers_of(chart.lines[0].path))
+
+
 @pytest.mark.parametrize("value", [0, 3, -2, 1e-7, 123_456])
 def test_one_measurement_and_a_flat_line_are_drawn_within_the_picture(value):
     for points in ([(5, value)], [(0, value), (9, value)]):
         chart = chart_of(points)
 
-        numbers = [float(x) for x in re.findall(r"-?[\d.]+", chart.lines[0].path)]
-        assert all(0 <= number <= 1000 for number in numbers)
+        assert all(0 <= number <= 1000 for number in numbers_of(chart.lines[0].path))
 
 
 def test_the_drawing_is_the_same_in_every_language_and_only_its_words_differ():

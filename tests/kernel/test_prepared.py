@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.db.models import Value
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -85,3 +86,24 @@ def test_what_is_the_same_in_all_is_kept():
     asked = Prepared(found)
 
     assert [asked.rows(organisation.pk), asked.rows(-1)] == [[(7,)], []]
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="plans are kept by PostgreSQL")
+def test_postgresql_plans_it_once_whatever_the_words():
+    organisation = an_organisation(country="NL")
+
+    def found(key, country):
+        rows = Organisation.objects.filter(pk=key, country=country)
+        return rows.exclude(name="100% planned once").values_list("name")
+
+    asked = Prepared(found)
+    answers = [asked.rows(key, "NL") for key in (organisation.pk, -7, -70_000, -(2**40))]
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT statement FROM pg_prepared_statements WHERE statement LIKE %s",
+            ["%planned once%"],
+        )
+        plans = [text for (text,) in cursor.fetchall() if "pg_prepared" not in text]
+    assert answers == [[(organisation.name,)], [], [], []]
+    assert ["'100% planned once'" in text for text in plans] == [True]

@@ -80,7 +80,7 @@ def test_a_page_costs_the_same_for_one_and_three(
     signed_in = browser(lead)
     signed_in.get(f"/data/{dataset.code}/look/")
 
-    queries = {"look/": 12, "personal/": 10}[rest]
+    queries = {"look/": 13, "personal/": 11}[rest]
     for number in (one.revision.number, three.revision.number):
         with django_assert_num_queries(queries):
             signed_in.get(f"/data/{dataset.code}/{rest}{number}/")

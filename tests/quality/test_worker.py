@@ -349,3 +349,36 @@ def test_nothing_a_database_cannot_keep_is_written(job):
     text = Path(given.folder / "told" / "result.json").read_text()
     assert "\\u0000" not in text
     assert json.loads(text)["odd"] == ["", "?"]
+
+
+# --- the same row twice ----------------------------------------------------------------------
+def test_a_row_is_the_same_whatever_type_its_column_was_read_with(looked):
+    other = lines({"n": "2", "t": "y"}, {"n": "9", "t": "q"})
+
+    found = looked({"a.csv": b"n,t\n1,x\n2,y\n3,z\n", "b.jsonl": other, "c.csv": b"n\n1\n2\n"})
+
+    told = [
+        (one["path"], one["pairs"]) for one in found["problems"] if one["code"] == "same_rows"
+    ]
+    assert told == [("b.jsonl", [[1, "a.csv", 2]])]
+
+
+def test_nothing_and_an_empty_text_are_the_same_in_a_row_that_is_there_twice(looked):
+    rows = [{"n": 1, "t": ""}, {"n": 2, "t": "x"}, {"n": 1, "t": None}, {"n": None, "t": "x"}]
+
+    found = looked({"a.jsonl": lines(*rows)})
+
+    told = [one["pairs"] for one in found["problems"] if one["code"] == "same_rows"]
+    assert told == [[[3, "a.jsonl", 1]]]
+
+
+@pytest.mark.parametrize("path", ["a.jsonl", "a.json"])
+def test_a_text_in_json_is_looked_at_without_its_quotes(looked, path):
+    rows = [{"x": one, "soort": "balie"} for one in ("111222333", "123456782") * 10]
+    content = lines(*rows) if path == "a.jsonl" else json.dumps(rows).encode()
+
+    found = looked({path: content})
+
+    assert kinds(found) == {(path, "x", "bsn")}
+    told = {one["name"]: one for one in found["files"][0]["columns"]}
+    assert (told["soort"]["values"], told["soort"]["longest"]) == ([["balie", 20]], 5)

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fabriek.catalogue import card, checks, gaps, index, queries, readme, rules, told
+from fabriek.catalogue import card, checks, index, keeping, queries, readme, rules, told
 from fabriek.catalogue.models import Record
 from fabriek.catalogue.vocabulary import Language
 from fabriek.datasets import actions as datasets
@@ -56,20 +55,22 @@ def edit(dataset: Dataset, *, by: Person, changes: Mapping[str, Value]) -> Recor
 
     Raises:
         NotAllowed, WrongState: `by` may not change this dataset, or its case is not open; what
-            the owner usually agrees to is for its leads.
+            the owner usually agrees to is for its leads. Access to what is open cannot change.
         Invalid: a value will not do, or would take away what the public catalogue needs.
     """
     rules.require_edit(by, dataset)
-    record = _locked(dataset)
+    record = keeping.locked(dataset)
     names = _put(record, changes)
     if not names:
         return record
     if not BINDING.isdisjoint(names):
         rules.require_bind(by, dataset)
+    if "access" in names:
+        keeping.require_closed(record)
     _check(record, names)
     if record.dataset.repository.listed_for == Repository.Listed.EVERYBODY:
-        _require_complete(record)
-    _save(record, names)
+        keeping.require_complete(record)
+    keeping.save(record, names)
     journal.record("catalogue.edit", dataset, by=by, code=dataset.code, changed=names)
     return record
 
@@ -80,6 +81,7 @@ def list_for(dataset: Dataset, *, by: Person, listed_for: str) -> Record:
 
     Raises:
         NotAllowed: `by` does not lead the organisation that owns it.
+        WrongState: it is open to everybody, and then found by everybody.
         Invalid: there is no such choice, or the public catalogue needs more than is there.
     """
     rules.require_list(by, dataset)
@@ -88,19 +90,17 @@ def list_for(dataset: Dataset, *, by: Person, listed_for: str) -> Record:
             "choices": ", ".join(Repository.Listed.values)
         }
         raise Invalid(sentence, fields={"listed_for": sentence})
-    record = _locked(dataset)
+    record = keeping.locked(dataset)
     repository = record.dataset.repository
     if repository.listed_for == listed_for:
         return record
+    keeping.require_closed(record)
     names = []
     if listed_for == Repository.Listed.EVERYBODY:
-        _require_complete(record)
-        if record.published_at is None:
-            record.published_at = timezone.now()
-            names.append("published_at")
+        names = keeping.publish(record)
     Repository.objects.filter(pk=repository.pk).update(listed_for=listed_for)
     repository.listed_for = dataset.repository.listed_for = listed_for
-    _save(record, names)
+    keeping.save(record, names)
     journal.record(
         "catalogue.list", dataset, by=by, code=dataset.code, listed_for=str(listed_for)
     )
@@ -119,8 +119,8 @@ def fill_from_readme(dataset: Dataset, readme_text: str, *, by: Person | None) -
     if by is not None:
         rules.require_edit(by, dataset)
     if len(readme_text) > card.LONGEST_README_BYTES:
-        return _fill(_locked(dataset), card.Card(problem="too_long"), by=by)
-    return _fill(_locked(dataset), card.read(readme_text), by=by)
+        return _fill(keeping.locked(dataset), card.Card(problem="too_long"), by=by)
+    return _fill(keeping.locked(dataset), card.read(readme_text), by=by)
 
 
 def gather(dataset: Dataset) -> Record:
@@ -129,11 +129,11 @@ def gather(dataset: Dataset) -> Record:
     Reads a README that came since, and makes the index anew. Harmless to repeat.
     """
     # Found from now on, whatever becomes of its README.
-    _made(dataset)
+    keeping.make(dataset)
     blob = readme.of_newest(dataset)
     found = readme.read(blob) if blob and _is_new(dataset, blob.sha256) else None
     with transaction.atomic():
-        record = _locked(dataset)
+        record = keeping.locked(dataset)
         if found and blob:
             record.readme_sha256 = blob.sha256
             record.save(update_fields=["readme_sha256"])
@@ -173,19 +173,6 @@ def write_card(dataset: Dataset, *, by: Person) -> Revision:
 
 
 # --- changing ------------------------------------------------------------------------------
-@transaction.atomic
-def _made(dataset: Dataset) -> None:
-    if not Record.objects.filter(dataset=dataset).exists():
-        index.refresh(_locked(dataset))
-
-
-def _locked(dataset: Dataset) -> Record:
-    """Give the record, made where it was never needed before; two at once wait here."""
-    Record.objects.get_or_create(dataset=dataset)
-    rows = Record.objects.select_for_update(of=("self",))
-    return rows.select_related(*queries.PATHS).get(dataset=dataset)
-
-
 def _put(record: Record, changes: Mapping[str, Value]) -> list[str]:
     """Put the values in, tidy; name the columns that changed."""
     for name in changes:
@@ -224,31 +211,6 @@ def _check(record: Record, names: list[str]) -> None:
         raise Invalid(sentence, fields={"period_until": sentence})
 
 
-def _require_complete(record: Record) -> None:
-    """Refuse what other catalogues could not take over."""
-    newest = told.newest_revisions([record.dataset.repository])
-    missing = gaps.missing_for(
-        record, newest.get(record.dataset.repository_id), gaps.Output.DCAT
-    )
-    if missing:
-        said = ", ".join(gaps.labels(missing))
-        raise Invalid(
-            _(
-                "Everybody can find it once these are filled in, as other catalogues ask for "
-                "them: %(missing)s."
-            )
-            % {"missing": said},
-            code="record_incomplete",
-            fields={gaps.place_of(name): _("This is missing.") for name in missing},
-        )
-
-
-def _save(record: Record, names: list[str]) -> None:
-    record.changed_at = timezone.now()
-    record.save(update_fields=[*names, "changed_at"])
-    index.refresh(record)
-
-
 # --- filling from a README -----------------------------------------------------------------
 def _is_new(dataset: Dataset, sha256: str) -> bool:
     return not Record.objects.filter(dataset=dataset, readme_sha256=sha256).exists()
@@ -270,7 +232,7 @@ def _fill(record: Record, found: card.Card, *, by: Person | None) -> Filled:
             names.append(name)
             setattr(record, name, fitting)
     if names:
-        _save(record, names)
+        keeping.save(record, names)
         journal.record(
             "catalogue.fill", record.dataset, by=by, code=record.dataset.code, filled=names
         )

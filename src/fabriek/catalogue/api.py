@@ -6,7 +6,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 
-from fabriek.catalogue import actions, gaps, queries, rules, told, ways
+from fabriek.catalogue import actions, gaps, opening, queries, rules, told, ways
 from fabriek.catalogue.card import PROBLEMS
 from fabriek.catalogue.models import Record
 from fabriek.catalogue.queries import Asked
@@ -28,6 +28,7 @@ class AskedIn(Schema):
     language: str = ""
     personal: str = ""
     owner: str = ""
+    open: str = ""
 
 
 class WayOut(Schema):
@@ -116,6 +117,7 @@ class StandingOut(Schema):
 class RecordOut(RecordFields):
     code: str
     listed_for: str
+    is_open: bool
     changed_at: datetime
     published_at: datetime | None
     readme_problem: str
@@ -127,6 +129,20 @@ class RecordOut(RecordFields):
 
 class ListedIn(Schema):
     listed_for: str
+
+
+class OpenIn(Schema):
+    """`sure`: you know that copies already made cannot be taken back.
+
+    `why`: what makes it right, where there is personal data in it.
+    """
+
+    sure: bool = False
+    why: str = ""
+
+
+class CloseIn(Schema):
+    why: str = ""
 
 
 class DatasetCardOut(Schema):
@@ -172,6 +188,22 @@ def list_for(request: SignedIn, code: str, body: ListedIn) -> dict[str, Any]:
     return _record(request, dataset)
 
 
+@router.post("/{code}/open", response=RecordOut)
+def open_up(request: SignedIn, code: str, body: OpenIn) -> dict[str, Any]:
+    """Let everybody read all its files; copies that are made then cannot be taken back."""
+    dataset = _dataset(request, code)
+    opening.open_up(dataset, by=request.user, sure=body.sure, why=body.why)
+    return _record(request, dataset)
+
+
+@router.post("/{code}/close", response=RecordOut)
+def close(request: SignedIn, code: str, body: CloseIn) -> dict[str, Any]:
+    """Let nobody new have it without an agreement."""
+    dataset = _dataset(request, code)
+    opening.close(dataset, by=request.user, why=body.why)
+    return _record(request, dataset)
+
+
 @router.get("/{code}/card", response=DatasetCardOut)
 def card(request: SignedIn, code: str) -> dict[str, str]:
     """Get the card as README.md would be."""
@@ -201,6 +233,7 @@ def _record(request: SignedIn, dataset: Dataset) -> dict[str, Any]:
         **{name: getattr(record, name) for name in actions.FIELDS},
         "code": dataset.code,
         "listed_for": repository.listed_for,
+        "is_open": repository.is_open,
         "changed_at": record.changed_at,
         "published_at": record.published_at,
         "readme_problem": str(PROBLEMS.get(record.readme_problem, "")),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.agreements.models import Duty, Purpose
@@ -134,3 +135,21 @@ class ListedForm(forms.Form):
             "them now."
         ),
     )
+
+
+class OpenForm(forms.Form):
+    why = forms.CharField(
+        label=_("Why may everybody have it all the same?"),
+        max_length=500,
+        help_text=_(
+            "Such as: the people in it agreed to this, or it was made public by law. The "
+            "answer is kept with the history of the case."
+        ),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+    sure = forms.BooleanField(label=_("I know that copies already made cannot be taken back."))
+
+    def __init__(self, given: QueryDict | None, *, asks_why: bool) -> None:
+        super().__init__(given)
+        if not asks_why:
+            del self.fields["why"]

@@ -35,6 +35,7 @@ class Asked:
     language: str = ""
     personal: str = ""
     owner: str = ""
+    open: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Asked":
@@ -80,6 +81,8 @@ def _narrowed(asked: Asked) -> Q:
         found &= Q(dataset__licence=asked.licence)
     if asked.personal in {"yes", "no"}:
         found &= Q(dataset__has_personal_data=asked.personal == "yes")
+    if asked.open in {"yes", "no"}:
+        found &= Q(dataset__repository__is_open=asked.open == "yes")
     if asked.owner.isascii() and asked.owner.isdigit() and len(asked.owner) < 19:  # noqa: PLR2004
         found &= Q(dataset__repository__organisation=int(asked.owner))
     if asked.language in Language.values:

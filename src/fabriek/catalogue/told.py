@@ -19,6 +19,7 @@ from fabriek.agreements.models import Duty, Place, Product, Purpose
 from fabriek.agreements.terms import LONGEST, Terms
 from fabriek.catalogue import rules
 from fabriek.catalogue.models import Record
+from fabriek.catalogue.vocabulary import Access
 from fabriek.people.models import Person
 from fabriek.store.models import MAIN, File, Repository, Revision
 
@@ -31,7 +32,6 @@ WORDS = (
     "maker",
     "contact_name",
     "contact_email",
-    "access",
     "place",
     "how_collected",
     "frequency",
@@ -188,8 +188,14 @@ def _told(
         modified_at=max(changed),
         policy=offer_of(record),
         **_words(record),
+        access=access_of(record),
         **_of_revision(newest, files),
     )
+
+
+def access_of(record: Record) -> str:
+    """Say what is so of what is open, else what its owner says."""
+    return str(Access.PUBLIC if record.dataset.repository.is_open else record.access)
 
 
 def offer_of(record: Record) -> Mapping[str, object] | None:

@@ -1,6 +1,6 @@
 from django.urls import path, re_path
 
-from fabriek.catalogue import exports, views
+from fabriek.catalogue import exports, opening_views, views
 
 app_name = "catalogue"
 ENDINGS = r"(?P<ending>ttl|jsonld|rdf)"
@@ -12,5 +12,7 @@ urlpatterns = [
     path("catalogue/<slug:code>.croissant.json", exports.as_croissant, name="croissant"),
     path("data/<slug:code>/record/", views.record, name="record"),
     path("data/<slug:code>/record/listed/", views.listed, name="listed"),
+    path("data/<slug:code>/record/open/", opening_views.open_up, name="open"),
+    path("data/<slug:code>/record/close/", opening_views.close, name="close"),
     path("data/<slug:code>/record/README.md", views.card, name="card"),
 ]

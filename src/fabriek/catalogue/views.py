@@ -12,7 +12,17 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from fabriek.agreements.models import Purpose
-from fabriek.catalogue import actions, exports, formats, gaps, queries, rules, told, ways
+from fabriek.catalogue import (
+    actions,
+    exports,
+    formats,
+    gaps,
+    opening,
+    queries,
+    rules,
+    told,
+    ways,
+)
 from fabriek.catalogue.card import PROBLEMS
 from fabriek.catalogue.forms import ListedForm, RecordForm
 from fabriek.catalogue.models import Record
@@ -148,6 +158,8 @@ def _about(request: SignedIn, shown: Record, form: RecordForm) -> dict[str, obje
         "standings": gaps.standings(shown, newest),
         "listed": ListedForm(initial={"listed_for": repository.listed_for}),
         "may_list": rules.may_list(request.user, dataset),
+        "is_open": repository.is_open,
+        "personal": opening.personal(dataset) if repository.is_open else [],
         "steps": rules.next_steps(
             request.user, dataset, is_listed=repository.listed_for != "nobody"
         ),
@@ -175,6 +187,7 @@ def _choices(person: Person | None, asked: Asked) -> list[Choice]:
         ("licence", _("Licence"), Licence.choices),
         ("language", _("Language of its texts"), Language.choices),
         ("personal", _("Personal data"), yes_no),
+        ("open", _("Files"), [("yes", _("open to everybody")), ("no", _("ask for them"))]),
         ("owner", _("Owner"), owners),
     )
     return [

@@ -70,7 +70,8 @@ def _way(
             kind="open",
             sentence=_("It is open to everybody."),
             label=_("See its files"),
-            url=f"{page}#files",
+            # Only who signed in can fetch them.
+            url=record.dataset.get_absolute_url() if person else f"{page}#files",
         )
     if record.access == Access.NON_PUBLIC:
         return CLOSED

@@ -6,7 +6,9 @@ import typer
 
 from fabriek.cli import http
 from fabriek.cli.data_compare import diff, verify
+from fabriek.cli.data_drop import drop
 from fabriek.cli.data_look import list_data, log
+from fabriek.cli.data_open import close, open_
 from fabriek.cli.data_pull import pull
 from fabriek.cli.data_push import push
 from fabriek.cli.groups import group, lists_alone
@@ -43,6 +45,7 @@ def new(
 
 
 app.command("ls")(list_data)
-for command in (push, pull, diff, log, verify, look, record, find):
+app.command("open")(open_)
+for command in (push, pull, diff, log, verify, drop, close, look, record, find):
     app.command()(command)
 lists_alone(app, list_data)

@@ -4,14 +4,18 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import typer
 
 from fabriek.cli import http
 from fabriek.cli.data_index import Index, Local
+from fabriek.cli.data_progress import Stopping
 
 CHUNK_BYTES = 2**20
+LARGE_BYTES = 8 * 2**20
+READERS = min(4, os.cpu_count() or 1)
 
 Files = dict[str, Local]
 Told = Callable[[int], None]
@@ -34,20 +38,33 @@ def found(sources: list[Path]) -> Files:
 def hashed(files: Files, sources: Iterable[Path], index: Index, told: Told) -> dict[str, str]:
     """Give {name: SHA-256}; only what changed since last time is read."""
     known = index.known(files.values(), [str(source) for source in sources])
-    new: list[tuple[Local, str]] = []
-    digests: dict[str, str] = {}
+    there = [file for file in files.values() if file.path in known]
+    for file in there:
+        told(file.size_bytes)
     read_at_ns = time.time_ns()
-    for name, file in files.items():
-        sha256 = known.get(file.path)
-        if sha256 is None:
-            sha256 = sha256_of(file.path, told)
-            new.append((file, sha256))
-        else:
-            told(file.size_bytes)
-        digests[name] = sha256
+    new = [file for file in files.values() if file.path not in known]
+    read = _read(new, told)
     if new:
-        index.keep(new, read_at_ns=read_at_ns)
-    return digests
+        index.keep([(file, read[file.path]) for file in new], read_at_ns=read_at_ns)
+    known |= read
+    return {name: known[file.path] for name, file in files.items()}
+
+
+def _read(files: list[Local], told: Told) -> dict[str, str]:
+    """Give {path: SHA-256}; large files side by side, as hashing lets other threads go on."""
+    large = [file.path for file in files if file.size_bytes >= LARGE_BYTES]
+    small = [file.path for file in files if file.size_bytes < LARGE_BYTES]
+    stopping = Stopping()
+    watched = stopping.watched(told)
+    with ThreadPoolExecutor(READERS) as pool:
+        try:
+            waiting = {path: pool.submit(sha256_of, path, watched) for path in large}
+            found = {path: sha256_of(path, told) for path in small}
+            return found | {path: each.result() for path, each in waiting.items()}
+        except BaseException:
+            stopping.ask()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def sha256_of(path: str, told: Told) -> str:

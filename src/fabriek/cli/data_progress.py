@@ -25,6 +25,35 @@ DRAWN_EVERY_BYTES = 2**20
 Given = ParamSpec("Given")
 
 
+class Stopped(Exception):
+    """Somebody pressed Ctrl-C, or another of those that go on side by side failed."""
+
+
+class Stopping:
+    """Ends what other threads do at their next step; Ctrl-C reaches the first one only."""
+
+    def __init__(self) -> None:
+        self._is_asked = threading.Event()
+
+    def ask(self) -> None:
+        self._is_asked.set()
+
+    def watched(self, told: Callable[[int], None]) -> Callable[[int], None]:
+        """Give a `told` that ends whoever calls it. Raises: Stopped."""
+
+        def stops(moved_bytes: int) -> None:
+            if self._is_asked.is_set():
+                raise Stopped
+            told(moved_bytes)
+
+        return stops
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long. Raises: Stopped."""
+        if self._is_asked.wait(seconds):
+            raise Stopped
+
+
 class Screen:
     """A line for each thing that goes on: what, how far, how fast, how long still."""
 

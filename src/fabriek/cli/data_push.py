@@ -13,7 +13,7 @@ import typer
 from fabriek.cli import data_bundle, data_index, data_local, data_remote, data_tus, http, show
 from fabriek.cli.data_index import Index
 from fabriek.cli.data_local import Files
-from fabriek.cli.data_progress import Screen, interruptible, watched
+from fabriek.cli.data_progress import Screen, Stopping, interruptible, watched
 from fabriek.cli.data_remote import Revision
 from fabriek.cli.data_tus import Sending
 
@@ -107,7 +107,9 @@ def _send(code: str, plan: Plan, index: Index, screen: Screen) -> None:
     named = [(name, plan.files[name]) for name in chosen.values()]
     if not named:
         return
-    told = screen.task("Sending", sum(file.size_bytes for _name, file in named))
+    stopping = Stopping()
+    task = screen.task("Sending", sum(file.size_bytes for _name, file in named))
+    told = stopping.watched(task)
     small = [each for each in named if each[1].size_bytes < data_bundle.BELOW_BYTES]
     works: list[Callable[[], None]] = [
         partial(
@@ -119,6 +121,7 @@ def _send(code: str, plan: Plan, index: Index, screen: Screen) -> None:
                 sha256=plan.sha256s[name],
                 index=index,
                 told=told,
+                pause=stopping.pause,
             ),
         )
         for name, file in named
@@ -128,10 +131,10 @@ def _send(code: str, plan: Plan, index: Index, screen: Screen) -> None:
         partial(data_bundle.send, code, some, plan.sha256s, told)
         for some in data_bundle.bundles(small)
     ]
-    _all(works)
+    side_by_side(works, stopping)
 
 
-def _all(works: list[Callable[[], None]]) -> None:
+def side_by_side(works: list[Callable[[], None]], stopping: Stopping) -> None:
     """Do them side by side. The first that fails ends it: what has not begun never does."""
     if SENDERS == 1 or len(works) == 1:
         for work in works:
@@ -144,6 +147,7 @@ def _all(works: list[Callable[[], None]]) -> None:
             for each in waiting:
                 each.result()
         except BaseException:
+            stopping.ask()
             pool.shutdown(wait=False, cancel_futures=True)
             http.client().close()
             raise

@@ -1,10 +1,18 @@
-"""Send one large file in parts, each with its proof; go on where a broken-off one stopped."""
+"""Send one large file in parts, each with its proof; go on where a broken-off one stopped.
+
+While a part travels the proof of the next is made. How large a part is follows from how quick
+the line is: on a slow one little is lost when it breaks off, on a quick one the portal, which
+flushes each part to its disk, is seldom waited for.
+"""
 
 import base64
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO, NoReturn
+from typing import NoReturn
 
 import httpx
 from blake3 import blake3
@@ -13,7 +21,9 @@ from fabriek.cli import config, http
 from fabriek.cli.data_index import Index, Local
 from fabriek.cli.data_local import Told
 
-PART_BYTES = 16 * 2**20
+PART_BYTES = 16 * 2**20  # the first one
+LEAST_BYTES, MOST_BYTES = 4 * 2**20, 64 * 2**20
+PART_S = 2.0
 PIECE_BYTES = 2**20
 VERSION = {"Tus-Resumable": "1.0.0"}
 # Between tries after a part failed; a portal that is started again is back within these.
@@ -32,6 +42,24 @@ class Sending:
     sha256: str
     index: Index
     told: Told
+    pause: Callable[[float], None] = time.sleep
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """From where to where, and its BLAKE3."""
+
+    at: int
+    end: int
+    proof: bytes
+
+    @property
+    def size_bytes(self) -> int:
+        return self.end - self.at
+
+
+class Changed(Exception):
+    """The file has become shorter than it was."""
 
 
 class _Again(Exception):
@@ -47,26 +75,60 @@ def send(sending: Sending) -> None:
         except (_Again, httpx.TransportError) as trouble:
             if tries == len(PAUSES_S):
                 _give_up(sending, trouble)
-            time.sleep(PAUSES_S[tries])
+            sending.pause(PAUSES_S[tries])
             tries += 1
+        except Changed:
+            path = sending.file.path
+            http.stop(f"{path} changed while it was sent. Run the command again.")
         else:
             return
 
 
 def _send(sending: Sending) -> None:
-    address, at = _place(sending)
-    shown = at
-    sending.told(at)
-    with open(sending.file.path, "rb", buffering=0) as file:  # noqa: PTH123
-        try:
-            while at < sending.file.size_bytes:
-                shown = at
-                at = _part(sending, file, address, at)
-                shown = at
-        except (_Again, httpx.TransportError):
-            sending.told(-shown)
-            raise
+    address, shown = _place(sending)
+    sending.told(shown)
+    file = os.open(sending.file.path, os.O_RDONLY)
+    try:
+        with closing(parts(file, shown, sending.file.size_bytes)) as left:
+            for part in left:
+                _part(sending, file, address, part)
+                shown = part.end
+    except (_Again, httpx.TransportError):
+        sending.told(-shown)
+        raise
+    finally:
+        os.close(file)
     sending.index.end_upload(config.read().url, sending.code, sending.sha256)
+
+
+def parts(file: int, at: int, size_bytes: int) -> Generator[Part, None, None]:
+    """Give the parts from `at` on; how soon the next is asked for says how quick the line is.
+
+    Raises: Changed.
+    """
+    part_bytes = PART_BYTES
+    with ThreadPoolExecutor(1) as beside:
+        ready = beside.submit(_proved, file, at, min(at + part_bytes, size_bytes))
+        while at < size_bytes:
+            part = ready.result()
+            at = part.end
+            ready = beside.submit(_proved, file, at, min(at + part_bytes, size_bytes))
+            began = time.monotonic()
+            yield part
+            part_bytes = _suited(part.size_bytes, time.monotonic() - began)
+
+
+def _suited(part_bytes: int, took_s: float) -> int:
+    """Let a part take some seconds; never much more than the one before it."""
+    wanted = int(part_bytes * min(PART_S / max(took_s, 0.001), 2))
+    return min(max(wanted, LEAST_BYTES), MOST_BYTES)
+
+
+def _proved(file: int, at: int, end: int) -> Part:
+    proof = blake3()
+    for piece in _pieces(file, at, end):
+        proof.update(piece)
+    return Part(at=at, end=end, proof=proof.digest())
 
 
 def _place(sending: Sending) -> tuple[str, int]:
@@ -94,27 +156,26 @@ def _place(sending: Sending) -> tuple[str, int]:
     return address, 0
 
 
-def _part(sending: Sending, file: BinaryIO, address: str, at: int) -> int:
-    file.seek(at)
-    part = file.read(min(PART_BYTES, sending.file.size_bytes - at))
+def _part(sending: Sending, file: int, address: str, part: Part) -> None:
     headers = VERSION | {
-        "Upload-Offset": str(at),
-        "Upload-Checksum": f"blake3 {_base64(blake3(part).digest())}",
+        "Upload-Offset": str(part.at),
+        "Upload-Checksum": f"blake3 {_base64(part.proof)}",
         "Content-Type": "application/offset+octet-stream",
-        "Content-Length": str(len(part)),
+        "Content-Length": str(part.size_bytes),
     }
     moved: list[int] = []
+    content = _told_of(_pieces(file, part.at, part.end), sending.told, moved)
     try:
-        answer = http.send(
-            "PATCH", address, headers=headers, content=_pieces(part, sending.told, moved)
-        )
+        answer = http.send("PATCH", address, headers=headers, content=content)
     except httpx.TransportError:
         sending.told(-sum(moved))
         raise
     if not answer.is_success:
         sending.told(-sum(moved))
         _refused(sending, answer)
-    return int(answer.headers["Upload-Offset"])
+    if answer.headers["Upload-Offset"] != str(part.end):
+        sending.told(-sum(moved))
+        raise _Again("the portal kept another part")
 
 
 def _refused(sending: Sending, answer: httpx.Response) -> NoReturn:
@@ -126,10 +187,18 @@ def _refused(sending: Sending, answer: httpx.Response) -> NoReturn:
     http.refuse(answer)
 
 
-def _pieces(part: bytes, told: Told, moved: list[int]) -> Iterator[bytes]:
-    view = memoryview(part)
-    for start in range(0, len(part), PIECE_BYTES):
-        piece = bytes(view[start : start + PIECE_BYTES])
+def _pieces(file: int, at: int, end: int) -> Iterator[bytes]:
+    """Read a part as it is wanted: a whole one would lie in memory for each that is sent."""
+    while at < end:
+        piece = os.pread(file, min(PIECE_BYTES, end - at), at)
+        if not piece:
+            raise Changed
+        at += len(piece)
+        yield piece
+
+
+def _told_of(pieces: Iterator[bytes], told: Told, moved: list[int]) -> Iterator[bytes]:
+    for piece in pieces:
         yield piece
         moved.append(len(piece))
         told(len(piece))

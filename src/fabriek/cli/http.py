@@ -41,7 +41,12 @@ def language() -> str:
 
 
 def get(path: str, **params: object) -> Json:
-    asked = {name: str(value) for name, value in params.items() if value not in (None, "")}
+    """Ask; a list is asked one by one, and what is empty is left out."""
+    asked = {
+        name: value if isinstance(value, list) else str(value)
+        for name, value in params.items()
+        if value not in (None, "", [])
+    }
     found: Json = _json("GET", path, params=asked)
     return found
 

@@ -12,6 +12,8 @@ from fabriek.cli.groups import group, lists_alone
 
 app = group("See models and fetch them.")
 
+SIGNATURE = "model.sig"  # where tools for signed models look for it
+
 Code = Annotated[str, typer.Argument(help="The code of the model, such as M26-0001.")]
 
 
@@ -61,10 +63,13 @@ def pull(
 ) -> None:
     """Fetch the files of a model into a folder."""
     target = folder if folder != Path() else Path(code)
-    files = http.get(f"models/{code}/files")["items"]
+    answer = http.get(f"models/{code}/files")
+    files = answer["items"]
     places = {file["path"]: target / _inside(file["path"]) for file in files}
     for file in files:
         _fetch(code, file, places[file["path"]])
+    if answer.get("is_signed"):
+        http.fetch_file(f"models/{code}/signature", target / SIGNATURE)
     typer.echo(f"{len(files)} file(s) in {target}")
 
 

@@ -50,9 +50,11 @@ def find(
     access: Annotated[str, typer.Option(help="PUBLIC, RESTRICTED or NON_PUBLIC.")] = "",
     licence: Annotated[str, typer.Option(help="Such as CC-BY-4.0.")] = "",
     language: Annotated[str, typer.Option(help="Such as nl.")] = "",
+    open_: Annotated[bool, typer.Option("--open", help="What is open to everybody.")] = False,
 ) -> None:
     """Search the catalogue: your data, and what others let you find."""
     asked = {"theme": theme, "access": access, "licence": licence, "language": language}
+    asked["open"] = "yes" if open_ else ""
     hits = http.everything("catalogue/", q=" ".join(words or []), **asked)
     show.table(
         ("code", "owner", "access", "you can", "title"),

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import typer
 
-from fabriek.cli import http, runs, show
+from fabriek.cli import http, rows, runs, show
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
@@ -20,10 +20,17 @@ def run(
     case: Annotated[str, typer.Option(help="The case that pays.")] = "",
     data: Annotated[str, typer.Option(help="A dataset: D26-0001, or D26-0001@2.")] = "",
     model: Annotated[str, typer.Option(help="The base model: M26-0001.")] = "",
+    model_b: Annotated[str, typer.Option(help="A second model, to compare with.")] = "",
     gpus: Annotated[int, typer.Option(help="How many GPUs, over all nodes.")] = 1,
     nodes: Annotated[int, typer.Option(help="Over how many nodes.")] = 1,
     price_only: Annotated[
         bool, typer.Option("--price", help="Only say what it would cost.")
+    ] = False,
+    look: Annotated[
+        bool, typer.Option("--look", help="Only show what the model will see of the data.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Ten steps on one GPU, to correct the price by.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     follow: Annotated[
@@ -39,14 +46,19 @@ def run(
         _list_recipes(offered, recipe)
     if not case:
         _explain(offered[recipe])
+    given = {"dataset": data, "model": model, "model_b": model_b}
     wish = {
         "case": case,
         "recipe": recipe,
         "knobs": knobs_from(context.args, offered[recipe]["knobs"]),
-        "inputs": _inputs(offered[recipe], {"dataset": data, "model": model}),
+        "inputs": _inputs(offered[recipe], given),
         "gpus": gpus,
         "nodes": nodes,
+        "dry_run": dry_run,
     }
+    if look:
+        rows.show_rows(http.post("runs/rows", wish))
+        return
     _show_price(http.post("runs/price", wish))
     if price_only:
         return
@@ -60,7 +72,9 @@ def run(
 
 def _inputs(recipe: http.Json, given: dict[str, str]) -> dict[str, str]:
     """Name what was given as the recipe does; what it has no use for is refused by name."""
-    names = {need["kind"]: need["name"] for need in recipe["inputs"]}
+    names: dict[str, str] = {}
+    for need in recipe["inputs"]:
+        names.setdefault(need["kind"], need["name"])  # a second one goes by its own name
     return {names.get(kind, kind): code for kind, code in given.items() if code}
 
 
@@ -123,10 +137,14 @@ def _explain(recipe: http.Json) -> None:
         ),
         empty="It has no settings.",
     )
-    inputs = " ".join(f"--{'data' if i['kind'] == 'dataset' else 'model'} CODE"
-                      for i in recipe["inputs"])  # fmt: skip
+    inputs = " ".join(_option(need) for need in recipe["inputs"])
     typer.echo(f"Start it: fabriek run {recipe['name']} --case CODE {inputs}")
     raise typer.Exit(0)
+
+
+def _option(need: http.Json) -> str:
+    name = "data" if need["kind"] == "dataset" else str(need["name"]).replace("_", "-")
+    return f"--{name} CODE" if need["required"] else f"[--{name} CODE]"
 
 
 def _bounds(knob: http.Json) -> str:
@@ -153,6 +171,18 @@ def _show_price(price: http.Json) -> None:
         f"This run will use about {show.hours(price['gpu_seconds'])} GPU-hours{of}; "
         f"{show.hours(price['gpu_seconds_held'])} are set aside, the rest comes back."
     )
+    show.note(f"Energy: about {price['energy_wh'] / 1000:.3g} kWh. {price['energy_method']}")
+    if price.get("gpu_seconds_left_held") is not None and price["gpu_seconds_left_held"] >= 0:
+        show.note(
+            f"Left after it: about {show.hours(price['gpu_seconds_left_expected'])} GPU-hours; "
+            f"{show.hours(price['gpu_seconds_left_held'])} while it runs."
+        )
+    if price.get("is_secure"):
+        show.note("This runs on the secure part of the machine: nobody can look in.")
+    if price.get("measured"):
+        show.note(price["measured"])
+    if price.get("memory_note"):
+        show.note(price["memory_note"])
     for reason in price["why"]:
         show.note(f"  {reason}")
     for warning in price.get("warnings", ()):

@@ -68,10 +68,28 @@ def cancel(code: Code) -> None:
     print_run(http.post(f"runs/{code}/cancel"))
 
 
+@app.command()
+def pause(code: Code) -> None:
+    """Let a run save and make room; go on later with: fabriek runs continue."""
+    print_run(http.post(f"runs/{code}/pause"))
+
+
 @app.command("continue")
-def go_on(code: Code) -> None:
-    """Continue a run that ended early, from its last checkpoint."""
-    print_run(http.post(f"runs/{code}/continue"))
+def go_on(
+    code: Code,
+    step: Annotated[int, typer.Option(help="From the checkpoint of this step.")] = 0,
+) -> None:
+    """Continue a run that ended early, from its last checkpoint or an earlier one."""
+    print_run(http.post(f"runs/{code}/continue" + (f"?step={step}" if step else "")))
+
+
+@app.command()
+def mend(code: Code) -> None:
+    """Start a run that failed again, with what its recipe proposes to change."""
+    changes = http.get(f"runs/{code}")["mending"]
+    for name, value in changes.items():
+        show.note(f"{name}: {value}")
+    print_run(http.post(f"runs/{code}/mend"))
 
 
 def follow(code: str) -> None:
@@ -105,6 +123,9 @@ def print_run(run: http.Json) -> None:
     for sentence in told:
         if sentence:
             show.note(sentence)
+    if run["state"] not in UNFINISHED and len(kept := run["checkpoints"]) > 1:
+        steps = ", ".join(str(one["step"]) for one in kept)
+        show.note(f"Kept from steps {steps}: fabriek runs continue {run['code']} --step STEP")
     show.steps(run)
 
 

@@ -10,9 +10,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from fabriek.agreements import descent
 from fabriek.cases.models import Case
 from fabriek.datasets import rows_check, rules
 from fabriek.datasets.models import Dataset
+from fabriek.datasets.refusals import empty
 from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid
@@ -91,12 +93,16 @@ def edit(
 
     Raises:
         NotAllowed: also where the licence changes and `by` does not lead the owner.
-        WrongState, Invalid: as for `create`.
+        WrongState: also where it is open and the licence would not be, or personal data begin.
+        Invalid: as for `create`.
     """
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
     if licence != dataset.licence:
         rules.require_license(by, dataset)
+        rules.require_fit(dataset, licence)
+    if has_personal_data and not dataset.has_personal_data:
+        rules.require_not_open(dataset)
     before = {name: getattr(dataset, name) for name in FACTS}
     _describe(dataset, title, description, licence, has_personal_data=has_personal_data)
     changed = [name for name in FACTS if getattr(dataset, name) != before[name]]
@@ -158,16 +164,20 @@ def commit(
     """Save a revision of files that were sent before; files of rows are read through first.
 
     Raises:
-        NotAllowed, WrongState: as for `add_file`.
+        NotAllowed: as for `add_file`; and where it is open and `by` does not lead its owner.
+        WrongState: as for `add_file`; and where it is open and would be bound by terms.
         Invalid: bytes were never sent, a row is broken, or a name breaks a rule.
         Refused: somebody saved another revision after `parent`.
     """
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
+    rules.require_save(by, dataset.repository)
     _require_sound_rows(dataset, files)
+    sent = store.named(files)
+    inside = descent.looked_into(dataset.repository, sent, by=by)
     with transaction.atomic():
         rules.require_open(dataset.case)
-        return store.commit(
+        saved = store.commit(
             dataset.repository,
             files,
             message=text.line(message),
@@ -175,6 +185,9 @@ def commit(
             parent=parent,
             delete=delete,
         )
+        rules.require_save(by, dataset.repository)
+        descent.pass_terms_on(saved, sent, by=by, inside=inside)
+        return saved
 
 
 def remove(
@@ -211,6 +224,7 @@ def push_files(
         raise Invalid(
             _("No file was sent. Choose one or more files, then send them."), code="no_files"
         )
+    rules.require_save(by, dataset.repository)
     there = queries.listing(queries.latest(dataset.repository))
     paths.check_together(there.keys() | set(paths.clean_all(files).values()))
     blobs = {path: add_file(dataset, path, source, by=by) for path, source in files.items()}
@@ -284,11 +298,3 @@ def _require_sound_rows(dataset: Dataset, files: Mapping[str, Blob | str]) -> No
         if sha256 not in found:
             raise refusals.never_sent(path)
         rows_check.require_sound(path, found[sha256])
-
-
-def empty(path: str) -> Invalid:
-    return Invalid(
-        _("“%(path)s” is empty (0 bytes). See whether it was saved well, and send it again.")
-        % {"path": paths.shortened(path)},
-        code="empty_file",
-    )

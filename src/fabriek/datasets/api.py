@@ -16,6 +16,7 @@ from fabriek.datasets.bulk_api import router as bulk
 from fabriek.datasets.changes import Counts, counted
 from fabriek.datasets.lengths import require_length
 from fabriek.datasets.models import Dataset, Licence
+from fabriek.datasets.retention_api import router as retention
 from fabriek.datasets.uploads_api import router as uploads
 from fabriek.datasets.whole_body import described, read_as
 from fabriek.kernel.body import Body
@@ -31,6 +32,8 @@ router = Router(tags=["datasets"])
 # Counting what changed reads all names of a revision and of the one before it.
 COUNTED_AT_ONCE = 20
 router.add_router("/{code}/uploads", uploads)
+router.add_router("/{code}/retention", retention)
+router.add_router("/{code}/retention", retention)
 router.add_router("/{code}", bulk)
 
 # What a list tells, read as plain values.

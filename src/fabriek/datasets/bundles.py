@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.datasets import actions, rules, tar_stream
+from fabriek.datasets import refusals, rules, tar_stream
 from fabriek.datasets.models import Dataset
 from fabriek.kernel import journal
 from fabriek.people.models import Person
@@ -77,7 +77,7 @@ def give_out(
 def _entries(stream: Readable) -> Iterator[many.Entry]:
     for found in tar_stream.files(stream):
         if not found.size_bytes:
-            raise actions.empty(found.path)
+            raise refusals.empty(found.path)
         yield many.Entry(found.path, found.size_bytes, found.content)
 
 

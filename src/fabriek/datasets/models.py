@@ -29,6 +29,10 @@ class Licence(models.TextChoices):
     OTHER = "other", _("other: described in the text")
 
 
+# By these everybody may use it, each in words that hold everywhere.
+OPEN_LICENCES = (Licence.CC0, Licence.CC_BY, Licence.CC_BY_SA, Licence.EUPL)
+
+
 class DatasetQuerySet(models.QuerySet["Dataset"]):
     def visible_to(self, person: Person) -> "DatasetQuerySet":
         """Give the consortium's own; staff see no data of companies."""

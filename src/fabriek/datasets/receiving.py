@@ -24,6 +24,7 @@ from django.conf import settings
 
 from fabriek.datasets import refusals
 from fabriek.kernel.body import Body
+from fabriek.store.early import Early
 from fabriek.store.incoming import Received, refused_when_full, require_room
 
 FOLDER = "uploads/resumable"
@@ -68,10 +69,6 @@ class _Both:
     def __init__(self, sha256: "hashlib._Hash", fast: blake3) -> None:
         self.sha256 = sha256
         self.blake3 = fast
-
-    def update(self, piece: memoryview) -> None:
-        self.sha256.update(piece)
-        self.blake3.update(piece)
 
     def copy(self) -> "_Both":
         return _Both(self.sha256.copy(), self.blake3.copy())
@@ -160,8 +157,8 @@ def receive(
     try:
         os.ftruncate(descriptor, at)
         with refused_when_full():
-            fed: list[Digest] = [each for each in (running, check) if each is not None]
-            got = _fill(descriptor, body, at, fed)
+            fed: list[Digest] = [running.sha256, running.blake3] if running else []
+            got = _fill(descriptor, body, at, [*fed, check] if check else fed)
             os.fdatasync(descriptor)
         _require_proved(checksum, check)
     except BaseException:
@@ -228,7 +225,7 @@ def _fill(descriptor: int, body: Body, at: int, fed: Sequence[Digest]) -> int:
     The hashes run in threads beside this one, which reads on and writes meanwhile.
     """
     buffers = [memoryview(bytearray(PIECE_BYTES)) for _ in range(2)]
-    got = 0
+    got, early = 0, Early(descriptor, at=at)
     with ThreadPoolExecutor(max(1, len(fed))) as pool:
         pending: list[Future[object]] = []
         turn = 0
@@ -238,6 +235,7 @@ def _fill(descriptor: int, body: Body, at: int, fed: Sequence[Digest]) -> int:
                 each.result()
             pending = [pool.submit(digest.update, piece) for digest in fed]
             _write(descriptor, piece, at + got)
+            early.wrote(size)
             got += size
             turn = 1 - turn
         for each in pending:

@@ -153,3 +153,11 @@ def other_bytes(path: str) -> Invalid:
         % {"path": shortened(path)},
         code="other_bytes",
     )
+
+
+def empty(path: str) -> Invalid:
+    return Invalid(
+        _("“%(path)s” is empty (0 bytes). See whether it was saved well, and send it again.")
+        % {"path": shortened(path)},
+        code="empty_file",
+    )

@@ -59,7 +59,7 @@ def begin(dataset: Dataset, announced: Announced, *, by: Person) -> Upload:
     if announced.length_bytes > settings.UPLOAD_LIMIT_BYTES:
         raise too_large(settings.UPLOAD_LIMIT_BYTES)
     if not announced.length_bytes:
-        raise actions.empty(path)
+        raise refusals.empty(path)
     if _open(dataset, by) >= OPEN_AT_MOST:
         raise refusals.too_many(OPEN_AT_MOST)
     upload = Upload(

@@ -31,7 +31,7 @@ def what_changed(request: SignedIn, code: str, number: int) -> HttpResponse:
     others = dataset.repository.revisions.exclude(pk=revision.pk)
     context = {
         "dataset": dataset,
-        "is_ours": reading.code in rules.OUR_OWN,
+        "is_ours": rules.is_ours(request.user, dataset, reading),
         "revision": revision,
         "since": since,
         "others": others.only("repository", "number", "message")[:COMPARED_WITH],

@@ -7,10 +7,11 @@ from fabriek.agreements import policy
 from fabriek.cases.models import Case
 from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
-from fabriek.datasets.models import Dataset
+from fabriek.datasets.models import OPEN_LICENCES, Dataset
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
+from fabriek.store.models import Repository
 
 may_create = takes_part
 # What a decision to read says of what is one's own, also where it was made of other data.
@@ -49,6 +50,62 @@ def require_license(person: Person, dataset: Dataset) -> None:
         )
 
 
+def may_save(person: Person, repository: Repository) -> bool:
+    return not repository.is_open or person.leads(repository.organisation_id)
+
+
+def require_save(person: Person, repository: Repository) -> None:
+    """Let only leads of its owner save files in what is open: everybody has them at once.
+
+    Looked up as it is now, and once more after saving: somebody may open it this very moment.
+
+    Raises: NotAllowed.
+    """
+    if not may_save(person, Repository.objects.get(pk=repository.pk)):
+        raise NotAllowed(
+            _(
+                "This dataset is open to everybody, so what is saved in it is public at once. "
+                "Only a lead of the organisation that owns it saves files here. Ask one of "
+                "them, or save your files in another dataset."
+            ),
+            code="open_to_all",
+        )
+
+
+def require_not_open(dataset: Dataset) -> None:
+    """Refuse to call open data personal without a reason; needs a transaction.
+
+    Raises: WrongState.
+    """
+    held = Repository.objects.select_for_update().get(pk=dataset.repository_id)
+    if held.is_open:
+        raise WrongState(
+            _(
+                "This dataset is open to everybody, and that asks for a reason where there is "
+                "personal data in it. Let a lead of its owner close it first, then say that it "
+                "has personal data, and open it again with the reason."
+            ),
+            code="open_to_all",
+        )
+
+
+def require_fit(dataset: Dataset, licence: str) -> None:
+    """Refuse a licence for a few on what everybody reads; needs a transaction.
+
+    Raises: WrongState.
+    """
+    # Looked at under its lock: somebody may be opening it this very moment.
+    held = Repository.objects.select_for_update().get(pk=dataset.repository_id)
+    if held.is_open and licence not in OPEN_LICENCES:
+        raise WrongState(
+            _(
+                "This dataset is open to everybody, and this licence is not. Choose one of "
+                "%(licences)s, or close the dataset first."
+            )
+            % {"licences": ", ".join(OPEN_LICENCES)}
+        )
+
+
 def reads(person: Person, dataset: Dataset) -> policy.Decision:
     """Say whether this person gets to see what is in it, for a page.
 
@@ -57,6 +114,14 @@ def reads(person: Person, dataset: Dataset) -> policy.Decision:
     wish = _read(person, dataset)
     decision = policy.would(wish)
     return decision if decision.code in {"own", "open"} else policy.decide(wish)
+
+
+def is_ours(person: Person, dataset: Dataset, reading: policy.Decision) -> bool:
+    """Tell whether it is of this person's case; what they may read was decided before.
+
+    What their case made of data of others is theirs, and read as that data is.
+    """
+    return reading.code in OUR_OWN or may_push(person, dataset)
 
 
 def require_read(person: Person, dataset: Dataset, *, revision: int | None = None) -> None:
@@ -92,6 +157,7 @@ def next_steps(person: Person, dataset: Dataset) -> list[NextStep]:
     """Name what this person can do with the dataset now."""
     if dataset.case.state != CaseState.OPEN or not may_push(person, dataset):
         return []
+    steps = []
     push = NextStep(
         name="push",
         label=_("Add files"),
@@ -106,4 +172,6 @@ def next_steps(person: Person, dataset: Dataset) -> list[NextStep]:
         url=reverse("datasets:edit", args=[dataset.code]),
         method="get",
     )
-    return [push, edit]
+    if may_save(person, dataset.repository):
+        steps.append(push)
+    return [*steps, edit]

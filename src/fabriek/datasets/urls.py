@@ -1,6 +1,6 @@
 from django.urls import path
 
-from fabriek.datasets import revision_views, views
+from fabriek.datasets import retention_views, revision_views, views
 
 app_name = "datasets"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("<slug:code>/edit/", views.edit, name="edit"),
     path("<slug:code>/push/", views.push, name="push"),
     path("<slug:code>/revisions/<int:number>/", views.revision, name="revision"),
+    path("<slug:code>/revisions/drop/", retention_views.drop, name="drop"),
     path("<slug:code>/remove/", revision_views.remove, name="remove"),
     path(
         "<slug:code>/revisions/<int:number>/changes/",

@@ -10,7 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
-from fabriek.datasets import actions, finding, preview, queries, rules
+from fabriek.agreements.inheritance import made_under
+from fabriek.datasets import actions, finding, preview, queries, retention, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
 from fabriek.datasets.models import Dataset
@@ -72,9 +73,14 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
     files = _files(request, newest)
     context = {
         "dataset": dataset,
-        "is_ours": reading.code in rules.OUR_OWN,
+        "is_ours": rules.is_ours(request.user, dataset, reading),
         "reading": reading,
+        # What is theirs or open without more has no terms of others.
+        "made_under": None
+        if reading.code in {"own", "open"}
+        else made_under(dataset.repository, request.user),
         "steps": rules.next_steps(request.user, dataset),
+        "may_drop": retention.may_drop(request.user, dataset),
         "revisions": revisions[:REVISIONS_SHOWN],
         "has_older": len(revisions) > REVISIONS_SHOWN,
         "newest": newest,
@@ -96,7 +102,7 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
     files = _files(request, chosen)
     context = {
         "dataset": dataset,
-        "is_ours": reading.code in rules.OUR_OWN,
+        "is_ours": rules.is_ours(request.user, dataset, reading),
         "revision": chosen,
         "files": files,
         "preview": _preview(request, chosen, files),

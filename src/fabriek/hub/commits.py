@@ -1,7 +1,7 @@
 """One commit: what clients sent line by line becomes one revision, or nothing."""
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice, takewhile
@@ -9,6 +9,8 @@ from itertools import islice, takewhile
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from fabriek.agreements import descent
+from fabriek.datasets import rules as datasets
 from fabriek.hub import doors, queries, refusals, taking
 from fabriek.hub.actions import message_of
 from fabriek.hub.commit_lines import Gone, Header, Large, Line, Small
@@ -75,7 +77,8 @@ def commit(
         pushed.require_data_only({p: here[s] for p, s in draft.files.items() if s in here})
     if repository.kind == Repository.Kind.MODEL and branch == MAIN:
         pushed.require_still_whole(repository, _content(repository, change, newest))
-    revision = _saved(repository, change, by=by)
+    inside = descent.looked_into(repository, draft.files, by=by)
+    revision = _saved(repository, change, by=by, inside=inside)
     if repository.kind == Repository.Kind.MODEL:
         pushed.take_note(repository, revision, by=by)
     return revision
@@ -91,16 +94,21 @@ def _content(
     return {path: blob for path, blob in content.items() if path not in change.delete}
 
 
-def _saved(repository: Repository, change: store.Change, *, by: Person) -> Revision:
+def _saved(
+    repository: Repository,
+    change: store.Change,
+    *,
+    by: Person,
+    inside: Collection[str] | None,
+) -> Revision:
     try:
         with transaction.atomic():
             # The case may have been closed while the bytes came in.
             doors.require_write(by, repository)
             revision = store.save(repository, change, by=by)
-            if repository.kind == Repository.Kind.MODEL:
-                named = change.files.values()
-                sha256s = [one.sha256 if isinstance(one, Blob) else one for one in named]
-                pushed.pass_terms_on(repository, revision, sha256s, by=by)
+            datasets.require_save(by, repository)
+            sent = store.named(change.files)
+            pushed.pass_terms_on(revision, sent, by=by, inside=inside)
             return revision
     except Refused as error:
         if error.code == "stale_parent":

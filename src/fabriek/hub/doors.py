@@ -16,6 +16,7 @@ from fabriek.agreements.policy import Moment, Wish
 from fabriek.cases.models import Case
 from fabriek.cases.rules import takes_part
 from fabriek.cases.states import CaseState
+from fabriek.datasets import rules as datasets
 from fabriek.hub import lean, queries, refusals
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.lab import queries as lab
@@ -198,13 +199,17 @@ def _require_for(run: Run, repository: Repository, revision: Revision | None) ->
 
 
 def require_write(person: Person, repository: Repository) -> None:
-    """See that it is of their case, and that this is open. Raises: NotAllowed, WrongState."""
+    """See that it is of their case, and that this is open; and that they lead what is public.
+
+    Raises: NotAllowed, WrongState.
+    """
     case = repository.case
     if case is None or not takes_part(person, case):
         raise NotAllowed(
             _("Only people of the organisations in its case may change this."),
             code="not_allowed",
         )
+    datasets.require_save(person, repository)
     # As it is now, not as it was read: a case may be closed meanwhile.
     if not Case.objects.filter(pk=case.pk, state=CaseState.OPEN).exists():
         raise WrongState(

@@ -60,6 +60,7 @@ def file(revision: Revision, path: str) -> File | None:
 # --- what is asked ---------------------------------------------------------------------
 def named(rows: "QuerySet[Repository]", kind: str, namespace: str, name: str) -> Any:  # noqa: ANN401
     """Keep the one of that name; both words in small letters, as the index has them."""
+    rows = rows.exclude(name="")  # nor has the index those
     rows = rows.alias(its_namespace=Lower("namespace"), its_name=Lower("name"))
     return rows.filter(kind=kind, its_namespace=namespace, its_name=name)
 

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
-from django.db.models import Exists, F, Max, Q, QuerySet, Value
-from django.db.models.functions import Collate, StrIndex, Substr
+from django.db.models import Exists, Max
 
-from fabriek.hub import git_names, lean, refusals
+from fabriek.hub import folders, git_names, lean, refusals
 from fabriek.store import queries as store
 from fabriek.store.models import MAIN, Blob, File, Ref, Repository, Revision
 from fabriek.store.refusals import dropped
@@ -20,7 +18,6 @@ COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 # A branch may be `feature/dutch/short`: so many words of an address may be its name.
 REF_WORDS_MAX = 6
 FOLDERS_AT_ONCE = 100
-VALUES = ("path", "blob_id", "blob__sha256", "blob__size_bytes", "blob__git_name__sha1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -156,13 +153,13 @@ def entries(point: Point, paths: Iterable[str] | None = None) -> list[Entry]:
     """Give all files of a revision, or those of `paths` that are there."""
     if point.revision is None:
         return []
-    rows = File.objects.filter(revision=point.revision)
     if paths is None:
-        found = _entries(rows.order_by("path"))
+        found = _entries(folders.all_files(point.revision))
         store.require_all(point.revision, found)  # dropped while we looked
         return found
+    rows = File.objects.filter(revision=point.revision).values_list(*folders.VALUES)
     some = store.batches(sorted(set(paths)))
-    return [entry for batch in some for entry in _entries(rows.filter(path__in=batch))]
+    return [entry for batch in some for entry in _entries(list(rows.filter(path__in=batch)))]
 
 
 def paths(revision: Revision | None) -> list[str]:
@@ -176,35 +173,29 @@ def folders_among(point: Point, paths: Iterable[str]) -> list[str]:
     """Name those of `paths` that are folders."""
     if point.revision is None:
         return []
-    rows = _by_key(File.objects.filter(revision=point.revision))
+    rows = folders.by_key(File.objects.filter(revision=point.revision))
     asked = list(paths)
     found: list[str] = []
     for start in range(0, len(asked), FOLDERS_AT_ONCE):
         some = asked[start : start + FOLDERS_AT_ONCE]
-        each = [Exists(rows.filter(_below(f"{path}/"))) for path in some]
+        each = [Exists(rows.filter(folders.within(path))) for path in some]
         its = Revision.objects.filter(pk=point.revision.pk).values_list(*each).first() or ()
         found += (path for path, is_there in zip(some, its, strict=True) if is_there)
     return found
 
 
-def page_of_files(point: Point, folder: str, *, after: str, most: int) -> list[Entry]:
+def page_of_files(revision: Revision, folder: str, *, after: str, most: int) -> list[Entry]:
     """Give files below a folder, whatever deep, in the order of their names."""
-    return _entries(_all_below(point, folder, after)[:most])
+    return _entries(folders.below(revision, folder, after=after, most=most))
 
 
-def page_of_folder(point: Point, folder: str, *, after: str, most: int) -> list[Entry | str]:
+def page_of_folder(
+    revision: Revision, folder: str, *, after: str, most: int
+) -> list[Entry | str]:
     """Give what lies in a folder itself: files, and folders by their path."""
-    prefix = f"{folder}/" if folder else ""
-    rows = _all_below(point, folder, after)
-    rest = Substr("path", len(prefix) + 1)
-    rows = rows.alias(rest=rest, slash=StrIndex(rest, Value("/")))
-    files = _entries(rows.filter(slash=0)[:most])
-    deeper = rows.exclude(slash=0).annotate(part=Substr(F("rest"), 1, F("slash") - 1))
-    deeper = deeper.alias(part_key=_key(F("part"))).filter(part_key__gt=after[len(prefix) :])
-    # `order_by` of the rows would come into DISTINCT as well.
-    parts = deeper.order_by("part_key").values_list("part", flat=True).distinct()
-    folders = [f"{prefix}{part}" for part in parts[:most]]
-    mixed: list[Entry | str] = [*files, *folders]
+    files = _entries(folders.files_in(revision, folder, after=after, most=most))
+    deeper = folders.folders_in(revision, folder, after=after, most=most)
+    mixed: list[Entry | str] = [*files, *deeper]
     return sorted(mixed, key=path_of)[:most]
 
 
@@ -212,32 +203,7 @@ def path_of(entry: Entry | str) -> str:
     return entry if isinstance(entry, str) else entry.path
 
 
-def _all_below(point: Point, folder: str, after: str) -> "QuerySet[File]":
-    rows = _by_key(File.objects.filter(revision=point.revision))
-    if folder:
-        rows = rows.filter(_below(f"{folder}/"))
-    if after:
-        rows = rows.filter(Q(key__gt=after))
-    ordered: QuerySet[File] = rows.order_by("key")  # type: ignore[misc]  # of `_by_key`
-    return ordered
-
-
-def _by_key(rows: "QuerySet[File]") -> "QuerySet[File]":
-    return rows.alias(key=_key(F("path")))
-
-
-def _key(name: F) -> Any:  # noqa: ANN401  F or Collate
-    """Order by the signs themselves; PostgreSQL would order as the language of its house."""
-    return Collate(name, "C") if connection.vendor == "postgresql" else name
-
-
-def _below(prefix: str) -> Q:
-    """All that begins with `prefix`, which ends in `/`: the sign after that one is `0`."""
-    return Q(key__gt=prefix, key__lt=f"{prefix[:-1]}0")
-
-
-def _entries(rows: "QuerySet[File]") -> list[Entry]:
-    values = list(rows.values_list(*VALUES))
+def _entries(values: folders.Values) -> list[Entry]:
     unnamed = [row[1] for row in values if _lacks_name(row)]
     found: dict[int, str] = {}
     for some in _tens(unnamed):

@@ -56,8 +56,8 @@ def _page(
     if point.revision is None:
         return []
     if not recursive:
-        return queries.page_of_folder(point, folder, after=after, most=most)
-    files = queries.page_of_files(point, folder, after=after, most=most)
+        return queries.page_of_folder(point.revision, folder, after=after, most=most)
+    files = queries.page_of_files(point.revision, folder, after=after, most=most)
     return words.folders_of(files, after=after, folder=folder)
 
 

@@ -19,11 +19,16 @@ MOST_ROWS = 40
 SIDE = 1000  # the drawing is a square of 1000 by 1000, stretched over its place
 X_TICKS = 6
 Y_TICKS = 5
-LINE_STYLES = 4
+LINE_STYLES = 6
 # 1-2-5 steps: a reader divides by them without thinking.
 NICE_STEPS = (1, 2, 5, 10)
 LEFTMOST_PERCENT = 4
 RIGHTMOST_PERCENT = 96
+# A drawing goes no further than this: the span of two such numbers is still a number.
+FURTHEST = 1e300
+NARROWEST = 1e-300
+EXPONENT_FROM, EXPONENT_BELOW = 1e15, 1e-9  # where digits would fill the margin
+SAME = 1e-14  # of their size: numbers so close together are one place of a drawing
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,9 +148,10 @@ class _Axis:
         cls, values: Sequence[float], most_ticks: int, *, tight: bool, names: Sequence[str] = ()
     ) -> "_Axis":
         """Make an axis: a tight one ends at the data, a loose one at the next tick."""
-        low, high = min(values), max(values)
-        if low == high:
-            room = abs(low) / 2 or 0.5
+        low, high = _held(min(values)), _held(max(values))
+        size = max(abs(low), abs(high))
+        if high - low <= max(size * SAME, NARROWEST if size else 0):
+            room = size / 2 if size > NARROWEST else 0.5
             low, high = low - (0 if tight else room), high + room
         step = nice_step(high - low, most_ticks)
         step = max(step, 1) if names else step
@@ -154,7 +160,7 @@ class _Axis:
         return cls(low=low, high=high, step=step, names=names)
 
     def share(self, value: float) -> float:
-        return (value - self.low) / (self.high - self.low)
+        return (_held(value) - self.low) / (self.high - self.low)
 
     def ticks(self, *, upwards: bool) -> tuple[Tick, ...]:
         first, last = (
@@ -176,7 +182,13 @@ class _Axis:
     def _label(self, value: float) -> str:
         if self.names:
             return self.names[round(value)] if value < len(self.names) else ""
+        if self.step >= EXPONENT_FROM or max(-self.low, self.high) < EXPONENT_BELOW:
+            return f"{value:.4g}"
         return words.number(value, _decimals_of(self.step))
+
+
+def _held(value: float) -> float:
+    return min(max(value, -FURTHEST), FURTHEST)
 
 
 def _anchor(percent: float) -> str:

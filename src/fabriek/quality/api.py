@@ -7,13 +7,11 @@ from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from fabriek.datasets.models import Dataset
 from fabriek.people.http import SignedIn
 from fabriek.quality import actions, finding, queries, said
 from fabriek.quality.findings import Column, columns_of
 from fabriek.quality.models import Decision, Errand, Look, Treatment
 from fabriek.quality.states import UNFINISHED
-from fabriek.store.models import MAIN, Revision
 
 router = Router(tags=["looks"])
 
@@ -110,7 +108,9 @@ class TreatmentOut(ErrandOut):
 def show(request: SignedIn, code: str, revision: int | None = None) -> Look:
     """Give the last look at a revision, the newest one unless its number is given."""
     found = finding.dataset(code, request.user)
-    rows = Look.objects.filter(revision=_revision(found, revision)).select_related("revision")
+    rows = Look.objects.filter(revision=finding.revision(found, revision)).select_related(
+        "revision"
+    )
     return get_object_or_404(rows[:1])
 
 
@@ -120,7 +120,7 @@ def start(
 ) -> Status[Look]:
     """Look at a revision; one that is under way is given as it is."""
     found = finding.dataset(code, request.user)
-    asked = _revision(found, revision)
+    asked = finding.revision(found, revision)
     look = actions.ask_look(found, asked, by=request.user, all_names=all_names)
     return Status(201, look)
 
@@ -139,7 +139,7 @@ def cancel(request: SignedIn, code: str) -> Look:
 def personal(request: SignedIn, code: str, revision: int | None = None) -> list[Column]:
     """List columns in which personal data was found, and what was decided about each."""
     found = finding.dataset(code, request.user)
-    look = queries.last_done(found, _revision(found, revision))
+    look = queries.last_done(found, finding.revision(found, revision))
     return columns_of(look, queries.decisions_of(found)) if look else []
 
 
@@ -148,7 +148,7 @@ def decide(
     request: SignedIn, code: str, body: DecisionIn, revision: int | None = None
 ) -> Status[list[Column]]:
     found = finding.dataset(code, request.user)
-    chosen = _revision(found, revision)
+    chosen = finding.revision(found, revision)
     actions.decide(
         found, chosen, body.column, choice=body.choice, reason=body.reason, by=request.user
     )
@@ -159,7 +159,7 @@ def decide(
 def treat(request: SignedIn, code: str, revision: int | None = None) -> Status[Treatment]:
     """Make a new revision as was decided; the old one stays."""
     found = finding.dataset(code, request.user)
-    return Status(201, actions.treat(found, _revision(found, revision), by=request.user))
+    return Status(201, actions.treat(found, finding.revision(found, revision), by=request.user))
 
 
 @router.get("/{code}/treatments", response=list[TreatmentOut])
@@ -172,10 +172,3 @@ def _problem(told: dict[str, Any]) -> dict[str, Any]:
     what, mend = said.problem(told)
     kept = ("code", "severity", "path", "column", "rows", "count")
     return {key: told[key] for key in kept} | {"what": what, "mend": mend}
-
-
-def _revision(found: Dataset, number: int | None) -> Revision:
-    rows = found.repository.revisions.select_related("repository")
-    if number is not None:
-        return get_object_or_404(rows, number=number)
-    return get_object_or_404(rows.filter(branch=MAIN)[:1])

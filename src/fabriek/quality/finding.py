@@ -1,9 +1,13 @@
 """What an address names, to who may look into it."""
 
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+
 from fabriek.datasets import finding
 from fabriek.datasets.models import Dataset
 from fabriek.people.models import Person
 from fabriek.quality import rules
+from fabriek.store.models import MAIN, Revision
 
 
 def dataset(code: str, person: Person) -> Dataset:
@@ -11,3 +15,21 @@ def dataset(code: str, person: Person) -> Dataset:
     found = finding.dataset(code, person)
     rules.require_may_look(person, found)
     return found
+
+
+def revision_or_none(dataset: Dataset, number: int | None) -> Revision | None:
+    """Find a revision by its number, or the newest one; nothing where there is none yet.
+
+    Raises: Http404, no revision has this number.
+    """
+    rows = dataset.repository.revisions.select_related("repository")
+    if number is not None:
+        return get_object_or_404(rows, number=number)
+    return rows.filter(branch=MAIN).first()
+
+
+def revision(dataset: Dataset, number: int | None) -> Revision:
+    """Find a revision as `revision_or_none` does. Raises: Http404, also where there is none."""
+    if found := revision_or_none(dataset, number):
+        return found
+    raise Http404

@@ -54,6 +54,26 @@ def found_in(revision: Revision) -> list[Column]:
     return columns_of(look, decisions_of(look.dataset)) if look else []
 
 
+def is_looked_at(dataset: Dataset) -> bool:
+    """Tell whether the look at its newest revision is done."""
+    newest = dataset.repository.revisions.filter(branch=MAIN).order_by("-number").values("pk")
+    done = Look.objects.filter(dataset=dataset, state=ErrandState.DONE)
+    return done.filter(revision__in=newest[:1]).exists()
+
+
+def revisions_with_findings(dataset: Dataset) -> list[int]:
+    """Name the revisions, still there, in which the last look found personal data.
+
+    What was decided about it does not count: to accept it does not take it away.
+    """
+    rows = Look.objects.filter(
+        dataset=dataset, state=ErrandState.DONE, revision__dropped_at=None
+    ).order_by("revision__number", "pk")
+    found = rows.values_list("revision__number", "result__findings")
+    last = {number: bool(findings) for number, findings in found.iterator()}
+    return [number for number, is_found in last.items() if is_found]
+
+
 def warnings_for(revision: Revision) -> list[str]:
     """Say what somebody should know before this revision goes into a run.
 

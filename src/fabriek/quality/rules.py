@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.datasets.models import Dataset
-from fabriek.datasets.rules import require_open, require_part
+from fabriek.datasets.rules import require_open, require_part, require_read
 from fabriek.kernel.errors import NotAllowed
 from fabriek.people.models import Person
 
@@ -14,7 +14,12 @@ def may_decide(person: Person, dataset: Dataset) -> bool:
 
 
 def require_may_look(person: Person, dataset: Dataset) -> None:
+    """Refuse who may not read it: what is found names columns, and words that come back.
+
+    A dataset of the case may hold data of others, which may not be read so.
+    """
     require_part(person, dataset.case)
+    require_read(person, dataset)
 
 
 def require_may_decide(person: Person, dataset: Dataset) -> None:

@@ -19,7 +19,7 @@ from fabriek.quality.forms import DecisionForm
 from fabriek.quality.models import Decision, Errand, Look
 from fabriek.quality.previewed import preview_of
 from fabriek.quality.states import UNFINISHED, ErrandState
-from fabriek.store.models import MAIN, Revision
+from fabriek.store.models import Revision
 
 REFRESH = "HX-Refresh"
 TABS = ["datasets/_tabs.html", "quality/_tabs.html"]
@@ -28,7 +28,7 @@ TABS = ["datasets/_tabs.html", "quality/_tabs.html"]
 @login_required
 def dataset(request: SignedIn, code: str, number: int | None = None) -> HttpResponse:
     found = finding.dataset(code, request.user)
-    revision = _revision(found, number)
+    revision = finding.revision_or_none(found, number)
     if revision is None:
         return render(request, "quality/look.html", {"dataset": found, "tabs": TABS})
     look = queries.latest_look(found, revision)
@@ -51,7 +51,7 @@ def dataset(request: SignedIn, code: str, number: int | None = None) -> HttpResp
 def progress(request: SignedIn, code: str, number: int) -> HttpResponse:
     """Give the part that changes while a worker works; when it is over, the page anew."""
     found = finding.dataset(code, request.user)
-    revision = _revision(found, number)
+    revision = finding.revision_or_none(found, number)
     look = queries.latest_look(found, revision) if revision else None
     if look is None or look.state not in UNFINISHED:
         return HttpResponse(headers={REFRESH: "true"})
@@ -125,13 +125,6 @@ def treat(request: SignedIn, code: str, number: int) -> HttpResponse:
     return redirect(_address("quality:personal_of", found, revision))
 
 
-def _revision(found: Dataset, number: int | None) -> Revision | None:
-    rows = found.repository.revisions.all()
-    if number is not None:
-        return get_object_or_404(rows, number=number)
-    return rows.filter(branch=MAIN).first()
-
-
 def _numbers(found: Dataset) -> list[int]:
     """Name the revisions that can be chosen, the newest first."""
     return list(found.repository.revisions.values_list("number", flat=True)[:20])
@@ -183,7 +176,7 @@ def _personal(
     number: int | None,
     wrong: dict[str, DecisionForm] | None = None,
 ) -> dict[str, Any]:
-    revision = _revision(found, number)
+    revision = finding.revision_or_none(found, number)
     done = queries.last_done(found, revision) if revision else None
     decisions = list(queries.decisions_of(found)) if done else []
     columns = columns_of(done, decisions) if done else []

@@ -17,7 +17,7 @@ def both(content: bytes) -> tuple[str, str]:
 
 
 class Digests:
-    """SHA-256 and BLAKE3 of a stream, made in a second thread while the first goes on.
+    """SHA-256 and BLAKE3 of a stream, each made in a thread of its own while the first goes on.
 
     Both hashes let go of the interpreter. At most one chunk waits, so that memory is bounded.
     """
@@ -26,8 +26,8 @@ class Digests:
         self.sha256 = hashlib.sha256()
         self.blake3 = blake3()
         self.size_bytes = 0
-        self._pending: Future[None] | None = None
-        self._thread = ThreadPoolExecutor(1)  # starts no thread before the first big chunk
+        self._pending: list[Future[object]] = []
+        self._threads = ThreadPoolExecutor(2)  # starts none before the first big chunk
 
     def __enter__(self) -> "Digests":
         return self
@@ -38,26 +38,24 @@ class Digests:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._thread.shutdown()
+        self._threads.shutdown()
 
     def update(self, chunk: bytes) -> None:
         """Take a chunk that the caller will not change any more."""
         self.settle()
         self.size_bytes += len(chunk)
         if len(chunk) < WORTH_A_THREAD_BYTES:
-            self._hash(chunk)
+            self.sha256.update(chunk)
+            self.blake3.update(chunk)
         else:
-            self._pending = self._thread.submit(self._hash, chunk)
+            hashes = (self.sha256, self.blake3)
+            self._pending = [self._threads.submit(each.update, chunk) for each in hashes]
 
     def settle(self) -> None:
         """Wait until all is hashed that was handed over."""
-        if self._pending:
-            self._pending.result()
-        self._pending = None
-
-    def _hash(self, chunk: bytes) -> None:
-        self.sha256.update(chunk)
-        self.blake3.update(chunk)
+        for each in self._pending:
+            each.result()
+        self._pending = []
 
 
 def of(chunks: Iterable[bytes]) -> Digests:

@@ -15,6 +15,7 @@ from typing import Protocol
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import StorageFull, TooLarge
+from fabriek.store.early import Early
 from fabriek.store.hashing import Digests
 
 FOLDER = "incoming"  # within that of an organisation
@@ -61,12 +62,14 @@ class Incoming:
         The hashes run in a second thread, so that they overlap with reading and writing;
         reading, writing and every failure stay here.
         """
+        early = Early(self.descriptor)
         with Digests() as digests:
             for chunk in chunks_of(source):
                 if digests.size_bytes + len(chunk) > limit_bytes:
                     raise too_large(limit_bytes)
                 digests.update(chunk)
                 self.write(chunk)
+                early.wrote(len(chunk))
             return Received.of(digests)
 
     def write(self, chunk: bytes) -> None:

@@ -1,6 +1,7 @@
 """The files of a revision as values, and how they are written: a hundred thousand at once."""
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
@@ -86,11 +87,12 @@ def _insert(revision: Revision, files: Mapping[str, Named]) -> None:
     with connection.cursor() as cursor:
         for some in _batches(rows):
             if connection.vendor == "postgresql":
-                names, blobs = zip(*some, strict=True)
+                # As one value: the driver writes an array slower than the database reads it.
                 cursor.execute(
-                    f"INSERT INTO {FILES} (revision_id, path, blob_id)"
-                    " SELECT %s, unnest(%s::text[]), unnest(%s::bigint[])",
-                    [revision.pk, list(names), list(blobs)],
+                    f"INSERT INTO {FILES} (revision_id, path, blob_id)"  # noqa: S608
+                    " SELECT %s, one->>0, (one->>1)::bigint"
+                    " FROM json_array_elements(%s::json) AS one",
+                    [revision.pk, json.dumps(some, ensure_ascii=False)],
                 )
             else:
                 cursor.executemany(

@@ -8,20 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
-from fabriek.store import base, damages, hashing, paths, queries, singles
+from fabriek.store import base, hashing, noting, paths, queries, singles
 from fabriek.store.arriving import store_bytes
 from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
-from fabriek.store.models import Arrival, Blob, Damage, Pack, Repository
+from fabriek.store.models import Blob, Damage, Repository
 
 # Above this the bytes cost more than the file: a choice, see docs/adr/0023.
 SMALL_BYTES = 2**18
-ARRIVALS, BLOBS = Arrival._meta.db_table, Blob._meta.db_table
 PACK_BYTES = 64 * 2**20
 BATCH_BYTES = 8 * 2**20  # held in memory until it is known which of them are new
 
@@ -83,7 +82,17 @@ class _Stream:
         organisation_id = self.repository.organisation_id
         key = queries.the_store().keep_pack(organisation_id, self._pieces())
         if self.fresh or self.known:
-            self.blobs |= _noted(self, key)
+            self.blobs |= noting.note(
+                noting.Filled(
+                    repository=self.repository,
+                    by=self.by,
+                    key=key,
+                    size_bytes=self.pack_bytes,
+                    fresh=self.fresh,
+                    known=self.known,
+                    ill=self.ill,
+                )
+            )
 
     def _pieces(self) -> Iterator[bytes]:
         while not self.is_at_end and self.pack_bytes + BATCH_BYTES <= PACK_BYTES:
@@ -215,63 +224,3 @@ def _is(store: base.Store, blob: Blob, content: bytes) -> bool:
             return ours.read() == content
     except base.Damaged:
         return False
-
-
-@transaction.atomic
-def _noted(stream: _Stream, key: str) -> dict[str, Blob]:
-    """Write down a pack, what is in it and all that arrived; return the rows by SHA-256."""
-    repository, now = stream.repository, timezone.now()
-    if key:
-        owner = repository.organisation_id
-        Pack.objects.create(key=key, organisation_id=owner, size_bytes=stream.pack_bytes)
-    for blob in stream.fresh.values():
-        blob.pack_id, blob.stored_at = key or None, now
-    rows = _rows(stream)
-    _arrived(stream, [blob.pk for blob in rows])
-    return {blob.sha256: blob for blob in rows}
-
-
-def _arrived(stream: _Stream, blobs: list[int]) -> None:
-    """Note what arrived here, without an object for each."""
-    by = stream.by.pk if stream.by else None
-    at = connection.ops.adapt_datetimefield_value(timezone.now())
-    for first in range(0, len(blobs), queries.AT_ONCE):
-        some = blobs[first : first + queries.AT_ONCE]
-        marks = ", ".join(["%s"] * len(some))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"INSERT INTO {ARRIVALS} (repository_id, blob_id, by_id, at)"  # noqa: S608
-                f" SELECT %s, id, %s, %s FROM {BLOBS} WHERE id IN ({marks})"
-                " ON CONFLICT (repository_id, blob_id)"
-                " DO UPDATE SET by_id = excluded.by_id, at = excluded.at",
-                [stream.repository.pk, by, at, *some],
-            )
-
-
-def _rows(stream: _Stream) -> list[Blob]:
-    """Insert what is new; return every row, locked, so that no sweep takes one meanwhile.
-
-    Of bytes that somebody else noted a moment ago theirs is kept, and our part of the pack is
-    given back by the sweep. Bytes that were damaged here are whole again in our pack.
-    """
-    fresh, organisation_id = stream.fresh, stream.repository.organisation_id
-    # In one order for everybody, so that two who lock never wait for each other.
-    wanted = sorted(fresh.keys() | stream.known)
-    new = [fresh[sha256] for sha256 in wanted if sha256 in fresh]
-    Blob.objects.bulk_create(new, ignore_conflicts=True)
-    rows: list[Blob] = []
-    for some in queries.batches(wanted):
-        found = Blob.objects.filter(organisation_id=organisation_id, sha256__in=some)
-        rows += found.select_for_update().order_by("sha256")
-        found.update(stored_at=timezone.now())
-    healed = [_moved(row, fresh[row.sha256]) for row in rows if row.sha256 in stream.ill]
-    if healed:
-        Blob.objects.bulk_update(healed, ["pack", "pack_offset", "blake3", "verified_at"])
-        damages.close(healed, how=Damage.How.SENT)
-    return rows
-
-
-def _moved(row: Blob, fresh: Blob) -> Blob:
-    row.pack_id, row.pack_offset = fresh.pack_id, fresh.pack_offset
-    row.blake3, row.verified_at = fresh.blake3, None
-    return row

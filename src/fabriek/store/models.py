@@ -241,6 +241,8 @@ class Revision(models.Model):
 class Ref(models.Model):
     """A branch beside `main`, or a tag: a name for a revision. `main` needs no row."""
 
+    named_as = _("a branch or a tag")
+
     class Kind(models.TextChoices):
         BRANCH = "branch", _("branch")
         TAG = "tag", _("tag")

@@ -24,6 +24,7 @@ from blake3 import blake3
 
 from fabriek.store import base, copies, incoming
 from fabriek.store.base import Kept
+from fabriek.store.early import Early
 
 PACKS = "packs"
 KEY = re.compile(r"[0-9a-f]{32}")
@@ -42,11 +43,11 @@ def path_of(folder: Path, key: str) -> Path:
 def keep(folder: Path, pieces: Iterable[bytes]) -> str:
     """Write a pack of an organisation's `folder`; see `base.Store.keep_pack`."""
     with incoming.temporary(folder / incoming.FOLDER) as file:
-        size_bytes = 0
+        early = Early(file.descriptor)
         for piece in pieces:
             file.write(piece)
-            size_bytes += len(piece)
-        if not size_bytes:
+            early.wrote(len(piece))
+        if not early.written:
             return ""
         key = uuid.uuid4().hex
         os.fchmod(file.descriptor, copies.READ_ONLY)

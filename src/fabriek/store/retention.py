@@ -195,14 +195,17 @@ def _newest(repository: Repository) -> set[int]:
 
 
 def _named(rows: list[Revision]) -> dict[int, set[str]]:
-    """Tell by what each is named: one query for each kind of thing that can name one."""
+    """Tell by what each is named: one query for each kind of thing that can name one.
+
+    `named_as`, where the model has it, is how people call that thing.
+    """
     named: dict[int, set[str]] = defaultdict(set)
     keys = [row.pk for row in rows]
     for field in naming_fields():
         name, model = field.name, field.model
         found = model._default_manager.filter(**{f"{name}__in": keys}).order_by()
         for key in found.values_list(name, flat=True).distinct():
-            named[key].add(str(model._meta.verbose_name))
+            named[key].add(str(getattr(model, "named_as", model._meta.verbose_name)))
     return named
 
 

@@ -1,5 +1,6 @@
 """What is wrong with a table, said by code: what, where, how often."""
 
+import math
 import re
 from collections.abc import Iterator
 
@@ -8,7 +9,7 @@ import duckdb
 from fabriek.quality.worker.columns import MOST_DETAILED
 from fabriek.quality.worker.engine import quoted
 from fabriek.quality.worker.job import Json, problem
-from fabriek.quality.worker.table import Table
+from fabriek.quality.worker.table import TEXT, Table
 from fabriek.quality.worker.texts import CHARACTERS_PER_TOKEN
 
 MOST_ROWS = 20
@@ -34,14 +35,29 @@ def of(
     if not table.rows:
         return [problem("no_rows", "wrong", path=table.path)]
     found = list(_of_columns(connection, table, columns))
-    found += _empty_rows(connection, table)
-    found += _long_rows(connection, table, context_tokens)
+    if not any(_is_full(column) for column in columns):
+        found += _empty_rows(connection, table)
+    if _longest(table, columns) > context_tokens * CHARACTERS_PER_TOKEN:
+        found += _long_rows(connection, table, context_tokens)
     return found
+
+
+def _is_full(column: Json) -> bool:
+    """Tell whether no row has nothing in it: then no row is empty either."""
+    return not column["missing"] and not column.get("empty")
+
+
+def _longest(table: Table, columns: list[Json]) -> float:
+    """Give what no row is longer than; of columns beyond the profiled ones nothing is known."""
+    if len(columns) < len(table.columns):
+        return math.inf
+    return sum(column.get("longest") or 0 for column in columns)
 
 
 def _of_columns(
     connection: duckdb.DuckDBPyConnection, table: Table, columns: list[Json]
 ) -> Iterator[Json]:
+    garbled = _garbled(connection, table, columns[:MOST_DETAILED])
     for at, column in enumerate(columns):
         there = table.rows - column["missing"]
         yield from _of_fill(table, column, there)
@@ -49,6 +65,9 @@ def _of_columns(
             continue
         if column["kind"] == "number":
             yield from _far_out(connection, table, column)
+        if column["name"] in garbled:
+            where = f"FROM {table.view} WHERE {_is_garbled(column['name'])}"
+            yield from _places(connection, table, where, "garbled", column["name"])
         if column["kind"] == "text":
             yield from _of_texts(connection, table, column["name"])
         if column["name"].casefold() in LABELS:
@@ -94,8 +113,6 @@ def _of_texts(connection: duckdb.DuckDBPyConnection, table: Table, name: str) ->
         f"WHERE {quoted(name)} <> '' AND length({quoted(name)}) <= 20 LIMIT 5000"
     ).fetchall()
     texts = [row[0] for row in rows]
-    texts_of = f"FROM {table.view} WHERE regexp_matches({quoted(name)}, '{GARBLED}')"
-    yield from _places(connection, table, texts_of, "garbled", name)
     if not texts:
         return
     days = [text for text in texts if DAY.fullmatch(text)]
@@ -107,6 +124,25 @@ def _of_texts(connection: duckdb.DuckDBPyConnection, table: Table, name: str) ->
 
 # UTF-8 that was once read as Windows-1252: “cafÃ©”, “â€œ”.
 GARBLED = "Ã[\\x{80}-\\x{BF}]|Ã[©¨«¯¶¼¡³º]|â€[™œ“”˜¦]"
+
+
+def _garbled(
+    connection: duckdb.DuckDBPyConnection, table: Table, columns: list[Json]
+) -> set[str]:
+    """Find in one pass the columns where some text is garbled."""
+    names = [column["name"] for column in columns if column["kind"] == "text"]
+    if not names:
+        return set()
+    asked = ", ".join(f"bool_or({_is_garbled(name)})" for name in names)
+    row = connection.execute(f"SELECT {asked} FROM {table.view}").fetchone() or ()  # noqa: S608
+    return {name for name, is_there in zip(names, row, strict=True) if is_there}
+
+
+def _is_garbled(name: str) -> str:
+    """Let only texts with signs of more than one byte be searched: few are."""
+    column = quoted(name)
+    searched = f"regexp_matches({column}, '{GARBLED}')"
+    return f"CASE WHEN strlen({column}) <> length({column}) THEN {searched} END"
 
 
 def _two_orders(days: list[str]) -> bool:
@@ -142,9 +178,16 @@ def _lopsided(table: Table, column: Json, there: int) -> Iterator[Json]:
 def _empty_rows(connection: duckdb.DuckDBPyConnection, table: Table) -> Iterator[Json]:
     if table.kind == "text" or len(table.columns) > 1_000:  # noqa: PLR2004
         return
-    cells = ", ".join(f"nullif(trim({quoted(name)}::VARCHAR), '')" for name in table.columns)
-    where = f"FROM {table.view} WHERE coalesce({cells}) IS NULL"
+    # Texts come last: nothing is trimmed where a number stands.
+    names = sorted(table.columns, key=lambda name: table.columns[name] == TEXT)
+    empty = " AND ".join(_is_nothing(name, table.columns[name]) for name in names)
+    where = f"FROM {table.view} WHERE {empty}"
     yield from _places(connection, table, where, "empty_rows", "")
+
+
+def _is_nothing(name: str, sql_type: str) -> str:
+    blank = f" OR trim({quoted(name)}) = ''" if sql_type == TEXT else ""
+    return f"({quoted(name)} IS NULL{blank})"
 
 
 def _long_rows(

@@ -116,9 +116,10 @@ def _asked(name: str, kind: str) -> list[str]:
         return [*counts, f"min({column})", f"max({column})"]
     if kind == "text":
         lengths = [f"{of}(length({column}))" for of in ("min", "max", "avg", "sum")]
-        # What is empty sorts before the first sign that is seen: cheaper than trimming all.
-        blank = f"count(*) FILTER ({column} < '!' AND trim({column}, E' \\t\\r\\n') = '')"
-        return [*counts, *lengths, blank]
+        # What is empty sorts before the first sign that is seen. Only CASE keeps the others
+        # from being trimmed: of a condition with AND both halves are worked out for all rows.
+        trimmed = f"CASE WHEN {column} < '!' THEN trim({column}, E' \\t\\r\\n') = '' END"
+        return [*counts, *lengths, f"count(*) FILTER ({trimmed})"]
     return [*counts, f"count(*) FILTER ({column})"]
 
 

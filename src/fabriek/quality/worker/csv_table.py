@@ -16,6 +16,7 @@ LENGTHS = ["MISSING COLUMNS", "TOO MANY COLUMNS"]
 TOO_LONG = ["LINE SIZE OVER MAXIMUM"]
 WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
 SAMPLE_ROWS = 20_480
+BUFFER_BYTES = 2 * lines.LINE_BYTES  # DuckDB would take sixteen lines, and be slower for it
 
 
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
@@ -84,8 +85,8 @@ def _csv_source(at: Path, found: Dialect, as_text: set[str], *, quote: str = '"'
     given = (
         f"delim={quoted_text(found.delimiter)}, quote={quoted_text(quote)}, "
         f"escape={quoted_text(quote)}, header={str(found.has_heading).lower()}, "
-        f"max_line_size={lines.LINE_BYTES}, strict_mode=true, store_rejects=true, "
-        f"rejects_limit={MOST_REJECTS}"
+        f"max_line_size={lines.LINE_BYTES}, buffer_size={BUFFER_BYTES}, strict_mode=true, "
+        f"store_rejects=true, rejects_limit={MOST_REJECTS}"
     )
     types = ", ".join(
         f"{quoted_text(name)}: 'VARCHAR'" for name in found.names if name in as_text

@@ -112,15 +112,21 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
 
 
 def _as_text(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """See what is nested as the text it is."""
+    """See a text without the quotes that JSON writes around it, and what is nested as text.
+
+    At the depth of one all columns are JSON, whatever stands in them.
+    """
     described = connection.execute(f"DESCRIBE {stored(table)}").fetchall()
     shown = ", ".join(
-        f"{quoted(name)}::VARCHAR AS {quoted(name)}"
-        if kind in {"JSON", "UUID"}
-        else quoted(name)
-        for name, kind, *_rest in described
+        f"{_shown(name, kind)} AS {quoted(name)}" for name, kind, *_rest in described
     )
     connection.execute(
         f"CREATE OR REPLACE VIEW {table.view} AS SELECT {shown}, rowid + 1 AS _row "  # noqa: S608
         f"FROM {stored(table)}"
     )
+
+
+def _shown(name: str, kind: str) -> str:
+    if kind == "JSON":
+        return f"({quoted(name)} ->> '$')"
+    return f"{quoted(name)}::VARCHAR" if kind == "UUID" else quoted(name)

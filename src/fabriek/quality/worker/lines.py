@@ -6,6 +6,7 @@ a line stays what people see in their editor.
 
 import codecs
 import gzip
+import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from fabriek.quality.worker.job import Trouble
 
 CHUNK_BYTES = 2**23
+LOOKED_AT_BYTES = 2**20  # stays in the cache of the processor while it is looked at
 LINE_BYTES = 2**24  # a longer line is left out, and said to be
 MOST_PLACES = 20
 # Text packs at most some tens of times; a bomb a thousand.
@@ -77,8 +79,8 @@ def scan(at: Path, folder: Path, *, blank_counts: bool) -> Scan:
 
     `blank_counts`: an empty line is a row that is missing (JSONL), not nothing (CSV).
     """
-    with at.open("rb") as file:
-        start = file.read(4)
+    with at.open("rb", buffering=0) as file:
+        start = file.read(4) or b""
         file.seek(0)
         encoding = UTF16.get(start[:2], "")
         if not encoding and _is_clean(file, blank_counts=blank_counts):
@@ -95,11 +97,11 @@ def scan(at: Path, folder: Path, *, blank_counts: bool) -> Scan:
     return found
 
 
-def _is_clean(file: BinaryIO, *, blank_counts: bool) -> bool:
+def _is_clean(file: io.FileIO, *, blank_counts: bool) -> bool:
     """Tell whether it is UTF-8 without anything odd, at the speed of memory."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     since_end, last = 0, b"\n"
-    while chunk := file.read(CHUNK_BYTES):
+    for chunk in _chunks(file):
         if b"\0" in chunk or not _is_utf8(decoder, chunk):
             return False
         if blank_counts and _has_blank(last, chunk):
@@ -107,7 +109,7 @@ def _is_clean(file: BinaryIO, *, blank_counts: bool) -> bool:
         since_end = _longest(chunk, since_end)
         if since_end > LINE_BYTES:
             return False
-        last = chunk[-2:]
+        last = bytes(chunk[-2:])
     try:
         decoder.decode(b"", final=True)
     except UnicodeDecodeError:
@@ -115,7 +117,14 @@ def _is_clean(file: BinaryIO, *, blank_counts: bool) -> bool:
     return True
 
 
-def _is_utf8(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
+def _chunks(file: io.FileIO) -> Iterator[bytearray]:
+    """Give all bytes through one place in memory: what was given is gone at the next."""
+    room = bytearray(LOOKED_AT_BYTES)
+    while read := file.readinto(room):
+        yield room if read == len(room) else room[:read]
+
+
+def _is_utf8(decoder: codecs.IncrementalDecoder, chunk: bytearray) -> bool:
     if chunk.isascii() and decoder.getstate()[0] == b"":
         return True
     try:
@@ -125,14 +134,14 @@ def _is_utf8(decoder: codecs.IncrementalDecoder, chunk: bytes) -> bool:
     return True
 
 
-def _has_blank(last: bytes, chunk: bytes) -> bool:
+def _has_blank(last: bytes, chunk: bytearray) -> bool:
     joined = last + chunk[:2]
     return any(
         two in chunk or two in joined for two in (b"\n\n", b"\n\r\n", b"\n \n", b"\n\t\n")
     ) or (last == b"\n" and chunk[:1] in b"\r\n")
 
 
-def _longest(chunk: bytes, since_end: int) -> int:
+def _longest(chunk: bytearray, since_end: int) -> int:
     """Give what the longest line has come to; a chunk is shorter than what a line may be."""
     first = chunk.find(b"\n")
     if first < 0:

@@ -1,7 +1,8 @@
 """Texts that are nearly the same, and those that leak from test to training.
 
-Five words behind each other are a shingle; 128 MinHash values in 16 bands find pairs that may
-be alike, and the real overlap of their shingles decides. Leskovec, Rajaraman, Ullman, Mining
+Five words behind each other are a shingle. Texts whose shingles stand in no other are left out;
+of the rest 128 MinHash values in 16 bands find pairs that may be alike, and the real overlap of
+their shingles decides. Leskovec, Rajaraman, Ullman, Mining
 of Massive Datasets, chapter 3.
 """
 
@@ -9,7 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations, groupby
 
 import duckdb
 import numpy as np
@@ -34,11 +35,16 @@ AT_ONCE = 5_000
 MOST_PAIRS = 20
 
 
+Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Text:
+    """`shingles`: the hash of each, none twice; as words they would fill the memory."""
+
     table: int
     row: int
-    shingles: frozenset[str]
+    shingles: Hashes
 
 
 def near(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
@@ -80,25 +86,63 @@ def _near_in(
 
 def alike(texts: Sequence[Text]) -> Iterator[tuple[Text, Text]]:
     """Give pairs whose shingles overlap enough, each text once, with the first it is like."""
-    if len(texts) < 2:  # noqa: PLR2004
+    left = _in_company(texts)
+    if len(left) < 2:  # noqa: PLR2004
         return
     seen: set[int] = set()
-    for first, second in sorted(_candidates(_signatures(texts))):
-        if second in seen:
-            continue
-        one, other = texts[first].shingles, texts[second].shingles
-        both = len(one & other)
-        if both >= ALIKE * (len(one) + len(other) - both) and one != other:
-            seen.add(second)
-            yield texts[first], texts[second]
+    pairs = sorted(_candidates(_signatures(left)))
+    for first, some in groupby(pairs, key=lambda pair: pair[0]):
+        one = set(left[first].shingles.tolist())
+        for _first, second in some:
+            if second not in seen and _overlap(one, left[second].shingles.tolist()):
+                seen.add(second)
+                yield left[first], left[second]
+
+
+def _overlap(one: set[int], other: list[int]) -> bool:
+    """Tell whether they are nearly the same; what is wholly the same is told elsewhere."""
+    both = len(one.intersection(other))
+    together = len(one) + len(other) - both
+    return ALIKE * together <= both < together
+
+
+def _in_company(texts: Sequence[Text]) -> list[Text]:
+    """Leave out texts of which too few shingles stand in another: nothing can be like them."""
+    if not texts:
+        return []
+    ordered = np.sort(np.concatenate([text.shingles for text in texts]))
+    shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(shared):
+        return []
+    left: list[Text] = []
+    for at in range(0, len(texts), AT_ONCE):
+        some = texts[at : at + AT_ONCE]
+        flat, starts = _laid_out(some)
+        place = np.minimum(np.searchsorted(shared, flat), len(shared) - 1)
+        company = np.add.reduceat(shared[place] == flat, starts[:-1], dtype=np.int64)
+        enough = company >= ALIKE * np.diff(starts)
+        left += [text for text, is_enough in zip(some, enough, strict=True) if is_enough]
+    return left
+
+
+def _laid_out(
+    texts: Sequence[Text],
+) -> "tuple[Hashes, np.ndarray[tuple[int], np.dtype[np.int64]]]":
+    """Give all shingles behind each other, and where each text starts; at the end the end."""
+    lengths = [len(text.shingles) for text in texts]
+    return np.concatenate([text.shingles for text in texts]), np.cumsum([0, *lengths])
 
 
 def _signatures(texts: Sequence[Text]) -> "np.ndarray[tuple[int, int], np.dtype[np.uint32]]":
     signatures = np.empty((len(texts), PERMUTATIONS), dtype=np.uint32)
     for at in range(0, len(texts), AT_ONCE):
-        some = [list(text.shingles) for text in texts[at : at + AT_ONCE]]
-        found = RMinHash.digests_from_token_sets(some, num_perm=PERMUTATIONS, seed=SEED)
-        signatures[at : at + len(some)] = np.asarray(found, dtype=np.uint32)
+        some = texts[at : at + AT_ONCE]
+        flat, starts = _laid_out(some)
+        found = RMinHash.digest_matrix_from_flat_token_hashes(
+            flat, starts.astype(np.uint64), num_perm=PERMUTATIONS, seed=SEED
+        )
+        numbers = np.fromiter(chain.from_iterable(found.to_rows()), dtype=np.uint32)
+        signatures[at : at + len(some)] = numbers.reshape(len(some), PERMUTATIONS)
     return signatures
 
 
@@ -136,13 +180,15 @@ def _texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> It
             for row, said in some:
                 text = said[:MOST_CHARACTERS]
                 left, room = left - 1, room - len(text)
-                if shingles := shingled(text):
+                shingles = shingled(text)
+                if len(shingles):
                     yield Text(table=number, row=row, shingles=shingles)
 
 
-def shingled(text: str) -> frozenset[str]:
+def shingled(text: str) -> Hashes:
     words = WORD.findall(text.casefold())
     if len(words) < FEWEST_WORDS:
-        return frozenset()
+        return np.empty(0, dtype=np.uint64)
     last = len(words) - SHINGLE_WORDS + 1
-    return frozenset(" ".join(words[at : at + SHINGLE_WORDS]) for at in range(last))
+    shingles = {" ".join(words[at : at + SHINGLE_WORDS]) for at in range(last)}
+    return np.array(RMinHash.hash_token_sets([shingles])[0], dtype=np.uint64)
