@@ -1,5 +1,5 @@
 # Two commands do all the set-up: `make demo` and `make test`.
-# Others: test-hub (clients of the hub), test-slurm (a real Slurm on this machine), check (no tests), fast (tests of
+# Others: test-hub (clients of the hub), test-tracking (that of MLflow), test-slurm (a real Slurm on this machine), check (no tests), fast (tests of
 # the everyday kind), bench, bench-slurm (the same of a Slurm), up, clean.
 
 PYTHON ?= python3
@@ -9,7 +9,7 @@ ARGS ?=
 # processes that a demo or a test starts would compile everything again.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test test-hub test-slurm check fast bench bench-slurm bench-data up clean format
+.PHONY: demo test test-hub test-signing test-slurm check fast bench bench-slurm bench-data bench-train up clean format
 
 demo: .venv/ready .venv/words
 	$(BIN)/fabriek demo $(ARGS)
@@ -54,8 +54,23 @@ bench-slurm: .venv/ready-dev .venv/words
 bench-data: .venv/ready-dev .venv/words
 	$(BIN)/python -m bench.data $(ARGS)
 
+bench-track: .venv/ready-dev .venv/words
+	$(BIN)/python -m bench.track $(ARGS)
+
+# The real client of MLflow, in an environment of its own.
+test-tracking: .venv/ready-dev .venv/words
+	$(BIN)/python dev/test-tracking $(ARGS)
+
+# OpenSSF's model signing, in an environment of its own.
+test-signing: .venv/ready-dev
+	$(BIN)/python dev/test-signing $(ARGS)
+
+# TRL gets an environment of its own, too; on a GPU it must be installed beside torch.
+bench-train: .venv/ready-dev
+	$(BIN)/python -m bench.train $(ARGS)
+
 clean:
-	rm -rf .venv .hub-clients var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf .venv .hub-clients .tracking-client .signing-client var build dist src/*.egg-info .mypy_cache .ruff_cache .import_linter_cache
 	find src tests bench -name __pycache__ -prune -exec rm -rf {} +
 
 # Names of people in text: a program with its own Python, as its `regex` is another than ours.

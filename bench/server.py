@@ -4,7 +4,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -49,10 +49,11 @@ class Server:
 
 
 @contextmanager
-def running() -> Iterator[Server]:
-    """Serve as `fabriek up` does, with the environment we have."""
-    port = _free_port()
-    master = subprocess.Popen(supervisor.web_command(HOST, port, THREADS))
+def running(environment: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """Serve as `fabriek up` does, with the environment we have or another one."""
+    port = free_port()
+    command = supervisor.web_command(HOST, port, THREADS)
+    master = subprocess.Popen(command, env=environment)
     try:
         _wait(master, port)
         yield Server(port, _worker_of(master))
@@ -65,7 +66,7 @@ def running() -> Iterator[Server]:
             master.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return probe.getsockname()[1]

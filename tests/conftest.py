@@ -30,6 +30,7 @@ def touches_data(item):
 def own_folders(settings, tmp_path):
     settings.STORE_HOME = tmp_path / "store"
     settings.RUNS_HOME = tmp_path / "runs"
+    settings.SIGNING_KEY = tmp_path / "signing-key.pem"
     settings.ENGINE_HOME = tmp_path / "engine"
     settings.LOOKS_HOME = tmp_path / "looks"
     settings.NAMES_PYTHON = ""

@@ -82,6 +82,8 @@ def _database(url: str, home: Path) -> dict[str, object]:
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
+        # What `kernel.prepared` asks is planned once for each connection.
+        "OPTIONS": {"prepare_threshold": 0},
     }
 
 
@@ -89,6 +91,8 @@ def _database(url: str, home: Path) -> dict[str, object]:
 HOME = Path(os.environ.get("FABRIEK_HOME", "var")).resolve()
 FACTORY_NAME = os.environ.get("FABRIEK_NAME", "Fabriek")
 FACTORY_CODE = os.environ.get("FABRIEK_CODE", "FAB")  # the start of application codes
+# The private key (PEM, P-256) that signs models; made at first use where there is none.
+SIGNING_KEY = Path(os.environ.get("FABRIEK_SIGNING_KEY", HOME / "signing-key.pem")).resolve()
 TERMS_URL = os.environ.get("FABRIEK_TERMS_URL", "")  # a link at the foot of every page
 FACTORY_URL = os.environ.get("FABRIEK_URL", "http://localhost:8000").rstrip("/")
 STORE_HOME = Path(os.environ.get("FABRIEK_STORE", HOME / "store")).resolve()
@@ -98,14 +102,21 @@ STORE_BUCKET = os.environ.get("FABRIEK_STORE_BUCKET", "")
 STORE_NEAR_BYTES = int(os.environ.get("FABRIEK_STORE_NEAR_BYTES", str(500 * 2**30)))
 S3_ENDPOINT = os.environ.get("FABRIEK_S3_ENDPOINT", "")
 RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()
+# Files of runs of people's own code, and how much those of one case may take together.
+TRACKING_HOME = Path(os.environ.get("FABRIEK_TRACKING", HOME / "tracking")).resolve()
+TRACKING_BYTES = int(os.environ.get("FABRIEK_TRACKING_BYTES", str(100 * 2**30)))
 ENGINE = os.environ.get("FABRIEK_ENGINE", "local")
 ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
 ENGINE_GPUS = int(os.environ.get("FABRIEK_ENGINE_GPUS", "0"))  # 0: what the machine has
+# Of one GPU, for what a run is told before it starts; 0: nobody said.
+GPU_MEMORY_GB = float(os.environ.get("FABRIEK_GPU_MEMORY_GB", "0"))
 # Only for FABRIEK_ENGINE=slurm.
 SLURM_SSH = os.environ.get("FABRIEK_SLURM_SSH", "")  # user@login; else the commands are here
 SLURM_CONF = os.environ.get("FABRIEK_SLURM_CONF", "")  # where it is not the usual one
 SLURM_ACCOUNT = os.environ.get("FABRIEK_SLURM_ACCOUNT", "fabriek")  # above all of ours
 SLURM_PARTITION = os.environ.get("FABRIEK_SLURM_PARTITION", "")
+# Where runs go whose data may be used nowhere else: see docs/operate/slurm.md. Empty: none.
+SLURM_SECURE_PARTITION = os.environ.get("FABRIEK_SLURM_SECURE_PARTITION", "")
 SLURM_DEVICE = os.environ.get("FABRIEK_SLURM_DEVICE", "cuda")  # cpu on an emulated cluster
 SLURM_NODES = int(os.environ.get("FABRIEK_SLURM_NODES", "64"))  # the most that one run may have
 # How long one job may be, if less than the partition says: a longer run is a chain. 0: that.
@@ -194,6 +205,7 @@ INSTALLED_APPS = [
     "fabriek.quality",
     "fabriek.catalogue",
     "fabriek.runs",
+    "fabriek.tracking",
     "fabriek.lab",
     "fabriek.machine",
     "fabriek.registry",
@@ -206,6 +218,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "fabriek.tracking.middleware.TrackingMiddleware",
     "fabriek.hub.middleware.HubMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -9,6 +9,7 @@ from fabriek.people import elsewhere
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("fabriek.pages.urls")),
+    path(".well-known/", include("fabriek.registry.key_urls")),
     path("", include("fabriek.hub.urls")),  # before the API, whose codes are no namespace
     path("api/", api.urls),
     path("accounts/oidc/<slug:provider_id>/login/", elsewhere.go),  # before allauth's own
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/", include("fabriek.quality.urls")),
     path("", include("fabriek.catalogue.urls")),
     path("runs/", include("fabriek.runs.urls")),
+    path("tracking/", include("fabriek.tracking.urls")),
     path("lab/", include("fabriek.lab.urls")),
     path("machine/", include("fabriek.machine.urls")),
     path("models/", include("fabriek.registry.urls")),

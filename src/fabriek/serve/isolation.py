@@ -76,6 +76,7 @@ def look() -> Iterator[Finding]:
 def _kept() -> Iterator[Path]:
     yield from (settings.STORE_HOME, settings.ENGINE_HOME, Path(settings.EMAIL_FILE_PATH))
     yield settings.HOME / "secret-key"
+    yield settings.SIGNING_KEY
     yield from settings.HOME.glob("*.sqlite3*")
     database = settings.DATABASES["default"]
     if str(database["ENGINE"]).endswith("sqlite3"):

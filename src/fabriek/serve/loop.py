@@ -23,10 +23,11 @@ from fabriek.hub import xet_sweep
 from fabriek.machine import books, nightly, standing
 from fabriek.notices import post
 from fabriek.quality import follow as looks
-from fabriek.registry import collect
+from fabriek.registry import collect, signing_keep
 from fabriek.runs import ended_agreements, engine, reconcile
 from fabriek.store import actions as store
 from fabriek.store import scrub
+from fabriek.tracking import sweeping as run_files
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +38,8 @@ SCRUB_SLICE_S = 20
 
 
 def one_pass() -> None:
-    parts = (follow_runs, look_at_machine, draw_books, collect.tick, gather.tick, post.tick)
-    for part in (ended_agreements.tick, looks.tick, *parts):
+    parts = (follow_runs, look_at_machine, draw_books, collect.tick, signing_keep.tick)
+    for part in (ended_agreements.tick, looks.tick, *parts, gather.tick, post.tick):
         _contained(part)
 
 
@@ -64,6 +65,7 @@ def sweep() -> None:
     resumable.sweep(now)
     swept = store.sweep(now)
     xet_sweep.sweep(now)
+    run_files.sweep(now)
     log.info("Swept %s files (%s bytes) from the store.", swept.blobs, swept.size_bytes)
 
 
