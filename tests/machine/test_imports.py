@@ -25,7 +25,7 @@ from tests.engines.waiting import eventually
 from tests.factories import a_run, an_allocation
 from tests.machine.records import a_record
 
-LINES = 60_000  # of which a second brings in less than a third
+LINES = 120_000  # of which a second brings in less than a third
 HEADER = "|".join(sacct.FIELDS)
 LINE = (
     "17|snellius|alice|proj1|COMPLETED|1700000000|1700000600|1700004200|3600|2|"
