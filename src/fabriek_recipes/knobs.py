@@ -85,3 +85,38 @@ StopAfterLooks = Annotated[
         json_schema_extra={"group": "advanced", "unit": "looks"},
     ),
 ]
+# A rank above 256 costs as much as training all weights.
+LoraRank = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=256,
+        title=_("LoRA rank"),
+        description=_("The width of the addition: higher learns more and costs more memory."),
+        json_schema_extra={"group": "advanced"},
+    ),
+]
+# Common practice is once or twice the rank.
+LoraAlpha = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=1_024,
+        title=_("LoRA alpha"),
+        description=_("How strongly the addition counts; usually twice the rank."),
+        json_schema_extra={"group": "advanced"},
+    ),
+]
+# More than half switched off is no longer learning.
+LoraDropout = Annotated[
+    float,
+    Field(
+        ge=0.0,
+        le=0.5,
+        title=_("LoRA dropout"),
+        description=_(
+            "The share of the addition switched off at random, against learning by heart."
+        ),
+        json_schema_extra={"group": "advanced"},
+    ),
+]

@@ -110,6 +110,12 @@ def check(dataset: Path) -> tuple[Sentence, ...]:
     return tuple(problems)
 
 
+def first_names(dataset: Path | None) -> tuple[str, ...]:
+    """Name the columns of the first file to learn from; none where there is no such file."""
+    files = files_of(dataset).train if dataset else ()
+    return names_of(files[0]) if files else ()
+
+
 def names_of(path: Path) -> tuple[str, ...]:
     """Name the columns of a table by its first row; nothing where that cannot be read."""
     for item in rows(path):

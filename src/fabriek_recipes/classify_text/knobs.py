@@ -18,6 +18,7 @@ from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     CheckpointEverySteps,
     GradientNormMax,
+    LoraRank,
     WarmupPercent,
     WeightDecay,
 )
@@ -107,15 +108,7 @@ class Knobs(BaseModel):
         description=_("How many texts each step learns from. Lower it when memory runs out."),
         json_schema_extra={"group": "advanced", "unit": "rows"},
     )
-    # A rank above 256 costs as much as training all weights.
-    lora_rank: int = Field(
-        default=16,
-        ge=1,
-        le=256,
-        title=_("LoRA rank"),
-        description=_("The width of the addition: higher learns more and costs more memory."),
-        json_schema_extra={"group": "advanced"},
-    )
+    lora_rank: LoraRank = 16
     warmup_percent: WarmupPercent = 10
     weight_decay: WeightDecay = 0.01
     gradient_norm_max: GradientNormMax = 1.0

@@ -16,6 +16,9 @@ from fabriek_recipes.knobs import (
     WIDTH_MIN,
     CheckpointEverySteps,
     GradientNormMax,
+    LoraAlpha,
+    LoraDropout,
+    LoraRank,
     StopAfterLooks,
     TokensPerStep,
     WarmupPercent,
@@ -128,35 +131,9 @@ class Knobs(BaseModel):
         json_schema_extra={"group": "advanced", "unit": "tokens"},
     )
     tokens_per_step: TokensPerStep = 4_096
-    # A rank above 256 costs as much as training all weights.
-    lora_rank: int = Field(
-        default=16,
-        ge=1,
-        le=256,
-        title=_("LoRA rank"),
-        description=_("The width of the addition: higher learns more and costs more memory."),
-        json_schema_extra={"group": "advanced"},
-    )
-    # Common practice is once or twice the rank.
-    lora_alpha: int = Field(
-        default=32,
-        ge=1,
-        le=1_024,
-        title=_("LoRA alpha"),
-        description=_("How strongly the addition counts; usually twice the rank."),
-        json_schema_extra={"group": "advanced"},
-    )
-    # More than half switched off is no longer learning.
-    lora_dropout: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=0.5,
-        title=_("LoRA dropout"),
-        description=_(
-            "The share of the addition switched off at random, against learning by heart."
-        ),
-        json_schema_extra={"group": "advanced"},
-    )
+    lora_rank: LoraRank = 16
+    lora_alpha: LoraAlpha = 32
+    lora_dropout: LoraDropout = 0.0
     stop_after_looks: StopAfterLooks = 0
     warmup_percent: WarmupPercent = 5
     weight_decay: WeightDecay = 0.01

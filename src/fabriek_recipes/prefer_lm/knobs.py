@@ -15,6 +15,9 @@ from fabriek_recipes.knobs import (
     WIDTH_MIN,
     CheckpointEverySteps,
     GradientNormMax,
+    LoraAlpha,
+    LoraDropout,
+    LoraRank,
     TokensPerStep,
     WarmupPercent,
     WeightDecay,
@@ -112,32 +115,9 @@ class Knobs(BaseModel):
         json_schema_extra={"group": "advanced", "unit": "rows"},
     )
     tokens_per_step: TokensPerStep = 8_192
-    lora_rank: int = Field(
-        default=16,
-        ge=1,
-        le=256,
-        title=_("LoRA rank"),
-        description=_("The width of the addition: higher learns more and costs more memory."),
-        json_schema_extra={"group": "advanced"},
-    )
-    lora_alpha: int = Field(
-        default=32,
-        ge=1,
-        le=1_024,
-        title=_("LoRA alpha"),
-        description=_("How strongly the addition counts; usually twice the rank."),
-        json_schema_extra={"group": "advanced"},
-    )
-    lora_dropout: float = Field(
-        default=0.0,
-        ge=0.0,
-        le=0.5,
-        title=_("LoRA dropout"),
-        description=_(
-            "The share of the addition switched off at random, against learning by heart."
-        ),
-        json_schema_extra={"group": "advanced"},
-    )
+    lora_rank: LoraRank = 16
+    lora_alpha: LoraAlpha = 32
+    lora_dropout: LoraDropout = 0.0
     warmup_percent: WarmupPercent = 10
     weight_decay: WeightDecay = 0.0
     gradient_norm_max: GradientNormMax = 1.0

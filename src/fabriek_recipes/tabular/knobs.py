@@ -221,9 +221,7 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
 
 def knob_checks(knobs: Knobs, inputs: dict[str, Path]) -> tuple[Sentence, ...]:
     """Say which columns that were named are not in the table."""
-    dataset = inputs.get("dataset")
-    files = tables.files_of(dataset).train if dataset else ()
-    names = tables.names_of(files[0]) if files else ()
+    names = tables.first_names(inputs.get("dataset"))
     return column_problems(knobs, names) if names else ()
 
 
