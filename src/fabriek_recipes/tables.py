@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
 from fabriek_recipes import parquet_rows
+from fabriek_recipes.kinds import Facts
 from fabriek_recipes.row_problems import RowProblem
 from fabriek_recipes.rows import PROBLEMS_MAX, is_held_out, lines
 from fabriek_recipes.table_rows import (
@@ -108,6 +109,13 @@ def check(dataset: Path) -> tuple[Sentence, ...]:
             if len(problems) >= PROBLEMS_MAX:
                 return tuple(problems)
     return tuple(problems)
+
+
+def counted(dataset: Path, base: Facts) -> Facts:
+    """Fill in the rows, columns and bytes of all tables, also of those kept apart."""
+    files = files_of(dataset)
+    rows, columns, size = size_of(files.train + files.held_out)
+    return replace(base, rows=rows, columns=columns, text_bytes=size)
 
 
 def first_names(dataset: Path | None) -> tuple[str, ...]:

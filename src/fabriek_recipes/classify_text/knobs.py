@@ -146,9 +146,7 @@ def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
     """Count the rows, their bytes, and the weights of the base model."""
     found = base
     if dataset := inputs.get("dataset"):
-        files = tables.files_of(dataset)
-        count_, columns, size = tables.size_of(files.train + files.held_out)
-        found = replace(found, rows=count_, columns=columns, text_bytes=size)
+        found = tables.counted(dataset, found)
     if model := inputs.get("model"):
         found = replace(found, base_parameters=parameters_of(model))
     return found

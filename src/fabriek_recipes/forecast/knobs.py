@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from math import ceil
 from pathlib import Path
 from typing import Annotated
@@ -115,11 +114,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
 def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
     """Count the moments of the table."""
     dataset = inputs.get("dataset")
-    if dataset is None:
-        return base
-    files = tables.files_of(dataset)
-    rows, columns, size = tables.size_of(files.train + files.held_out)
-    return replace(base, rows=rows, columns=columns, text_bytes=size)
+    return tables.counted(dataset, base) if dataset else base
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:

@@ -207,10 +207,9 @@ def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
     dataset = inputs.get("dataset")
     if dataset is None:
         return base
-    found = tables.files_of(dataset)
-    rows, columns, size = tables.size_of(found.train + found.held_out)
-    different = tables.different_of(found.train[0]) if found.train else ()
-    return replace(base, rows=rows, columns=columns, text_bytes=size, different=different)
+    files = tables.files_of(dataset).train
+    different = tables.different_of(files[0]) if files else ()
+    return replace(tables.counted(dataset, base), different=different)
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
