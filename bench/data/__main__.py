@@ -14,7 +14,7 @@ from dev.postgres import cluster, server_binaries
 
 from bench.__main__ import interrupt, make_database, surroundings, temporary, watched
 
-ROUNDS = ("store", "resumable", "hub", "xet", "profile", "privacy", "policy")
+ROUNDS = ("store", "pushed", "resumable", "hub", "xet", "profile", "privacy", "policy")
 LIMIT_S = 3600
 
 

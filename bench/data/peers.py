@@ -13,7 +13,7 @@ PACKAGES = {
     "tus": ["tuspyserver", "tuspy", "uvicorn", "fastapi"],
     "presidio": ["presidio-analyzer", "spacy"],
     "mlflow": ["mlflow"],
-    "trl": ["trl==1.16.0", "peft", "datasets"],
+    "trl": ["trl==1.16.0", "torch==2.13.0", "peft", "datasets"],
     "datatrove": ["datatrove[processing]", "spacy"],
 }
 

@@ -1,27 +1,21 @@
 """The store itself: one large file, many small ones, laying out for a run, reading again."""
 
 import os
-import random
 import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.data import peers
+from bench.data.files import begin_lfs, linked, run, settle, write_large, write_small
 from bench.data.rounds import Scene
-from bench.data.turns import Took, in_turn
+from bench.data.turns import ROUNDS, Took, in_turn
 from bench.table import Table
 from fabriek.people.models import Organisation
 from fabriek.store import actions, queries, scrub
 from fabriek.store.models import Blob, Repository, Revision
 
-FULL_BYTES, SMALL_BYTES = 4 * 2**30, 2**28
-FULL_FILES, SMALL_FILES = 20_000, 1_250
-LEAST_BYTES, MOST_BYTES = 4 * 2**10, 60 * 2**10
-BLOCK = 2**20
-ROUNDS = 3
-LIMIT_S = 300
+LFS = "git lfs: git add"
 LARGE_TIMES, MANY_TIMES, SCRUB_TIMES = 2, 2, 3  # what we hold ourselves to
 
 
@@ -33,6 +27,8 @@ class Place:
     dvc: Path | None
     revision: Revision | None = None
     made: list[int] = field(default_factory=list)
+
+    has_lfs: bool = field(default_factory=lambda: shutil.which("git-lfs") is not None)
 
     @property
     def file(self) -> Path:
@@ -55,19 +51,26 @@ class Place:
             self._dvc("init", "--no-scm")
             self._dvc("config", "cache.type", how)
             if "many" in name:
-                _linked(self.files, self.work / "small")
+                linked(self.files, self.work / "small")
             else:
                 os.link(self.file, self.work / "large.bin")
-        _settle()
+        if name == LFS:
+            begin_lfs(self.work)
+            os.link(self.file, self.work / "large.bin")
+        settle()
 
     def dvc_add(self, _turn: int) -> None:
         self._dvc("add", "small" if (self.work / "small").exists() else "large.bin")
-        _settle()
+        settle()
+
+    def lfs_add(self, _turn: int) -> None:
+        run(["git", "add", "large.bin"], cwd=self.work)
+        settle()
 
     def _dvc(self, *words: str) -> None:
         if self.dvc is None:
             raise RuntimeError("dvc cannot be had here")
-        _run([str(self.dvc), *words, "-q"], cwd=self.work)
+        run([str(self.dvc), *words, "-q"], cwd=self.work)
 
     def own_repository(self) -> Repository:
         """Make one of an organisation of its own: nothing of it is here yet."""
@@ -81,11 +84,11 @@ class Place:
 
 def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
     place = Place(folder=scene.folder, dvc=peers.program("dvc", "dvc"))
-    _write_large(place.file, SMALL_BYTES if small else FULL_BYTES)
+    write_large(place.file, small=small)
     large = _large(place)
     again = _again(place)
     place.file.unlink()
-    _write_small(place.files, SMALL_FILES if small else FULL_FILES)
+    write_small(place.files, small=small)
     return [large, again, _many(place), _out(place)]
 
 
@@ -96,13 +99,15 @@ def _large(place: Place) -> Table:
             actions.store_bytes(place.own_repository(), file, by=None)
 
     def copy(_turn: int) -> None:
-        _run(["cp", "--reflink=never", str(place.file), str(place.work / "copy")])
-        _run(["sync", str(place.work / "copy")])
+        run(["cp", "--reflink=never", str(place.file), str(place.work / "copy")])
+        run(["sync", str(place.work / "copy")])
 
     works = {"cp, then sync": copy, "ours: copied, SHA-256 and BLAKE3, fsync": receive}
     if place.dvc:
         works["dvc add, copy"] = place.dvc_add
-    took = in_turn(works, rounds=ROUNDS, before=place.ready)
+    if place.has_lfs:
+        works[LFS] = place.lfs_add
+    took = in_turn(works, before=place.ready)
     return _beside(
         f"One file of {place.file.stat().st_size / 2**20:,.0f} MiB taken in",
         took,
@@ -123,8 +128,8 @@ def _again(place: Place) -> Table:
             raise RuntimeError("the round did not end")
 
     works = {
-        "sha256sum": lambda _turn: _run(["sha256sum", str(place.file)]),
-        "openssl dgst -sha256": lambda _turn: _run(
+        "sha256sum": lambda _turn: run(["sha256sum", str(place.file)]),
+        "openssl dgst -sha256": lambda _turn: run(
             ["openssl", "dgst", "-sha256", str(place.file)]
         ),
         "ours: scrub": ours,
@@ -132,9 +137,9 @@ def _again(place: Place) -> Table:
 
     def warm(_name: str, _turn: int) -> None:
         for path in (place.file, queries.the_store().path(blob)):
-            _run(["cat", str(path)])
+            run(["cat", str(path)])
 
-    took = in_turn(works, rounds=ROUNDS, before=warm)
+    took = in_turn(works, before=warm)
     return _beside("Read again", took, ours="ours: scrub", peer="sha256sum", times=SCRUB_TIMES)
 
 
@@ -146,13 +151,13 @@ def _many(place: Place) -> Table:
         place.revision = actions.commit(repository, blobs, message="bench", by=None)
 
     def copy(_turn: int) -> None:
-        _run(["cp", "-r", "--reflink=never", str(place.files), str(place.work / "copy")])
-        _settle()
+        run(["cp", "-r", "--reflink=never", str(place.files), str(place.work / "copy")])
+        settle()
 
     works = {"cp -r, then sync": copy, "ours: packs, hashed, fsync, a revision": ours}
     if place.dvc:
         works["dvc add many, hard link"] = place.dvc_add
-    took = in_turn(works, rounds=ROUNDS, before=place.ready)
+    took = in_turn(works, before=place.ready)
     return _beside(
         "Many small files taken in (4 to 60 KiB)",
         took,
@@ -167,12 +172,12 @@ def _out(place: Place) -> Table:
     if revision is None:
         raise RuntimeError("nothing was taken in")
     works = {
-        "cp -r": lambda _turn: _run(["cp", "-r", str(place.files), str(place.work / "copy")]),
+        "cp -r": lambda _turn: run(["cp", "-r", str(place.files), str(place.work / "copy")]),
         "ours: laid out for a run, compared": lambda _turn: actions.materialise(
             revision, place.work / "inputs"
         ),
     }
-    took = in_turn(works, rounds=ROUNDS, before=place.ready)
+    took = in_turn(works, before=place.ready)
     rows = [(name, each.best_s, each.median_s, each.cpu_s) for name, each in took.items()]
     header = ("what", "best s", "median s", "least CPU s")
     return Table(title="The same files laid out", header=header, rows=rows)
@@ -189,35 +194,7 @@ def _entries(folder: Path) -> Iterator[actions.Entry]:
                 yield actions.Entry(f"{front}/{name}", size, file)
 
 
-# --- making and telling --------------------------------------------------------------------
-def _write_large(path: Path, size_bytes: int) -> None:
-    with path.open("wb") as file:
-        for _ in range(size_bytes // BLOCK):
-            file.write(os.urandom(BLOCK))
-        os.fsync(file.fileno())
-
-
-def _write_small(folder: Path, count: int) -> None:
-    chance = random.Random(7)
-    for number in range(count):
-        path = folder / f"{number % 100:02d}" / f"{number:06d}.bin"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.urandom(chance.randint(LEAST_BYTES, MOST_BYTES)))
-    _settle()
-
-
-def _linked(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, copy_function=os.link)
-
-
-def _settle() -> None:
-    _run(["sync", "-f", "."])
-
-
-def _run(command: list[str], cwd: Path | None = None) -> None:
-    subprocess.run(command, check=True, cwd=cwd, stdout=subprocess.DEVNULL, timeout=LIMIT_S)
-
-
+# --- telling -------------------------------------------------------------------------------
 def _beside(title: str, took: dict[str, Took], *, ours: str, peer: str, times: float) -> Table:
     rows = [(name, each.best_s, each.median_s, each.cpu_s) for name, each in took.items()]
     header = ("what", "best s", "median s", "least CPU s")

@@ -6,6 +6,7 @@ Contestants run one after the other, round after round, each in a process of its
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import torch
 from bench.table import Table
 from bench.train import gpu, kept, processor
 
-ROUNDS = 3
+ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 
 
 def main() -> int:

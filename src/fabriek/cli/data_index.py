@@ -47,21 +47,16 @@ class Index:
 
     def known(self, files: Iterable[Local], below: Iterable[str]) -> dict[str, str]:
         """Give {path: SHA-256} of the files that are as they were; `below`: where they lie."""
-        kept: dict[str, tuple[int, int, int, str]] = {}
+        kept: dict[tuple[str, int, int, int], str] = {}
         for start in below:
             rows = self.connection.execute(
                 "SELECT path, size, mtime_ns, inode, sha256 FROM files"
                 " WHERE path = ? OR (path >= ? AND path < ?)",
                 (start, f"{start}/", f"{start}0"),  # 0 comes right after /
             )
-            kept.update((path, rest) for path, *rest in rows)
-        found = {}
-        for file in files:
-            path, size, mtime_ns, inode = file
-            row = kept.get(path)
-            if row and row[0] == size and row[1] == mtime_ns and row[2] == inode:
-                found[path] = row[3]
-        return found
+            kept.update((row[:4], row[4]) for row in rows)
+        # A file and what is kept of it are the same four words, or it changed.
+        return {file.path: kept[file] for file in files if file in kept}
 
     def keep(self, files: Iterable[tuple[Local, str]], *, read_at_ns: int) -> None:
         """Remember hashes; not of files so fresh that a change now could go unseen."""

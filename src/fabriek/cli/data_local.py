@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from operator import attrgetter
 from pathlib import Path
 
 import typer
@@ -38,9 +39,7 @@ def found(sources: list[Path]) -> Files:
 def hashed(files: Files, sources: Iterable[Path], index: Index, told: Told) -> dict[str, str]:
     """Give {name: SHA-256}; only what changed since last time is read."""
     known = index.known(files.values(), [str(source) for source in sources])
-    there = [file for file in files.values() if file.path in known]
-    for file in there:
-        told(file.size_bytes)
+    told(sum(file.size_bytes for file in files.values() if file.path in known))
     read_at_ns = time.time_ns()
     new = [file for file in files.values() if file.path not in known]
     read = _read(new, told)
@@ -90,13 +89,13 @@ def _in(source: Path) -> Iterator[tuple[str, Local]]:
 def _below(folder: str, front: str) -> Iterator[tuple[str, Local]]:
     try:
         with os.scandir(folder) as listed:
-            entries = sorted(listed, key=lambda entry: entry.name)
+            entries = sorted(listed, key=attrgetter("name"))
     except OSError as error:
         http.stop(f"{folder} cannot be read: {error.strerror}.")
     for entry in entries:
-        if entry.is_symlink():
-            typer.echo(f"{entry.path} is a link: left out.", err=True)
-        elif entry.is_dir():
+        if entry.is_dir(follow_symlinks=False):
             yield from _below(entry.path, f"{front}{entry.name}/")
-        elif entry.is_file():
-            yield f"{front}{entry.name}", Local.of(entry.path, entry.stat())
+        elif entry.is_file(follow_symlinks=False):
+            yield front + entry.name, Local.of(entry.path, entry.stat(follow_symlinks=False))
+        elif entry.is_symlink():
+            typer.echo(f"{entry.path} is a link: left out.", err=True)
