@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+import environments
+
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".hub-clients"
 READY = "ready"
@@ -59,8 +61,7 @@ def ensure(client: HubClient) -> bool:
     if (client.folder / READY).exists():
         return False
     shutil.rmtree(client.folder, ignore_errors=True)
-    _run(sys.executable, "-m", "venv", str(client.folder))
-    pip = (str(client.python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+    pip = environments.make(client.folder)
     _run(*pip, _pinned("huggingface_hub", client.hub), _pinned("hf_xet", client.xet))
     if client.alone:
         _run(*pip, "--no-deps", *client.alone)

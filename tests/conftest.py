@@ -1,11 +1,37 @@
 """What every test gets: folders of its own, plain static files, a signed-in browser."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
+from django.db.backends.sqlite3.creation import DatabaseCreation
 from django.test import Client
 from django.utils import translation
 
+from tests import tables
 from tests.factories import a_token
+
+
+class Copied(DatabaseCreation):
+    """Makes the database of the tests, in memory, a copy of tables that were made before."""
+
+    def create_test_db(self, *_words, **_more):
+        name = self._get_test_db_name()
+        self.connection.close()
+        django_settings.DATABASES[self.connection.alias]["NAME"] = name
+        self.connection.settings_dict["NAME"] = name
+        self.connection.ensure_connection()
+        with closing(sqlite3.connect(tables.ready())) as made:
+            made.backup(self.connection.connection)
+        return name
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    if connection.vendor == "sqlite":
+        connection.creation = Copied(connection)
 
 
 def pytest_collection_modifyitems(config, items):

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from tests import tables
+
 STARTS_WITHIN_S = 120
 
 
@@ -48,6 +50,7 @@ class Running:
         self.factory = Factory(url=url, environment=environment)
         self._port = port
         self._log = home / "up.log"
+        tables.give(home)
 
     def __enter__(self) -> Factory:
         command = [sys.executable, "-m", "fabriek", "up", "--port", str(self._port)]

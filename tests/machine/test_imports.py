@@ -21,6 +21,7 @@ from fabriek.engines import sacct
 from fabriek.engines.fake import Fake
 from fabriek.machine import books, imports
 from fabriek.machine.models import Stretch
+from tests import tables
 from tests.engines.waiting import eventually
 from tests.factories import a_run, an_allocation
 from tests.machine.records import a_record
@@ -299,12 +300,11 @@ def test_an_import_that_was_killed_is_done_again_without_doubling(tmp_path):
     home = tmp_path / "home"
     environment = os.environ | {"FABRIEK_HOME": str(home), "FABRIEK_DATABASE": ""}
 
-    command = [sys.executable, "-m", "fabriek"]
-    subprocess.run([*command, "migrate", "--verbosity=0"], env=environment, check=True)
+    tables.give(home)
 
     def importing():
         return subprocess.Popen(
-            [*command, "slurm_import", str(path)],
+            [sys.executable, "-m", "fabriek", "slurm_import", str(path)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -313,14 +313,14 @@ def test_an_import_that_was_killed_is_done_again_without_doubling(tmp_path):
     for number in (signal.SIGKILL, signal.SIGINT):
         before = _kept(home)
         with importing() as process:
-            eventually(lambda before=before: _kept(home) > before, within_s=60)
+            eventually(lambda before=before: _kept(home) > before, within_s=180)
             process.send_signal(number)
-            process.communicate(timeout=60)
+            process.communicate(timeout=180)
         assert _kept(home) < LINES
     told = []
     for _ in range(2):
         with importing() as process:
-            told.append(process.communicate(timeout=120)[0].decode())
+            told.append(process.communicate(timeout=180)[0].decode())
 
     assert told[0].startswith(f"{LINES} records, of which ")
     assert told[1].startswith(f"{LINES} records, of which 0 were new")

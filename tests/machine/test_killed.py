@@ -7,9 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests import tables
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +28,9 @@ from datetime import timedelta
 an_allocation(gpu_seconds=36_000)
 Allocation.objects.update(account="a26-0001", opened_at=timezone.now() - timedelta(hours=20))
 """
+# Reads all the code once, which takes longer than to draw: each time a child of it draws.
 DRAWS = """
+import os, sys
 import django; django.setup()
 from datetime import timedelta
 from django.utils import timezone
@@ -39,9 +44,18 @@ machine.others = [
     a_record(account="a26-0001", elapsed_s=2, ended=timedelta(minutes=minutes))
     for minutes in range(1, 1001)
 ]
-print("draws", flush=True)
-books.draw(machine, timezone.now())
-print("drawn", flush=True)
+def draws():
+    print(os.getpid(), flush=True)
+    books.draw(machine, timezone.now())
+    print("drawn", flush=True)
+
+for _ in sys.stdin:
+    child = os.fork()
+    if not child:
+        draws()
+        os._exit(0)
+    os.waitpid(child, 0)
+    print("ended", flush=True)
 """
 COUNTS = """
 import django, json; django.setup()
@@ -57,6 +71,30 @@ print(json.dumps([
 """
 
 
+class Poller:
+    """Lets a process draw, as often as it is asked; that process can be killed."""
+
+    def __init__(self, environment):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        command = [sys.executable, "-c", DRAWS]
+        self.process = subprocess.Popen(command, env=environment, **pipes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_problem):
+        self.process.communicate(timeout=60)  # the end of its stdin is its end
+
+    def begins(self):
+        """Let one draw; gives its number as soon as it does."""
+        print(file=self.process.stdin, flush=True)
+        return int(self.process.stdout.readline())
+
+    def ended(self):
+        """Wait for its end; gives what it said last."""
+        return [line.strip() for line in iter(self.process.stdout.readline, "ended\n")]
+
+
 def test_a_poller_that_is_killed_a_dozen_times_bills_each_job_once(tmp_path):
     environment = os.environ | {
         "FABRIEK_HOME": str(tmp_path),
@@ -70,29 +108,24 @@ def test_a_poller_that_is_killed_a_dozen_times_bills_each_job_once(tmp_path):
             [sys.executable, *words], env=environment, check=True, capture_output=True
         ).stdout.decode()
 
-    def drawing():
-        process = subprocess.Popen(
-            [sys.executable, "-c", DRAWS], env=environment, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout.readline() == "draws\n"
-        return process
-
-    python("-m", "fabriek", "migrate", "--verbosity=0")
+    tables.give(tmp_path)
     python("-c", BEGINS)
-    began = time.monotonic()
-    with drawing() as process:  # to know how long it takes, on this machine, now
-        process.wait(60)
-    takes_s = time.monotonic() - began
-    python("-c", "import django; django.setup(); " + FORGETS)
-    chosen, killed = random.Random(SEED), 0
+    with Poller(environment) as poller:
+        poller.begins()
+        began = time.monotonic()  # to know how long it takes, on this machine, now
+        poller.ended()
+        takes_s = time.monotonic() - began
+        python("-c", "import django; django.setup(); " + FORGETS)
+        chosen, killed = random.Random(SEED), 0
 
-    for _ in range(KILLS):
-        with drawing() as process:
-            time.sleep(chosen.uniform(0, takes_s / 4))
-            process.send_signal(signal.SIGKILL)
-            killed += "drawn" not in process.communicate(timeout=60)[0]
-    with drawing() as process:
-        assert process.communicate(timeout=60)[0] == "drawn\n"
+        for _ in range(KILLS):
+            pid = poller.begins()
+            time.sleep(chosen.uniform(0, takes_s / 2))
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            killed += poller.ended() == []
+        poller.begins()
+        assert poller.ended() == ["drawn"]
 
     assert killed > 0
     assert json.loads(python("-c", COUNTS)) == [1000, 1000, 2000, 0, 0]

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
+from tests import tables
+
 ASKS = """
 import django
-from django.core.management import call_command
 from django.test import Client
 django.setup()
-call_command("migrate", verbosity=0)
 from fabriek.people.models import Person
 Person.objects.create_user("ada@example.org", "een-lang-wachtwoord-7")
 client = Client(enforce_csrf_checks=True, headers={"x-forwarded-proto": "https"})
@@ -29,6 +29,7 @@ for name, cookie in sorted(client.cookies.items()):
 
 @pytest.mark.parametrize(("scheme", "prefix"), [("https", "__Host-"), ("http", "")])
 def test_over_https_both_cookies_are_of_this_host_alone(tmp_path, scheme, prefix):
+    tables.give(tmp_path)
     surroundings = os.environ | {
         "DJANGO_SETTINGS_MODULE": "fabriek.settings",
         "FABRIEK_HOME": str(tmp_path),
