@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from fabriek_recipes.words import Sentence
 
-InputKind = Literal["dataset", "model"]
+InputKind = Literal["dataset", "model", "code"]
 # What the files of a model are: see `registry/outputs.py` for what each must consist of.
 Makeup = Literal["transformers", "tabular", "forecast"]
 Device = Literal["cpu", "cuda"]
@@ -38,6 +38,8 @@ class Facts:
     """Parameters of the base model; 0 where the recipe starts from nothing."""
     longest_row_bytes: int = 0
     gpus: int = 1
+    gpu_memory_bytes: int = 0
+    """Memory of one GPU; 0 where nobody said."""
     device: Device = "cuda"
     cores: int = 2
     columns: int = 0
@@ -45,7 +47,18 @@ class Facts:
     different: tuple[tuple[str, int], ...] = ()
     """How many different words each column of a table holds in its first rows."""
     token_lengths: tuple[tuple[int, int], ...] = ()
-    """Tokens of a row, and how many rows to learn from have so many; empty: not counted."""
+    """Tokens of a row, and how many rows to learn from have so many; empty: not counted.
+
+    Of a pair the longer of its two texts.
+    """
+    tokens: int = 0
+    """All tokens of these rows, of a pair those of both texts; 0: not counted."""
+    is_part: bool = False
+    """It ends before its last step, to go on later: only its main score is measured."""
+    vocabulary: int = 0
+    """Pieces of words that the base model knows; 0 where it does not say."""
+    has_general: bool = False
+    """General text is mixed in."""
     files: int = 0
     """Files to learn from, where each is an example of its own (pictures)."""
 
@@ -97,12 +110,30 @@ class Recipe:
     """Counts what an estimate needs; absent where `facts.look` counts the right things."""
     knob_checks: Callable[[Any, dict[str, Path]], tuple[Sentence, ...]] | None = None
     """Problems of settings and inputs together, such as a column that is not there."""
+    input_checks: Callable[[Any, Collection[str]], tuple[Sentence, ...]] | None = None
+    """Problems of settings and which inputs there are, by their names: no file is opened."""
     reads_chats: bool = False
     """It turns rows into tokens with the chat template of the input `model`."""
+    reads_pairs: bool = False
+    """Its rows are pairs: a question with a better and a worse answer."""
+    counts: Literal["tokens", "pictures", "cells", "moments"] = "tokens"
+    """What it learns from, as the tokens of its estimate and of its steps are called."""
+    leaves_rows: bool = False
+    """What it writes are rows of a dataset, in `outputs/answers`."""
+    reads_texts: bool = False
+    """It learns from plain text, with the tokenizer of the input `model` or one of its own."""
+    starts_from_base: Callable[[dict[str, object]], bool] | None = None
+    """Tells by its settings whether it starts from the input `model`; absent: it does."""
+    keeps_rows: bool = False
+    """What it did of its rows is kept as it goes, so that it may stop anywhere."""
     has_dry_run: bool = False
     """It stops after `steps_max` steps and says what they took."""
     is_interactive: bool = False
     """People work in it themselves; it lasts as long as they ask, and is offered apart."""
+    is_own_code: bool = False
+    """It starts a program of the user's own, which writes what it likes; offered apart too."""
+    answers_only: bool = False
+    """Interactive, but who is in gets answers of its models only: no file, no program."""
 
     @property
     def makes_model(self) -> bool:
@@ -112,6 +143,11 @@ class Recipe:
     def pipeline_tags(self) -> tuple[str, ...]:
         """All that its models may do."""
         return (self.pipeline_tag, *self.more_pipeline_tags)
+
+    @property
+    def lasts_as_asked(self) -> bool:
+        """Nobody knows beforehand how long it takes: who asks for it says that."""
+        return self.is_interactive or self.is_own_code
 
     @property
     def module(self) -> str:

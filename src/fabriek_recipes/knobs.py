@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from fabriek_recipes.memory import HOLDINGS, Holding
 from fabriek_recipes.words import _
 
 # Short rows share a width of their own: attention costs its square.
@@ -79,10 +80,24 @@ StopAfterLooks = Annotated[
         title=_("Stop early"),
         description=_(
             "After how many of the ten looks at the rows kept apart without a lower loss the "
-            "run stops. The model is then that of the lowest loss. Its scores are a little too "
-            "good then, as the same rows chose it. 0: never."
+            "run stops. The model is then that of the lowest loss. Half of the rows kept apart "
+            "choose it and the other half score it; of fewer than 20 rows all do both, and the "
+            "scores are a little too good. 0: never."
         ),
         json_schema_extra={"group": "advanced", "unit": "looks"},
+    ),
+]
+# What is computed is the same; what it takes is not.
+WeightsHeld = Annotated[
+    Holding,
+    Field(
+        title=_("Weights on several GPUs"),
+        description=_(
+            "Copies are fastest. Divided, each GPU keeps a part of every weight and fetches "
+            "the rest when it is needed: for a model that does not fit on one GPU. By itself a "
+            "run divides only when a copy would not fit."
+        ),
+        json_schema_extra={"group": "advanced", "labels": {**HOLDINGS}},
     ),
 ]
 # A rank above 256 costs as much as training all weights.

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fabriek_recipes.pairs import Pair, read_pairs
 from fabriek_recipes.rows import PROBLEMS_MAX, Contents, Row, read
 from fabriek_recipes.words import Sentence, _
 
 # So many are scored at most, many times over; 100,000 of them are some 15 MB of memory here.
 APART_MAX = 100_000
 
+# Gives each row that can be read: its line, and what names it.
+Named = Callable[[Path], Iterator[tuple[int, bytes]]]
 
-def leaks(contents: Contents) -> list[Sentence]:
+
+def leaks(contents: Contents, *, of_pairs: bool = False) -> list[Sentence]:
     """Name the lines that stand in both, the first of them."""
-    apart = _places(contents.held_out)
+    named = _pairs if of_pairs else _rows
+    apart = _places(contents.held_out, named)
     if not apart:
         return []
     found = []
     for path in contents.train:
-        for item in read(path):
-            if isinstance(item, Row) and (same := apart.get(digest(item))):
-                found.append(_leak(path.name, item.line, *same))
+        for line, name in named(path):
+            if same := apart.get(name):
+                found.append(_leak(path.name, line, *same))
                 if len(found) >= PROBLEMS_MAX:
                     return found
     return found
@@ -34,14 +40,26 @@ def digest(row: Row) -> bytes:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()[:16]
 
 
-def _places(files: tuple[Path, ...]) -> dict[bytes, tuple[str, int]]:
+def _rows(path: Path) -> Iterator[tuple[int, bytes]]:
+    for item in read(path):
+        if isinstance(item, Row):
+            yield item.line, digest(item)
+
+
+def _pairs(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Name a pair by its question and both answers, whichever of them is the better one."""
+    for item in read_pairs(path):
+        if isinstance(item, Pair):
+            yield item.line, b"".join(sorted(map(digest, (item.chosen, item.rejected))))
+
+
+def _places(files: tuple[Path, ...], named: Named) -> dict[bytes, tuple[str, int]]:
     places: dict[bytes, tuple[str, int]] = {}
     for path in files:
-        for item in read(path):
+        for line, name in named(path):
             if len(places) >= APART_MAX:
                 return places
-            if isinstance(item, Row):
-                places.setdefault(digest(item), (path.name, item.line))
+            places.setdefault(name, (path.name, line))
     return places
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ def read(
     except (OSError, ValueError, arrow.ArrowException):
         yield broken
         return
-    problem = heading(0, names) or _nested(arrow, file, names) or _too_large(file)
+    problem = heading(0, names) or _nested(arrow, file, names) or too_large(file)
     if problem is None and not count:
         problem = _problem(0, _("The file has no rows; add some."))
     if problem is not None:
@@ -69,11 +69,11 @@ def _rows(
     arrow = importlib.import_module("pyarrow")
     parquet = importlib.import_module("pyarrow.parquet")
     plain = parquet.ParquetFile(path)
-    texts = [one.name for one in plain.schema_arrow if _is_text(one.type)]
+    texts = [one.name for one in plain.schema_arrow if is_text(one.type)]
     # Of a text that stands in a million rows one is kept, as in the file.
     file = parquet.ParquetFile(path, read_dictionary=texts)
     number = 0
-    for batch in file.iter_batches(batch_size=_at_once(plain)):
+    for batch in file.iter_batches(batch_size=at_once(plain)):
         for name, column in zip(names, batch.columns, strict=True):
             if _is_long(arrow, column):
                 text = _("Column “%(name)s” holds a text longer than %(most)s KiB; split it.")
@@ -85,7 +85,7 @@ def _rows(
             yield number, names, cells
 
 
-def _at_once(file: Any) -> int:  # noqa: ANN401  pyarrow comes without types
+def at_once(file: Any) -> int:  # noqa: ANN401  pyarrow comes without types
     """Say how many rows are about as many bytes as may be held."""
     groups = [file.metadata.row_group(place) for place in range(file.metadata.num_row_groups)]
     widest = max((one.total_byte_size / max(1, one.num_rows) for one in groups), default=0)
@@ -105,22 +105,31 @@ def _written(
 
 def _is_long(arrow: Any, column: Any) -> bool:  # noqa: ANN401
     words = column.dictionary if arrow.types.is_dictionary(column.type) else column
-    if not _is_text(words.type):
+    if not is_text(words.type):
         return False
     compute = importlib.import_module("pyarrow.compute")
     longest = compute.max(compute.binary_length(words)).as_py()
     return longest is not None and int(longest) > LINE_BYTES_MAX
 
 
-def _is_text(kind: Any) -> bool:  # noqa: ANN401
+def is_text(kind: Any) -> bool:  # noqa: ANN401
+    """Tell a column of words by its type."""
     return str(kind) in {"string", "large_string", "string_view"}
 
 
-def _too_large(file: Any) -> RowProblem | None:  # noqa: ANN401
-    """Refuse by what the file says of itself, before anything is unpacked."""
+def too_large(
+    file: Any,  # noqa: ANN401
+    columns: Collection[str] = (),
+) -> RowProblem | None:
+    """Refuse by what the file says of itself, before anything is unpacked.
+
+    `columns`: which of them are read; none named: all.
+    """
     for place in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(place)
         for one in (group.column(number) for number in range(group.num_columns)):
+            if columns and one.path_in_schema not in columns:
+                continue
             size, packed = one.total_uncompressed_size, max(1, one.total_compressed_size)
             is_long = size > (group.num_rows + 1) * LINE_BYTES_MAX
             if is_long or (size > BYTES_SUSPECT and size > GROWS_MAX * packed):

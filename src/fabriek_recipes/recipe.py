@@ -12,7 +12,9 @@ from fabriek_recipes.kinds import Device, Estimate, Facts, Input, InputKind, Rec
 from fabriek_recipes.lab.knobs import RECIPE as LAB
 from fabriek_recipes.prefer_lm.knobs import RECIPE as PREFER_LM
 from fabriek_recipes.pretrain_lm.knobs import RECIPE as PRETRAIN_LM
+from fabriek_recipes.script.knobs import RECIPE as SCRIPT
 from fabriek_recipes.tabular.knobs import RECIPE as TABULAR
+from fabriek_recipes.try_model.knobs import RECIPE as TRY_MODEL
 
 __all__ = [
     "Device",
@@ -40,10 +42,11 @@ def catalogue() -> dict[str, Recipe]:
             CLASSIFY_TEXT,
             FORECAST,
             CLASSIFY_IMAGES,
+            SCRIPT,
         )
     }
 
 
 def runnable() -> dict[str, Recipe]:
     """Give all that a run can be of: every recipe, and interactive work."""
-    return {**catalogue(), LAB.name: LAB}
+    return {**catalogue(), LAB.name: LAB, TRY_MODEL.name: TRY_MODEL}

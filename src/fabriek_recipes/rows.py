@@ -80,7 +80,13 @@ def read_texts(path: Path) -> Iterator[str | RowProblem]:
 
     In a `.txt` file a blank line ends a text.
     """
-    return _each(path, _text) if is_jsonl(path) else _paragraphs(path)
+    with path.open("rb") as file:
+        yield from (text for _line, text in texts_in(file, as_rows=is_jsonl(path)))
+
+
+def texts_in(file: BinaryIO, *, as_rows: bool) -> Iterator[tuple[int, str | RowProblem]]:
+    """Give the texts of an open file as `read_texts` does, each with the line it begins at."""
+    return _each_in(file, _text) if as_rows else _paragraphs(file)
 
 
 def check(path: Path, limit: int = PROBLEMS_MAX, *, plain: bool = False) -> list[RowProblem]:
@@ -106,8 +112,13 @@ def files_of(dataset: Path, *, plain: bool = False) -> Contents:
     A file with a word like `heldout`, `test` or `apart` in its name is kept apart for scoring.
     """
     suffixes = {".jsonl", ".txt"} if plain else {".jsonl"}
+    return files_below(dataset, lambda path: path.suffix in suffixes)
+
+
+def files_below(dataset: Path, is_meant: Callable[[Path], bool]) -> Contents:
+    """Sort those files of a dataset that are meant as `files_of` does."""
     found = [dataset] if dataset.is_file() else sorted(dataset.rglob("*"))
-    files = [path for path in found if path.suffix in suffixes and path.is_file()]
+    files = [path for path in found if is_meant(path) and path.is_file()]
     train = tuple(path for path in files if not is_held_out(path))
     if not train:  # a dataset of one file called test.jsonl is there to be learned from
         return Contents(train=tuple(files), held_out=())
@@ -139,15 +150,21 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
 
 
 def _each(path: Path, make: Callable[[int, Json], T | RowProblem]) -> Iterator[T | RowProblem]:
-    seen = 0
     with path.open("rb") as file:
-        for number, line in lines(file):
-            if line is None or line.strip():
-                seen += 1
-                raw = _parsed(number, line)
-                yield raw if isinstance(raw, RowProblem) else make(number, raw.value)
+        yield from (made for _line, made in _each_in(file, make))
+
+
+def _each_in(
+    file: BinaryIO, make: Callable[[int, Json], T | RowProblem]
+) -> Iterator[tuple[int, T | RowProblem]]:
+    seen = 0
+    for number, line in lines(file):
+        if line is None or line.strip():
+            seen += 1
+            raw = _parsed(number, line)
+            yield number, raw if isinstance(raw, RowProblem) else make(number, raw.value)
     if not seen:
-        yield problem(0, _("The file has no rows; put one JSON object on each line."))
+        yield 0, problem(0, _("The file has no rows; put one JSON object on each line."))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,28 +248,29 @@ def _text(number: int, raw: Json) -> str | RowProblem:
     return "\n".join(message.content for message in row.messages if message.content)
 
 
-def _paragraphs(path: Path) -> Iterator[str | RowProblem]:
+def _paragraphs(file: BinaryIO) -> Iterator[tuple[int, str | RowProblem]]:
     """Join lines up to a blank one; a paragraph over the bound is cut, which loses nothing."""
     held: list[str] = []
-    size, seen = 0, False
-    with path.open("rb") as file:
-        for number, line in lines(file):
-            text = _decoded(number, line)
-            if isinstance(text, RowProblem):
-                seen = True
-                yield text
-                continue
-            held.append(text)
-            size += len(text)
-            if (not text or size > LINE_BYTES_MAX) and (whole := "\n".join(held).strip()):
-                yield whole
-                seen = True
-            if not text or size > LINE_BYTES_MAX:
-                held, size = [], 0
+    size, seen, began = 0, False, 1
+    for number, line in lines(file):
+        text = _decoded(number, line)
+        if isinstance(text, RowProblem):
+            seen = True
+            yield number, text
+            continue
+        if not held:
+            began = number
+        held.append(text)
+        size += len(text)
+        if (not text or size > LINE_BYTES_MAX) and (whole := "\n".join(held).strip()):
+            yield began, whole
+            seen = True
+        if not text or size > LINE_BYTES_MAX:
+            held, size = [], 0
     if whole := "\n".join(held).strip():
-        yield whole
+        yield began, whole
     elif not seen:
-        yield problem(0, _("The file has no text; put some in."))
+        yield 0, problem(0, _("The file has no text; put some in."))
 
 
 def _decoded(number: int, line: bytes | None) -> str | RowProblem:

@@ -54,7 +54,7 @@ Knob = int | float | bool | str
 class InputRef:
     """Which revision lies where; `path` is relative to the run folder and stays inside it."""
 
-    kind: Literal["dataset", "model"]
+    kind: Literal["dataset", "model", "code"]
     revision: str
     path: str
 
@@ -67,6 +67,8 @@ class Limits:
     timeout_s: int
     steps_max: int = 0
     """Of a dry run, which only measures so many steps; 0 where it is none."""
+    until_share: float = 1.0
+    """How much of its steps it does before it ends for now, keeping where to go on from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +134,7 @@ def _manifest(raw: Mapping[str, object]) -> Manifest:
             gpus=int(limits["gpus"]),
             timeout_s=int(limits["timeout_s"]),
             steps_max=int(limits.get("steps_max", 0)),
+            until_share=_share(limits.get("until_share", 1.0)),
         ),
         code_version=str(raw["code_version"]),
         continues=_key(raw.get("continues", "")),
@@ -140,15 +143,22 @@ def _manifest(raw: Mapping[str, object]) -> Manifest:
 
 def _input(raw: Mapping[str, str]) -> InputRef:
     kind, path = raw["kind"], PurePosixPath(raw["path"])
-    if kind not in {"dataset", "model"}:
+    if kind not in {"dataset", "model", "code"}:
         raise ValueError(f"unknown kind of input: {kind}")
     if path.is_absolute() or ".." in path.parts:
         raise ValueError(f"an input outside the run folder: {path}")
     return InputRef(
-        kind=cast("Literal['dataset', 'model']", kind),
+        kind=cast("Literal['dataset', 'model', 'code']", kind),
         revision=str(raw["revision"]),
         path=str(path),
     )
+
+
+def _share(raw: object) -> float:
+    share = float(cast("float", raw))
+    if not 0 < share <= 1:
+        raise ValueError(f"no share of the steps: {share}")
+    return share
 
 
 def _key(raw: object) -> str:

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from fabriek_recipes import parquet_rows
@@ -39,14 +40,21 @@ def rows(path: Path, write: Write | None = None) -> Iterator[TableRow | RowProbl
     return _jsonl(path, write) if path.suffix == ".jsonl" else _csv(path, write)
 
 
+class Figure(str):
+    """A number that a program wrote as one: its point begins decimals."""
+
+    __slots__ = ()
+
+
 def text_of(value: object) -> str | None:
     """Write a value as it would stand in a table; None where it is missing."""
     if value is None or value != value:  # noqa: PLR0124  a number that is no number
         return None
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+    if isinstance(value, float | Decimal):
+        is_whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+        return str(int(value)) if is_whole else Figure(value)
     if isinstance(value, datetime):
         return value.isoformat(sep=" ", timespec="seconds")
     if isinstance(value, date):

@@ -20,6 +20,7 @@ from fabriek_recipes.rows import PROBLEMS_MAX, is_held_out, lines
 from fabriek_recipes.table_rows import (
     COLUMNS_MAX,
     NAME_CHARACTERS_MAX,
+    Figure,
     TableRow,
     as_it_is,
     delimiter_of,
@@ -32,6 +33,7 @@ __all__ = [
     "CHECKED_ROWS_MAX",
     "NAME_CHARACTERS_MAX",
     "Column",
+    "Figure",
     "Files",
     "Table",
     "as_it_is",
@@ -63,11 +65,13 @@ class Files:
 class Column:
     """All values of one column: each different text once, and which one stands where.
 
-    `codes` holds -1 where the value is missing.
+    `codes` holds -1 where the value is missing. `has_points`: some were written by a program as
+    numbers, whose point begins decimals.
     """
 
     words: list[str] = field(default_factory=list)
     codes: array[int] = field(default_factory=lambda: array("i"))
+    has_points: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -206,8 +210,9 @@ def _add(table: Table, indexes: dict[str, dict[str, int]], row: TableRow) -> Non
             column.codes.append(-1)
             continue
         index = indexes[name]
+        column.has_points |= isinstance(word, Figure)
         code = index.setdefault(word, len(index))
         if code == len(column.words):
-            column.words.append(word)
+            column.words.append(str(word))
         column.codes.append(code)
     table.lines.append(line)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,3 +113,23 @@ def base(tmp_path_factory, corpus) -> Path:
 @pytest.fixture
 def dataset(tmp_path) -> Path:
     return write_rows(tmp_path / "dataset", rows(60))
+
+
+@pytest.fixture
+def index(tmp_path):
+    """Give an index of one package, as a folder that pip reads by its address."""
+    place = tmp_path / "index" / "tinything"
+    place.mkdir(parents=True)
+    name = "tinything-1.0-py3-none-any.whl"
+    info = "tinything-1.0.dist-info"
+    with zipfile.ZipFile(place / name, "w") as wheel:
+        wheel.writestr("tinything.py", "SAID = 'from the index'\n")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tinything\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    (place / "index.html").write_text(f'<a href="{name}">{name}</a>')
+    return (tmp_path / "index").as_uri()

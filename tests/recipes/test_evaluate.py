@@ -3,8 +3,6 @@
 import itertools
 import json
 import math
-import os
-import signal
 import textwrap
 from pathlib import Path
 
@@ -29,7 +27,6 @@ from fabriek_recipes.evaluate.tasks import problems, read_task
 from fabriek_recipes.evaluate.templates import BadTask, made
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Facts
-from fabriek_recipes.training import weighing
 from fabriek_recipes.training.base import load
 from fabriek_recipes.words import Failed
 from tests.recipes.conftest import Run, prepare, rows, write_rows
@@ -249,6 +246,9 @@ def test_solved_examples_stand_before_a_question_and_never_the_question_itself(t
         ({"metric_list": [{"metric": "bleu"}]}, "asks for the measure “bleu”"),
         ({"metric_list": [{"metric": "f1"}]}, "known are acc, acc_norm"),
         ({"metric_list": [{"metric": "acc", "hf_evaluate": 1}]}, "the measure “hf_evaluate”"),
+        ({"metric_list": [{"metric": "acc", "aggregation": "median"}]}, "can only be mean;"),
+        ({"metric_list": [{"metric": "acc", "higher_is_better": False}]}, "can only be true;"),
+        ({"metric_list": [{"metric": "acc", "ignore_case": True}]}, "measure “ignore_case”"),
         ({"generation_kwargs": {"temperature": 0.7}}, "uses “temperature”"),
         ({"generation_kwargs": {"num_beams": 4}}, "uses “num_beams”"),
         ({"doc_to_text": None}, "has no doc_to_text; add it."),
@@ -414,25 +414,6 @@ def test_one_row_rows_alike_and_rows_too_long_are_told_for_what_they_are(tmp_pat
     assert (run.report["rows_scored"], run.report["rows_left_out"]) == (3, 1)
     warned = next(event.fields for event in run.events if event.kind == "warning")
     assert warned["text"] == "1 rows are longer than 64 tokens and were left out (lines 4)."
-
-
-def test_a_run_that_is_stopped_leaves_no_score_and_starts_anew(
-    tmp_path, base, dataset, monkeypatch
-):
-    run = start(tmp_path / "run", dataset, base, rows_max=8)
-    plain = weighing.losses
-
-    def stop_first(*given):
-        os.kill(os.getpid(), signal.SIGTERM)
-        return plain(*given)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(weighing, "losses", stop_first)
-        first = run.start()
-    left = (run.folder / "outputs" / "report.json").exists()
-
-    assert (first, left, run.start()) == (143, False, 0)
-    assert run.report["rows_scored"] == 8
 
 
 def test_a_model_that_says_no_number_ends_in_a_sentence(tmp_path, base, dataset):

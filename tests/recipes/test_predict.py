@@ -8,10 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from fabriek_recipes.batch_predict import train
 from fabriek_recipes.batch_predict.knobs import RECIPE, Knobs
 from fabriek_recipes.kinds import Facts
 from fabriek_recipes.rows import check
+from fabriek_recipes.training import parts
 from fabriek_recipes.training.drawing import Lots
 from tests.recipes.conftest import Run, prepare, rows, write_rows
 
@@ -90,7 +90,7 @@ def test_a_stopped_run_makes_no_finished_file_again_and_ends_the_same(
 ):
     whole = start(tmp_path / "whole", dataset, base, writing=writing)
     stopped = start(tmp_path / "stopped", dataset, base, writing=writing)
-    plain, seen = train.write_whole, []
+    plain, seen = parts.write_whole, []
 
     def written(path, text):
         plain(path, text)
@@ -98,7 +98,7 @@ def test_a_stopped_run_makes_no_finished_file_again_and_ends_the_same(
         if len(seen) == 2:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    monkeypatch.setattr(train, "write_whole", written)
+    monkeypatch.setattr(parts, "write_whole", written)
     first, second = stopped.start(), stopped.start()
 
     assert (first, second) == (143, 0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fabriek_recipes import evaluation
+from fabriek_recipes import evaluation, number_words
 from fabriek_recipes.kinds import Facts
 from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular import baseline, calibrating, columns, data
@@ -316,7 +316,9 @@ def test_three_labels_have_chances_that_add_up(tmp_path):
 def test_what_a_column_means_is_found_from_its_words(words, kind, first):
     column = Column(words, array("i", [0, 1]))
 
-    found = columns.meaning("k", column)
+    style = number_words.of_column(column).style()
+    assert style is not None
+    found = columns.meaning("k", column, style)
 
     assert found is not None
     assert found.kind == kind
@@ -417,7 +419,7 @@ def test_the_plain_model_widens_no_more_rows_than_it_learns_from(monkeypatch):
     made = data.Data(
         meanings=meanings,
         labels=["ja", "nee"],
-        target_comma=False,
+        target_style="point",
         learn=part,
         stop=part,
         calibrate=part,

@@ -1,5 +1,7 @@
 """What is looked at while a model learns costs time only, and stops what is in vain."""
 
+import random
+
 import pytest
 import torch
 
@@ -9,12 +11,23 @@ from fabriek_recipes.training.course import FACTOR, STEPS, Course
 from fabriek_recipes.training.loop import Loop
 from fabriek_recipes.training.packing import Example
 from fabriek_recipes.words import Failed
-from tests.recipes.conftest import TINY, prepare
+from tests.recipes.conftest import TINY, prepare, rows, write_rows
 from tests.recipes.stopping_at import stop_at
 from tests.recipes.test_resume import weights
 
 COMPILED = "_compiled_call_impl"
 KNOBS = {"epochs": 8, "lora_dropout": 0.1, "learning_rate": 0.01, "tokens_per_step": 256}
+
+
+# What can be learned by heart only: the loss on other rows is soon as low as it gets.
+SOON_ENOUGH = {"epochs": 30, "learning_rate": 0.01, "method": "full", "stop_after_looks": 1}
+
+
+@pytest.fixture
+def codes_of_places(tmp_path):
+    luck = random.Random(3)
+    made = [{**row, "completion": f"code {luck.randrange(10**6)}"} for row in rows(60)]
+    return write_rows(tmp_path / "codes", made)
 
 
 def figures(run, name) -> dict[int, float]:
@@ -62,11 +75,9 @@ def test_looking_changes_nothing_of_what_is_learned(tmp_path, base, dataset, mon
 
 
 def test_a_run_that_no_longer_improves_stops_and_keeps_its_best_weights(
-    tmp_path, base, dataset
+    tmp_path, base, codes_of_places
 ):
-    run = tuned(
-        tmp_path / "run", base, dataset, epochs=30, learning_rate=0.05, stop_after_looks=1
-    )
+    run = tuned(tmp_path / "run", base, codes_of_places, **SOON_ENOUGH)
 
     assert run.start() == 0
 
@@ -79,10 +90,11 @@ def test_a_run_that_no_longer_improves_stops_and_keeps_its_best_weights(
 
 
 def test_stopping_early_is_the_same_for_a_run_that_was_stopped_in_between(
-    tmp_path, base, dataset, monkeypatch
+    tmp_path, base, codes_of_places, monkeypatch
 ):
-    knobs = {"epochs": 30, "learning_rate": 0.05, "stop_after_looks": 1}
-    whole, stopped = (tuned(tmp_path / name, base, dataset, **knobs) for name in "ab")
+    whole, stopped = (
+        tuned(tmp_path / name, base, codes_of_places, **SOON_ENOUGH) for name in "ab"
+    )
     assert whole.start() == 0
     with monkeypatch.context() as patched:
         stop_at(patched, 12, "metrics")
@@ -95,11 +107,9 @@ def test_stopping_early_is_the_same_for_a_run_that_was_stopped_in_between(
 
 
 def test_weights_that_are_gone_are_told_and_the_last_ones_taken(
-    tmp_path, base, dataset, monkeypatch
+    tmp_path, base, codes_of_places, monkeypatch
 ):
-    run = tuned(
-        tmp_path / "run", base, dataset, epochs=30, learning_rate=0.05, stop_after_looks=1
-    )
+    run = tuned(tmp_path / "run", base, codes_of_places, **SOON_ENOUGH)
     monkeypatch.setattr("fabriek_recipes.training.checkpoints.save_best", lambda *_given: None)
 
     assert run.start() == 0

@@ -55,7 +55,17 @@ class Knobs(BaseModel):
         description=_("Where an answer is cut off when the model does not stop itself."),
         json_schema_extra={"group": "basic", "unit": "tokens"},
     )
-    # What is lost when a run is stopped is at most one file.
+    stop_at: str = Field(
+        default="",
+        max_length=200,
+        title=_("Stop at"),
+        description=_(
+            "An answer ends before this text, such as a word that begins the next question. "
+            "Leave it empty when the model stops itself."
+        ),
+        json_schema_extra={"group": "advanced"},
+    )
+    # What is lost when a run is stopped is at most one file of each process.
     rows_per_file: int = Field(
         default=512,
         ge=1,
@@ -148,4 +158,6 @@ RECIPE = Recipe(
     ),
     estimate=estimate,
     checks=checks,
+    leaves_rows=True,
+    keeps_rows=True,
 )

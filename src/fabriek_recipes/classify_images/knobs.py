@@ -16,6 +16,7 @@ from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     CheckpointEverySteps,
     GradientNormMax,
+    StopAfterLooks,
     WarmupPercent,
     WeightDecay,
 )
@@ -26,8 +27,8 @@ PIECES = 197
 # Opening and shrinking one of 2 million points, on one core (own measurement, 2026-11-27); one
 # of 12 million takes six times that.
 OPEN_S = 0.05
-# As many are kept in memory; of more, each pass opens all again.
-KEPT = 1_700
+# As many are kept in a GiB of memory, and the bytes of each; others are opened in each pass.
+KEPT, KEPT_BYTES = 1_700, 602_112
 PROCESSOR = "preprocessor_config.json"
 
 
@@ -83,6 +84,19 @@ class Knobs(BaseModel):
         description=_("How many each step learns from. Lower it when memory runs out."),
         json_schema_extra={"group": "advanced", "unit": "pictures"},
     )
+    # What each takes is small beside a model; above 64 GiB few machines have room.
+    pictures_kept_gib: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        title=_("Kept in memory"),
+        description=_(
+            "Opened pictures are kept, up to this, so that each is read from disk once. What "
+            "does not fit is opened again in each pass."
+        ),
+        json_schema_extra={"group": "advanced", "unit": "GiB"},
+    )
+    stop_after_looks: StopAfterLooks = 0
     warmup_percent: WarmupPercent = 10
     weight_decay: WeightDecay = 0.01
     gradient_norm_max: GradientNormMax = 1.0
@@ -103,12 +117,13 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     )
     found = price(work, facts)
     # Looking at them, the yardstick, and learning.
-    times = 3 if facts.files <= KEPT else knobs.epochs + 2
+    times = 3 if facts.files <= KEPT * knobs.pictures_kept_gib else knobs.epochs + 2
     opening_s = ceil(facts.files * times * OPEN_S)
     text = _("Opening and shrinking %(count)s pictures takes about %(seconds)s s.")
     return replace(
         found,
         gpu_seconds=found.gpu_seconds + opening_s * max(1, facts.gpus),
+        tokens=(facts.files - apart) * knobs.epochs,
         why=(*found.why, Sentence(text, count=facts.files, seconds=opening_s)),
     )
 
@@ -118,7 +133,10 @@ def _memory_bytes(knobs: Knobs, facts: Facts) -> int:
     parameters = facts.base_parameters
     activations = knobs.pictures_per_step * PIECES * (parameters**0.5) * 12
     start = 1_800_000_000 if facts.device == "cpu" else 3_000_000_000
-    return int(start + parameters * 16 + activations)
+    kept = min(facts.files, KEPT * knobs.pictures_kept_gib) * KEPT_BYTES
+    # On a GPU it is the memory of the machine that keeps them.
+    kept = kept if facts.device == "cpu" else 0
+    return int(start + parameters * 16 + activations + kept)
 
 
 def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
@@ -188,4 +206,6 @@ RECIPE = Recipe(
     pipeline_tag="image-classification",
     load='AutoModelForImageClassification.from_pretrained("%s")',
     count=count,
+    counts="pictures",
+    has_dry_run=True,
 )

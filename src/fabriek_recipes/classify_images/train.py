@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,14 +12,13 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification, Pr
 from transformers.image_processing_utils import BaseImageProcessor
 
 from fabriek_recipes import evaluation
-from fabriek_recipes.classify_images import opened, pictures
+from fabriek_recipes.classify_images import opened
 from fabriek_recipes.classify_images.knobs import Knobs, base_problems
 from fabriek_recipes.classify_images.pictures import Picture
+from fabriek_recipes.classify_images.split import Pictures, divided
 from fabriek_recipes.evaluation import Evaluation
 from fabriek_recipes.events import Json
-from fabriek_recipes.rows import PROBLEMS_MAX
 from fabriek_recipes.training import labelled_base, measuring, reporting, saving
-from fabriek_recipes.training.held_out import apart
 from fabriek_recipes.training.labels import (
     MAIN_SCORE,
     Chances,
@@ -31,31 +29,16 @@ from fabriek_recipes.training.labels import (
     LabelLoss,
     chances,
     evaluated,
+    labelled_facts,
+    watched,
 )
 from fabriek_recipes.training.loop import Plan
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
 from fabriek_recipes.words import Failed, Sentence, _
 
-HELD_OUT_MAX = 20_000
-# Kept between passes: about 1,700 pictures of 224 by 224 points.
-KEPT_BYTES_MAX = 2**30
-TOLD_EVERY = 50
-NO_TOKENS = torch.zeros(1, dtype=torch.int32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pictures:
-    """Pictures to learn from and to score on, and the labels in the order of their numbers."""
-
-    train: tuple[Picture, ...]
-    held_out: tuple[Picture, ...]
-    labels: tuple[str, ...]
-
-    def numbers(self, shown: Sequence[Picture]) -> list[int]:
-        """Give the labels of pictures as numbers."""
-        places = {label: place for place, label in enumerate(self.labels)}
-        return [places[one.label] for one in shown]
+# Of one token, so that pictures are what a step counts.
+ONE = torch.zeros(1, dtype=torch.int32)
 
 
 def train(job: Job[Knobs]) -> None:
@@ -63,108 +46,45 @@ def train(job: Job[Knobs]) -> None:
     clock = Clock()
     device = choose_device(job)
     job.events.stage(_("Looking at the pictures"))
-    shown = _pictures(job)
+    shown = divided(job)
     job.events.stage(_("Loading the model"))
     processor, model = _base(job, shown, device)
-    learn, held_out = (_examples(shown, part) for part in (shown.train, shown.held_out))
-    sees = Sees(processor, model, mirrored=job.knobs.mirrored)
-    loop = LabelLoop(
-        job,
-        model,
-        _plan(job, learn),
-        {"run": fingerprint(job)},
-        LabelLoss(sees.feed(shown.train)),
-    )
+    every = [*shown.train, *shown.apart.looked_at, *shown.held_out]
+    learn, looked_at, held_out = _examples(shown, every)
+    sees = Sees(processor, model, job.knobs)
+    if job.is_dry:
+        sees.open(every)  # the price counts opening apart
+    feed = sees.feed(every)
+    loop = LabelLoop(job, model, _plan(job, learn), {"run": fingerprint(job)}, LabelLoss(feed))
+    loop.watch(watched(job, looked_at, learn, remark=shown.apart.remark))
     if found := last_checkpoint(job):
         loop.resume(found)
     job.events.stage(_("Learning"))
     loop.run()
     job.events.stage(_("Scoring after"))
-    told = _evaluated(job, shown, chances(job, model, held_out, sees.feed(shown.held_out)))
+    told = _evaluated(job, shown, chances(job, model, held_out, feed))
     job.stop.check()
-    job.group.once(lambda: _save(job, model, processor))
+    if not job.is_part:
+        job.group.once(lambda: _save(job, model, processor))
     job.group.once(lambda: evaluation.save(job.folder, told))
-    parameters = sum(weight.numel() for weight in loop.trained.values())
     facts: dict[str, Json] = {
-        "rows_trained": len(learn),
-        "rows_held_out": len(held_out),
-        "labels": len(shown.labels),
-        "parameters_trained": parameters,
-        "parameters_total": sum(weight.numel() for weight in model.parameters()),
-        "learning_seconds": round(loop.seconds, 2),
-        "device": model.device.type,
+        **labelled_facts(loop, shown.apart, labels=len(shown.labels), learned=len(learn)),
         "seconds": clock.seconds(),
     }
     job.group.once(lambda: _report(job, told, facts))
 
 
-# --- pictures ----------------------------------------------------------------------------
-def _pictures(job: Job[Knobs]) -> Pictures:
-    found, problems = pictures.find(job.input("dataset"))
-    for one in problems:
-        raise Failed("bad_dataset", one.msgid, **dict(one.values))
-    digests = job.group.once(lambda: _looked_at(job, found))
-    kept_apart = {one.name for one in found if one.is_apart}
-    if not kept_apart:
-        chosen = apart(digests, percent=job.knobs.held_out_percent, most=HELD_OUT_MAX)
-        kept_apart = {
-            one.name for one, name in zip(found, digests, strict=True) if name in chosen
-        }
-    learn = [one for one in found if one.name not in kept_apart]
-    labels = sorted({one.label for one in learn})
-    held_out = _scored(job, found, digests, kept_apart)
-    if len(labels) < pictures.LABELS_MIN or not held_out:
-        raise Failed(
-            "no_held_out",
-            _("There are too few pictures to keep some apart for scoring; add pictures."),
-        )
-    return Pictures(train=tuple(learn), held_out=tuple(held_out), labels=tuple(labels))
-
-
-def _scored(
-    job: Job[Knobs], found: Sequence[Picture], digests: Sequence[str], kept_apart: set[str]
-) -> list[Picture]:
-    """Give the pictures to score on: those whose label is learned, and that are not seen."""
-    pairs = list(zip(found, digests, strict=True))
-    labels = {one.label for one in found if one.name not in kept_apart}
-    seen = {name for one, name in pairs if one.name not in kept_apart}
-    apart_ = [(one, name) for one, name in pairs if one.name in kept_apart]
-    known = [(one, name) for one, name in apart_ if one.label in labels]
-    if left := len(apart_) - len(known):
-        text = _("%(count)s rows kept apart have a label that no other row has: not scored.")
-        job.events.warning("rows_left_out", Sentence(text, count=left))
-    scored = [one for one, name in known if name not in seen]
-    if left := len(known) - len(scored):
-        text = _(
-            "%(count)s of %(rows)s pictures kept apart are also among those learned from: not "
-            "scored."
-        )
-        job.events.warning("same_rows", Sentence(text, count=left, rows=len(known)))
-    return scored
-
-
-def _looked_at(job: Job[Knobs], found: Sequence[Picture]) -> list[str]:
-    """Open each picture once, and name it by its bytes. Raises: Failed, naming broken ones."""
-    problems: list[Sentence] = []
-    digests = []
-    for place, one in enumerate(found, 1):
-        job.stop.check()
-        if (bad := opened.problem(one)) is not None:
-            problems.append(bad)
-        if len(problems) >= PROBLEMS_MAX:
-            break
-        digests.append(opened.digest(one.path))
-        if place % TOLD_EVERY == 0 or place == len(found):
-            job.events.progress(place, len(found), "pictures")
-    opened.refuse_broken(found, problems)
-    return digests
-
-
-def _examples(shown: Pictures, part: Sequence[Picture]) -> list[Labelled]:
-    return [
-        Labelled(NO_TOKENS, 0, place=place, label=label)
-        for place, label in enumerate(shown.numbers(part))
+def _examples(
+    shown: Pictures, every: Sequence[Picture]
+) -> tuple[list[Labelled], list[Labelled], list[Labelled]]:
+    """Give those to learn from, to look at meanwhile, and to score on, as `every` has them."""
+    made = [
+        Labelled(ONE, 0, place=place, label=label)
+        for place, label in enumerate(shown.numbers(every))
     ]
+    learn = len(shown.train)
+    look = learn + len(shown.apart.looked_at)
+    return made[:learn], made[learn:look], made[look:]
 
 
 # --- the model ---------------------------------------------------------------------------
@@ -187,12 +107,17 @@ class Sees:
     """Makes of pictures what the model wants, and keeps that while there is room."""
 
     def __init__(
-        self, processor: BaseImageProcessor, model: PreTrainedModel, *, mirrored: bool
+        self, processor: BaseImageProcessor, model: PreTrainedModel, knobs: Knobs
     ) -> None:
-        """Prepare; half of them are `mirrored` while the model learns."""
-        self._processor, self._model, self._mirrored = processor, model, mirrored
+        """Prepare; half of them may be mirrored while the model learns."""
+        self._processor, self._model, self._mirrored = processor, model, knobs.mirrored
         self._kept: dict[str, torch.Tensor] = {}
-        self._room = KEPT_BYTES_MAX
+        self._room = knobs.pictures_kept_gib * 2**30
+
+    def open(self, shown: Sequence[Picture]) -> None:
+        """Make these ready beforehand, as far as there is room."""
+        for one in shown:
+            self._pixels(one)
 
     def feed(self, shown: Sequence[Picture]) -> Feed:
         """Give what feeds the model with these pictures, by their place."""

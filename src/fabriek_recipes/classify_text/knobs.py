@@ -19,6 +19,7 @@ from fabriek_recipes.knobs import (
     CheckpointEverySteps,
     GradientNormMax,
     LoraRank,
+    StopAfterLooks,
     WarmupPercent,
     WeightDecay,
 )
@@ -109,6 +110,7 @@ class Knobs(BaseModel):
         json_schema_extra={"group": "advanced", "unit": "rows"},
     )
     lora_rank: LoraRank = 16
+    stop_after_looks: StopAfterLooks = 0
     warmup_percent: WarmupPercent = 10
     weight_decay: WeightDecay = 0.01
     gradient_norm_max: GradientNormMax = 1.0
@@ -203,4 +205,5 @@ RECIPE = Recipe(
     load='AutoModelForSequenceClassification.from_pretrained("%s")',
     count=count,
     knob_checks=knob_checks,
+    has_dry_run=True,
 )

@@ -11,7 +11,7 @@ from fabriek_recipes import tables
 from fabriek_recipes.classify_text.knobs import Knobs
 from fabriek_recipes.classify_text.rows import Text, label_problems, read
 from fabriek_recipes.row_problems import RowProblem
-from fabriek_recipes.training.held_out import apart
+from fabriek_recipes.training.held_out import Halves, apart, halved
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import refuse
 from fabriek_recipes.words import Failed, Sentence, _
@@ -24,8 +24,13 @@ class Rows:
     """Texts to learn from and to score on, and the labels in the order of their numbers."""
 
     train: tuple[Text, ...]
-    held_out: tuple[Text, ...]
+    apart: Halves[Text]
     labels: tuple[str, ...]
+
+    @property
+    def held_out(self) -> Sequence[Text]:
+        """Those to score on."""
+        return self.apart.scored
 
     def numbers(self, texts: Sequence[Text]) -> list[int]:
         """Give the labels of texts as numbers."""
@@ -90,7 +95,9 @@ def _known(job: Job[Knobs], learn: Sequence[Text], held_out: Sequence[Text]) -> 
     if left := len(held_out) - len(scored):
         text_ = _("%(count)s rows kept apart have a label that no other row has: not scored.")
         job.events.warning("rows_left_out", Sentence(text_, count=left))
-    return Rows(train=tuple(learn), held_out=tuple(scored), labels=tuple(labels))
+    names, choosing = [_digest(text) for text in scored], job.knobs.stop_after_looks > 0
+    halves = halved(scored, names, choosing=choosing)
+    return Rows(train=tuple(learn), apart=halves, labels=tuple(labels))
 
 
 def _read(job: Job[Knobs], files: Sequence[Path]) -> list[Text]:

@@ -21,7 +21,7 @@ from fabriek_recipes.classify_text.split import Rows
 from fabriek_recipes.evaluation import Evaluation
 from fabriek_recipes.events import Json
 from fabriek_recipes.facts import model_problems
-from fabriek_recipes.training import labelled_base, lora, measuring, saving
+from fabriek_recipes.training import adapting, labelled_base, lora, measuring, saving
 from fabriek_recipes.training.labels import (
     Compared,
     Feed,
@@ -30,6 +30,8 @@ from fabriek_recipes.training.labels import (
     LabelLoss,
     chances,
     evaluated,
+    labelled_facts,
+    watched,
 )
 from fabriek_recipes.training.loop import Plan
 from fabriek_recipes.training.process import Job
@@ -55,13 +57,14 @@ def train(job: Job[Knobs]) -> None:
     job.stop.check()
     job.events.stage(_("Loading the model"))
     tokenizer, model = _base(job, rows, device)
-    learn, held_out = (
-        _encoded(job, part, rows, (tokenizer, model)) for part in (rows.train, rows.held_out)
-    )
+    learn, held_out, looked_at = _examples(job, rows, (tokenizer, model))
     feed = _feed(model, tokenizer)
     if job.knobs.method == "lora":
         _attach(model, job.knobs)
     loop = LabelLoop(job, model, _plan(job, learn), {"run": fingerprint(job)}, LabelLoss(feed))
+    flop_per_token = _flop_per_token(job, model)
+    remark = rows.apart.remark
+    loop.watch(watched(job, looked_at, learn, flop_per_token=flop_per_token, remark=remark))
     if found := last_checkpoint(job):
         loop.resume(found)
     job.events.stage(_("Learning"))
@@ -70,19 +73,13 @@ def train(job: Job[Knobs]) -> None:
     compared = _compared(job, rows, chances(job, model, held_out, feed))
     told = _evaluated(job, rows, compared)
     job.stop.check()
-    parameters = sum(weight.numel() for weight in loop.trained.values())
-    job.group.once(lambda: _save(job, model, tokenizer))
+    if not job.is_part:
+        job.group.once(lambda: _save(job, model, tokenizer))
     job.group.once(lambda: evaluation.save(job.folder, told))
     facts: dict[str, Json] = {
-        "rows_trained": len(learn),
-        "rows_held_out": len(held_out),
-        "labels": len(rows.labels),
+        **labelled_facts(loop, rows.apart, labels=len(rows.labels), learned=len(learn)),
         "tokens_seen": loop.tokens,
-        "parameters_trained": parameters,
-        "parameters_total": sum(weight.numel() for weight in model.parameters()),
-        "flop_estimate": 6 * parameters * loop.tokens,
-        "learning_seconds": round(loop.seconds, 2),
-        "device": model.device.type,
+        "flop_estimate": flop_per_token * loop.tokens,
         "seconds": clock.seconds(),
     }
     job.group.once(lambda: _report(job, told, facts))
@@ -111,6 +108,21 @@ def _base(
         tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
     model.config.pad_token_id = tokenizer.pad_token_id
     return tokenizer, model
+
+
+def _examples(
+    job: Job[Knobs], rows: Rows, base: tuple[PreTrainedTokenizerBase, PreTrainedModel]
+) -> tuple[list[Labelled], list[Labelled], list[Labelled]]:
+    """Turn texts into tokens: those to learn from, to score on, and to look at meanwhile."""
+    learn, held_out = (_encoded(job, part, rows, base) for part in (rows.train, rows.held_out))
+    if rows.apart.is_shared:
+        return learn, held_out, held_out
+    return learn, held_out, _encoded(job, rows.apart.looked_at, rows, base)
+
+
+def _flop_per_token(job: Job[Knobs], model: PreTrainedModel) -> int:
+    every = sum(weight.numel() for weight in model.parameters())
+    return adapting.flop_per_token(job.knobs.method, every)
 
 
 def _encoded(

@@ -15,7 +15,7 @@ from fabriek_recipes.evaluate.measures import (
 )
 from fabriek_recipes.evaluate.questions import Question
 from fabriek_recipes.evaluate.tasks import Kind
-from fabriek_recipes.training.answering import answered
+from fabriek_recipes.training.answering import Writing, answered
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.encoding import check_fits, encode, question, same_start
 from fabriek_recipes.training.packing import Example
@@ -128,14 +128,8 @@ def _example(ids: list[int], learn_from: int) -> Example:
 
 
 def _said(job: Job[K], base: Base, prompts: list[list[int]], manner: Manner) -> list[str]:
-    told = answered(job, base, prompts, tokens_max=manner.tokens_max)
-    texts = [str(base.tokenizer.decode(ids, skip_special_tokens=True)) for ids, _cut in told]
-    return [_until(text, manner.until).strip() for text in texts]
-
-
-def _until(text: str, stops: Sequence[str]) -> str:
-    ends = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
+    writing = Writing(tokens_max=manner.tokens_max, until=manner.until)
+    return [text.strip() for text, _ids, _cut in answered(job, base, prompts, writing)]
 
 
 def _chosen(asked: Question, told: Sequence[Weighed]) -> Answered:

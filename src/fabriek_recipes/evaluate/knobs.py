@@ -178,4 +178,5 @@ RECIPE = Recipe(
     estimate=estimate,
     checks=checks,
     count=count,
+    keeps_rows=True,
 )

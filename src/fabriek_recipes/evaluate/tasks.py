@@ -45,13 +45,8 @@ MEASURES: dict[Kind, dict[str, str]] = {
     "choose": {"acc": "accuracy", "acc_norm": "accuracy_by_length"},
     "weigh": {"perplexity": "row_perplexity", "acc": "accuracy"},
 }
-METRIC_WORDS = {
-    "metric",
-    "aggregation",
-    "higher_is_better",
-    "ignore_case",
-    "ignore_punctuation",
-}
+METRIC_WORDS = {"metric", "aggregation", "higher_is_better"}
+OPTIONS = {"ignore_case", "ignore_punctuation"}
 IGNORED = {"task_alias", "tag", "group", "metadata", "dataset_name"}
 KNOWN = IGNORED | {
     "task",
@@ -159,7 +154,9 @@ def _measures(
     for item in listed if isinstance(listed, list) else [None]:
         entry = item if isinstance(item, dict) else {}
         name = entry.get("metric")
-        odd = sorted(set(entry) - METRIC_WORDS)
+        # Of what else is measured, what is ignored is fixed.
+        allowed = METRIC_WORDS | (OPTIONS if name == "exact_match" else set())
+        odd = sorted(set(entry) - allowed)
         if odd or not isinstance(name, str) or name not in known:
             text = _(
                 "The task file %(file)s asks for the measure “%(name)s”, which is not known "
@@ -167,9 +164,27 @@ def _measures(
             )
             told = str(odd[0] if odd else name)[:60]
             raise unusable(text, path, name=told, known=", ".join(known))
+        _check_meaning(entry, known[name], path)
         found.append(known[name])
-        options |= {word for word in entry if word.startswith("ignore_") and entry[word]}
+        options |= {word for word in OPTIONS & entry.keys() if entry[word]}
     return tuple(dict.fromkeys(found)), options
+
+
+def _check_meaning(entry: Mapping[str, Json], measure: str, path: Path) -> None:
+    """Refuse what would make another figure of the same name."""
+    is_loss = measure == "row_perplexity"
+    only: dict[str, Json] = {
+        "aggregation": "perplexity" if is_loss else "mean",
+        "higher_is_better": not is_loss,
+    }
+    for word, here in only.items():
+        if entry.get(word, here) != here:
+            text = _(
+                "In the task file %(file)s “%(name)s” of “%(measure)s” can only be %(here)s; "
+                "write that, or leave it out."
+            )
+            told = str(here).lower()
+            raise unusable(text, path, name=word, measure=str(entry["metric"])[:60], here=told)
 
 
 def _generation(raw: Mapping[str, Json], path: Path) -> _Generation:

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
-
 from fabriek_recipes import evaluation
 from fabriek_recipes.evaluate import results
-from fabriek_recipes.evaluate.asking import Asked, Manner, ask
+from fabriek_recipes.evaluate.asking import Asked, Manner
 from fabriek_recipes.evaluate.knobs import MODELS, Knobs
 from fabriek_recipes.evaluate.questions import Question, of_rows, of_task
+from fabriek_recipes.evaluate.sitting import Sitting
 from fabriek_recipes.evaluate.task_files import Unusable, task_files
 from fabriek_recipes.evaluate.tasks import Task, read_task
 from fabriek_recipes.evaluation import Evaluation, Score, Told
 from fabriek_recipes.events import Json
 from fabriek_recipes.training import refusals, saving
-from fabriek_recipes.training.base import load
-from fabriek_recipes.training.encoding import context_of, dress
+from fabriek_recipes.training.parts import Parts
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device
 from fabriek_recipes.words import Failed, Sentence, _
@@ -49,19 +47,21 @@ class Exam:
 
 
 def train(job: Job[Knobs]) -> None:
-    """Run the recipe in the job's folder; it is short, and starts anew when it was stopped."""
+    """Run the recipe in the job's folder; it goes on behind what was asked before a stop."""
     clock = Clock()
     device = choose_device(job)
     job.events.stage(_("Reading the rows"))
     exams = _exams(job)
     facts: dict[str, Json] = {"device": device.type}
     told: dict[str, list[Asked]] = {}
-    for name in MODELS:
-        if name not in job.manifest.inputs:
-            continue
+    parts = Parts(job)
+    names = [name for name in MODELS if name in job.manifest.inputs]
+    count = _Count(job, sum(len(exam.questions) for exam in exams) * len(names))
+    for name in names:
         job.stop.check()
-        told[name], hash_of_template = _asked_of(job, name, exams, device)
-        facts[f"chat_template_sha256_of_{name}"] = hash_of_template
+        sitting = Sitting(job, name, parts, device)
+        told[name] = _asked_of(job, name, exams, sitting, count)
+        facts[f"chat_template_sha256_of_{name}"] = sitting.template
     facts["seconds"] = clock.seconds()
     job.group.once(lambda: _report(job, exams, told, facts))
 
@@ -85,17 +85,24 @@ def _exams(job: Job[Knobs]) -> list[Exam]:
     return found
 
 
+class _Count:
+    """Tells how many questions were asked, of all models together."""
+
+    def __init__(self, job: Job[Knobs], total: int) -> None:
+        self._job, self._done, self._total = job, 0, total
+
+    def add(self, rows: int) -> None:
+        self._done += rows
+        self._job.events.progress(self._done, self._total, "rows")
+
+
 def _asked_of(
-    job: Job[Knobs], name: str, exams: Sequence[Exam], device: torch.device
-) -> tuple[list[Asked], str]:
-    job.events.stage(_("Loading the model"))
-    base = load(job.input(name), device, frozen=True)
-    job.events.stage(_("Asking the model"))
+    job: Job[Knobs], name: str, exams: Sequence[Exam], sitting: Sitting, count: _Count
+) -> list[Asked]:
     found = []
     for number, exam in enumerate(exams):
-        job.events.progress(number, len(exams), "tasks")
-        manner = _manner(job.knobs, exam.task, context_of(base))
-        asked = ask(job, base, exam.questions, manner)
+        manner = _manner(job.knobs, exam.task, sitting.context)
+        asked = sitting.asked(number, exam.questions, manner, count.add)
         if not asked.answered:
             raise refusals.beyond_context(manner.context)
         if asked.left_out:
@@ -104,7 +111,7 @@ def _asked_of(
         for each in asked.answered[:SAMPLES_SHOWN] if name == MODELS[0] else ():
             job.events.sample(each.question.asked, each.target, each.said, "after")
         found.append(asked)
-    return found, dress(base.tokenizer)
+    return found
 
 
 def _manner(knobs: Knobs, task: Task | None, context: int) -> Manner:
@@ -114,10 +121,15 @@ def _manner(knobs: Knobs, task: Task | None, context: int) -> Manner:
         kind=task.kind,
         tokens_max=min(knobs.answer_tokens_max, task.tokens_max or knobs.answer_tokens_max),
         context=context,
-        until=task.until or (("\n\n",) if knobs.asking == "as_is" else ()),
+        until=task.until or _ends(knobs, task),
         ignores_case=task.ignores_case,
         ignores_punctuation=task.ignores_punctuation,
     )
+
+
+def _ends(knobs: Knobs, task: Task) -> tuple[str, ...]:
+    """End an answer where the next example would begin, as lm-eval does; a chat ends itself."""
+    return (task.between,) if task.between and knobs.asking == "as_is" else ()
 
 
 def _report(

@@ -38,12 +38,19 @@ def split(dataset: Path, knobs: Knobs) -> Split:
     train = _rows(contents.train)
     if contents.held_out:
         return Split(train=train, held_out=_rows(contents.held_out)[: knobs.held_out_rows_max])
-    hashes = [_hash(row) for row in train]
+    hashes = [name_of(row) for row in train]
     chosen = apart(hashes, percent=knobs.held_out_percent, most=knobs.held_out_rows_max)
     return Split(
         train=tuple(row for row, name in zip(train, hashes, strict=True) if name not in chosen),
         held_out=tuple(row for row, name in zip(train, hashes, strict=True) if name in chosen),
     )
+
+
+def name_of(row: Row) -> str:
+    """Name a row by all that stands in it."""
+    told = [message.told() for message in row.messages]
+    text = json.dumps([told, row.tools], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _rows(files: Sequence[Path]) -> tuple[Row, ...]:
@@ -54,9 +61,3 @@ def _rows(files: Sequence[Path]) -> tuple[Row, ...]:
                 raise refuse(item, path.name)
             rows.append(item)
     return tuple(rows)
-
-
-def _hash(row: Row) -> str:
-    told = [message.told() for message in row.messages]
-    text = json.dumps([told, row.tools], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

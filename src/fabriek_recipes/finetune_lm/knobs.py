@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fabriek_recipes import memory
 from fabriek_recipes.cost import Work, price
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
@@ -23,9 +24,11 @@ from fabriek_recipes.knobs import (
     TokensPerStep,
     WarmupPercent,
     WeightDecay,
+    WeightsHeld,
 )
 from fabriek_recipes.leaks import leaks
 from fabriek_recipes.lengths import counted, told
+from fabriek_recipes.memory import Need
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
@@ -135,6 +138,7 @@ class Knobs(BaseModel):
     lora_alpha: LoraAlpha = 32
     lora_dropout: LoraDropout = 0.0
     stop_after_looks: StopAfterLooks = 0
+    weights_held: WeightsHeld = "auto"
     warmup_percent: WarmupPercent = 5
     weight_decay: WeightDecay = 0.01
     gradient_norm_max: GradientNormMax = 1.0
@@ -149,16 +153,19 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     apart = min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
     answer = min(knobs.answer_tokens_max, row_tokens * ANSWER_SHARE + 8)
     parameters = facts.base_parameters
+    # A part of a run reads the rows kept apart once, and writes no answers.
+    scored = apart * row_tokens if facts.is_part else 2 * apart * (row_tokens + answer)
+    holding = memory.held_by(knobs.weights_held, need(knobs, facts), facts)
     work = Work(
         tokens=ceil((rows - apart) * row_tokens * knobs.epochs),
         flop_per_token=(4 if knobs.method == "lora" else 6) * parameters,
-        scored_tokens=ceil(2 * apart * (row_tokens + answer)),
+        scored_tokens=ceil(scored),
         parameters=parameters,
-        memory_bytes=_memory_bytes(knobs, facts),
+        memory_bytes=holding.memory_bytes,
         rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts)),
     )
     found = price(work, facts)
-    return replace(found, why=(told(known), *found.why))
+    return replace(found, why=(told(known), *found.why, *holding.why))
 
 
 def _guessed(knobs: Knobs, facts: Facts) -> float:
@@ -175,16 +182,12 @@ def _width(knobs: Knobs, facts: Facts) -> int:
     return max(WIDTH_MIN, min(longest, knobs.tokens_per_row_max))
 
 
-def _memory_bytes(knobs: Knobs, facts: Facts) -> int:
-    """Weights (bf16 on a GPU, else fp32), and for what is trained gradient and two moments."""
-    parameters = facts.base_parameters
-    weight = 4 if facts.device == "cpu" or knobs.method == "full" else 2
-    trained = (
-        parameters if knobs.method == "full" else parameters * min(1, knobs.lora_rank / 400)
-    )
-    activations = knobs.tokens_per_step * (parameters**0.5) * 12
-    start = 600_000_000 if facts.device == "cpu" else 2_000_000_000
-    return int(start + parameters * weight + trained * 12 + activations)
+def need(knobs: Knobs, facts: Facts) -> Need:
+    """Count what one of the GPUs takes."""
+    width = _width(knobs, facts)
+    tokens = memory.tokens_of_one(knobs.tokens_per_step, width=width, gpus=facts.gpus)
+    rank = knobs.lora_rank if knobs.method == "lora" else 0
+    return memory.need_of_base(facts, lora_rank=rank, tokens=tokens)
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:

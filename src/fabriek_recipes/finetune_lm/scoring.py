@@ -12,6 +12,7 @@ from fabriek_recipes.training.group import Group
 from fabriek_recipes.training.packing import pack
 from fabriek_recipes.training.prediction import answers, mean_loss
 from fabriek_recipes.training.refusals import no_number
+from fabriek_recipes.training.showing import written
 from fabriek_recipes.training.stopping import Stop
 
 # An answer this much longer than the longest expected one is wrong however it goes on.
@@ -39,6 +40,7 @@ def score(
 ) -> Scores:
     """Let the model answer each row greedily, and measure its loss on the true answers.
 
+    With no tokens to answer in, only the loss is measured.
     The processes of `group` share the work; each gets the same scores.
 
     Raises:
@@ -49,6 +51,8 @@ def score(
     loss = mean_loss(base, rows, size=max(1, 8_192 // width), stop=stop, group=group)
     if not math.isfinite(loss):
         raise no_number()
+    if not answer_tokens_max:
+        return Scores(exact_match=0.0, loss=loss, answers=(), expected=())
     longest = max(len(each.answer_ids) for each in held_out)
     ids = answers(
         base.model,
@@ -63,8 +67,3 @@ def score(
     expected = tuple(written(base, each.answer_ids) for each in held_out)
     right = sum(text == wanted for text, wanted in zip(texts, expected, strict=True))
     return Scores(exact_match=right / len(texts), loss=loss, answers=texts, expected=expected)
-
-
-def written(base: Base, ids: Sequence[int]) -> str:
-    """Give an answer as text, without the signs that end it and space around it."""
-    return str(base.tokenizer.decode(ids, skip_special_tokens=True)).strip()

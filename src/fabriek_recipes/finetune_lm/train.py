@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
 
 from fabriek_recipes.events import Json
-from fabriek_recipes.finetune_lm.data import Split, split
-from fabriek_recipes.finetune_lm.knobs import Knobs
+from fabriek_recipes.finetune_lm.data import Split, name_of, split
+from fabriek_recipes.finetune_lm.knobs import Knobs, need
 from fabriek_recipes.finetune_lm.scoring import Scores, score
-from fabriek_recipes.finetune_lm.watched import watch
-from fabriek_recipes.training import adapting, lora, refusals, saving
-from fabriek_recipes.training.base import Base, load
+from fabriek_recipes.training import adapting, refusals, saving
+from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.encoding import (
     Encoded,
     check_fits,
@@ -21,10 +21,13 @@ from fabriek_recipes.training.encoding import (
     dress,
     encode,
 )
+from fabriek_recipes.training.held_out import Halves, halved
 from fabriek_recipes.training.loop import Loop, Plan
 from fabriek_recipes.training.packing import pack
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
+from fabriek_recipes.training.showing import show
+from fabriek_recipes.training.watching import Watch, some
 from fabriek_recipes.words import _
 
 SAMPLES_SHOWN = 5
@@ -36,9 +39,14 @@ class Rows:
     """What to learn from and to score on, in tokens, and the width they are packed to."""
 
     train: list[Encoded]
-    held_out: list[Encoded]
+    apart: Halves[Encoded]
     left_out: int
     width: int
+
+    @property
+    def held_out(self) -> Sequence[Encoded]:
+        """Those to score on."""
+        return self.apart.scored
 
 
 def train(job: Job[Knobs]) -> None:
@@ -50,24 +58,24 @@ def train(job: Job[Knobs]) -> None:
     dataset = split(job.input("dataset"), job.knobs)
     job.stop.check()
     job.events.stage(_("Loading the model"))
-    base = load(job.input("model"), device, frozen=job.knobs.method == "lora")
+    base, added = adapting.prepared(job, job.knobs, device, need)
     rows = _rows(job, base, dataset)
     found = last_checkpoint(job)
     kept = found.state if found else {}
-    before = _scores_of(kept) if found else _scored(job, base, rows, "before")
-    added = adapting.addition(job.knobs)
-    if added:
-        lora.attach(base.model, added)
+    # A part of a run does not score its base, so that the rest of it does.
+    before = _scores_of(kept) if found else None
+    before = before or _scored(job, base, rows, "before")
     state = {"run": fingerprint(job), "before": _state_of(before)}
     loop = Loop(job, base.model, _plan(job, base, rows), state)
-    loop.watch(watch(job, base, rows.train, rows.held_out, width=rows.width))
+    loop.watch(_watch(job, base, rows))
     if found:
         loop.resume(found)
     job.events.stage(_("Learning"))
     loop.run()
     after = _scored(job, base, rows, "after")
     facts = _facts(job, base, loop)
-    job.group.once(lambda: adapting.save(job, base, added))
+    if not job.is_part:
+        adapting.leave(job, base, added)
     facts["seconds"] = clock.seconds()
     job.group.once(lambda: _report(job, rows, (before, after), facts))
 
@@ -89,23 +97,46 @@ def _rows(job: Job[Knobs], base: Base, rows: Split) -> Rows:
         job.events.warning("no_held_out", refusals.none_held_out())
     longest = max(len(each.example.ids) for each in train + held_out)
     width = adapting.width_for(longest)
-    return Rows(train=train, held_out=held_out, left_out=len(left), width=width)
+    names = [name_of(each.row) for each in held_out]
+    apart = halved(held_out, names, choosing=job.knobs.stop_after_looks > 0)
+    return Rows(train=train, apart=apart, left_out=len(left), width=width)
+
+
+def _watch(job: Job[Knobs], base: Base, rows: Rows) -> Watch:
+    """Choose the rows to look at, and the first few questions."""
+    knobs, looked_at = job.knobs, rows.apart.looked_at
+    tokens = sum(len(each.example.ids) for each in rows.train) * knobs.epochs
+    total = sum(weight.numel() for weight in base.model.parameters())
+
+    def write(step: int) -> None:
+        show(job, base, looked_at, step=step, tokens_max=knobs.answer_tokens_max)
+
+    return Watch(
+        rows=some([each.example for each in looked_at], width=rows.width, tokens=tokens),
+        flop_per_token=adapting.flop_per_token(knobs.method, total),
+        patience=knobs.stop_after_looks,
+        remark=rows.apart.remark,
+        show=write if looked_at else None,
+    )
 
 
 def _scored(
     job: Job[Knobs], base: Base, rows: Rows, when: Literal["before", "after"]
 ) -> Scores | None:
-    if not rows.held_out or job.is_dry:
+    if not rows.held_out or job.is_dry or (job.is_part and when == "before"):
         return None
     job.events.stage(_("Scoring before") if when == "before" else _("Scoring after"))
     scores = score(
         base,
         rows.held_out,
-        answer_tokens_max=job.knobs.answer_tokens_max,
+        # Writing answers takes longest, and what a part tells is its loss.
+        answer_tokens_max=0 if job.is_part else job.knobs.answer_tokens_max,
         width=rows.width,
         stop=job.stop,
         group=job.group,
     )
+    if job.is_part:
+        return scores
     told = zip(rows.held_out, scores.expected, scores.answers, strict=True)
     for each, expected, answer in list(told)[:SAMPLES_SHOWN]:
         job.events.sample(each.row.prompt, expected, answer, when)
@@ -165,12 +196,13 @@ def _report(
     before, after = scores
     summary: dict[str, float | None] = {}
     for when, found in (("before", before), ("after", after)):
-        summary[f"exact_match_{when}"] = round(found.exact_match, 4) if found else None
+        if not job.is_part:
+            summary[f"exact_match_{when}"] = round(found.exact_match, 4) if found else None
         summary[f"loss_{when}"] = round(found.loss, 4) if found else None
     report: dict[str, Json] = {
         "scores": dict(summary),
         "rows_trained": len(rows.train),
-        "rows_held_out": len(rows.held_out),
+        **rows.apart.facts(),
         "rows_left_out": rows.left_out,
         "wrong": _wrong(rows, after),
         **facts,
@@ -180,7 +212,7 @@ def _report(
 
 
 def _wrong(rows: Rows, after: Scores | None) -> Json:
-    if after is None:
+    if after is None or not after.answers:
         return []
     told = zip(rows.held_out, after.expected, after.answers, strict=True)
     wrong: list[Json] = [

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fabriek_recipes import tables
+from fabriek_recipes import number_words, tables
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.words import Sentence, _
 
@@ -48,6 +48,7 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic"},
     )
+    unclear_numbers: number_words.UnclearNumbers = "ask"
     # A year of days is as far as figures of the past can say anything.
     horizon: int = Field(
         default=12,
@@ -93,12 +94,14 @@ class Knobs(BaseModel):
 
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     """Price a run by the moments of the series and the times each is fitted."""
-    fits = knobs.windows + 3
+    fits = fits_of(knobs)
     learn_s = facts.rows / 1_000 * FIT_S_PER_1000 * fits
     wall_s = START_S + facts.rows / ROWS_PER_S + learn_s
     return Estimate(
         gpu_seconds=ceil(wall_s * max(1, facts.gpus)),
         memory_bytes=400_000_000 + facts.text_bytes * 10,
+        learning_s=learn_s,
+        tokens=facts.rows * fits,
         why=(
             Sentence(_("The table has %(rows)s moments."), rows=facts.rows),
             Sentence(
@@ -109,6 +112,11 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
             Sentence(_("It learns on the processor: a GPU makes it no faster.")),
         ),
     )
+
+
+def fits_of(knobs: Knobs) -> int:
+    """Count how often a series is fitted: to choose, for each try, and for what comes."""
+    return knobs.windows + 3
 
 
 def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
@@ -124,9 +132,14 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
 
 
 def knob_checks(knobs: Knobs, inputs: dict[str, Path]) -> tuple[Sentence, ...]:
-    """Say which columns that were named are not in the table."""
-    names = tables.first_names(inputs.get("dataset"))
-    return column_problems(knobs, names) if names else ()
+    """Say which columns that were named are not in the table, and ask of unclear numbers."""
+    dataset = inputs.get("dataset")
+    names = tables.first_names(dataset)
+    problems = column_problems(knobs, names) if names else ()
+    if problems or dataset is None or knobs.unclear_numbers != "ask":
+        return problems
+    value = " ".join(knobs.value_column.split())
+    return number_words.questions(dataset, asked=lambda name: name == value)
 
 
 def column_problems(knobs: Knobs, names: tuple[str, ...]) -> tuple[Sentence, ...]:
@@ -171,4 +184,6 @@ RECIPE = Recipe(
     load='pandas.read_csv("hf://%s/forecast.csv")',
     count=count,
     knob_checks=knob_checks,
+    counts="moments",
+    has_dry_run=True,
 )

@@ -161,9 +161,8 @@ def _times(table: Table, knobs: Knobs) -> tuple[Values, bool]:
 def _values(table: Table, knobs: Knobs) -> Values:
     name = " ".join(knobs.value_column.split())
     column = table.columns[name]
-    reading.require_clear(name, table)
-    comma = reading.has_decimal_comma(column.words)
-    read_ = reading.numbers_of(column.words, decimal_comma=comma)
+    style = reading.style_of(name, table, knobs.unclear_numbers)
+    read_ = reading.numbers_of(column.words, style)
     codes = columns.codes_of(column)
     bad = np.flatnonzero(np.isnan(columns.spread(read_, codes)) & (codes >= 0))
     if len(bad):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,12 +17,13 @@ from fabriek_recipes.evaluation import Series as Shown
 from fabriek_recipes.events import Json
 from fabriek_recipes.forecast import errors, methods, series
 from fabriek_recipes.forecast.errors import Window
-from fabriek_recipes.forecast.knobs import Knobs
+from fabriek_recipes.forecast.knobs import Knobs, fits_of
 from fabriek_recipes.forecast.methods import METHODS, YARDSTICK, Ahead
 from fabriek_recipes.forecast.series import Series, Values
 from fabriek_recipes.training import measuring, reporting
 from fabriek_recipes.training.identity import Clock, fingerprint
 from fabriek_recipes.training.process import Job
+from fabriek_recipes.training.trial import Trial, process_bytes
 from fabriek_recipes.words import Sentence, _
 
 SHOWN = 30
@@ -81,7 +83,12 @@ def train(job: Job[Knobs]) -> None:
 
 # --- one series after the other ----------------------------------------------------------
 def _results(job: Job[Knobs], found: Sequence[Series], season: int) -> list[Result]:
-    """Do each series and keep it at once, so that a stopped run goes on after the last."""
+    """Do each series and keep it at once, so that a stopped run goes on after the last.
+
+    Raises:
+        Tried: after the first series, of a dry run.
+    """
+    trial = Trial(job.manifest.limits.steps_max, process_bytes)
     path = job.checkpoints / DONE
     run = f"{fingerprint(job)} {RULES}"
     done = _kept(path, run)
@@ -91,7 +98,11 @@ def _results(job: Job[Knobs], found: Sequence[Series], season: int) -> list[Resu
             result = done.get(one.name)
             if result is None:
                 job.stop.check()
+                started = time.monotonic()
                 result = _result(job, one, season)
+                took, moments = time.monotonic() - started, int(one.is_known.sum())
+                is_last = place == len(found) - 1
+                trial.note(took, moments * fits_of(job.knobs), is_last=is_last)
                 kept = {"run": run, **asdict(result)}
                 file.write(json.dumps(kept) + "\n")
                 file.flush()

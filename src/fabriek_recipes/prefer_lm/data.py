@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from fabriek_recipes.conversations import Row
 from fabriek_recipes.pairs import Pair, read_pairs
 from fabriek_recipes.prefer_lm.knobs import Knobs
 from fabriek_recipes.rows import RowProblem, files_of
@@ -49,6 +50,11 @@ class EncodedPair:
         return self.chosen.row.line
 
     @property
+    def tokens(self) -> int:
+        """Count the tokens of both together."""
+        return sum(len(each.ids) for each in self.examples)
+
+    @property
     def longest(self) -> int:
         """Give the tokens of the longer one."""
         return max(len(each.ids) for each in self.examples)
@@ -68,7 +74,7 @@ def split(dataset: Path, knobs: Knobs) -> Split:
     train = _pairs(contents.train)
     if contents.held_out:
         return Split(train=train, held_out=_pairs(contents.held_out)[: knobs.held_out_rows_max])
-    hashes = [_hash(pair) for pair in train]
+    hashes = [name_of(pair.chosen) for pair in train]
     chosen = apart(hashes, percent=knobs.held_out_percent, most=knobs.held_out_rows_max)
     return Split(
         train=tuple(
@@ -78,6 +84,13 @@ def split(dataset: Path, knobs: Knobs) -> Split:
             pair for pair, name in zip(train, hashes, strict=True) if name in chosen
         ),
     )
+
+
+def name_of(row: Row) -> str:
+    """Name a pair by its question: all pairs of one stay on one side."""
+    asked = [message.told() for message in row.messages[:-1]]
+    text = json.dumps([asked, row.tools], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def packed(
@@ -104,9 +117,3 @@ def _pairs(files: Sequence[Path]) -> tuple[Pair, ...]:
                 raise refuse(item, path.name)
             pairs.append(item)
     return tuple(pairs)
-
-
-def _hash(pair: Pair) -> str:
-    asked = [message.told() for message in pair.chosen.messages[:-1]]
-    text = json.dumps([asked, pair.chosen.tools], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

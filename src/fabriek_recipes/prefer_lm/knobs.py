@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fabriek_recipes import memory
 from fabriek_recipes.cost import Work, price
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN, METHODS, Method
@@ -18,10 +20,15 @@ from fabriek_recipes.knobs import (
     LoraAlpha,
     LoraDropout,
     LoraRank,
+    StopAfterLooks,
     TokensPerStep,
     WarmupPercent,
     WeightDecay,
+    WeightsHeld,
 )
+from fabriek_recipes.leaks import leaks
+from fabriek_recipes.lengths import Lengths, counted, told
+from fabriek_recipes.memory import Need
 from fabriek_recipes.pairs import check_pairs
 from fabriek_recipes.rows import PROBLEMS_MAX, files_of
 from fabriek_recipes.words import Sentence, _
@@ -118,6 +125,8 @@ class Knobs(BaseModel):
     lora_rank: LoraRank = 16
     lora_alpha: LoraAlpha = 32
     lora_dropout: LoraDropout = 0.0
+    stop_after_looks: StopAfterLooks = 0
+    weights_held: WeightsHeld = "auto"
     warmup_percent: WarmupPercent = 10
     weight_decay: WeightDecay = 0.0
     gradient_norm_max: GradientNormMax = 1.0
@@ -126,36 +135,48 @@ class Knobs(BaseModel):
 
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     """Price a run: as fine-tuning, and the base model reads every pair once more."""
-    pair_tokens = facts.text_bytes / BYTES_PER_TOKEN / max(1, facts.rows) * READ_TIMES
-    pair_tokens = min(pair_tokens, 2 * knobs.tokens_per_row_max)
-    apart = min(knobs.held_out_rows_max, ceil(facts.rows * knobs.held_out_percent / 100))
-    times = (4 if knobs.method == "lora" else 6) + 2 / knobs.epochs
+    known = counted(facts, knobs.tokens_per_row_max)
+    pair_tokens = _pair_tokens(knobs, facts, known)
+    rows = facts.rows * (known.share if known else 1)
+    apart = min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
+    holding = memory.held_by(knobs.weights_held, need(knobs, facts), facts)
     work = Work(
-        tokens=ceil((facts.rows - apart) * pair_tokens * knobs.epochs),
-        flop_per_token=times * facts.base_parameters,
-        scored_tokens=ceil(apart * pair_tokens),
+        tokens=ceil((rows - apart) * pair_tokens * knobs.epochs),
+        flop_per_token=(4 if knobs.method == "lora" else 6) * facts.base_parameters,
+        # Reading is half of what writing is reckoned at: all before, those apart after it too.
+        scored_tokens=ceil((rows + apart) * pair_tokens / 2),
         parameters=facts.base_parameters,
-        memory_bytes=_memory_bytes(knobs, facts),
-        rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts)),
+        memory_bytes=holding.memory_bytes,
+        rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts, known)),
     )
-    return price(work, facts)
+    found = price(work, facts)
+    return replace(found, why=(told(known), *found.why, *holding.why))
 
 
-def _width(knobs: Knobs, facts: Facts) -> int:
+def _pair_tokens(knobs: Knobs, facts: Facts, known: Lengths | None) -> float:
+    """Say how many tokens a pair has, question and answer twice."""
+    if known and facts.tokens:
+        every = sum(size * rows for size, rows in facts.token_lengths)
+        rows = sum(rows for _size, rows in facts.token_lengths)
+        return facts.tokens * (known.tokens / every) / (rows * known.share)
+    guessed = facts.text_bytes / BYTES_PER_TOKEN / max(1, facts.rows) * READ_TIMES
+    return min(guessed, 2 * knobs.tokens_per_row_max)
+
+
+def _width(knobs: Knobs, facts: Facts, known: Lengths | None) -> int:
     """Guess how wide pairs are packed: as the longest that is not left out."""
+    if known:
+        return max(WIDTH_MIN, 2 * known.longest)
     longest = ceil(facts.longest_row_bytes / BYTES_PER_TOKEN * READ_TIMES)
     return max(WIDTH_MIN, min(longest, 2 * knobs.tokens_per_row_max))
 
 
-def _memory_bytes(knobs: Knobs, facts: Facts) -> int:
+def need(knobs: Knobs, facts: Facts) -> Need:
     """Count as fine-tuning does: what the base model said is kept, not the base model."""
-    parameters = facts.base_parameters
-    is_full = knobs.method == "full"
-    weight = 4 if facts.device == "cpu" or is_full else 2
-    trained = parameters if is_full else parameters * min(1, knobs.lora_rank / 400)
-    activations = knobs.tokens_per_step * (parameters**0.5) * 12
-    start = 600_000_000 if facts.device == "cpu" else 2_000_000_000
-    return int(start + parameters * weight + trained * 12 + activations)
+    width = _width(knobs, facts, counted(facts, knobs.tokens_per_row_max))
+    tokens = memory.tokens_of_one(knobs.tokens_per_step, width=width, gpus=facts.gpus)
+    rank = knobs.lora_rank if knobs.method == "lora" else 0
+    return memory.need_of_base(facts, lora_rank=rank, tokens=tokens)
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
@@ -169,6 +190,7 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
             )
         for path in contents.train + contents.held_out:
             problems += [problem.sentence for problem in check_pairs(path)]
+        problems += leaks(contents, of_pairs=True)
     if model := inputs.get("model"):
         problems += model_problems(model)
     return tuple(problems[:PROBLEMS_MAX])
@@ -206,4 +228,7 @@ RECIPE = Recipe(
     estimate=estimate,
     checks=checks,
     makes=_("language model taught by preferences"),
+    reads_chats=True,
+    reads_pairs=True,
+    has_dry_run=True,
 )

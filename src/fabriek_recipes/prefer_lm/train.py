@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,21 +13,34 @@ from fabriek_recipes import evaluation
 from fabriek_recipes.evaluation import Evaluation, Worst, cut
 from fabriek_recipes.events import Json
 from fabriek_recipes.pairs import Pair
-from fabriek_recipes.prefer_lm.data import EncodedPair, Likelihoods, Split, packed, split
-from fabriek_recipes.prefer_lm.knobs import Knobs
+from fabriek_recipes.prefer_lm.data import (
+    EncodedPair,
+    Likelihoods,
+    Split,
+    name_of,
+    packed,
+    split,
+)
+from fabriek_recipes.prefer_lm.knobs import Knobs, need
 from fabriek_recipes.prefer_lm.scoring import Judged, judged
 from fabriek_recipes.run_folder import write_whole
-from fabriek_recipes.training import adapting, lora, refusals, saving
-from fabriek_recipes.training.base import Base, load
+from fabriek_recipes.training import adapting, refusals, saving
+from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.encoding import check_fits, context_of, dress, encode
+from fabriek_recipes.training.held_out import Halves, halved
 from fabriek_recipes.training.loop import Loop, Plan
 from fabriek_recipes.training.preference import Preference
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
+from fabriek_recipes.training.showing import show
+from fabriek_recipes.training.watching import Watch, spread
 from fabriek_recipes.words import _
 
 REFERENCE = "reference.json"
 WORST_KEPT = 20
+
+# What the base model said of both answers of each pair.
+Reference = Mapping[EncodedPair, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +49,7 @@ class Pairs:
 
     train: list[EncodedPair]
     held_out: list[EncodedPair]
+    apart: Halves[EncodedPair]
     left_out: int
     width: int
 
@@ -49,13 +63,10 @@ def train(job: Job[Knobs]) -> None:
     dataset = split(job.input("dataset"), job.knobs)
     job.stop.check()
     job.events.stage(_("Loading the model"))
-    base = load(job.input("model"), device, frozen=job.knobs.method == "lora")
+    base, added = adapting.prepared(job, job.knobs, device, need)
     pairs = _pairs(job, base, dataset)
     reference = _reference(job, base, pairs)
     found = last_checkpoint(job)
-    added = adapting.addition(job.knobs)
-    if added:
-        lora.attach(base.model, added)
     loop = Loop(
         job,
         base.model,
@@ -63,13 +74,15 @@ def train(job: Job[Knobs]) -> None:
         {"run": fingerprint(job)},
         Preference(beta=job.knobs.beta, doubt=job.knobs.doubt_percent / 100),
     )
+    loop.watch(_watch(job, base, pairs, reference))
     if found:
         loop.resume(found)
     job.events.stage(_("Learning"))
     loop.run()
-    told = _scored(job, base, pairs, reference[len(pairs.train) :])
+    told = _scored(job, base, pairs.apart.scored, reference)
     facts = _facts(job, base, loop, pairs)
-    job.group.once(lambda: adapting.save(job, base, added))
+    if not job.is_part:
+        adapting.leave(job, base, added)
     facts["seconds"] = clock.seconds()
     job.group.once(lambda: _report(job, told, facts))
 
@@ -87,9 +100,15 @@ def _pairs(job: Job[Knobs], base: Base, dataset: Split) -> Pairs:
         job.events.warning("rows_left_out", refusals.too_long(left, most))
     if not held_out:
         job.events.warning("no_held_out", refusals.none_held_out())
-    longest = max(sum(len(each.ids) for each in pair.examples) for pair in train)
-    width = adapting.width_for(longest)
-    return Pairs(train=train, held_out=held_out, left_out=len(left), width=width)
+    longest = max(pair.tokens for pair in train)
+    names = [name_of(pair.chosen.row) for pair in held_out]
+    return Pairs(
+        train=train,
+        held_out=held_out,
+        apart=halved(held_out, names, choosing=job.knobs.stop_after_looks > 0),
+        left_out=len(left),
+        width=adapting.width_for(longest),
+    )
 
 
 def _encoded(pairs: Sequence[Pair], base: Base) -> list[EncodedPair]:
@@ -103,11 +122,15 @@ def _encoded(pairs: Sequence[Pair], base: Base) -> list[EncodedPair]:
     ]
 
 
-def _reference(job: Job[Knobs], base: Base, pairs: Pairs) -> list[tuple[float, float]]:
+def _reference(job: Job[Knobs], base: Base, pairs: Pairs) -> Reference:
     """Ask the base model once how likely each answer is, and keep it beside the checkpoints.
 
     A resumed run reads it there: another machine might find something else in the last bit.
+    A dry run measures steps, which take as long whatever was said.
     """
+    every = pairs.train + pairs.held_out
+    if job.is_dry:
+        return dict.fromkeys(every, (0.0, 0.0))
     path, name = job.checkpoints / REFERENCE, fingerprint(job)
 
     def kept() -> list[list[float]] | None:
@@ -120,17 +143,38 @@ def _reference(job: Job[Knobs], base: Base, pairs: Pairs) -> list[tuple[float, f
     told = job.group.once(kept)
     if told is None:
         job.events.stage(_("Asking the base model"))
-        made = judged(job, base, pairs.train + pairs.held_out)
+        made = judged(job, base, every)
         text = json.dumps({"run": name, "told": made})
         job.group.once(lambda: write_whole(path, text))
-        return made
-    return [(chosen, rejected) for chosen, rejected in told]
+        return dict(zip(every, made, strict=True))
+    return dict(zip(every, ((chosen, rejected) for chosen, rejected in told), strict=True))
 
 
-def _plan(job: Job[Knobs], base: Base, pairs: Pairs, reference: Likelihoods) -> Plan:
+def _said(reference: Reference, pairs: Sequence[EncodedPair]) -> Likelihoods:
+    return [reference[pair] for pair in pairs]
+
+
+def _watch(job: Job[Knobs], base: Base, pairs: Pairs, reference: Reference) -> Watch:
+    """Choose pairs to look at by the loss they are learned by, and a few questions."""
+    knobs, looked_at = job.knobs, pairs.apart.looked_at
+    tokens = sum(pair.tokens for pair in pairs.train) * knobs.epochs
+    some = spread(looked_at, [pair.tokens for pair in looked_at], tokens=tokens)
+    width = adapting.width_for(max((pair.tokens for pair in some), default=0))
+    total = sum(weight.numel() for weight in base.model.parameters())
+    asked = [pair.chosen for pair in looked_at]
+    return Watch(
+        rows=packed(some, _said(reference, some), width),
+        flop_per_token=adapting.flop_per_token(knobs.method, total),
+        patience=knobs.stop_after_looks,
+        remark=pairs.apart.remark,
+        show=(lambda step: show(job, base, asked, step=step)) if asked else None,
+    )
+
+
+def _plan(job: Job[Knobs], base: Base, pairs: Pairs, reference: Reference) -> Plan:
     knobs = job.knobs
     return Plan(
-        rows=packed(pairs.train, reference[: len(pairs.train)], pairs.width),
+        rows=packed(pairs.train, _said(reference, pairs.train), pairs.width),
         rows_per_step=max(1, knobs.tokens_per_step // pairs.width),
         epochs=knobs.epochs,
         fill=base.fill,
@@ -143,15 +187,16 @@ def _plan(job: Job[Knobs], base: Base, pairs: Pairs, reference: Likelihoods) -> 
     )
 
 
-def _scored(job: Job[Knobs], base: Base, pairs: Pairs, before: Likelihoods) -> Judged | None:
-    if not pairs.held_out:
+def _scored(
+    job: Job[Knobs], base: Base, pairs: Sequence[EncodedPair], reference: Reference
+) -> Judged | None:
+    if not pairs:
         return None
     job.events.stage(_("Scoring after"))
-    after = judged(job, base, pairs.held_out)
     return Judged(
-        pairs=pairs.held_out,
-        before=before,
-        after=after,
+        pairs=pairs,
+        before=_said(reference, pairs),
+        after=judged(job, base, pairs),
         beta=job.knobs.beta,
         seed=job.manifest.seed,
     )
@@ -162,7 +207,7 @@ def _facts(job: Job[Knobs], base: Base, loop: Loop[Knobs], pairs: Pairs) -> dict
     per_token = adapting.flop_per_token(job.knobs.method, total)
     return {
         "rows_trained": len(pairs.train),
-        "rows_held_out": len(pairs.held_out),
+        **pairs.apart.facts(),
         "rows_left_out": pairs.left_out,
         "tokens_seen": loop.tokens,
         "parameters_trained": sum(weight.numel() for weight in loop.trained.values()),
@@ -170,6 +215,7 @@ def _facts(job: Job[Knobs], base: Base, loop: Loop[Knobs], pairs: Pairs) -> dict
         "flop_estimate": per_token * loop.tokens,
         "learning_seconds": round(loop.seconds, 2),
         "device": base.model.device.type,
+        **loop.ended(),
         "chat_template_sha256": dress(base.tokenizer),
     }
 

@@ -1,15 +1,15 @@
-"""Makes a byte-level tokenizer from a corpus, with the signs and template of a conversation."""
+"""Dresses a tokenizer for use: the signs and the template of a conversation."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-END, FILL = "<|end|>", "<|fill|>"
-ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+from fabriek_recipes.pretrain_lm.pieces import END, FILL, ROLES
+from fabriek_recipes.training.stopping import Stop
+
 # One sign per turn keeps short rows short; an answer ends as a text does, so that the end is
 # known before fine-tuning.
 TEMPLATE = (
@@ -19,27 +19,11 @@ TEMPLATE = (
 )
 
 
-def train(texts: Iterable[str], vocabulary: int) -> Tokenizer:
-    """Learn up to `vocabulary` pieces; any bytes can be written with them."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[END, FILL, *ROLES],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    return tokenizer
-
-
-def make(path: Path, texts: Iterable[str], vocabulary: int) -> None:
-    """Make the tokenizer at `path` unless it is there: a resumed run needs the same."""
-    if not path.is_file():
-        temporary = path.with_suffix(".part")
-        train(texts, vocabulary).save(str(temporary))
-        temporary.replace(path)
+def heard(texts: Iterable[str], stop: Stop) -> Iterator[str]:
+    """Pass texts on, and hear who asks to stop. Raises: Stopped."""
+    for text in texts:
+        stop.check()
+        yield text
 
 
 def dressed(tokenizer: Tokenizer, context_tokens: int) -> PreTrainedTokenizerFast:

@@ -1,181 +1,181 @@
-"""Trains from nothing: tokenizer, packed texts, the loop, the loss on text kept apart."""
+"""Pretrains: count and split the text, make rows of tokens, read before, learn, read after."""
 
 from __future__ import annotations
 
-import hashlib
-import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import cast
 
 import torch
-from tokenizers import Tokenizer
-from transformers import (
-    GenerationConfig,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from torch import nn
 
+from fabriek_recipes import evaluation
 from fabriek_recipes.events import Json
-from fabriek_recipes.pretrain_lm import tokenizer as pieces
-from fabriek_recipes.pretrain_lm.knobs import SHAPES, Knobs, rows_per_step
-from fabriek_recipes.rows import RowProblem, files_of, read_texts
-from fabriek_recipes.training import saving
+from fabriek_recipes.pretrain_lm import corpus, estimating, scoring, started
+from fabriek_recipes.pretrain_lm.corpus import Corpus, Split, Surveyed
+from fabriek_recipes.pretrain_lm.encoding import encoder
+from fabriek_recipes.pretrain_lm.knobs import Knobs
+from fabriek_recipes.pretrain_lm.making import Maker
+from fabriek_recipes.pretrain_lm.scoring import Pair, Read, Text
+from fabriek_recipes.pretrain_lm.survey import hash_of
+from fabriek_recipes.pretrain_lm.telling import facts_of, show
+from fabriek_recipes.training import adapting, lora, refusals, saving, shards
 from fabriek_recipes.training.base import Base
-from fabriek_recipes.training.group import ALONE
-from fabriek_recipes.training.loop import Loop, Plan
-from fabriek_recipes.training.packing import Example, pack
-from fabriek_recipes.training.prediction import answers, mean_loss
+from fabriek_recipes.training.held_out import Halves, halved
+from fabriek_recipes.training.loop import Loop
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.training.run import (
-    Clock,
-    choose_device,
-    fingerprint,
-    last_checkpoint,
-    refuse,
-)
+from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
+from fabriek_recipes.training.streaming import Stream, Streamed
 from fabriek_recipes.training.watching import Watch, some
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Sentence, _
 
-# With fewer texts than this, each line counts as one: the file has hardly any blank lines.
-TEXTS_MIN = 20
-SAMPLES = 3
-SAMPLE_PROMPT_TOKENS, SAMPLE_ANSWER_TOKENS = 12, 24
+OWN, GENERAL = "dataset", "general"
+# Of general text that is much larger than what is needed of it, so much more is taken.
+SPARE = 1.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Corpus:
-    """Texts to learn from and texts to score on."""
+class Texts:
+    """One corpus: its rows, and the texts kept apart in tokens. `seed` is of its order."""
 
-    train: list[str]
-    held_out: list[str]
+    made: Corpus
+    apart: Halves[Text]
+
+    def stream(self, seed: str) -> Stream:
+        """Give the rows as a run goes through them."""
+        return Stream(rows=self.made.rows, seed=seed, most_texts=self.made.made.most_texts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Start:
+    """What a run starts from: both corpora, the model, and what is added to it."""
+
+    base: Base
+    width: int
+    own: Texts
+    general: Texts | None
+    added: lora.Lora | None
+    fertility: dict[str, Json] = field(default_factory=dict)
+
+    def corpora(self) -> dict[str, Texts]:
+        """Give the corpora that there are."""
+        return {OWN: self.own, **({GENERAL: self.general} if self.general else {})}
 
 
 def train(job: Job[Knobs]) -> None:
     """Run the recipe in the job's folder, from its last checkpoint when it has one."""
     clock = Clock()
     device = choose_device(job)
-    torch.manual_seed(job.manifest.seed)
-    job.events.stage(_("Reading the text"))
-    corpus = _corpus(job.input("dataset"), job.knobs)
-    job.stop.check()
-    tokenizer = _tokenizer(job, corpus)
-    model = _model(job.knobs, tokenizer).to(device)
-    base = Base(model=model, tokenizer=tokenizer, dtype=torch.float32)
-    held_out = _examples(corpus.held_out, tokenizer, job.knobs.context_tokens)
+    start = _start(job, device)
     found = last_checkpoint(job)
-    before = found.state["before"] if found else _loss(base, held_out, job)
-    plan = _plan(job, base, _examples(corpus.train, tokenizer, job.knobs.context_tokens))
-    loop = Loop(job, model, plan, {"run": fingerprint(job), "before": before})
-    loop.watch(_watch(job, base, plan, held_out))
+    before = _of_state(found.state["before"], start, job.manifest.seed) if found else {}
+    before = before or _read(job, start, "before")
+    loop = _loop(job, start, before)
     if found:
         loop.resume(found)
     job.events.stage(_("Learning"))
     loop.run()
-    job.events.stage(_("Scoring after"))
-    after = _loss(base, held_out, job)
-    _show(job, base, held_out, "after")
-    job.events.stage(_("Saving"))
-    job.group.once(lambda: saving.model(job.outputs / "model", model, tokenizer, torch.float32))
-    facts: dict[str, Json] = {"before": before, "after": after, "s": clock.seconds()}
-    job.group.once(lambda: _report(job, corpus, loop, facts))
+    after = _read(job, start, "after")
+    trained = sum(weight.numel() for weight in loop.trained.values())
+    if not job.is_part:
+        show(job, start.base, start.own.apart.scored, "after")
+        _save(job, start)
+    pairs = {name: Pair(before=before.get(name), after=read) for name, read in after.items()}
+    facts = _facts(job, start, loop, trained) | {"seconds": clock.seconds()}
+    job.group.once(lambda: _report(job, pairs, facts))
 
 
-def _tokenizer(job: Job[Knobs], corpus: Corpus) -> PreTrainedTokenizerFast:
-    job.events.stage(_("Making the tokenizer"))
-    path = job.checkpoints / "tokenizer.json"
-    job.group.once(lambda: pieces.make(path, corpus.train, job.knobs.vocabulary))
-    made = pieces.dressed(Tokenizer.from_file(str(path)), job.knobs.context_tokens)
-    job.stop.check()
-    return made
-
-
-def _corpus(dataset: Path, knobs: Knobs) -> Corpus:
-    """Read every text; keep apart the held-out files, or the texts with the lowest hash."""
-    contents = files_of(dataset, plain=True)
-    if not contents.train:
-        raise Failed("no_rows", _("The dataset has no .txt or .jsonl file; add your text."))
-    texts = _texts(contents.train)
-    if contents.held_out:
-        return Corpus(train=texts, held_out=_texts(contents.held_out))
-    wanted = math.ceil(len(texts) * knobs.held_out_percent / 100) if len(texts) > 1 else 0
-    apart = set(sorted({_hash(text) for text in texts})[:wanted])
-    return Corpus(
-        train=[text for text in texts if _hash(text) not in apart],
-        held_out=[text for text in texts if _hash(text) in apart],
-    )
-
-
-def _texts(files: Sequence[Path]) -> list[str]:
-    texts = [text for path in files for text in _read(path)]
-    if len(texts) >= TEXTS_MIN:
-        return texts
-    return [line for text in texts for line in text.splitlines() if line.strip()]
-
-
-def _read(path: Path) -> Iterator[str]:
-    for item in read_texts(path):
-        if isinstance(item, RowProblem):
-            raise refuse(item, path.name)
-        yield item
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _examples(
-    texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, width: int
-) -> list[Example]:
-    """Turn texts into tokens with an end each; a long text is cut into windows."""
-    end = tokenizer.eos_token
-    encoded = tokenizer([text + end for text in texts])["input_ids"] if texts else []
-    return [
-        Example(window, 1)
-        for ids in encoded
-        for window in torch.split(torch.tensor(ids, dtype=torch.int32), width)
-        if len(window) > 1
-    ]
-
-
-def _model(knobs: Knobs, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    shape = SHAPES[knobs.size]
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=shape.width,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.heads,
-        head_dim=shape.width // shape.heads,
-        max_position_embeddings=knobs.context_tokens,
-        tie_word_embeddings=True,
-        bos_token_id=None,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="sdpa",
-    )
-    model = LlamaForCausalLM(config)
-    model.generation_config = GenerationConfig(
-        eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id
-    )
-    return model
-
-
-def _plan(job: Job[Knobs], base: Base, examples: list[Example]) -> Plan:
-    if not examples:
-        raise Failed("no_rows", _("The text is too short to learn from; add more."))
-    knobs = job.knobs
-    return Plan(
-        rows=pack(examples, knobs.context_tokens),
-        rows_per_step=rows_per_step(knobs),
-        epochs=knobs.epochs,
-        fill=base.fill,
+# --- before learning ---------------------------------------------------------------------
+def _start(job: Job[Knobs], device: torch.device) -> Start:
+    job.events.stage(_("Reading the text"))
+    split = Split(percent=job.knobs.held_out_percent, most=job.knobs.held_out_texts_max)
+    own = corpus.surveyed(job, OWN, split)
+    general = _general(job, split, own)
+    # Twins of what is scored are not learned from, whichever corpus they stand in.
+    apart = own.apart | (general.apart if general else frozenset())
+    base, added = started.base_for(job, own, device, apart=apart)
+    width = started.width_of(job, base)
+    encode = encoder(base.tokenizer)
+    maker = Maker(
+        encode=encode,
+        width=width,
+        apart=apart,
+        by_line=own.by_line,
         seed=job.manifest.seed,
-        learning_rate=knobs.learning_rate,
+        told=lambda _size: None,
+    )
+    job.events.stage(_("Turning text into tokens"))
+    made = _texts(job, own, maker)
+    mixed = _texts(job, general, maker) if general else None
+    for one in (made, mixed):
+        if one:
+            _check_fits(base, one.made.made.highest)
+    _say_apart(job, made)
+    return Start(
+        base=base,
+        width=width,
+        own=made,
+        general=mixed,
+        added=added,
+        fertility=started.fertility(job, encode, made.made),
+    )
+
+
+def _general(job: Job[Knobs], split: Split, own: Surveyed) -> Surveyed | None:
+    """Survey as much general text as will be mixed in, if there is any."""
+    percent = job.knobs.mixed_percent
+    if GENERAL not in job.manifest.inputs or not percent:
+        return None
+    needed = own.counted.text_bytes * job.knobs.epochs * percent / (100 - percent)
+    return corpus.surveyed(job, GENERAL, split, bytes_max=int(SPARE * needed) + 2**20)
+
+
+def _texts(job: Job[Knobs], found: Surveyed, maker: Maker) -> Texts:
+    made = corpus.made(job, found, maker, texts_max=job.knobs.held_out_texts_max)
+    names = [hash_of(text) for text in made.held_out]
+    apart = scoring.texts_of(made.held_out, names, maker.encode, maker.width)
+    choosing = job.knobs.stop_after_looks > 0 and found.name == OWN
+    named = [str(text.name) for text in apart]
+    return Texts(made=made, apart=halved(apart, named, choosing=choosing))
+
+
+def _check_fits(base: Base, highest: int) -> None:
+    known = int(base.model.get_input_embeddings().weight.shape[0])
+    if highest >= known:
+        raise refusals.bad_tokenizer(known=known, highest=highest)
+
+
+def _say_apart(job: Job[Knobs], own: Texts) -> None:
+    if not own.apart.scored and not job.is_dry:
+        text = _(
+            "No text was kept apart, so this run has no score; add text or a held-out file."
+        )
+        job.events.warning("no_held_out", Sentence(text))
+
+
+# --- learning ----------------------------------------------------------------------------
+def _loop(job: Job[Knobs], start: Start, before: Mapping[str, Read]) -> Loop[Knobs]:
+    kept: dict[str, Json] = {
+        name: cast("Json", list(read.losses)) for name, read in before.items()
+    }
+    plan = _plan(job, start)
+    loop = Loop(job, start.base.model, plan, {"run": fingerprint(job), "before": kept})
+    loop.watch(_watch(job, start, plan))
+    return loop
+
+
+def _plan(job: Job[Knobs], start: Start) -> Streamed:
+    knobs, seed = job.knobs, job.manifest.seed
+    return Streamed(
+        rows=start.own.made.rows,
+        stream=start.own.stream(f"{seed}"),
+        mixed_in=start.general.stream(f"{seed}:{GENERAL}") if start.general else None,
+        mixed_percent=knobs.mixed_percent,
+        rows_per_step=max(1, knobs.tokens_per_step // start.width),
+        epochs=knobs.epochs,
+        fill=start.base.fill,
+        seed=seed,
+        learning_rate=_rate(job, start.base),
         warmup_percent=knobs.warmup_percent,
         weight_decay=knobs.weight_decay,
         gradient_norm_max=knobs.gradient_norm_max,
@@ -183,82 +183,103 @@ def _plan(job: Job[Knobs], base: Base, examples: list[Example]) -> Plan:
     )
 
 
-def _loss(base: Base, held_out: list[Example], job: Job[Knobs]) -> float | None:
-    if job.is_dry:
-        return None
-    if not held_out:
-        text = _(
-            "No text was kept apart, so this run has no score; add text or a held-out file."
-        )
-        job.events.warning("no_held_out", Sentence(text))
-        return None
-    rows = pack(held_out, job.knobs.context_tokens)
-    return mean_loss(base, rows, size=1, stop=job.stop, group=job.group)
+def _rate(job: Job[Knobs], base: Base) -> float:
+    return estimating.rate(job.knobs, base_parameters=_weights(base.model))
 
 
-def _watch(job: Job[Knobs], base: Base, plan: Plan, held_out: list[Example]) -> Watch:
-    tokens = sum(len(each.ids) for row in plan.rows for each in row) * job.knobs.epochs
+def _watch(job: Job[Knobs], start: Start, plan: Streamed) -> Watch:
+    looked_at = start.own.apart.looked_at
+    windows = [window for text in looked_at for window in text.windows]
+    tokens = start.own.made.made.tokens * job.knobs.epochs
     return Watch(
-        base=base,
-        rows=some(held_out, width=job.knobs.context_tokens, tokens=tokens),
-        flop_per_token=_flop_per_token(job.knobs, _weights(base.model)),
+        rows=some(windows, width=plan.widest, tokens=tokens),
+        flop_per_token=_flop_per_token(job, start.base),
         patience=job.knobs.stop_after_looks,
-        show=lambda step: _show(job, base, held_out, step),
+        remark=start.own.apart.remark,
+        show=lambda step: show(job, start.base, looked_at, step),
     )
 
 
-def _weights(model: PreTrainedModel) -> int:
+def _flop_per_token(job: Job[Knobs], base: Base) -> int:
+    return estimating.flop_per_token(job.knobs, _weights(base.model))
+
+
+def _weights(model: nn.Module) -> int:
     return sum(weight.numel() for weight in model.parameters())
 
 
-def _flop_per_token(knobs: Knobs, weights: int) -> int:
-    shape = SHAPES[knobs.size]
-    return 6 * (weights + shape.layers * shape.width * knobs.context_tokens)
+# --- scores ------------------------------------------------------------------------------
+def _read(job: Job[Knobs], start: Start, when: str) -> dict[str, Read]:
+    """Read all texts kept apart; a part of a run does not score its base: the rest does."""
+    if job.is_dry or (job.is_part and when == "before") or not start.own.apart.scored:
+        return {}
+    job.events.stage(_("Scoring before") if when == "before" else _("Scoring after"))
+    return {
+        name: scoring.read(job, start.base, one.apart.scored)
+        for name, one in start.corpora().items()
+        if one.apart.scored
+    }
 
 
-def _show(
-    job: Job[Knobs], base: Base, held_out: list[Example], when: Literal["after"] | int
-) -> None:
-    """Let the model go on from the beginnings of a few texts it has not seen."""
-    chosen = [each for each in held_out if len(each.ids) > 2 * SAMPLE_PROMPT_TOKENS][:SAMPLES]
-    if not chosen:
+def _of_state(kept: Json, start: Start, seed: int) -> dict[str, Read]:
+    told = cast("dict[str, list[float]]", kept)
+    return {
+        name: Read(texts=one.apart.scored, losses=told[name], seed=seed)
+        for name, one in start.corpora().items()
+        if name in told
+    }
+
+
+# --- after learning ----------------------------------------------------------------------
+def _save(job: Job[Knobs], start: Start) -> None:
+    if job.knobs.goes_on:
+        adapting.leave(job, start.base, start.added)
         return
-    prompts = [each.ids[:SAMPLE_PROMPT_TOKENS].tolist() for each in chosen]
-    found = answers(
-        base.model,
-        prompts,
-        stops=base.stops,
-        tokens_max=SAMPLE_ANSWER_TOKENS,
-        check=job.stop.check if when == "after" else lambda: None,
-        group=job.group if when == "after" else ALONE,  # the others do not write meanwhile
-    )
-    for each, prompt, answer in zip(chosen, prompts, found, strict=True):
-        rest = each.ids[SAMPLE_PROMPT_TOKENS:][:SAMPLE_ANSWER_TOKENS].tolist()
-        texts = [
-            base.tokenizer.decode(ids, skip_special_tokens=True)
-            for ids in (prompt, rest, answer)
-        ]
-        job.events.sample(texts[0], texts[1], texts[2], when)
+    job.events.stage(_("Saving"))
+    base, place = start.base, job.outputs / "model"
+    whole = shards.together(base.model)
+    job.group.once(lambda: saving.model(place, whole, base.tokenizer, base.dtype))
 
 
-def _report(job: Job[Knobs], corpus: Corpus, loop: Loop[Knobs], found: dict[str, Json]) -> None:
-    total = _weights(loop.model)
-    scores: dict[str, float | None] = {}
-    for when in ("before", "after"):
-        value = found[when]
-        scores[f"loss_{when}"] = round(value, 4) if isinstance(value, float) else None
-    report: dict[str, Json] = {
-        "scores": dict(scores),
-        "rows_trained": len(corpus.train),
-        "rows_held_out": len(corpus.held_out),
-        "tokens_seen": loop.tokens,
-        "parameters_trained": total,
+def _facts(job: Job[Knobs], start: Start, loop: Loop[Knobs], trained: int) -> dict[str, Json]:
+    base = start.base
+    total = trained if not job.knobs.goes_on else _weights(base.model)
+    found = facts_of(loop, start.own.made, start.general.made if start.general else None)
+    return {
+        **found,
+        **start.own.apart.facts(),
+        **start.fertility,
+        "parameters_trained": trained,
         "parameters_total": total,
-        "flop_estimate": _flop_per_token(job.knobs, total) * loop.tokens,
-        "learning_seconds": round(loop.seconds, 2),
-        "seconds": found["s"],
-        "device": loop.model.device.type,
+        "flop_estimate": _flop_per_token(job, base) * loop.tokens,
+        "learning_rate": loop.plan.learning_rate,
+        "device": base.model.device.type,
         **loop.ended(),
     }
+
+
+def _report(job: Job[Knobs], pairs: Mapping[str, Pair], facts: dict[str, Json]) -> None:
+    own, general = pairs.get(OWN), pairs.get(GENERAL)
+    scores = _scores(own, general)
+    if own:
+        found = scoring.evaluation(own, general, goes_on=job.knobs.goes_on)
+        evaluation.save(job.folder, found)
     job.events.result(scores)
-    saving.report(job.folder, report)
+    saving.report(job.folder, {"scores": dict(scores), **facts})
+
+
+def _scores(own: Pair | None, general: Pair | None) -> dict[str, float | None]:
+    reads: Sequence[tuple[str, Read | None]] = (
+        ("before", own.before if own else None),
+        ("after", own.after if own else None),
+    )
+    scores: dict[str, float | None] = {}
+    for when, read in reads:
+        scores[f"loss_{when}"] = round(read.loss, 4) if read else None
+    if own:
+        scores |= own.scores("text")
+    if general:
+        scores |= general.scores("general")
+    for when, read in reads:
+        scores[f"bits_per_byte_{when}"] = round(read.bits_per_byte, 4) if read else None
+    return scores

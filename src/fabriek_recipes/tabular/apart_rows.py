@@ -38,9 +38,8 @@ def _moments(table: Table, knobs: Knobs, rows: Codes) -> Matrix:
     column = table.columns[knobs.split_name]
     read = reading.moments_of(column.words, reading.order_of(column.words))
     if np.isnan(read).all():
-        reading.require_clear(knobs.split_name, table)
-        comma = reading.has_decimal_comma(column.words)
-        read = reading.numbers_of(column.words, decimal_comma=comma)
+        style = reading.style_of(knobs.split_name, table, knobs.unclear_numbers)
+        read = reading.numbers_of(column.words, style)
     if np.isnan(read).all():
         text = _("Column “%(name)s” holds neither days nor numbers; choose another.")
         raise Failed("bad_split", text, name=knobs.split_name)

@@ -7,6 +7,7 @@ of the trees before it: a run that was stopped ends like one that was not, by co
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import lightgbm
 import numpy as np
 
+from fabriek_recipes import tables
+from fabriek_recipes.kinds import Facts
 from fabriek_recipes.run_folder import write_whole
 from fabriek_recipes.tabular.columns import Meaning, features
 from fabriek_recipes.tabular.data import Data, Part
@@ -21,13 +24,19 @@ from fabriek_recipes.tabular.knobs import Knobs
 from fabriek_recipes.tabular.reading import Matrix
 from fabriek_recipes.training.identity import fingerprint
 from fabriek_recipes.training.process import Job
+from fabriek_recipes.training.trial import Trial, process_bytes
 
 PIECE_TREES = 25
+# As many points as a curve on a page can show.
+CURVE_POINTS = 200
 CHECKPOINT = "trees.json"
 NUMBER_METRIC, TWO_METRIC, MANY_METRIC = "rmse", "binary_logloss", "multi_logloss"
 FEATURE_SHARE = 0.8
 SEEDS = 2**31 - 1
 CELL_SMOOTHING = 10.0
+
+
+LEARN, STOP = "learn", "stop"
 
 
 @dataclass(slots=True)
@@ -48,6 +57,7 @@ def grow(job: Job[Knobs], data: Data) -> Grown:
 
     Raises:
         Stopped: when the engine asks to stop; the pieces before are kept.
+        Tried: after the rounds of a dry run.
     """
     grown = _latest(job)
     knobs = job.knobs
@@ -81,26 +91,54 @@ def _piece(job: Job[Knobs], data: Data, grown: Grown) -> None:
     rounds = min(PIECE_TREES, job.knobs.rounds_max - done)
     seen: dict[str, dict[str, list[float]]] = {}
     learn = _dataset(data, data.learn)
+    pace = _Pace(job)
 
     def heard(env: Any) -> None:  # noqa: ANN401  the library's own tuple, without a type
         job.stop.check()
-        job.events.progress(
-            done + env.iteration - env.begin_iteration + 1, job.knobs.rounds_max, "trees"
-        )
+        round_ = done + env.iteration - env.begin_iteration + 1
+        job.events.progress(round_, job.knobs.rounds_max, "trees")
+        pace.note(is_last=round_ == job.knobs.rounds_max)
 
     booster = lightgbm.train(
         _settings(job, data, done),
         learn,
         num_boost_round=rounds,
-        valid_sets=[_dataset(data, data.stop, like=learn)],
-        valid_names=["stop"],
+        valid_sets=[learn, _dataset(data, data.stop, like=learn)],
+        valid_names=[LEARN, STOP],
         init_model=lightgbm.Booster(model_str=grown.text) if grown.text else None,
         callbacks=[heard, lightgbm.record_evaluation(seen)],
     )
-    losses = next(iter(seen["stop"].values()))
+    learned, losses = (next(iter(seen[name].values())) for name in (LEARN, STOP))
+    _tell(job, done, learned, losses)
     grown.losses += losses
     grown.text = booster.model_to_string(num_iteration=-1)
-    job.events.metrics(len(grown.losses), held_out_loss=losses[-1])
+
+
+def _tell(job: Job[Knobs], done: int, learned: list[float], losses: list[float]) -> None:
+    """Draw both losses, so that one sees where the trees begin to learn by heart."""
+    every = max(1, job.knobs.rounds_max // CURVE_POINTS)
+    pairs = list(zip(learned, losses, strict=True))
+    for round_, (loss, held_out_loss) in enumerate(pairs, done + 1):
+        if round_ % every == 0 or round_ == done + len(pairs):
+            job.events.metrics(round_, loss=loss, held_out_loss=held_out_loss)
+
+
+class _Pace:
+    """Measures how long the rounds of a dry run take, in cells of the table."""
+
+    def __init__(self, job: Job[Knobs]) -> None:
+        steps = job.manifest.limits.steps_max
+        self._trial = Trial(steps, process_bytes)
+        # As the estimate counts: all of the table, whatever part of it is learned from.
+        nothing = Facts(rows=0, text_bytes=0)
+        found = tables.counted(job.input("dataset"), nothing) if steps else nothing
+        self._cells = found.rows * max(1, found.columns)
+        self._at = time.monotonic()
+
+    def note(self, *, is_last: bool) -> None:
+        now = time.monotonic()
+        self._trial.note(now - self._at, self._cells, is_last=is_last)
+        self._at = now
 
 
 def _dataset(data: Data, part: Part, like: lightgbm.Dataset | None = None) -> lightgbm.Dataset:

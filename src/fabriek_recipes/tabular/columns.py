@@ -14,14 +14,13 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from fabriek_recipes.number_styles import READABLE_SHARE, Style
 from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular.reading import (
     EPOCH,
-    READABLE_SHARE,
     Codes,
     Matrix,
     Order,
-    has_decimal_comma,
     moments_of,
     numbers_of,
     order_of,
@@ -43,12 +42,21 @@ class Meaning(BaseModel):
     name: str
     kind: Literal["number", "category", "date"]
     decimal_comma: bool = False
+    """Numbers are written as 1.234,5; else as 1234.5, or as 1,234.5."""
+    thousands_comma: bool = False
     order: Order = "ymd"
     words: list[str] = []
     """Categories by frequency; any other word is one category more."""
     middles: list[float] = []
     """Per feature: what stands in for a missing number in the plain model."""
     spreads: list[float] = []
+
+    @property
+    def style(self) -> Style:
+        """Say how its numbers are written."""
+        if self.decimal_comma:
+            return "comma"
+        return "english" if self.thousands_comma else "point"
 
     @property
     def features(self) -> list[str]:
@@ -59,8 +67,11 @@ class Meaning(BaseModel):
         return [f"{self.name} ({part})" for part in parts]
 
 
-def meaning(name: str, column: Column) -> Meaning | None:
-    """Find what a column holds; None for free text, names of rows, and what never differs."""
+def meaning(name: str, column: Column, style: Style) -> Meaning | None:
+    """Find what a column holds; None for free text, names of rows, and what never differs.
+
+    `style`: how numbers are written, if it holds numbers.
+    """
     words, codes = column.words, codes_of(column)
     present = codes[codes >= 0]
     if len(set(words)) < 2 and (codes >= 0).all():  # noqa: PLR2004  it says nothing
@@ -68,10 +79,9 @@ def meaning(name: str, column: Column) -> Meaning | None:
     counts = np.bincount(present, minlength=len(words))
     if not len(present):
         return None
-    is_comma = has_decimal_comma(words)
-    read = numbers_of(words, decimal_comma=is_comma)
+    read = numbers_of(words, style)
     if counts[~np.isnan(read)].sum() >= READABLE_SHARE * len(present):
-        return None if _is_naming(name, read, codes) else _number(name, read, codes, is_comma)
+        return None if _is_naming(name, read, codes) else _number(name, read, codes, style)
     order = order_of(words)
     read = moments_of(words, order, on_the_wall=True)
     if counts[~np.isnan(read)].sum() >= READABLE_SHARE * len(present):
@@ -157,14 +167,19 @@ def readings(words: Sequence[str], one: Meaning) -> Matrix:
     """Read words as the numbers or the seconds that they mean; NaN where they mean none."""
     if one.kind == "date":
         return moments_of(words, one.order, on_the_wall=True)
-    return numbers_of(words, decimal_comma=one.decimal_comma)
+    return numbers_of(words, one.style)
 
 
-def _number(name: str, read: Matrix, codes: Codes, is_comma: bool) -> Meaning:
+def _number(name: str, read: Matrix, codes: Codes, style: Style) -> Meaning:
     values = spread(read, codes)
     middle, spread_ = _middle(values)
     return Meaning(
-        name=name, kind="number", decimal_comma=is_comma, middles=[middle], spreads=[spread_]
+        name=name,
+        kind="number",
+        decimal_comma=style == "comma",
+        thousands_comma=style == "english",
+        middles=[middle],
+        spreads=[spread_],
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from fabriek_recipes import tables
 from fabriek_recipes.events import Events
+from fabriek_recipes.number_styles import Style
 from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular import apart_rows, columns, own_table, reading
 from fabriek_recipes.tabular import target as targets
@@ -52,7 +53,7 @@ class Data:
 
     meanings: list[Meaning]
     labels: list[str]
-    target_comma: bool
+    target_style: Style
     learn: Part
     stop: Part
     calibrate: Part
@@ -108,7 +109,7 @@ def read(job: Job[Knobs]) -> Data:
     return Data(
         meanings=meanings,
         labels=target.labels,
-        target_comma=target.comma,
+        target_style=target.style,
         learn=part(learn),
         stop=part(stop),
         calibrate=part(calibrate),
@@ -161,8 +162,8 @@ def _meanings(
     for name, column in table.columns.items():
         if name in skipped:
             continue
-        reading.require_clear(name, table)
-        one = columns.meaning(name, column)
+        style = reading.style_of(name, table, knobs.unclear_numbers)
+        one = columns.meaning(name, column, style)
         _refuse_leak(name, column, one, knobs, truth if target.labels else None)
         if one is None:
             warned += _tell_left_out(events, name, column) if warned < WARNINGS_MAX else 0
@@ -213,11 +214,17 @@ def _leak(name: str, knobs: Knobs) -> Failed:
 
 
 def _tell_commas(events: Events, found: Sequence[Meaning]) -> None:
-    names = [one.name for one in found if one.decimal_comma]
-    if names:
-        text = _("A comma was read as the beginning of decimals in: %(names)s.")
-        shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
-        events.warning("commas", Sentence(text, names=shown))
+    """Say where numbers were not read as programs write them."""
+    ways = (
+        ("comma", _("A comma was read as the beginning of decimals in: %(names)s.")),
+        ("english", _("A comma was read as dividing thousands in: %(names)s.")),
+    )
+    for style, text in ways:
+        names = [one.name for one in found if one.kind == "number" and one.style == style]
+        if names:
+            more = ", …" if len(names) > NAMES_SHOWN else ""
+            shown = ", ".join(names[:NAMES_SHOWN]) + more
+            events.warning("commas", Sentence(text, names=shown))
 
 
 def _tell_left_out(events: Events, name: str, column: Column) -> int:

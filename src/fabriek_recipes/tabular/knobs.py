@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fabriek_recipes import tables
+from fabriek_recipes import number_words, tables
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.words import Sentence, _
 
@@ -87,6 +87,7 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic"},
     )
+    unclear_numbers: number_words.UnclearNumbers = "ask"
     # Half of the rows is the most to keep from learning; without any there is no score.
     held_out_percent: int = Field(
         default=20,
@@ -150,6 +151,13 @@ class Knobs(BaseModel):
         names = (" ".join(name.split()) for name in self.leave_out.split(","))
         return frozenset(name for name in names if name)
 
+    def reads_numbers(self, name: str) -> bool:
+        """Whether a column is read as numbers, if it holds them."""
+        if name == self.target_name:
+            return self.task != "classes"
+        is_group = self.split_by == "group" and name == self.split_name
+        return name not in self.left_out and not is_group
+
     @property
     def target_name(self) -> str:
         """Name the target as tables write it."""
@@ -174,6 +182,8 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     return Estimate(
         gpu_seconds=ceil(wall_s * max(1, facts.gpus)),
         memory_bytes=memory,
+        learning_s=learn_s,
+        tokens=knobs.rounds_max * cells,
         why=(
             Sentence(
                 _("The table has %(rows)s rows and %(columns)s columns."),
@@ -219,9 +229,13 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
 
 
 def knob_checks(knobs: Knobs, inputs: dict[str, Path]) -> tuple[Sentence, ...]:
-    """Say which columns that were named are not in the table."""
-    names = tables.first_names(inputs.get("dataset"))
-    return column_problems(knobs, names) if names else ()
+    """Say which columns that were named are not in the table, and ask of unclear numbers."""
+    dataset = inputs.get("dataset")
+    names = tables.first_names(dataset)
+    problems = column_problems(knobs, names) if names else ()
+    if problems or dataset is None or knobs.unclear_numbers != "ask":
+        return problems
+    return number_words.questions(dataset, asked=knobs.reads_numbers)
 
 
 def column_problems(knobs: Knobs, names: tuple[str, ...]) -> tuple[Sentence, ...]:
@@ -272,4 +286,6 @@ RECIPE = Recipe(
     load='fabriek_recipes.tabular.predict.load("%s")',
     count=count,
     knob_checks=knob_checks,
+    counts="cells",
+    has_dry_run=True,
 )

@@ -10,21 +10,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from fabriek_recipes import number_words
+from fabriek_recipes.number_styles import PATTERNS, Style, Unclear
 from fabriek_recipes.tables import Table
-from fabriek_recipes.words import Failed, _
+from fabriek_recipes.words import Failed
 
 Matrix = NDArray[np.float64]
 Codes = NDArray[np.int64]
 Order = Literal["ymd", "dmy", "mdy"]
 
-# This share of what is there must be readable as a number or a day; what is not is missing.
-READABLE_SHARE = 0.95
 LARGEST = 1e300
 EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  as a clock on the wall shows it
-PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
-COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?")
-# In English a comma divides thousands; “1,200” may be that, or a little more than one.
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
 ZONE = r"(Z|[+-]\d{2}:?\d{2}|[+-]\d{2})?"
 CLOCK = rf"(?:[ T](\d{{1,2}}):(\d{{2}})(?::(\d{{2}}(?:\.\d+)?))?\s?{ZONE})?"
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + CLOCK)
@@ -33,53 +29,34 @@ MONTHS = 12
 
 
 # --- numbers -----------------------------------------------------------------------------
-def numbers_of(words: Sequence[str], *, decimal_comma: bool) -> Matrix:
+def numbers_of(words: Sequence[str], style: Style) -> Matrix:
     """Read words as numbers; NaN where one is none."""
-    pattern = COMMA if decimal_comma else PLAIN
+    pattern = PATTERNS[style]
     found = np.full(len(words), np.nan)
     for place, word in enumerate(words):
         if pattern.fullmatch(word):
-            plain = word.replace(".", "").replace(",", ".") if decimal_comma else word
-            found[place] = float(plain)
+            found[place] = float(_plain(word, style))
     found[np.abs(found) > LARGEST] = np.nan  # beyond what can be squared
     return found
 
 
-def has_decimal_comma(words: Sequence[str]) -> bool:
-    """Tell whether numbers are written as 1.234,5: a comma that divides no thousands says so.
-
-    Whether it is clear at all is for `require_clear`.
-    """
-    return any("," in word and _begins_decimals(word) for word in words)
-
-
-def require_clear(name: str, table: Table) -> None:
-    """Refuse a column of numbers in which each comma may divide thousands or begin decimals.
+def style_of(name: str, table: Table, unclear: Unclear) -> Style:
+    """Find how the numbers of a column are written; `unclear` decides where nothing else does.
 
     Raises:
-        Failed: `two_ways`, with the line of the first of them.
+        Failed: `two_ways`, with lines in which they are unclear, where it is to be asked.
     """
-    column = table.columns[name]
-    unclear = {code for code, word in enumerate(column.words) if THOUSANDS.fullmatch(word)}
-    if not unclear or has_decimal_comma(column.words):
-        return
-    codes = np.frombuffer(column.codes, dtype=np.int32)
-    readable = unclear | {c for c, word in enumerate(column.words) if PLAIN.fullmatch(word)}
-    present = codes[codes >= 0]
-    if np.isin(present, list(readable)).sum() < READABLE_SHARE * len(present):
-        return
-    line = table.lines[int(np.flatnonzero(np.isin(codes, list(unclear)))[0])]
-    # Not what stands there: the data may be lent, to learn from and not to be read.
-    text = _(
-        "In column “%(name)s” each comma has three digits after it, first in line %(line)s: it "
-        "may divide thousands or begin decimals. Write thousands without a comma, and decimals "
-        "after a point."
-    )
-    raise Failed("two_ways", text, name=name, line=line)
+    found = number_words.of_column(table.columns[name], table.lines)
+    if unclear == "ask" and found.is_unclear:
+        question = found.question(name)
+        raise Failed("two_ways", question.msgid, **dict(question.values))
+    return found.style(unclear) or "point"
 
 
-def _begins_decimals(word: str) -> bool:
-    return bool(COMMA.fullmatch(word)) and not THOUSANDS.fullmatch(word)
+def _plain(word: str, style: Style) -> str:
+    if style == "comma":
+        return word.replace(".", "").replace(",", ".")
+    return word.replace(",", "") if style == "english" else word
 
 
 # --- moments -----------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fabriek_recipes.number_styles import Style, Unclear
 from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular import columns, reading
 from fabriek_recipes.tabular.knobs import NUMBERS_FROM, Knobs
@@ -21,7 +22,7 @@ class Target:
     """The labels (none for a number), and the answers of a table, NaN where there is none."""
 
     labels: list[str]
-    comma: bool
+    style: Style
     truth: Callable[[Table], Matrix]
 
 
@@ -32,20 +33,20 @@ def find(table: Table, knobs: Knobs) -> Target:
         Failed: where it is neither, or a number that can be read in two ways.
     """
     column = table.columns[knobs.target_name]
-    if knobs.task != "classes":
-        reading.require_clear(knobs.target_name, table)
-    comma = reading.has_decimal_comma(column.words)
-    read = reading.numbers_of(column.words, decimal_comma=comma)
+    # Labels are words: what stands in them is not worked with.
+    unclear: Unclear = "decimals" if knobs.task == "classes" else knobs.unclear_numbers
+    style = reading.style_of(knobs.target_name, table, unclear)
+    read = reading.numbers_of(column.words, style)
     is_numeric = not np.isnan(read).any()
     task = knobs.task
     if task == "auto":
         task = "number" if is_numeric and len(column.words) > NUMBERS_FROM else "classes"
     if task == "number":
-        return _number(knobs, table, read, comma)
+        return _number(knobs, table, read, style)
     return _labels(knobs, column)
 
 
-def _number(knobs: Knobs, table: Table, read: Matrix, comma: bool) -> Target:
+def _number(knobs: Knobs, table: Table, read: Matrix, style: Style) -> Target:
     column = table.columns[knobs.target_name]
     values = columns.spread(read, columns.codes_of(column))
     bad = np.flatnonzero(np.isnan(values) & (columns.codes_of(column) >= 0))
@@ -62,10 +63,10 @@ def _number(knobs: Knobs, table: Table, read: Matrix, comma: bool) -> Target:
         found = table.columns.get(knobs.target_name)
         if found is None:
             return np.full(len(table), np.nan)
-        values = reading.numbers_of(found.words, decimal_comma=comma)
+        values = reading.numbers_of(found.words, style)
         return columns.spread(values, columns.codes_of(found))
 
-    return Target([], comma, truth)
+    return Target([], style, truth)
 
 
 def _labels(knobs: Knobs, column: Column) -> Target:
@@ -96,4 +97,4 @@ def _labels(knobs: Knobs, column: Column) -> Target:
         values = np.array([places.get(word, np.nan) for word in found.words], dtype=float)
         return columns.spread(values, columns.codes_of(found))
 
-    return Target(labels, False, truth)
+    return Target(labels, "point", truth)

@@ -47,6 +47,9 @@ def train(job: Job[Knobs]) -> None:
     job.events.stage(_("Reading the table"))
     found = data.read(job)
     job.stop.check()
+    if job.is_dry:
+        job.events.stage(_("Learning"))
+        boosting.grow(job, found)
     job.events.stage(_("Making the plain model"))
     baseline = Baseline(found, seed=job.manifest.seed)
     job.stop.check()
@@ -82,7 +85,7 @@ def _predictor(job: Job[Knobs], found: Data, trees: str) -> Predictor:
     config = model.Config(
         target=job.knobs.target_name,
         labels=found.labels,
-        target_comma=found.target_comma,
+        target_comma=found.target_style == "comma",
         columns=found.meanings,
         calibration=lines,
         trees=len(columns.features(found.meanings)),

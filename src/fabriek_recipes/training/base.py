@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
+    GenerationConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.initialization import no_init_weights
+from transformers.utils import GENERATION_CONFIG_NAME
 
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.words import Failed, _
+
+# What the library raises on files of strangers that will not do.
+WRONG = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -40,16 +48,18 @@ class Base:
         return int(self.tokenizer.pad_token_id or 0)
 
 
-def load(folder: Path, device: torch.device, *, frozen: bool) -> Base:
+def load(folder: Path, device: torch.device, *, frozen: bool, aside: bool = False) -> Base:
     """Load a model to train; `frozen` weights may stay in half precision on a GPU.
+
+    `aside`: leave it in the memory of the processor for now.
 
     Raises:
         Failed: `bad_model`, with what is wrong with it.
     """
     for problem in model_problems(folder):
         raise Failed("bad_model", problem.msgid, **dict(problem.values))
+    tokenizer = load_tokenizer(folder)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model, found = AutoModelForCausalLM.from_pretrained(
             folder,
             local_files_only=True,
@@ -59,16 +69,55 @@ def load(folder: Path, device: torch.device, *, frozen: bool) -> Base:
             attn_implementation="sdpa",
             output_loading_info=True,
         )
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError) as why:
+    except WRONG as why:
         raise _bad(str(why)) from why
     if found["missing_keys"]:
         raise _bad("missing weights: " + ", ".join(sorted(found["missing_keys"])[:3]))
-    if tokenizer.eos_token is None:
-        raise _bad("its tokenizer has no sign for the end of a text")
     dtype = model.dtype
     if not (frozen and device.type == "cuda"):
         model = model.float()
-    return Base(model=model.to(device).eval(), tokenizer=tokenizer, dtype=dtype)
+    model = model if aside else model.to(device)
+    return Base(model=model.eval(), tokenizer=tokenizer, dtype=dtype)
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a model alone. Raises: Failed: `bad_model`."""
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True
+        )
+    except WRONG as why:
+        raise _bad(str(why)) from why
+    if tokenizer.eos_token is None:
+        raise _bad("its tokenizer has no sign for the end of a text")
+    return tokenizer
+
+
+def hollow(folder: Path, kinds: Mapping[str, str]) -> Base:
+    """Make a model of the shape of one that another process loaded, without its weights.
+
+    They take no memory until something is written there. `kinds`: the kind of number of each.
+    """
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    with no_init_weights():
+        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+    model.tie_weights()
+    if (folder / GENERATION_CONFIG_NAME).is_file():
+        model.generation_config = GenerationConfig.from_pretrained(
+            folder, local_files_only=True
+        )
+    for name, weight in model.named_parameters():
+        weight.data = torch.empty_like(weight, dtype=getattr(torch, kinds[name]))
+    return Base(model=model.eval(), tokenizer=tokenizer, dtype=model.dtype)
+
+
+def kinds_of(base: Base) -> dict[str, str]:
+    """Say of each weight of what kind of number it is."""
+    return {
+        name: str(weight.dtype).removeprefix("torch.")
+        for name, weight in base.model.named_parameters()
+    }
 
 
 def _bad(why: str) -> Failed:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from fabriek_recipes.events import Json
+from fabriek_recipes.training import tensor_file
 
 KEPT = 2
 # Besides those, to go back to by choice: few, and of a large model none, which costs a disk.
@@ -28,6 +29,8 @@ EARLIER_BYTES_MAX = 10 * 2**30
 BEST = "best.safetensors"
 # safetensors writes files only their owner may read; who continues the run must read them too.
 FILE_MODE = 0o640
+
+Values = Iterable[torch.Tensor] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +42,22 @@ class Checkpoint:
     state: dict[str, Json]
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> None:
+def save(folder: Path, checkpoint: Checkpoint, brought: Values = None) -> None:
     """Write a checkpoint whole or not at all; older ones go only once the new one is safe.
+
+    `brought`: the values of its tensors, one after the other, where they are divided.
 
     Raises:
         OSError, SafetensorError: nothing was lost, the checkpoints before still stand.
     """
-    _write(folder / f"step-{checkpoint.step:08d}.safetensors", checkpoint)
+    _write(folder / f"step-{checkpoint.step:08d}.safetensors", checkpoint, brought)
     for old in _too_many(_paths(folder)[:-KEPT]):
         old.unlink(missing_ok=True)
 
 
-def save_best(folder: Path, checkpoint: Checkpoint) -> None:
+def save_best(folder: Path, checkpoint: Checkpoint, brought: Values = None) -> None:
     """Keep these weights as the best so far; the others stay. Raises: as `save` does."""
-    _write(folder / BEST, checkpoint)
+    _write(folder / BEST, checkpoint, brought)
 
 
 def best(folder: Path, step: int, fits: Mapping[str, Json]) -> Checkpoint | None:
@@ -64,7 +69,7 @@ def best(folder: Path, step: int, fits: Mapping[str, Json]) -> Checkpoint | None
     return None
 
 
-def _write(path: Path, checkpoint: Checkpoint) -> None:
+def _write(path: Path, checkpoint: Checkpoint, brought: Values) -> None:
     folder = path.parent
     temporary = folder / f".{path.name}.part"
     header = {
@@ -73,7 +78,10 @@ def _write(path: Path, checkpoint: Checkpoint) -> None:
         "state": json.dumps(checkpoint.state),
     }
     try:
-        save_file(checkpoint.tensors, temporary, metadata=header)
+        if brought is None:
+            save_file(checkpoint.tensors, temporary, metadata=header)
+        else:
+            tensor_file.write(temporary, checkpoint.tensors, brought, header)
         temporary.chmod(FILE_MODE)
         _sync(temporary)
         temporary.replace(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -74,6 +75,13 @@ class Ended(BaseException):
         self.end = end
 
 
+class Pace(Protocol):
+    """Keeps processes in step that can only ask their model together."""
+
+    def beside(self, work: Callable[[], T]) -> T:
+        """Do work that may ask the model, and ask with the others until all are done."""
+
+
 class Group(Protocol):
     """What the processes of a run do together; each must call the same in the same order.
 
@@ -92,6 +100,18 @@ class Group(Protocol):
 
     def share(self, count: int, work: Callable[[int], T]) -> list[T]:
         """Give `work(0)` to `work(count - 1)`, each done by one process and told to all."""
+
+    def beside(self, work: Callable[[], T]) -> T:
+        """Do work that may ask the model, beside the others, who have other work or none.
+
+        What `share` deals out is such work already.
+        """
+
+    def reaching(self) -> AbstractContextManager[None]:
+        """Mind that the model itself talks to the others, of whom one may be gone."""
+
+    def keep_in_step(self, pace: Pace) -> None:
+        """From here on the model can be asked by all at the same time only."""
 
     def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over the processes."""
@@ -121,6 +141,17 @@ class Alone:
     def share(self, count: int, work: Callable[[int], T]) -> list[T]:
         """Do all of it."""
         return [work(number) for number in range(count)]
+
+    def beside(self, work: Callable[[], T]) -> T:
+        """Do it."""
+        return work()
+
+    def reaching(self) -> AbstractContextManager[None]:
+        """Mind nothing: there is nobody."""
+        return nullcontext()
+
+    def keep_in_step(self, pace: Pace) -> None:
+        """Do nothing: who is alone is in step."""
 
     def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
         """Leave them: a sum of one."""

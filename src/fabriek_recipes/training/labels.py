@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
@@ -18,11 +18,14 @@ from transformers import PreTrainedModel
 
 from fabriek_recipes import evaluation
 from fabriek_recipes.evaluation import Evaluation, Score, Worst
+from fabriek_recipes.events import Json
 from fabriek_recipes.training import measuring
 from fabriek_recipes.training.device import precision
+from fabriek_recipes.training.held_out import Halves
 from fabriek_recipes.training.loop import K, Loop
 from fabriek_recipes.training.packing import Example
 from fabriek_recipes.training.process import Job
+from fabriek_recipes.training.watching import Watch, spread
 from fabriek_recipes.words import Failed, Sentence, _
 
 Chances = NDArray[np.float64]
@@ -33,9 +36,21 @@ SCORED_AT_ONCE = 32
 MAIN_SCORE = "macro_f1"
 
 
+class Patient(Protocol):
+    """The settings of a recipe by which its rows kept apart are looked at."""
+
+    @property
+    def epochs(self) -> int:
+        """Say how often each row is learned from."""
+
+    @property
+    def stop_after_looks(self) -> int:
+        """Say after how many looks without a lower loss it stops; 0: never."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled(Example):
-    """What is learned from: tokens (none for a picture), its place among all, its label."""
+    """What is learned from: tokens (a picture is one), its place among all, its label."""
 
     place: int = 0
     label: int = 0
@@ -77,7 +92,45 @@ class LabelLoop(Loop[K]):
                 module.eval()
         self._tell_idle()
         self._go()
+        self._take_best()
         self.model.eval()
+
+
+def watched(
+    job: Job[K],
+    looked_at: Sequence[Labelled],
+    learned: Sequence[Labelled],
+    *,
+    remark: Sentence | None,
+    flop_per_token: float = 0.0,
+) -> Watch:
+    """Look at some of these rows while learning from others, by the loss of their labels."""
+    patient = cast("Patient", job.knobs)
+    tokens = sum(len(one.ids) for one in learned) * patient.epochs
+    some = spread(looked_at, [len(one.ids) for one in looked_at], tokens=tokens)
+    return Watch(
+        rows=[[one] for one in some],
+        rows_at_once=SCORED_AT_ONCE,
+        flop_per_token=flop_per_token,
+        patience=patient.stop_after_looks,
+        remark=remark,
+    )
+
+
+def labelled_facts(
+    loop: Loop[K], apart: Halves[Any], *, labels: int, learned: int
+) -> dict[str, Json]:
+    """Tell a report what was learned from, scored on and trained, and where it ended."""
+    return {
+        "rows_trained": learned,
+        **apart.facts(),
+        "labels": labels,
+        "parameters_trained": sum(weight.numel() for weight in loop.trained.values()),
+        "parameters_total": sum(weight.numel() for weight in loop.model.parameters()),
+        "learning_seconds": round(loop.seconds, 2),
+        "device": loop.model.device.type,
+        **loop.ended(),
+    }
 
 
 @torch.no_grad()

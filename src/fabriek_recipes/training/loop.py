@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import torch
 from pydantic import BaseModel
@@ -20,12 +20,14 @@ from fabriek_recipes.training.checkpoints import Checkpoint
 from fabriek_recipes.training.course import Course
 from fabriek_recipes.training.device import peak_bytes, peak_flops
 from fabriek_recipes.training.objective import NextToken, Objective
-from fabriek_recipes.training.packing import Example, frame
+from fabriek_recipes.training.packing import Example
 from fabriek_recipes.training.plan import Plan
 from fabriek_recipes.training.process import Job
+from fabriek_recipes.training.stalling import Watchdog
 from fabriek_recipes.training.stopping import Stopped
 from fabriek_recipes.training.trial import Trial
-from fabriek_recipes.training.watching import Watch, Watcher
+from fabriek_recipes.training.watching import Seen, Watch, Watcher
+from fabriek_recipes.training.weights import Weights
 from fabriek_recipes.words import Failed, Sentence, _
 
 __all__ = ["Loop", "Plan"]
@@ -59,43 +61,33 @@ class Loop(Generic[K]):
         """Prepare; `state` is kept in every checkpoint and must say which run it belongs to."""
         self.job, self.model, self.plan, self.state = job, model, plan, state
         self.objective = objective or NextToken()
-        self.trained = {
-            name: weight for name, weight in model.named_parameters() if weight.requires_grad
-        }
-        self.optimizer = _optimizer(self.trained, plan)
+        self.weights = Weights(model, plan, job.group)
         self.step = 0
         self.tokens = 0
         self.seconds = 0.0
         self.watcher: Watcher | None = None
+        self.last_step = job.last_step(plan.steps)
         self._course = Course()
         self._told_at = 0.0
-        # Other machines may differ in a bit; from here on all must be equal.
-        job.group.spread(list(self.trained.values()))
+
+    @property
+    def trained(self) -> dict[str, nn.Parameter]:
+        """Give the weights that learn."""
+        return self.weights.named
 
     def watch(self, watch: Watch) -> None:
         """Look at this while learning; a dry run, which only measures, does not."""
         if not self.job.is_dry:
-            self.watcher = Watcher(watch, steps=self.plan.steps, group=self.job.group)
+            seen = Seen(model=self.model, objective=self.objective, fill=self.plan.fill)
+            group = self.job.group
+            self.watcher = Watcher(watch, seen, steps=self.plan.steps, group=group)
 
     def resume(self, found: Checkpoint) -> None:
         """Go back to where a checkpoint was made: weights, optimizer, place.
 
         Only the first process needs its tensors, and gives them to the others.
         """
-        for name, weight in self.trained.items():
-            mean, square = torch.zeros_like(weight), torch.zeros_like(weight)
-            if self.job.group.seat.leads:
-                weight.detach().copy_(found.tensors[f"weight.{name}"])
-                mean.copy_(found.tensors[f"mean.{name}"])
-                square.copy_(found.tensors[f"square.{name}"])
-            self.job.group.spread([weight, mean, square])
-            step = torch.tensor(float(found.step))
-            self.optimizer.state[weight] = {
-                # The fused optimizer wants its count where the weights are.
-                "step": step.to(weight.device) if weight.is_cuda else step,
-                "exp_avg": mean,
-                "exp_avg_sq": square,
-            }
+        self.weights.resume(found)
         self.step = found.step
         self.tokens = int(str(found.state["tokens"]))
         self.seconds = float(str(found.state["seconds"]))
@@ -115,13 +107,16 @@ class Loop(Generic[K]):
         self._tell_idle()
         ways = pace.choose(self.model, self._load())
         if ways.compiled and isinstance(self.objective, NextToken):
-            self.objective.within = frame(self.plan.rows, self._rows_of_one())
+            self.objective.within = self.plan.frame(self._rows_of_one())
         with pace.learning(self.model, ways):
             self._go()
-        if self.watcher:
+        self._take_best()
+        self.model.eval()
+
+    def _take_best(self) -> None:
+        if self.watcher and not self._goes_on_later:
             run = self.state["run"]
             taking.take_best(self.job, self.watcher, self.trained, at=self.step, run=run)
-        self.model.eval()
 
     def ended(self) -> dict[str, Json]:
         """Tell a report at which step it ended, and which step the weights are of."""
@@ -135,28 +130,34 @@ class Loop(Generic[K]):
 
     def _load(self) -> pace.Load:
         """Say how much one process has to learn from in a step."""
-        width = max((sum(len(text.ids) for text in row) for row in self.plan.rows), default=0)
         weights = sum(weight.numel() for weight in self.model.parameters())
         return pace.Load(
-            tokens_per_step=self._rows_of_one() * width,
+            tokens_per_step=self._rows_of_one() * self.plan.widest,
             steps=self.plan.steps,  # not what is left: a resumed run goes on in the same way
             flop_per_token=6 * weights,
+            bytes_to_come=self.weights.bytes_to_come,
         )
 
     def _rows_of_one(self) -> int:
         return math.ceil(self.plan.rows_per_step / self.job.group.seat.size)
 
     def _go(self) -> None:
+        watchdog = Watchdog(self.job)
+        with watchdog.watching():
+            self._do_steps(watchdog)
+
+    def _do_steps(self, watchdog: Watchdog) -> None:
         every = max(1, self.plan.steps // CURVE_POINTS)
         trial = Trial(self.job.manifest.limits.steps_max, peak_bytes)
         while not self._is_over:
             started = time.monotonic()
-            loss, norm, tokens, asked = self._advance()
+            with watchdog.step(self.step + 1):
+                loss, norm, tokens, asked = self._advance()
             took = time.monotonic() - started
             self.seconds += took
             self.tokens += tokens
             trial.note(took, tokens, is_last=self.step == self.plan.steps)
-            if self.step % every == 0 or self.step == self.plan.steps:
+            if self.step % every == 0 or self.step == self.last_step:
                 self.job.events.metrics(
                     self.step,
                     loss=loss,
@@ -171,8 +172,16 @@ class Loop(Generic[K]):
 
     @property
     def _is_over(self) -> bool:
-        enough = self.watcher is not None and self.watcher.is_enough
-        return enough or self.step >= self.plan.steps
+        return self._is_enough or self.step >= self.last_step
+
+    @property
+    def _is_enough(self) -> bool:
+        return self.watcher is not None and self.watcher.is_enough
+
+    @property
+    def _goes_on_later(self) -> bool:
+        """Whether it was asked for a part of its steps: the last weights are not its best."""
+        return self.last_step < self.plan.steps and not self._is_enough
 
     def _measured(self, tokens_per_s: float) -> dict[str, float]:
         """Say how fast it goes, what memory that took, and how much of the chips it used."""
@@ -194,24 +203,19 @@ class Loop(Generic[K]):
         if loss is not None:
             self.job.events.metrics(self.step, held_out_loss=loss)
         if is_best and self.watcher.is_patient:
-            self.job.group.once(lambda: self._save(is_best=True))
+            self._save(is_best=True)
 
     def _advance(self) -> tuple[float, float, int, Asked]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.plan.rate(self.step)
         rows = self.plan.rows_of(self.step)
         loss, asked = self._agree(self._learn(rows))
-        norm = nn.utils.clip_grad_norm_(
-            self.trained.values(), self.plan.gradient_norm_max
-        ).item()
+        norm = self.weights.clip(self.plan.gradient_norm_max)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise Failed(
                 "nan_loss",
                 _("The loss stopped being a number at step %(step)s; lower the learning rate."),
                 step=self.step + 1,
             )
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.weights.step(self.plan.rate(self.step))
         self.step += 1
         return loss, norm, sum(len(example.ids) for row in rows for example in row), asked
 
@@ -224,26 +228,21 @@ class Loop(Generic[K]):
         seat = self.job.group.seat
         torch.manual_seed(self.plan.random_state(self.step, seat.rank))
         share = rows[seat.rank :: seat.size]
-        if not share:  # fewer rows than processes
+        counts = 1.0 if share else 0.0  # fewer rows than processes
+        if not share and not self.weights.are_divided:
             return torch.zeros((), device=self.model.device)
         weight = max(1, self.objective.weight(rows))
-        loss = self.objective.loss(self.model, share, self.plan.fill) / weight
-        loss.backward()  # type: ignore[no-untyped-call]
+        with self.job.group.reaching():
+            # Who has no rows must still bring divided weights together with the others.
+            total = self.objective.loss(self.model, share or rows[:1], self.plan.fill)
+            loss = total / weight * counts
+            loss.backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
     def _agree(self, loss: torch.Tensor) -> tuple[float, Asked]:
-        """Add up gradients and loss over the processes, and what signals asked of any of them.
-
-        DistributedDataParallel would send while it still computes. It needs one `forward` that
-        makes the loss, which ours (logits for the labelled tokens only) is not, takes a mean
-        where we need a sum, and waits for a process without rows. See docs/adr/0013.
-        """
+        """Add up gradients and loss over the processes, and what signals asked of any."""
         group, stop = self.job.group, self.job.stop
-        if group.seat.size > 1:
-            for weight in self.trained.values():
-                if weight.grad is None:
-                    weight.grad = torch.zeros_like(weight)
-            group.add_up([cast("torch.Tensor", each.grad) for each in self.trained.values()])
+        self.weights.add_up()
         asked = torch.tensor([float(stop.asked), float(stop.take_save())])
         told = torch.cat([loss.reshape(1), asked.to(loss.device)]).double()
         group.add_up([told])
@@ -262,7 +261,7 @@ class Loop(Generic[K]):
 
     def _tell(self) -> None:
         now = time.monotonic()
-        if now - self._told_at >= PROGRESS_EVERY_S or self.step == self.plan.steps:
+        if now - self._told_at >= PROGRESS_EVERY_S or self.step == self.last_step:
             self._told_at = now
             self.job.events.progress(self.step, self.plan.steps, "steps")
 
@@ -270,41 +269,27 @@ class Loop(Generic[K]):
         last = self._is_over
         due = self.step % self.plan.checkpoint_every_steps == 0
         if asked.stop or asked.save or last or due:
-            self.job.group.once(self._save)
+            self._save()
         if asked.stop:
             raise Stopped
 
     def _save(self, *, is_best: bool = False) -> None:
+        """Save what to go on from; of the best so far, only what was learned."""
+        state = {**self.state, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
+        state |= self._course.state() | (self.watcher.state() if self.watcher else {})
+        kept = Checkpoint(self.step, self.weights.kept(whole=not is_best), state)
+        brought = self.weights.brought(kept.tensors) if self.weights.are_divided else None
+        save = checkpoints.save_best if is_best else checkpoints.save
+        if self.job.group.seat.leads:
+            self._write(lambda: save(self.job.checkpoints, kept, brought))
+        for _rest in brought or ():  # others have nothing to write, nor the first who cannot
+            pass
+        self.job.group.once(lambda: None)
+
+    def _write(self, save: Callable[[], None]) -> None:
         """Save; a full disk costs this checkpoint only, the run goes on with the one before."""
         try:
-            if is_best:
-                checkpoints.save_best(self.job.checkpoints, self._checkpoint(whole=False))
-            else:
-                checkpoints.save(self.job.checkpoints, self._checkpoint(whole=True))
+            save()
         except (OSError, SafetensorError):
             text = _("Saving step %(step)s failed, perhaps the disk is full; the run goes on.")
             self.job.events.warning("no_checkpoint", Sentence(text, step=self.step))
-
-    def _checkpoint(self, *, whole: bool) -> Checkpoint:
-        """Give what to go on from; not whole, only what was learned."""
-        tensors = {}
-        for name, weight in self.trained.items():
-            tensors[f"weight.{name}"] = weight.detach().contiguous()
-            if whole:
-                moments = self.optimizer.state[weight]
-                tensors[f"mean.{name}"] = moments["exp_avg"]
-                tensors[f"square.{name}"] = moments["exp_avg_sq"]
-        state = {**self.state, "tokens": self.tokens, "seconds": round(self.seconds, 3)}
-        state |= self._course.state() | (self.watcher.state() if self.watcher else {})
-        return Checkpoint(self.step, tensors, state)
-
-
-def _optimizer(trained: dict[str, nn.Parameter], plan: Plan) -> torch.optim.AdamW:
-    # Decay pulls on matrices only; norms and biases have no large values to guard against.
-    matrices = [weight for weight in trained.values() if weight.dim() > 1]
-    others = [weight for weight in trained.values() if weight.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": plan.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=plan.learning_rate, betas=(0.9, 0.95), fused=True)

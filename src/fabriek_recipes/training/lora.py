@@ -38,9 +38,12 @@ class LoraLinear(nn.Module):
         self.scale = lora.alpha / lora.rank
         self.dropout = lora.dropout
         device = base.weight.device
-        self.lora_A = nn.Parameter(torch.empty(lora.rank, base.in_features, device=device))
+        # Drawn by the processor, so that a seed gives the same on each kind of device.
+        drawn = nn.init.kaiming_uniform_(
+            torch.empty(lora.rank, base.in_features), a=math.sqrt(5)
+        )
+        self.lora_A = nn.Parameter(drawn.to(device))
         self.lora_B = nn.Parameter(torch.zeros(base.out_features, lora.rank, device=device))
-        nn.init.kaiming_uniform_(self.lora_A, a=math.sqrt(5))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Give base(x) + scale * B A dropout(x)."""

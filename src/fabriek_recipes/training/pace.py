@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from fabriek_recipes.training import attention
+from fabriek_recipes.training import attention, in_step
 
 # Compiling takes about a minute, and makes a step a quarter to a half shorter.
 COMPILE_FROM_S = 240.0
@@ -18,6 +18,8 @@ COMPILE_FROM_S = 240.0
 PLAIN_REACHES = 250e12
 # Of the free memory, for what the estimate does not see.
 SPARE = 0.9
+# Where a module keeps what was compiled: its call with all around it, or its own work alone.
+CALL, FORWARD = "_compiled_call_impl", "forward"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,8 @@ class Load:
     tokens_per_step: int
     steps: int
     flop_per_token: float
+    bytes_to_come: int = 0
+    """What a step needs beside activations and is not there yet, as gradients."""
 
     @property
     def plain_s(self) -> float:
@@ -50,7 +54,7 @@ def choose(model: PreTrainedModel, load: Load) -> Ways:
     fits = attention.fits(model)
     compiled = fits and load.plain_s >= COMPILE_FROM_S
     free, _total = torch.cuda.mem_get_info(model.device)
-    needed = activation_bytes(model, load.tokens_per_step)
+    needed = activation_bytes(model, load.tokens_per_step) + load.bytes_to_come
     return Ways(end_to_end=fits, compiled=compiled, recomputed=needed > free * SPARE)
 
 
@@ -87,18 +91,19 @@ def as_it_came(model: PreTrainedModel) -> Iterator[None]:
     What is compiled is compiled for learning, and for one shape.
     """
     compiled = [
-        (each, each._compiled_call_impl)  # noqa: SLF001  # torch has no word to undo it
+        (each, name, vars(each)[name])
         for each in model.modules()
-        if getattr(each, "_compiled_call_impl", None) is not None
+        for name in _compiled_parts(model)
+        if vars(each).get(name) is not None
     ]
-    for each, _way in compiled:
-        each._compiled_call_impl = None  # noqa: SLF001
+    for each, name, _way in compiled:
+        _undo(each, name)
     try:
         with attention.usual(model):
             yield
     finally:
-        for each, way in compiled:
-            each._compiled_call_impl = way  # noqa: SLF001
+        for each, name, way in compiled:
+            setattr(each, name, way)
 
 
 @contextmanager
@@ -113,16 +118,39 @@ def _recomputed(model: PreTrainedModel) -> Iterator[None]:
 @contextmanager
 def _compiled(model: PreTrainedModel) -> Iterator[None]:
     """Compile one layer for all: they differ in nothing but their weights."""
-    layers = list(_layers(model))
-    for layer in layers:
-        layer.compile(dynamic=False)
+    found = list(layers(model))
+    for layer in found:
+        if in_step.is_divided(model):
+            # Not what brings its weights together and adds up their gradients around it.
+            setattr(layer, FORWARD, torch.compile(layer.forward, dynamic=False))
+        else:
+            layer.compile(dynamic=False)
     try:
         yield
     finally:
-        for layer in layers:
-            layer._compiled_call_impl = None  # noqa: SLF001  # torch has no word to undo it
+        for layer in found:
+            for name in _compiled_parts(model):
+                _undo(layer, name)
 
 
-def _layers(model: PreTrainedModel) -> Iterator[nn.Module]:
+def layers(model: PreTrainedModel) -> Iterator[nn.Module]:
+    """Give the layers of a model, which are alike, in their order."""
     names = set(getattr(model, "_no_split_modules", None) or ())
-    yield from (each for each in model.modules() if type(each).__name__ in names)
+    # A layer whose weights are divided is of a kind of its own, made of the kind it was.
+    yield from (
+        each
+        for each in model.modules()
+        if any(kind.__name__ in names for kind in type(each).__mro__)
+    )
+
+
+def _compiled_parts(model: PreTrainedModel) -> tuple[str, ...]:
+    return (CALL, FORWARD) if in_step.is_divided(model) else (CALL,)
+
+
+def _undo(module: nn.Module, name: str) -> None:
+    """Take away what was compiled; torch has no word for it."""
+    if name == CALL:
+        module._compiled_call_impl = None  # noqa: SLF001
+    elif name in vars(module):
+        delattr(module, name)

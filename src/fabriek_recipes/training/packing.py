@@ -131,11 +131,14 @@ def frame(rows: Sequence[Sequence[Example]], rows_per_step: int) -> Frame:
     counts = sorted((len(row) for row in rows), reverse=True)
     widest = max(sum(len(example.ids) for example in row) for row in rows)
     longest = max(len(example.ids) for row in rows for example in row)
-    return Frame(
-        tokens=rows_per_step * widest,
-        texts=sum(counts[:rows_per_step]),
-        longest=_power_of_two(longest),
+    return framed(
+        tokens=rows_per_step * widest, texts=sum(counts[:rows_per_step]), longest=longest
     )
+
+
+def framed(*, tokens: int, texts: int, longest: int) -> Frame:
+    """Give the shape of steps that have at most so much of each."""
+    return Frame(tokens=tokens, texts=texts, longest=_power_of_two(longest))
 
 
 def end_to_end(

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fabriek_recipes.training.packing import Example, order
+from fabriek_recipes.training import packing
+from fabriek_recipes.training.packing import Example, Frame, order
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,15 @@ class Plan:
     def steps(self) -> int:
         """Steps in all."""
         return self.steps_per_epoch * self.epochs
+
+    @property
+    def widest(self) -> int:
+        """Tokens of the longest row."""
+        return max((sum(len(text.ids) for text in row) for row in self.rows), default=0)
+
+    def frame(self, rows: int) -> Frame:
+        """Give a shape that any so many rows fit in."""
+        return packing.frame(self.rows, rows)
 
     def rate(self, step: int) -> float:
         """Give a step's learning rate: a straight rise, then half a cosine down to zero."""

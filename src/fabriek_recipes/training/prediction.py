@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache, PreTrainedModel
 
+from fabriek_recipes.training import in_step
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.device import precision
 from fabriek_recipes.training.group import ALONE, Group
@@ -32,6 +33,10 @@ OWN_LOGITS = (
 
 def loss_sum(model: PreTrainedModel, step: Batch) -> torch.Tensor:
     """Give the summed cross-entropy of the labelled tokens, making logits for those only."""
+    return in_step.asked(model, lambda: _loss_sum(model, step))
+
+
+def _loss_sum(model: PreTrainedModel, step: Batch) -> torch.Tensor:
     with precision(step.ids_BT.device):
         labels_N = step.labels_BT.flatten()[step.wanted_N]
         head = model.get_output_embeddings()
@@ -50,6 +55,10 @@ def losses(model: PreTrainedModel, step: Batch) -> tuple[torch.Tensor, torch.Ten
 
     In the order of `wanted_N`; for whoever weighs tokens or texts differently.
     """
+    return in_step.asked(model, lambda: _losses(model, step))
+
+
+def _losses(model: PreTrainedModel, step: Batch) -> tuple[torch.Tensor, torch.Tensor]:
     with precision(step.ids_BT.device):
         labels_N = step.labels_BT.flatten()[step.wanted_N]
         head = cast("nn.Module", model.get_output_embeddings())
@@ -101,10 +110,12 @@ def answers(  # noqa: PLR0913  # one call for all who let a model write
     check: Callable[[], None],
     group: Group = ALONE,
     pick: Pick | None = None,
+    ended: Callable[[list[int]], bool] | None = None,
 ) -> list[list[int]]:
     """Continue each prompt greedily up to a stop token or `tokens_max`, like lengths together.
 
     `pick` chooses each token otherwise, and is told which prompts the rows are of.
+    `ended` tells of an answer so far that nothing more of it is wanted.
     `check` is called between steps, and may raise to end it. The processes of `group` share the
     work in the batches that one alone would make, so that each answer is the same to the bit.
     """
@@ -122,7 +133,7 @@ def answers(  # noqa: PLR0913  # one call for all who let a model write
                 return logits_BV.argmax(-1)
             return pick(logits_BV, [places[row] for row in live])
 
-        return _continued(model, chosen, (stops, tokens_max), check, next_of)
+        return _continued(model, chosen, (stops, tokens_max, ended), check, next_of)
 
     for chosen, texts in zip(batches, group.share(len(batches), continued), strict=True):
         for index, text in zip(chosen, texts, strict=True):
@@ -134,13 +145,13 @@ def answers(  # noqa: PLR0913  # one call for all who let a model write
 def _continued(
     model: PreTrainedModel,
     prompts: list[list[int]],
-    until: tuple[set[int], int],
+    until: tuple[set[int], int, Callable[[list[int]], bool] | None],
     check: Callable[[], None],
     next_of: Pick,
 ) -> list[list[int]]:
     """Continue one batch; filling stands left, so the next token is in the last column."""
     device = model.device
-    stops, tokens_max = until
+    stops, tokens_max, ended = until
     width = max(len(prompt) for prompt in prompts)
     ids_BT = torch.tensor([[0] * (width - len(each)) + each for each in prompts], device=device)
     lengths_B = torch.tensor([len(each) for each in prompts], device=device)
@@ -151,17 +162,13 @@ def _continued(
     live = list(range(len(prompts)))
     for _step in range(tokens_max):
         check()
-        with precision(device):
-            logits_B1V = model(
-                input_ids=ids_BT,
-                attention_mask=seen_BT.long(),
-                position_ids=positions_BT,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
-            ).logits
+        given = {"input_ids": ids_BT, "attention_mask": seen_BT.long()}
+        given["position_ids"] = positions_BT
+        logits_B1V = _logits(model, given, cache)
         next_B = next_of(logits_B1V[:, -1], live)
         keep = _note(live, next_B.tolist(), stops, found)
+        if ended is not None:
+            keep = [row for row in keep if not ended(found[live[row]])]
         if not keep:
             break
         ids_BT, positions_BT = next_B[:, None], positions_BT[:, -1:] + 1
@@ -173,6 +180,19 @@ def _continued(
             ids_BT, positions_BT, seen_BT = ids_BT[rows], positions_BT[rows], seen_BT[rows]
             live = [live[row] for row in keep]
     return [_until(text, stops) for text in found]
+
+
+def _logits(
+    model: PreTrainedModel, given: dict[str, torch.Tensor], cache: DynamicCache
+) -> torch.Tensor:
+    """Give the logits after the last tokens, (B, 1, V)."""
+
+    def work() -> torch.Tensor:
+        with precision(model.device):
+            told = model(**given, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        return cast("_Output", told).logits
+
+    return in_step.asked(model, work)
 
 
 def _note(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import importlib
+import math
 import os
 import shutil
 import sys
@@ -88,6 +89,15 @@ class Job(Generic[K]):
     def is_dry(self) -> bool:
         """Whether it only measures some steps: then nothing is scored."""
         return self.manifest.limits.steps_max > 0
+
+    @property
+    def is_part(self) -> bool:
+        """Whether it ends before its last step, to go on another time: it makes no model."""
+        return self.manifest.limits.until_share < 1
+
+    def last_step(self, steps: int) -> int:
+        """Give the step to end at for now, of so many in all; at least one."""
+        return max(1, math.ceil(steps * self.manifest.limits.until_share - 1e-9))
 
     @property
     def outputs(self) -> Path:
@@ -182,8 +192,9 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears) -> int:
         if meter and (drawn := meter.measured()):
             events.measured(**drawn)
             reporting.add(folder, {"energy": {**drawn, "energy_method": "NVML counter"}})
-    # Three times the weights: too much to leave on a shared disk for nothing.
-    group.once(lambda: shutil.rmtree(job.checkpoints, ignore_errors=True))
+    if not job.is_part:
+        # Three times the weights: too much to leave on a shared disk for nothing.
+        group.once(lambda: shutil.rmtree(job.checkpoints, ignore_errors=True))
     return GOOD
 
 

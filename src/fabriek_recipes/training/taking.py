@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import nn
 
 from fabriek_recipes.events import Json
-from fabriek_recipes.training import checkpoints
+from fabriek_recipes.training import checkpoints, shards
 from fabriek_recipes.training.checkpoints import Checkpoint
 from fabriek_recipes.training.process import Job, K
 from fabriek_recipes.training.watching import Watcher
@@ -28,13 +27,9 @@ def take_best(
         )
         said = Sentence(text, step=at, steps=watcher.steps, looks=watcher.watch.patience)
         job.events.warning("stopped_early", said)
-    if at < watcher.steps or watcher.best_step not in {0, at}:
-        text = _(
-            "The rows kept apart also decided when to stop and which weights to take, so the "
-            "scores on them are a little too good. For a fair score use rows of another file "
-            "and “Score a language model”."
-        )
-        job.events.warning("scores_chosen", Sentence(text))
+    has_chosen = at < watcher.steps or watcher.best_step not in {0, at}
+    if has_chosen and watcher.watch.remark:
+        job.events.warning("scores_chosen", watcher.watch.remark)
     if watcher.best_step in {0, at}:
         return
     if _put_back(job, trained, step=watcher.best_step, run=run):
@@ -58,9 +53,7 @@ def _put_back(
 
     if not job.group.once(find):
         return False
-    with torch.no_grad():
-        for name, weight in trained.items():
-            if mine:
-                weight.copy_(mine[0].tensors[f"weight.{name}"])
-    job.group.spread(list(trained.values()))
+    for name, weight in trained.items():
+        value = mine[0].tensors[f"weight.{name}"] if mine else None
+        shards.give(weight, value, job.group)
     return True

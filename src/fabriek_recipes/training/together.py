@@ -21,10 +21,10 @@ import torch
 from torch import distributed
 from torch.distributed import FileStore, PrefixStore, Store  # type: ignore[attr-defined]
 
-from fabriek_recipes.training.group import LOST, End, Ended, Seat
+from fabriek_recipes.training import ending
+from fabriek_recipes.training.group import End, Ended, Pace, Seat
 from fabriek_recipes.training.network import LOOPBACK, interface_to
 from fabriek_recipes.training.stopping import Stop
-from fabriek_recipes.words import Failed, _
 
 # Reading torch from a cold shared disk takes minutes.
 JOIN_WITHIN = timedelta(minutes=10)
@@ -46,7 +46,6 @@ LINGER_S = 5.0
 # Gradients are summed in pieces: few calls, and little memory beside the gradients themselves.
 PIECE_BYTES = 64 * 2**20
 COME, END, STOP, NOTED = "come", "end", "stop", "noted"
-PROCESS_LOST = "process_lost"
 
 T = TypeVar("T")
 
@@ -92,6 +91,7 @@ class Together:
         self._turn = 0
         self._apart_s = seat.size / LOOKS_PER_S_MAX
         self._end: End | None = None
+        self._pace: Pace | None = None
         self._leaving = threading.Event()
         self._noted, self._told = threading.Lock(), threading.Lock()
         self._wire = distributed.new_group(backend="gloo", timeout=FOR_EVER)
@@ -114,11 +114,26 @@ class Together:
     def share(self, count: int, work: Callable[[int], T]) -> list[T]:
         """Deal out the numbers in turn."""
         size = self.seat.size
-        mine = [work(number) for number in range(self.seat.rank, count, size)]
+        numbers = range(self.seat.rank, count, size)
+        mine = self.beside(lambda: [work(number) for number in numbers])
         with self._reaching():
             self._meet()
             parts = _told_by_all(mine, size)
         return [parts[number % size][number // size] for number in range(count)]
+
+    def beside(self, work: Callable[[], T]) -> T:
+        """Do it, in step with the others where the model asks that."""
+        return work() if self._pace is None else self._pace.beside(work)
+
+    def keep_in_step(self, pace: Pace) -> None:
+        """Keep who minds it."""
+        self._pace = pace
+
+    @contextmanager
+    def reaching(self) -> Iterator[None]:
+        """Turn what torch says when a process is gone into the end; faults stay faults."""
+        with self._reaching(is_gone=_is_of_the_wire):
+            yield
 
     def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
         """Sum in pieces; all processes end with the same bits."""
@@ -172,13 +187,17 @@ class Together:
             pause = min(pause * 1.5, max(PAUSE_S_MAX, self._apart_s))
 
     @contextmanager
-    def _reaching(self) -> Iterator[None]:
+    def _reaching(
+        self, is_gone: Callable[[RuntimeError], bool] = lambda _why: True
+    ) -> Iterator[None]:
         """Turn what torch says when a process is gone into the end of the run."""
         try:
             yield
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as why:
+            if not is_gone(why):
+                raise
             raise Ended(self._why_gone()) from why
 
     def _why_gone(self) -> End:
@@ -190,24 +209,24 @@ class Together:
                 if (end := self._look()) is not None:
                     return end
             time.sleep(PAUSE_S_MIN)
-        return self._claim(_lost())
+        return self._claim(ending.lost())
 
     def _look(self) -> End | None:
         """See whether the run has ended; remembered, since the store may go first."""
         if self._end is None and self._store.check([END]):
-            self._end = _read(self._store.get(END))
+            self._end = ending.read(self._store.get(END))
         return self._end
 
     def _claim(self, end: End) -> End:
         """Say how the run ends; gives the end of who said it first."""
         if self._end is not None:
             return self._end
-        text = _written(end)
+        text = ending.written(end)
         try:
             first = self._store.compare_set(END, "", text).decode()
         except RuntimeError:  # the store is gone, with it the machine of the first
             first = text
-        self._end = end if first == text else _read(first.encode())
+        self._end = end if first == text else ending.read(first.encode())
         return self._end
 
     def _note(self) -> None:
@@ -217,7 +236,7 @@ class Together:
 
     def _linger(self, end: End) -> None:
         until = time.monotonic() + LINGER_S
-        left = self.seat.size - (end.why is not None and end.why.code == PROCESS_LOST)
+        left = self.seat.size - (end.why is not None and end.why.code == ending.PROCESS_LOST)
         with suppress(RuntimeError):
             while _number(self._store, NOTED) < left and time.monotonic() < until:
                 time.sleep(PAUSE_S_MIN)
@@ -238,7 +257,7 @@ class Together:
         if self._end is not None:
             self._note()
         if not self._leaving.wait(GRACE_S):
-            end = self._claim(_lost())
+            end = self._claim(ending.lost())
             self._tell_once(end)
             os._exit(end.code)
 
@@ -249,7 +268,7 @@ class Together:
             distributed.recv(word, src=(self.seat.rank + 1) % self.seat.size, group=self._wire)
         with suppress(RuntimeError):
             if not self._leaving.is_set() and self._look() is None:
-                self._claim(_lost())
+                self._claim(ending.lost())
 
 
 def _choose_interface(seat: Seat) -> None:
@@ -269,6 +288,11 @@ def _meet_all(store: Store, size: int) -> None:
         if time.monotonic() > until:
             raise RuntimeError(f"only {come} of {size} processes came")
         time.sleep(max(PAUSE_S_MAX, size / LOOKS_PER_S_MAX))
+
+
+def _is_of_the_wire(why: RuntimeError) -> bool:
+    # NCCL has a kind of its own; gloo names itself, and the place in its source.
+    return isinstance(why, distributed.DistError) or "gloo" in str(why).lower()
 
 
 def _number(store: Store, key: str) -> int:
@@ -304,27 +328,3 @@ def _pieces(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
         size += tensor.nbytes
     if piece:
         yield piece
-
-
-def _lost() -> End:
-    text = _(
-        "A process of this run was lost, perhaps for lack of memory; start the run again, it "
-        "goes on from where it was last saved."
-    )
-    return End(LOST, Failed(PROCESS_LOST, text))
-
-
-def _written(end: End) -> str:
-    why = end.why
-    told = why and {
-        "code": why.code,
-        "msgid": why.sentence.msgid,
-        "values": dict(why.sentence.values),
-    }
-    return json.dumps({"code": end.code, "why": told})
-
-
-def _read(text: bytes) -> End:
-    raw = json.loads(text)
-    why = raw["why"] and Failed(raw["why"]["code"], raw["why"]["msgid"], **raw["why"]["values"])
-    return End(raw["code"], why)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Callable
 from statistics import median
 
@@ -46,3 +47,8 @@ class Trial:
             "tokens_per_step": median(tokens for _seconds, tokens in warm),
             "memory_bytes": self._peak_bytes(),
         }
+
+
+def process_bytes() -> int:
+    """Give the most memory that this process had in use, for what learns on a processor."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -11,17 +11,17 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeVar, cast
 
+import torch
 from transformers import PreTrainedModel
 
 from fabriek_recipes.events import Json
 from fabriek_recipes.training import pace
-from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.group import Group
+from fabriek_recipes.training.objective import Objective
 from fabriek_recipes.training.packing import Example, pack
-from fabriek_recipes.training.prediction import mean_loss
-from fabriek_recipes.training.stopping import Stop
+from fabriek_recipes.words import Sentence
 
 # As many as show the course of a run; each costs a pass over some rows.
 LOOKS = 10
@@ -33,40 +33,72 @@ TOKENS_AT_ONCE = 8_192
 # Of the time of learning: writing is slow, and shows how answers change, not how good they are.
 WRITING_SHARE = 0.03
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
     """What to look at; `flop_per_token` is what learning costs, 0 where nobody counted.
 
     `patience`: after how many looks without a lower loss the run stops; 0: never.
+    `rows_at_once`: read together in a look; 0: by how many tokens they have.
+    `remark`: what to say of the scores where the looks chose the weights.
     """
 
-    base: Base
     rows: Sequence[Sequence[Example]] = ()
     flop_per_token: float = 0.0
     patience: int = 0
+    rows_at_once: int = 0
+    remark: Sentence | None = None
     show: Callable[[int], None] | None = None
 
 
 def some(held_out: Sequence[Example], *, width: int, tokens: int) -> list[list[Example]]:
-    """Choose texts for the looks, spread evenly; all of them when they cost next to nothing.
+    """Choose texts for the looks and pack them. `tokens`: learned from in the whole run."""
+    return pack(spread(held_out, [len(each.ids) for each in held_out], tokens=tokens), width)
 
-    `tokens`: how many are learned from in the whole run.
-    """
-    if not held_out:
+
+def spread(rows: Sequence[T], sizes: Sequence[int], *, tokens: int) -> Sequence[T]:
+    """Choose rows of these sizes for the looks, spread evenly; all when they cost little."""
+    if not rows:
         return []
-    mean = sum(len(each.ids) for each in held_out) / len(held_out)
+    mean = sum(sizes) / len(sizes)
     most = max(TEXTS_LEAST, int(SHARE * tokens / LOOKS / max(1.0, mean)))
-    apart = max(1, math.ceil(len(held_out) / most))
-    return pack(held_out[::apart], width)
+    apart = max(1, math.ceil(len(rows) / most))
+    return rows[::apart]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The model that is looked at, and by which loss; `fill` is a token for filling."""
+
+    model: PreTrainedModel
+    objective: Objective
+    fill: int
+
+    @torch.no_grad()
+    def loss(self, rows: Sequence[Sequence[Example]], *, size: int, group: Group) -> float:
+        """Give the loss as a step would, `size` rows at a time, shared over the group.
+
+        Nobody is heard who asks to stop: that is done after the step, with all of it saved.
+        """
+
+        def part(number: int) -> tuple[float, int]:
+            chosen = rows[number * size : (number + 1) * size]
+            total = self.objective.loss(self.model, chosen, self.fill).item()
+            return total, self.objective.weight(chosen)
+
+        parts = group.share(math.ceil(len(rows) / size), part)
+        total, weight = (sum(each[place] for each in parts) for place in (0, 1))
+        return total / max(1, weight)
 
 
 class Watcher:
     """Looks at fixed steps, and knows where the loss was lowest."""
 
-    def __init__(self, watch: Watch, *, steps: int, group: Group) -> None:
+    def __init__(self, watch: Watch, seen: Seen, *, steps: int, group: Group) -> None:
         """Begin; nothing was looked at yet."""
-        self.watch, self.steps, self._group = watch, steps, group
+        self.watch, self.steps, self._seen, self._group = watch, steps, seen, group
         self._every = max(1, math.ceil(steps / LOOKS))
         self.best_loss: float | None = None
         self.best_step = 0
@@ -99,7 +131,7 @@ class Watcher:
 
     def look(self, step: int, learning_s: float) -> tuple[float | None, bool]:
         """Give the loss on rows kept apart, and whether it is the lowest so far."""
-        with _looking(self.watch.base.model):
+        with _looking(self._seen.model):
             loss = self._loss()
             self._show(step, learning_s)
         if loss is None:
@@ -116,24 +148,21 @@ class Watcher:
         if not rows:
             return None
         width = max(sum(len(each.ids) for each in row) for row in rows)
-        # Not the run's own: who is asked to stop does so after the step, with all of it saved.
-        return mean_loss(
-            self.watch.base,
-            rows,
-            size=max(1, TOKENS_AT_ONCE // max(1, width)),
-            stop=Stop(),
-            group=self._group,
-        )
+        size = self.watch.rows_at_once or max(1, TOKENS_AT_ONCE // max(1, width))
+        return self._seen.loss(rows, size=size, group=self._group)
 
     def _show(self, step: int, learning_s: float) -> None:
         """Let the first process write a few answers; at the end all rows are scored anyway."""
         show = self.watch.show
-        is_dear = self._writing_s > WRITING_SHARE * learning_s
-        if show is None or is_dear or step >= self.steps or not self._group.seat.leads:
+        if show is None or step >= self.steps:
             return
+        is_dear = self._writing_s > WRITING_SHARE * learning_s
         started = time.monotonic()
-        show(step)
-        self._writing_s += time.monotonic() - started
+        if self._group.seat.leads and not is_dear:
+            self._group.beside(lambda: show(step))
+            self._writing_s += time.monotonic() - started
+        else:
+            self._group.beside(lambda: None)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Own code: the user's folder and command, with what they need to be run, resumed and kept."""

@@ -1,0 +1,155 @@
+"""Sees from beside the loop that a step does not end: says where it hangs, then ends the run.
+
+A step that waits for a disk or for another process cannot tell that itself. Nothing here looks
+at what is learned: a run that is watched ends the same to the bit.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from types import FrameType
+
+from fabriek_recipes.training.group import FAILED, End
+from fabriek_recipes.training.process import Job, K
+from fabriek_recipes.words import Failed, Sentence, _
+
+# The first steps make room and compile, and tell nothing of those that follow.
+STEPS_KNOWN, STEPS_KEPT = 3, 50
+LOG = 2  # stderr, which a program may have closed or replaced
+STALLED = "stalled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a step may take: so many times as long as usual, and at least so long.
+
+    After `warn` it is told, after `end` the run is ended; `grace_s` is what it then gets to
+    end by itself. A busy shared disk makes steps slow for minutes: no reason to end.
+    """
+
+    warn_times: float = 20
+    warn_s: float = 120
+    end_times: float = 60
+    end_s: float = 900
+    grace_s: float = 30
+    look_every_s: float = 2
+
+    def warns_after(self, usual_s: float) -> float:
+        """Give the seconds after which it is told."""
+        return max(self.warn_s, self.warn_times * usual_s)
+
+    def ends_after(self, usual_s: float) -> float:
+        """Give the seconds after which the run is ended."""
+        return max(self.end_s, self.end_times * usual_s)
+
+
+PATIENCE = Patience()
+
+
+class Watchdog:
+    """Watches the steps of one process; `started_at` is when the present step began."""
+
+    def __init__(self, job: Job[K]) -> None:
+        """Prepare; it begins to watch with `watching`."""
+        self._events, self._group, self._patience = job.events, job.group, PATIENCE
+        self._took: deque[float] = deque(maxlen=STEPS_KEPT)
+        self._step, self._started_at = 0, 0.0
+        self._worker = threading.get_ident()
+        self._over = threading.Event()
+        self._failed: Failed | None = None
+        self._told_step = 0
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch for as long as this lasts; only the main thread can be ended."""
+        before = signal.signal(signal.SIGUSR2, self._end_here)
+        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            yield
+        finally:
+            self._over.set()
+            signal.signal(signal.SIGUSR2, before)
+
+    @contextmanager
+    def step(self, number: int) -> Iterator[None]:
+        """Let the work of a step be done in here."""
+        self._step, self._started_at = number, time.monotonic()
+        try:
+            yield
+        finally:
+            self._took.append(time.monotonic() - self._started_at)
+            self._started_at = 0.0
+
+    def _watch(self) -> None:
+        while not self._over.wait(self._patience.look_every_s):
+            started_at = self._started_at
+            if not started_at or len(self._took) < STEPS_KNOWN:
+                continue
+            took, usual = time.monotonic() - started_at, median(self._took)
+            if took > self._patience.ends_after(usual):
+                self._end(took, usual)
+                return
+            if took > self._patience.warns_after(usual) and self._told_step != self._step:
+                self._told_step = self._step
+                self._warn(took, usual)
+
+    def _warn(self, took: float, usual: float) -> None:
+        """Say it once a step; the log shows what every thread does."""
+        text = _(
+            "Step %(step)s takes %(took)s s already, where a step took %(usual)s s; it hangs "
+            "at %(where)s. The run is ended if that lasts for %(ends)s s."
+        )
+        said = Sentence(text, **self._facts(took, usual))
+        sys.stderr.flush()
+        with suppress(OSError, ValueError):
+            os.write(LOG, f"{STALLED}: {said}\n".encode())
+            faulthandler.dump_traceback(file=LOG, all_threads=True)
+        with suppress(OSError):
+            self._events.warning(STALLED, said)
+
+    def _end(self, took: float, usual: float) -> None:
+        """End in the main thread, where all is put in order, or else from here."""
+        text = _(
+            "Step %(step)s did not end in %(took)s s, where a step took %(usual)s s; it hung "
+            "at %(where)s, so the run was ended. A disk or another process did not answer: "
+            "continue from the last checkpoint."
+        )
+        facts = self._facts(took, usual)
+        facts.pop("ends")
+        self._failed = Failed(STALLED, text, **facts)
+        signal.pthread_kill(self._worker, signal.SIGUSR2)
+        if not self._over.wait(self._patience.grace_s):
+            # It is stuck outside of Python, and hears nothing.
+            os._exit(self._group.part(End(FAILED, self._failed)))
+
+    def _end_here(self, _number: int, _frame: FrameType | None) -> None:
+        if self._failed and self._started_at:
+            raise self._failed
+
+    def _facts(self, took: float, usual: float) -> dict[str, str | float]:
+        return {
+            "step": self._step,
+            "took": round(took),
+            "usual": round(usual, 1),
+            "where": self._where(),
+            "ends": round(self._patience.ends_after(usual)),
+        }
+
+    def _where(self) -> str:
+        """Name the place in the program where the main thread is."""
+        frame = sys._current_frames().get(self._worker)  # noqa: SLF001  # has no public name
+        if frame is None:
+            return "?"
+        code = frame.f_code
+        return f"{Path(code.co_filename).name}:{frame.f_lineno} ({code.co_name})"

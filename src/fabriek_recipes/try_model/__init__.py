@@ -1,0 +1,1 @@
+"""Trying a model: one person asks, the model and its base answer side by side."""

@@ -1,0 +1,160 @@
+"""A step that does not end is told, with where it hangs, and ends the run before its time."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from fabriek_recipes.training import stalling
+from fabriek_recipes.training.stalling import Patience, Watchdog
+from fabriek_recipes.words import Failed
+from tests.recipes.conftest import prepare
+from tests.recipes.test_classify_images import QUICK, draw, drawn, seer  # noqa: F401
+
+QUICKLY = Patience(
+    warn_times=2, warn_s=0.15, end_times=2, end_s=0.6, grace_s=5, look_every_s=0.02
+)
+
+
+class Told:
+    """Takes the place of the events of a job, and of its group."""
+
+    def __init__(self):
+        self.warnings = []
+
+    def warning(self, code, sentence):
+        self.warnings.append((code, str(sentence)))
+
+
+@pytest.fixture
+def dog(monkeypatch):
+    monkeypatch.setattr(stalling, "PATIENCE", QUICKLY)
+    told = Told()
+    return Watchdog(SimpleNamespace(events=told, group=None)), told
+
+
+def quick_steps(dog, count=3):
+    for number in range(1, count + 1):
+        with dog.step(number):
+            pass
+
+
+def wait_for_the_disk():
+    time.sleep(10)
+
+
+def test_a_step_that_hangs_is_told_with_its_place_and_then_ends_the_run(dog, capfd):
+    watchdog, told = dog
+
+    def work():
+        with watchdog.watching():
+            quick_steps(watchdog)
+            with watchdog.step(4):
+                wait_for_the_disk()
+
+    with pytest.raises(Failed) as failure:
+        work()
+
+    assert failure.value.code == "stalled"
+    assert "Step 4 did not end in 1 s" in str(failure.value)
+    assert "(wait_for_the_disk)" in str(failure.value)
+    (code, said), *more = told.warnings
+    assert (code, more) == ("stalled", [])
+    assert "test_stalling.py:" in said
+    log = capfd.readouterr().err
+    assert "wait_for_the_disk" in log
+    assert "most recent call first" in log
+
+
+def test_a_step_that_is_slow_for_a_while_goes_on(dog):
+    watchdog, told = dog
+
+    with watchdog.watching():
+        quick_steps(watchdog)
+        with watchdog.step(4):
+            time.sleep(0.3)
+        quick_steps(watchdog)
+
+    assert [code for code, _said in told.warnings] == ["stalled"]
+
+
+def test_the_first_steps_and_what_is_done_between_steps_may_take_long(dog):
+    watchdog, told = dog
+
+    with watchdog.watching():
+        with watchdog.step(1):
+            time.sleep(0.3)
+        quick_steps(watchdog)
+        time.sleep(0.3)
+
+    assert told.warnings == []
+
+
+STUCK = """
+import signal, time
+from types import SimpleNamespace
+from fabriek_recipes.training import stalling
+from fabriek_recipes.training.group import Alone
+from fabriek_recipes.training.stalling import Patience, Watchdog
+
+stalling.PATIENCE = Patience(
+    warn_times=2, warn_s=0.1, end_times=2, end_s=0.3, grace_s=0.2, look_every_s=0.02
+)
+told = SimpleNamespace(warning=lambda *_given: None)
+group = Alone(lambda end: print(end.why.code, flush=True))
+dog = Watchdog(SimpleNamespace(events=told, group=group))
+with dog.watching():
+    for number in range(4):
+        with dog.step(number):
+            if number == 3:
+                # As in a call that never comes back: what is signalled is never heard.
+                signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+                time.sleep(60)
+"""
+
+
+def test_what_is_stuck_outside_of_python_is_ended_from_beside():
+    source = Path(stalling.__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", STUCK],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PYTHONPATH": str(source), "PATH": "/usr/bin"},
+    )
+
+    assert (done.returncode, done.stdout) == (2, "stalled\n")
+
+
+def test_a_picture_that_is_never_read_ends_the_run_in_a_sentence(
+    tmp_path,
+    drawn,  # noqa: F811
+    seer,  # noqa: F811
+    monkeypatch,
+):
+    monkeypatch.setattr(stalling, "PATIENCE", QUICKLY)
+    inputs = {"dataset": drawn, "model": seer}
+    run = prepare(tmp_path / "run", "classify_images", {**QUICK, "epochs": 2}, inputs)
+    from fabriek_recipes.classify_images.train import Sees  # noqa: PLC0415  after torch's start
+
+    reads, read = [], Sees._pixels  # noqa: SLF001  where a disk is waited for
+
+    def hang(self, one):
+        reads.append(one)
+        if len(reads) > 36:
+            time.sleep(20)
+        return read(self, one)
+
+    monkeypatch.setattr(Sees, "_pixels", hang)
+
+    assert run.start() == 2
+
+    assert "did not end" in run.failure
+    assert "(hang)" in run.failure
+    kinds = [(event.kind, event.fields.get("code")) for event in run.events]
+    assert ("warning", "stalled") in kinds
+    assert ("failure", "stalled") in kinds
