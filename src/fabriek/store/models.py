@@ -132,6 +132,7 @@ class Repository(models.Model):
     class Kind(models.TextChoices):
         DATASET = "dataset", _("dataset")
         MODEL = "model", _("model")
+        CODE = "code", _("code")
 
     class Listed(models.TextChoices):
         """Who may see in the catalogue that it exists and what it is; never what is in it."""
