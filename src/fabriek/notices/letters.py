@@ -11,7 +11,7 @@ from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Partner
 from fabriek.kernel import words
 from fabriek.kernel.models import Entry
-from fabriek.notices import agreement_letters, data_use_letters
+from fabriek.notices import agreement_letters, data_use_letters, sweep_letters
 from fabriek.notices.envelope import Letter, address, addresses, leads, with_duty
 from fabriek.people.models import Duty, Invitation
 from fabriek.registry.models import Model
@@ -171,6 +171,8 @@ def _sent_back(entry: Entry) -> Letter | None:
 
 def _run_failed(entry: Entry) -> Letter | None:
     run = Run.objects.select_related("asked_by").get(pk=entry.subject_id)
+    if run.is_trial:
+        return None  # of a search some fail; it tells by itself when that is too much
     return Letter(
         to=addresses([run.asked_by.email]),
         subject=_("Run %(code)s did not end well") % {"code": run.code},
@@ -230,6 +232,7 @@ WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
     "registry.reject": _no_model,
     **agreement_letters.WRITERS,
     **data_use_letters.WRITERS,
+    **sweep_letters.WRITERS,
 }
 
 
