@@ -268,9 +268,12 @@ def test_the_description_names_every_stage(client):
         "looks",
         "catalogue",
         "runs",
+        "sweeps",
+        "code",
         "lab",
         "machine",
         "models",
+        "try",
         "reports",
     }
 

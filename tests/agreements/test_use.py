@@ -122,10 +122,10 @@ def test_nor_does_the_run_tell_it(unnamed, browser, program):
     told = program(third).get(f"/api/runs/{run.code}")
 
     assert (page.status_code, told.status_code) == (200, 200)
-    assert "data of others" in page.text
+    assert "some organisations of this case only" in page.text
     assert "Unlisted" not in page.text + told.text
     assert code not in page.text + told.text
-    assert told.json()["inputs"] == {"dataset": ""}
+    assert told.json()["inputs"] is None
 
 
 def test_who_is_named_reads_what_the_run_works_on(unnamed, browser, program):

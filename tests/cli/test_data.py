@@ -332,6 +332,46 @@ def test_unchanged_files_are_not_read_again(fabriek, lead, dataset, tmp_path, mo
     assert contents(dataset) == {"a.txt": 5, "b.txt": 5}
 
 
+def aged(path):
+    """Let a file be an old one: what was changed a moment ago is always looked at again."""
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    return path
+
+
+def test_a_folder_that_looks_as_it_did_is_told_at_once(
+    fabriek, lead, dataset, tmp_path, monkeypatch
+):
+    path = aged(file(tmp_path, "a.txt"))
+    fabriek(lead, "data", "push", dataset.code, path)
+    monkeypatch.setattr("fabriek.cli.data_local.hashed", pytest.fail)
+
+    result = fabriek(lead, "data", "push", dataset.code, path)
+
+    assert result.stdout.splitlines()[-1] == f"{dataset.code}@1 · 1 file(s)"
+
+
+def test_what_somebody_else_saved_meanwhile_is_seen(fabriek, lead, dataset, tmp_path):
+    path = aged(file(tmp_path, "a.txt"))
+    fabriek(lead, "data", "push", dataset.code, path)
+    push(dataset, {"a.txt": b"of another"})
+
+    fabriek(lead, "data", "push", dataset.code, path)
+
+    assert dataset.repository.revisions.count() == 3
+    assert contents(dataset) == {"a.txt": len("some words")}
+
+
+def test_a_file_that_got_another_look_is_read_again(fabriek, lead, dataset, tmp_path):
+    path = aged(file(tmp_path, "a.txt"))
+    fabriek(lead, "data", "push", dataset.code, path)
+    path.write_text("other word")
+    os.utime(path, (1_700_000_001, 1_700_000_001))
+
+    fabriek(lead, "data", "push", dataset.code, path)
+
+    assert dataset.repository.revisions.count() == 2
+
+
 def test_a_file_so_fresh_that_a_change_could_go_unseen_is_read_again(tmp_path):
     path = file(tmp_path, "a.txt")
     found = data_index.Local.of(str(path), path.stat())

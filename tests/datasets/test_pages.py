@@ -122,8 +122,9 @@ def test_the_dataset_page_costs_the_same_for_1_and_30(
         push(dataset, {f"{number}.txt": b"%d" % number})
     client = browser(lead)
 
-    # The dataset, what its terms are, its revisions, its files, the way of the case.
-    with django_assert_num_queries(ANY_PAGE + 5 + counting):
+    # The dataset, what its terms are, its revisions, its files, the way of the case, and which
+    # runs made it.
+    with django_assert_num_queries(ANY_PAGE + 6 + counting):
         page = client.get(page_of(dataset))
 
     # Each file of this page of them, and the revision itself.

@@ -191,3 +191,29 @@ def test_the_table_holds_every_line_and_ends_with_the_last_measurement():
     assert len(chart.rows) == 40
     assert (chart.rows[-1].at, chart.rows[-1].values) == ("999", ("999.0", "7.000"))
     assert chart.rows[0].values == ("0", "")
+
+
+def test_points_that_stand_alone_have_no_line_between_them():
+    cloud = Series(name="Trials", points=[(1, 2), (2, 1), (3, 3)], is_cloud=True)
+
+    chart = line_chart([cloud], x_label="rate", y_label="score", title="A cloud.")
+
+    (line,) = chart.lines
+    assert line.is_dot
+    assert line.path.count("M") == 3
+    assert "L" not in line.path
+
+
+def test_places_are_told_in_words_of_their_own():
+    series = Series(name="Trials", points=[(-3, 2), (-1, 1)])
+
+    chart = line_chart(
+        [series],
+        x_label="rate",
+        y_label="score",
+        title="By powers of ten.",
+        x_names=lambda place: f"{10**place:g}",
+    )
+
+    assert next(tick.label for tick in chart.x_ticks) == "0.001"
+    assert [row.at for row in chart.rows] == ["0.001", "0.1"]

@@ -143,7 +143,8 @@ def test_the_page_tells_scores_origin_facts_files_and_card(browser):
     page = text_of(browser(lead).get(model.get_absolute_url()))
 
     for words in (
-        "fetch its files and load it",
+        "Ask this model something",
+        "Fetch the files",
         "4.2%",
         "91.7%",
         "Messages to the desk",
@@ -291,7 +292,7 @@ def test_the_api_tells_all_of_a_model(program):
     assert told["datasets"] == [
         {"reference": "D26-9002@1", "title": "More messages", "digest": "0" * 64}
     ]
-    assert [step["name"] for step in told["next_steps"]] == ["download", "build_on"]
+    assert [step["name"] for step in told["next_steps"]] == ["try", "download", "build_on"]
     assert api.get(f"/api/models/{model.code}/card").json() == {"card": model.card}
     files = api.get(f"/api/models/{model.code}/files").json()
     assert (files["count"], files["items"][1]["path"]) == (4, "config.json")
@@ -341,17 +342,19 @@ def steps_of(person, model):
     return [(step.name, step.url) for step in rules.next_steps(person, shown)]
 
 
-def test_the_next_steps_are_fetching_and_building_on_it(tmp_path):
+def test_the_next_steps_are_trying_fetching_and_building_on_it(tmp_path):
     model, lead, _member = a_trained_model()
     base = an_open_model(tmp_path)
     files = f"{model.get_absolute_url()}#files"
     new = reverse("runs:new")
 
     assert steps_of(lead, model) == [
+        ("try", f"/try/new?model={model.code}"),
         ("download", files),
         ("build_on", f"{new}?case={model.case.code}&recipe=finetune_lm&model={model.code}"),
     ]
     assert steps_of(lead, base) == [
+        ("try", f"/try/new?model={base.code}"),
         ("build_on", f"{new}?recipe=finetune_lm&model={base.code}"),
         ("download", f"{base.get_absolute_url()}#files"),
     ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 from django.utils import translation
 
-from fabriek.kernel import strange
+from fabriek.kernel import resting, strange
 from fabriek.kernel.errors import Invalid, TooLarge
 from fabriek.registry import actions, collect, outputs
 from fabriek.registry.models import Model, Rejection
@@ -225,7 +225,7 @@ def test_a_run_that_could_not_be_reached_is_registered_when_it_can():
         collect.tick()
     manifest.with_name("away").rename(manifest)
     rested = collect.at_rest[run.key]
-    collect.at_rest[run.key] = collect.Rest(tries=rested.tries, until=0)
+    collect.at_rest[run.key] = resting.Rest(tries=rested.tries, until=0)
 
     collect.tick()
 
@@ -235,7 +235,7 @@ def test_a_run_that_could_not_be_reached_is_registered_when_it_can():
 
 
 def test_only_so_many_rests_are_remembered(monkeypatch):
-    monkeypatch.setattr(collect, "RESTING_MAX", 2)
+    monkeypatch.setattr(resting, "RESTING_MAX", 2)
     runs = [a_finished_run() for _ in range(3)]
     collect.at_rest.clear()
     for run in runs:

@@ -167,6 +167,26 @@ def test_the_card_says_so_where_the_rows_kept_apart_chose_the_weights(looks):
     assert ("decided when learning stopped" in model.card) == (looks > 0)
 
 
+@pytest.mark.parametrize(
+    ("chose", "said"),
+    [
+        (45, "45 other rows kept apart decided when learning stopped"),
+        (0, "The same rows decided when learning stopped"),
+        ("many", "The same rows decided when learning stopped"),
+        (True, "The same rows decided when learning stopped"),
+    ],
+)
+def test_the_card_says_whether_other_rows_chose_the_weights(chose, said):
+    run, _lead = a_run_of(knobs={"stop_after_looks": 2})
+    place = run.folder / "outputs/report.json"
+    place.write_text(json.dumps(json.loads(place.read_text()) | {"rows_chose": chose}))
+
+    model = actions.register(run)
+
+    assert said in model.card
+    assert ("a little too good" in model.card) == (chose != 45)
+
+
 def test_what_was_kept_before_is_cleaned_when_the_database_is_brought_up_to_date():
     run, _lead = a_run_of("forecast", forecast_files, FORECAST)
     model = actions.register(run)

@@ -63,7 +63,7 @@ def test_a_price_is_asked_without_starting(world, program):
     assert price["gpu_seconds_held"] == price["timeout_s"] == 600
     assert price["gpu_seconds_left"] == 36_000
     assert 0 < price["gpu_seconds"] < 600
-    assert len(price["why"]) == 3
+    assert len(price["why"]) == 6
     assert Run.objects.count() == 0
 
 

@@ -20,7 +20,15 @@ def typed(world, **changes):
     return {
         "input_dataset": f"{world.revision.repository.code}@1",
         "allocation": world.allocation.account,
+        "knob_method": "new",
         "knob_size": "tiny",
+        "knob_tokenizer": "own",
+        "knob_mixed_percent": "10",
+        "knob_held_out_texts_max": "1000",
+        "knob_lora_rank": "16",
+        "knob_lora_alpha": "32",
+        "knob_lora_dropout": "0",
+        "knob_weights_held": "auto",
         "knob_epochs": "3",
         "knob_vocabulary": "2048",
         "knob_context_tokens": "256",
@@ -110,11 +118,16 @@ def test_what_one_chooses_from_is_in_words_and_what_is_sent_in_code(world, brows
 
     page = client.get(FORM.format(world.case.code)).content.decode()
 
-    assert re.findall(r'<option value="(tiny|mini|small|base)"[^>]*>([^<]+)<', page) == [
+    _before, _sign, sizes = page.partition('<select name="knob_size"')
+    assert re.findall(
+        r'<option value="(\w+)"[^>]*>([^<]+)<', sizes.partition("</select>")[0]
+    ) == [
         ("tiny", "Piepklein (0,34 miljoen gewichten)"),
         ("mini", "Heel klein (1,2 miljoen gewichten)"),
         ("small", "Klein (28 miljoen gewichten)"),
         ("base", "Middelgroot (88 miljoen gewichten)"),
+        ("large", "Groot (310 miljoen gewichten)"),
+        ("huge", "Heel groot (830 miljoen gewichten)"),
     ]
 
 

@@ -174,7 +174,7 @@ def test_what_was_counted_is_kept_and_corrects_the_price(at):
     assert re.search(r"counted with the model's own tokenizer: 4\d\d in a row", after)
     kept = Counted.objects.get()
     revisions = (kept.dataset, kept.model)
-    assert counted.find(*revisions, every=True).rows == 20
+    assert counted.find(*revisions, way="chat-1-all").rows == 20
 
 
 def test_a_form_that_is_sent_leads_to_an_address_of_its_own(at):
@@ -227,7 +227,7 @@ def test_the_way_back_leads_to_the_form_as_it_was(at):
 def test_the_rows_of_a_recipe_that_makes_its_own_tokens_are_shown_as_they_are(at):
     at.push({"rows.jsonl": some_rows(3)})
 
-    page = at.text(recipe="pretrain_lm", model="")
+    page = at.text(recipe="classify_text", model="")
 
     assert "The first rows" in page
     assert "makes its own tokens while it runs" in page

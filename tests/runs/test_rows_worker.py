@@ -7,7 +7,7 @@ import pytest
 
 from fabriek.quality.worker.job import Given, Job, Trouble
 from fabriek.runs.worker import reading, signs
-from fabriek.runs.worker.shown import shown
+from fabriek.runs.worker.shown import laid, shown
 from fabriek.runs.worker.split import split
 from fabriek.runs.worker.template import Chat
 from fabriek_recipes.chat import BadTemplate
@@ -157,14 +157,14 @@ def told(chat, read):
         made = chat(CALLING)
         raw = {"messages": conversation} | ({"tools": tools} if tools else {})
         (found,) = read(rows=json.dumps(raw) + "\n").rows()
-        row = shown(
-            found,
+        row = laid(
+            found.row,
             split(found, made, every=False),
             Words(),
-            why="first",
             hide=frozenset(hide),
             signs=signs.of_template(found.row, made) if hide else (),
         )
+        row = shown(found, [row], why="first")
         return "".join(letters for run in row["runs"] for letters in run["tokens"])
 
     return text_of

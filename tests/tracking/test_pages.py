@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from fabriek.runs.models import Metric
 from fabriek.tracking.doors import number_of
+from fabriek_recipes.recipe import catalogue
 from tests.factories import a_case, a_person, a_run, an_allocation, staff
 from tests.tracking.conftest import points
 from tests.tracking.test_files import Files
@@ -226,3 +227,31 @@ def test_the_pages_speak_dutch(browser, lead, mlflow, experiment, case):
 def test_who_is_not_signed_in_is_asked_to(client, case):
     assert a_person()
     assert client.get(f"/tracking/{case.code}/").status_code == 302
+
+
+def test_runs_of_several_recipes_are_compared_in_the_words_of_their_forms(page, case):
+    allocation = an_allocation(case=case)
+    settings = (
+        ("pretrain_lm", {"size": "tiny", "learning_rate": 0.005}),
+        ("finetune_lm", {"method": "lora", "learning_rate": 0.0002}),
+        ("tabular", {"leaves": 31}),
+    )
+    runs = [
+        a_run(allocation=allocation, recipe=recipe, knobs=knobs) for recipe, knobs in settings
+    ]
+    for run in runs:
+        for step in range(3):
+            Metric.objects.create(
+                run=run, name="held_out_loss", step=step, value=2, at=run.asked_at
+            )
+
+    shown = page(f"/tracking/{case.code}/compare", run=[number_of(run) for run in runs])
+
+    said = text_of(shown)
+    titles = " ".join(catalogue()[recipe].title for recipe, _knobs in settings)
+    assert f"Recipe {titles}" in said
+    assert "Learning rate 0.005 0.0002 –" in said
+    assert "Method – A small addition (LoRA) –" in said
+    assert "Leaves of a tree – – 31" in said
+    assert "Loss on rows kept apart 2 2 2" in said
+    assert "held_out_loss" not in said

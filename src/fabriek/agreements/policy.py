@@ -27,6 +27,7 @@ __all__ = [
     "Moment",
     "Wish",
     "decide",
+    "deny",
     "in_force",
     "require",
     "shared_with",
@@ -35,6 +36,8 @@ __all__ = [
     "would",
 ]
 
+# What these hold of data of others is that data still, whatever they call it.
+COPIES = frozenset({Repository.Kind.DATASET, Repository.Kind.CODE})
 LISTED = (Repository.Listed.MEMBERS, Repository.Listed.EVERYBODY)
 OPEN, OWN = term_rules.answer("open", True), term_rules.answer("own", True)
 REVIEWER = term_rules.answer("reviewer", True)
@@ -62,6 +65,13 @@ def require(wish: Wish) -> Decision:
     return decision
 
 
+def deny(wish: Wish, code: str) -> Decision:
+    """Deny, for a reason that lies with who asks and not in an agreement; written down too."""
+    decision = term_rules.answer(code, False)
+    decision_log.write(wish, decision)
+    return decision
+
+
 def would(wish: Wish) -> Decision:
     """Say what would be decided, for a button or a page; nothing is done and nothing logged."""
     if _is_forged(wish):
@@ -81,7 +91,7 @@ def would(wish: Wish) -> Decision:
 
 def _limit(passed_on: Inherited, wish: Wish, parties: dict[int, Party]) -> Decision:
     """Decide by what it was made of: a copy of data is that data, a model is something else."""
-    if wish.repository.kind == Repository.Kind.DATASET:
+    if wish.repository.kind in COPIES:
         source = passed_on.agreement.repository
         return _of_itself(replace(wish, repository=source, revision=None))
     party = parties.get(passed_on.agreement_id, lean.ALL)

@@ -63,14 +63,16 @@ def translation(agreement: Agreement, language: str) -> str:
         return ""
     if agreement.translation:
         return agreement.translation
-    if agreement.text_version != wording.VERSION:
+    version = agreement.text_version
+    if not wording.has(version):
         return ""
     named = tuple(agreement.organisations.all())
     subject = Subject.of(agreement.repository, agreement.case, named)
     agreed = terms.of(agreement)
-    if wording.written(subject, agreed, language=agreement.language) != agreement.text:
+    signed = wording.written(subject, agreed, language=agreement.language, version=version)
+    if signed != agreement.text:
         return ""
-    return wording.written(subject, agreed, language=language)
+    return wording.written(subject, agreed, language=language, version=version)
 
 
 def start_of(day: date) -> datetime:

@@ -57,6 +57,20 @@ SENTENCES: Mapping[str, Text] = {
         "its files cannot be fetched or opened in a session. Start a run on it, or ask the "
         "owner of the data for more."
     ),
+    "no_own_code": _(
+        "Agreement %(agreement)s does not let this data leave the machine, and code of "
+        "your own could print or keep all of it. Use a recipe on it, or ask the owner of "
+        "the data for more."
+    ),
+    "looked_at_first": _(
+        "Under agreement %(agreement)s the owner of this data looks at results before they go "
+        "out, and what code of your own makes is with your people at once. Use a recipe, or "
+        "ask the owner for another agreement."
+    ),
+    "not_beside": _(
+        "Not everybody of this case may have this data in hands, and others of it can reach "
+        "what this run fetches. Stop it, and give the data as an input of a new run."
+    ),
     "no_secure_place": _(
         "Agreement %(agreement)s lets this data be used in a secure part of the machine only, "
         "and this factory has none yet. Ask the owner of the data for another place."
@@ -150,6 +164,8 @@ NEARNESS = (
     "no_secure_place",
     "stays_secure",
     "stays_here",
+    "no_own_code",
+    "looked_at_first",
     "other_purpose",
     "only_research",
     "makes_too_much",

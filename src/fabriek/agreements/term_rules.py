@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from fabriek.agreements import reasons, secure_part
+from fabriek.agreements.inheritance import asks_review
 from fabriek.agreements.lean import Party
 from fabriek.agreements.models import Agreement, Place, Product, Purpose
 from fabriek.agreements.states import WAITING, AgreementState
@@ -67,6 +68,9 @@ def _passed_on(passed_on: Inherited, wish: Wish, party: Party) -> Decision:
         return about(agreement, "not_named", False)
     if wish.moment == Moment.RUN and (reason := _not_for_work(agreement, wish)):
         return about(agreement, reason, False)
+    if wish.answers and (reason := _not_looked_at(passed_on, wish)):
+        note = passed_on.note[:NOTE_CHARACTERS]
+        return about(agreement, reason, False, {"note": note} if note else {})
     is_at_ease = wish.is_secure or agreement.place != Place.SECURE
     goes_out = _is_by_a_person(wish) or wish.leaves or _is_for_others(wish)
     if not (goes_out or is_at_ease) and _not_to_go_out(passed_on, wish):
@@ -110,6 +114,9 @@ def _not_in_force(agreement: Agreement, now: datetime) -> str:
 def _not_within(agreement: Agreement, wish: Wish) -> str:
     """Say which of its terms the wish would break; nothing when none."""
     goes_out = _is_by_a_person(wish) or wish.leaves
+    if wish.unseen and (agreement.place != Place.OPEN or asks_review(agreement)):
+        # What a program of theirs prints is read by its people at once: it may be the data.
+        return "looked_at_first" if agreement.place == Place.OPEN else "no_own_code"
     if agreement.place == Place.SECURE:
         if not secure_part.exists():
             return "no_secure_place"
@@ -151,6 +158,9 @@ def _not_for_purpose(agreement: Agreement, wish: Wish) -> str:
     purposes = agreement.purposes
     if wish.purpose in purposes or (wish.purpose == ANYTHING and purposes):
         return ""
+    # To ask a model something is what it was trained for, and how one sees how good it is.
+    if wish.answers and Purpose.TRAINING in purposes:
+        return ""
     if not wish.purpose or Purpose.RESEARCH not in purposes or wish.case is None:
         return "other_purpose"
     return "" if _is_research(wish.case) else "only_research"
@@ -165,6 +175,11 @@ def _not_to_go_out(passed_on: Inherited, wish: Wish) -> str:
     agreement = passed_on.agreement
     if agreement.product != Product.MODEL_WEIGHTS:
         return "weights_stay"
+    return _not_looked_at(passed_on, wish)
+
+
+def _not_looked_at(passed_on: Inherited, wish: Wish) -> str:
+    """Say that the owner of the data did not let it go out, where that is asked."""
     if not passed_on.needs_review:
         return ""
     if passed_on.verdict == Inherited.Verdict.HELD_BACK:

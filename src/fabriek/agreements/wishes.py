@@ -31,9 +31,10 @@ class Wish:
     `case`: for which case it is used; empty when a person asks for themselves.
     `until`: when that use ends at the latest, such as the longest that a run may take.
     `purpose`: a `Purpose` or ANYTHING; `makes`: the `Product` that may come out, empty for
-    figures only; `leaves`: people can carry away what it reads, as out of a lab. These three
-    belong to RUN. `is_secure`: all of it happens on the secure part of the machine.
-    `revision` is a number.
+    figures only; `leaves`: people can carry away what it reads, as out of a lab; `answers`:
+    they read what a model says to what they ask, and get no more of it; `unseen`: people
+    have what comes of it before an owner of the data could look. These five belong to RUN.
+    `is_secure`: all of it happens on the secure part of the machine. `revision` is a number.
     `on_behalf_of`: who asked the factory for it, whose organisations must be meant as well.
     For the log only: `run`, its code.
     """
@@ -46,6 +47,8 @@ class Wish:
     purpose: str = ""
     makes: str = ""
     leaves: bool = False
+    answers: bool = False
+    unseen: bool = False
     is_secure: bool = False
     revision: int | None = None
     run: str = ""

@@ -20,7 +20,7 @@ from fabriek.kernel import words
 from fabriek.people.models import Organisation
 from fabriek.store.models import Repository
 
-VERSION = "2026-1"
+VERSION = "2026-2"
 LANGUAGES = ("nl", "en")
 TEMPLATES = Path(__file__).parent / "data"
 
@@ -65,15 +65,20 @@ class Subject:
         return tuple(each.values())
 
 
-def written(subject: Subject, terms: Terms, *, language: str) -> str:
+def has(version: str) -> bool:
+    """Tell whether a text of this version can still be written: it is, word for word, ours."""
+    return (TEMPLATES / f"text-{version}.json").is_file()
+
+
+def written(subject: Subject, terms: Terms, *, language: str, version: str = VERSION) -> str:
     """Write the agreement out; conditions stand indented, so that none passes for a clause."""
-    says = _template(VERSION)[language if language in LANGUAGES else LANGUAGES[0]]
+    says = _template(version)[language if language in LANGUAGES else LANGUAGES[0]]
     named = _names(sorted(subject.named, key=lambda one: one.kvk_number), says)
     user = _name(subject.user, says)
     circle = "named" if subject.named else "consortium"
     users = {one.pk: one for one in (subject.user, *subject.named)}.values()
     filled = {
-        "version": VERSION,
+        "version": version,
         "owner": _name(subject.owner, says),
         "users": "\n".join(says["user"].format(parties=_name(one, says)) for one in users),
         "dataset": subject.dataset,

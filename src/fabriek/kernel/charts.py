@@ -36,6 +36,7 @@ class Series:
     name: Text
     points: Sequence[Point]
     write: Callable[[float], str] | None = None  # how its values are told; else in four figures
+    is_cloud: bool = False  # points that stand alone, with no line from one to the next
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +53,7 @@ class Line:
     place: int  # 1, 2, 3 ...: colour and dashes follow from it
     path: str
     last: str
-    is_dot: bool = False  # one measurement only
+    is_dot: bool = False  # one measurement only, or some that stand alone
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,21 +83,23 @@ def line_chart(
     x_label: Text,
     y_label: Text,
     title: Text,
-    x_names: Sequence[str] = (),
+    x_names: Sequence[str] | Callable[[float], str] = (),
     y_shows: Sequence[float] = (),
 ) -> LineChart:
     """Lay out one chart; measurements that are no number (NaN, infinite) are left out.
 
     `x_names`: what stands for the places 0, 1, 2 ... where these are no amounts, such as
-    months. `y_shows`: heights that are shown whatever the measurements are.
+    months; or how a place is told, such as the power of ten on an axis of logarithms.
+    `y_shows`: heights that are shown whatever the measurements are.
     """
     clean = [replace(one, points=_finite(one.points)) for one in series]
     clean = [one for one in clean if one.points]
     if not clean:
         return LineChart(title=title, x_label=x_label, y_label=y_label)
     every = [point for one in clean for point in one.points]
-    across = [0.0, len(x_names) - 1.0] if x_names else [x for x, _ in every]
-    x_axis = _Axis.around(across, X_TICKS, tight=True, names=x_names)
+    write, names = (x_names, ()) if callable(x_names) else (None, x_names)
+    across = [0.0, len(names) - 1.0] if names else [x for x, _ in every]
+    x_axis = _Axis.around(across, X_TICKS, tight=True, names=names, write=write)
     y_axis = _Axis.around([*y_shows, *(y for _, y in every)], Y_TICKS, tight=False)
     return LineChart(
         title=title,
@@ -107,7 +110,7 @@ def line_chart(
         lines=tuple(
             _line(one, place, x_axis, y_axis) for place, one in enumerate(clean, start=1)
         ),
-        rows=_rows(clean, x_names),
+        rows=_rows(clean, names, write),
     )
 
 
@@ -142,10 +145,17 @@ class _Axis:
     high: float
     step: float
     names: Sequence[str] = ()
+    write: Callable[[float], str] | None = None
 
     @classmethod
     def around(
-        cls, values: Sequence[float], most_ticks: int, *, tight: bool, names: Sequence[str] = ()
+        cls,
+        values: Sequence[float],
+        most_ticks: int,
+        *,
+        tight: bool,
+        names: Sequence[str] = (),
+        write: Callable[[float], str] | None = None,
     ) -> "_Axis":
         """Make an axis: a tight one ends at the data, a loose one at the next tick."""
         low, high = _held(min(values)), _held(max(values))
@@ -157,7 +167,7 @@ class _Axis:
         step = max(step, 1) if names else step
         if not tight:
             low, high = math.floor(low / step) * step, math.ceil(high / step) * step
-        return cls(low=low, high=high, step=step, names=names)
+        return cls(low=low, high=high, step=step, names=names, write=write)
 
     def share(self, value: float) -> float:
         return (_held(value) - self.low) / (self.high - self.low)
@@ -182,6 +192,8 @@ class _Axis:
     def _label(self, value: float) -> str:
         if self.names:
             return self.names[round(value)] if value < len(self.names) else ""
+        if self.write:
+            return self.write(value)
         if self.step >= EXPONENT_FROM or max(-self.low, self.high) < EXPONENT_BELOW:
             return f"{value:.4g}"
         return words.number(value, _decimals_of(self.step))
@@ -208,8 +220,8 @@ def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
         for x, y in thin(series.points)
     ]
     # A single measurement is still to be seen: a stroke of no length draws its round cap.
-    is_dot = len(steps) == 1
-    path = f"M{steps[0]}h0.1" if is_dot else "M" + "L".join(steps)
+    is_dot = len(steps) == 1 or series.is_cloud
+    path = "".join(f"M{one}h0.1" for one in steps) if is_dot else "M" + "L".join(steps)
     return Line(
         name=series.name,
         place=(place - 1) % LINE_STYLES + 1,
@@ -219,20 +231,30 @@ def _line(series: Series, place: int, x_axis: _Axis, y_axis: _Axis) -> Line:
     )
 
 
-def _rows(series: Sequence[Series], x_names: Sequence[str]) -> tuple[Row, ...]:
+def _rows(
+    series: Sequence[Series],
+    x_names: Sequence[str],
+    x_write: Callable[[float], str] | None = None,
+) -> tuple[Row, ...]:
     """Fill the table: evenly chosen places, the last one always among them."""
     values = [(one, dict(one.points)) for one in series]
     places = sorted({x for _one, points in values for x in points})
     chosen = _evenly(places, MOST_ROWS)
     return tuple(
         Row(
-            at=x_names[round(x)] if x_names else words.number(x, 0 if x == round(x) else 2),
+            at=_place_said(x, x_names, x_write),
             values=tuple(
                 _said(one, points[x]) if x in points else "" for one, points in values
             ),
         )
         for x in chosen
     )
+
+
+def _place_said(x: float, names: Sequence[str], write: Callable[[float], str] | None) -> str:
+    if names:
+        return names[round(x)]
+    return write(x) if write else words.number(x, 0 if x == round(x) else 2)
 
 
 def _evenly(places: Sequence[float], most: int) -> list[float]:

@@ -33,6 +33,22 @@ def origin_of(address: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def index_url(told: str) -> str:
+    """Give the address of an index of packages as it was told; every job may read it.
+
+    Raises:
+        ImproperlyConfigured: it is no address, or has a password in it.
+    """
+    if told:
+        origin_of(told)
+        if "@" in urlsplit(told).netloc:
+            raise ImproperlyConfigured(
+                "FABRIEK_PACKAGE_INDEX has a name or password in it, and everybody's programs "
+                "could read that. Let the index take what comes from the machine's own network."
+            )
+    return told
+
+
 def lab_url(told: str, factory_url: str) -> str:
     """Give the address of interactive work, with * where the name of a run comes.
 

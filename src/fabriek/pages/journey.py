@@ -25,6 +25,7 @@ from fabriek.people.models import Person
 from fabriek.registry.models import Model
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED
+from fabriek_recipes.try_model.knobs import RECIPE as TRY_MODEL
 
 Status = Literal["done", "current", "todo"]
 
@@ -89,7 +90,8 @@ def _with_standing() -> CaseQuerySet:
         Application.objects.exclude(state=ApplicationState.WITHDRAWN), "created_at"
     )
     allocations = _newest(Allocation.objects.all(), "opened_at")
-    runs = _newest(Run.objects.all(), "asked_at")
+    # Who tries a model works on nothing that the case waits for.
+    runs = _newest(Run.objects.exclude(recipe=TRY_MODEL.name), "asked_at")
     models = _newest(Model.objects.all(), "registered_at")
     return Case.objects.annotate(
         has_intake=Exists(Intake.objects.filter(case=OuterRef("pk"))),

@@ -196,6 +196,16 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Days are written in two orders: day-month and month-day."),
         gettext_lazy("Write all as 2026-12-31. Which order the others have cannot be told."),
     ),
+    "two_ways": (
+        gettext_lazy(
+            "Numbers such as 1.200, of which nobody can tell whether the point divides "
+            "thousands or begins decimals. They were read here as a little more than one."
+        ),
+        gettext_lazy(
+            "Write thousands without a point, or decimals with another number of digits. A run "
+            "asks what is meant before it starts."
+        ),
+    ),
     "comma_numbers": (
         gettext_lazy("Numbers are written with a comma, and are read as text."),
         gettext_lazy(

@@ -24,6 +24,7 @@ from fabriek.runs.states import RunState
 from fabriek.store import actions as store
 from fabriek.store.models import Blob, File, Repository
 from fabriek.store.queries import the_store
+from fabriek_recipes.recipe import runnable
 
 journal.describe(
     {
@@ -59,6 +60,25 @@ def register(run: Run) -> Model:
     text = io.BytesIO(card.written(told).encode())
     files[README] = store.store_bytes(repository, text, by=None)
     return _registered(run, repository, files, told)
+
+
+def take_in(run: Run) -> None:
+    """Register what a run made, where it made a model; own code need not have.
+
+    Raises: as `register`.
+    """
+    if _need_not(run):
+        runs.note_outputs_taken(run)
+    else:
+        register(run)
+
+
+def _need_not(run: Run) -> bool:
+    """Tell of own code that it left no model; not of a folder that cannot be reached now."""
+    recipe = runnable().get(run.recipe)
+    if recipe is None or not recipe.is_own_code or not folders.is_ready(run):
+        return False
+    return not outputs.is_anything(folders.place(run))
 
 
 def reject(run: Run, refusal: Refused) -> None:

@@ -13,9 +13,11 @@ from fabriek.datasets.attachment import attachment
 from fabriek.kernel.paging import Listing, addresses, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
+from fabriek.people.models import Person
 from fabriek.registry import actions, bound, origin, queries, rules
 from fabriek.registry.models import Model, Signature
 from fabriek.registry.paper_api import router as papers
+from fabriek.runs.meant import is_meant
 from fabriek.store.models import File, Repository
 from fabriek.store.references import written
 from fabriek.store.shapes import FileOut
@@ -34,6 +36,7 @@ LISTED = (
     "base__repository",
     "base__repository__is_open",
     "run__code",
+    "run__meant_for",
     "scores",
     "revision__size_bytes",
     "registered_at",
@@ -81,6 +84,15 @@ class ModelDetailOut(ModelOut):
 
     digest: str = Field(alias="revision.digest")
     facts: dict[str, str | int | float | bool | None]
+
+    @staticmethod
+    def resolve_scores(model: Model, context: dict[str, Any]) -> dict[str, Any]:
+        return model.scores if rules.tells_figures(context["request"].user, model) else {}
+
+    @staticmethod
+    def resolve_facts(model: Model, context: dict[str, Any]) -> dict[str, Any]:
+        return model.facts if rules.tells_figures(context["request"].user, model) else {}
+
     datasets: list[LearnedFromOut]
     next_steps: list[StepOut]
 
@@ -137,7 +149,9 @@ def index(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> List
     found = paginate(queries.listing(request.user, q).values(*LISTED), page, size)
     address = addresses("registry:detail")
     bases = queries.bases_told(found.items, request.user)
-    return Listing[ModelOut].of(found, (_row(row, address, bases) for row in found.items))
+    return Listing[ModelOut].of(
+        found, (_row(row, address, bases, request.user) for row in found.items)
+    )
 
 
 @router.get("/{code}", response=ModelDetailOut)
@@ -152,7 +166,8 @@ def card(request: SignedIn, code: str) -> dict[str, str]:
     Empty where it may tell of data that was lent to others of your case.
     """
     model = _model(request, code)
-    return {"card": model.card if bound.tells(model, request.user) else ""}
+    tells = rules.tells_figures(request.user, model) and bound.tells(model, request.user)
+    return {"card": model.card if tells else ""}
 
 
 @router.get("/{code}/origin", response=list[ChainOut])
@@ -192,9 +207,12 @@ def _learned_from(used: origin.Input) -> dict[str, str]:
     }
 
 
-def _row(row: dict[str, Any], address: Callable[[str], str], bases: Container[str]) -> ModelOut:
+def _row(
+    row: dict[str, Any], address: Callable[[str], str], bases: Container[str], person: Person
+) -> ModelOut:
+    tells = row["repository__is_open"] or is_meant(row["run__meant_for"] or "", person)
     return ModelOut.model_construct(
-        **row,
+        **row | {"scores": row["scores"] if tells else {}},
         case=row["case__code"],
         is_open=row["repository__is_open"],
         base=row["base__code"] if row["base__code"] in bases else None,

@@ -108,7 +108,7 @@ def _card(made: Composition) -> Json:
     model = made.model
     parameters: Json = {"datasets": [{"ref": part.reference} for part in made.datasets]}
     recipe = catalogue().get(model.run.recipe) if model.run else None
-    if recipe:
+    if recipe and recipe.pipeline_tag:
         parameters["task"] = recipe.pipeline_tag
     considerations: Json = {"technicalLimitations": list(LIMITS)}
     if made.energy:

@@ -74,6 +74,10 @@ class CardFacts:
     gpu_seconds_estimated: int = 0
     energy: str = "not measured"
     terms: Sequence[str] = ()
+    chosen: str = ""
+    """How its settings were found, in words; empty where somebody simply set them."""
+    code: str = ""
+    """Where code of one's own came from, in words; empty where a recipe of ours made it."""
 
 
 def written(facts: CardFacts) -> str:
@@ -86,6 +90,8 @@ def written(facts: CardFacts) -> str:
             facts.scores,
             facts.facts.get("rows_held_out"),
             have_chosen=bool(facts.facts.get(card_scores.CHOSEN)),
+            others_chose=facts.facts.get(card_scores.CHOSE_APART),
+            is_by_own_code=bool(facts.code),
         ),
         _origin(facts),
         _making(facts),
@@ -105,14 +111,19 @@ def of_unknown(*, title: str, licence: str) -> str:
 def _front_matter(facts: CardFacts) -> str:
     meta: dict[str, object] = {
         **_licence(facts.licence),
-        "library_name": facts.library_name,
-        "pipeline_tag": facts.pipeline_tag,
+        **_of_kind(facts),
         "tags": ["fabriek", facts.recipe.replace("_", "-")],
         "datasets": [source.reference for source in facts.datasets if source.reference],
     }
     if facts.base and facts.base.reference:
         meta["base_model"] = facts.base.reference
     return _matter(meta)
+
+
+def _of_kind(facts: CardFacts) -> dict[str, object]:
+    """Say by which library it is used and what it does, as far as that is known."""
+    told = {"library_name": facts.library_name, "pipeline_tag": facts.pipeline_tag}
+    return {name: value for name, value in told.items() if value}
 
 
 def _licence(licence: str) -> dict[str, object]:
@@ -132,7 +143,8 @@ HUB_LICENCES = {"cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "eupl-1.2", "apache-2.0"
 
 
 def _summaries(facts: CardFacts) -> str:
-    gemeten, measured = card_scores.measured(facts.scores)
+    # Of own code nobody here knows on which rows it was measured.
+    gemeten, measured = ("", "") if facts.code else card_scores.measured(facts.scores)
     return (
         f"**In het kort.** Dit model is gemaakt door {_line(facts.organisation)} voor de casus "
         f"“{_line(facts.case_title)}”.{gemeten}\n\n"
@@ -146,6 +158,8 @@ def _origin(facts: CardFacts) -> str:
         f"- Case {facts.case}, run {facts.run}, made on {facts.made_on}",
         f"- Recipe `{facts.recipe}`: {facts.recipe_summary}",
     ]
+    if facts.code:
+        lines.append(f"- Code: {_line(facts.code)}")
     for source in facts.datasets:
         personal = "contains personal data" if source.has_personal_data else "no personal data"
         lines.append(
@@ -154,6 +168,8 @@ def _origin(facts: CardFacts) -> str:
         )
     if facts.base:
         lines.append(f"- Base model: {_named(facts.base)}, licence {_line(facts.base.licence)}")
+    elif facts.code:
+        lines.append("- Base model: none that the factory gave it; its code may have had one")
     else:
         lines.append("- Base model: none, it was trained from scratch")
     lines.append(
@@ -171,6 +187,15 @@ def _named(source: Source) -> str:
 
 
 COUNTS = ("parameters_total", "parameters_trained", "rows_trained", "tokens_seen")
+# Of runs on plain text.
+FIGURES = {
+    "tokens_in_text": "Tokens in the text it learned from",
+    "passes": "Passes over that text",
+    "general_tokens_in_text": "Tokens in the general text that was mixed in",
+    "texts_left_out": "Texts left out, as they or their twins are scored on",
+    "tokens_per_word": "Tokens for a word with its tokenizer",
+    "tokens_per_word_base": "Tokens for a word with the tokenizer of the model compared with",
+}
 
 
 def _making(facts: CardFacts) -> str:
@@ -185,8 +210,15 @@ def _making(facts: CardFacts) -> str:
         for name in COUNTS
         if isinstance(value := facts.facts.get(name), int)
     ]
+    lines += [
+        f"- {said}: {value:,}"
+        for name, said in FIGURES.items()
+        if (value := number(facts.facts.get(name))) is not None
+    ]
     if compute := _compute(facts.facts.get("flop_estimate"), facts.facts.get(BASE_FLOP)):
         lines.append(compute)
+    if facts.chosen:
+        lines.append(f"- {facts.chosen}")
     return "## How it was made\n\n" + "\n".join(lines) + _settings(facts)
 
 
@@ -239,15 +271,21 @@ def _content(facts: CardFacts) -> card_content.Content:
         provider=_line(facts.organisation),
         model=_line(facts.title),
         made_on=facts.made_on,
-        kind=facts.pipeline_tag,
+        kind=facts.pipeline_tag or card_content.UNKNOWN,
         public=named(one for one in facts.datasets if one.is_open),
         lent=named(one for one in facts.datasets if one.is_lent),
         own=named(one for one in facts.datasets if not one.is_open and not one.is_lent),
-        base=_named(facts.base) if facts.base else "nothing, it was trained from scratch",
+        base=_named(facts.base) if facts.base else _no_base(facts),
         rows=facts.facts.get("rows_trained"),
         tokens=facts.facts.get("tokens_seen"),
         has_personal_data=any(one.has_personal_data for one in facts.datasets),
     )
+
+
+def _no_base(facts: CardFacts) -> str:
+    if facts.code:
+        return "nothing that the factory gave it; its code may have had something"
+    return "nothing, it was trained from scratch"
 
 
 def _limits(facts: CardFacts) -> str:

@@ -1,8 +1,8 @@
 """What a card tells of the content a model was trained on, in the order the AI Act asks for.
 
 The headings are those of the Commission's template for the public summary of training content
-(July 2025, Article 53(1)(d) of Regulation (EU) 2024/1689). What the factory does not know, it
-says that it does not know.
+(C(2025) 8311, for Article 53(1)(d) of Regulation (EU) 2024/1689). What the factory does not
+know, it says that it does not know.
 """
 
 from collections.abc import Iterable, Sequence
@@ -68,7 +68,7 @@ def _sources(content: Content) -> Iterable[str]:
     inside = "of what stands in the datasets named here, nothing more is known to the factory"
     yield "2.1 Publicly available datasets"
     yield _list(content.public or ["None."])
-    yield "2.2 Private datasets obtained from third parties"
+    yield "2.2 Private, not publicly available datasets obtained from third parties"
     yield _list(content.lent or ["None."])
     yield "2.3 Data crawled and scraped from online sources"
     yield _list([f"None by this run; {inside}."])
@@ -81,14 +81,14 @@ def _sources(content: Content) -> Iterable[str]:
 
 
 def _processing(content: Content) -> Iterable[str]:
-    yield "### 3. Data processing"
+    yield "### 3. Data processing aspects"
     personal = "at least one dataset holds" if content.has_personal_data else "no dataset holds"
     yield _list(
         [
-            "Reservations of rights (text and data mining): not checked by the factory; the "
-            "licences above are what the owners gave",
-            "Illegal content: not searched for by the factory",
-            f"Personal data: {personal} it, according to the owners",
+            "3.1 Respect of reservations of rights (text and data mining): not checked by the "
+            "factory; the licences above are what the owners gave",
+            "3.2 Removal of illegal content: not searched for by the factory",
+            f"3.3 Other information. Personal data: {personal} it, according to the owners",
             "What the base model learned from: see the card of its makers",
         ]
     )

@@ -11,12 +11,14 @@ from django.utils.translation import gettext as _
 from fabriek import VERSION
 from fabriek.kernel.errors import Invalid
 from fabriek.machine import drawn
+from fabriek.programs import queries as programs
 from fabriek.registry import bound, card, card_scores, licences
 from fabriek.registry.models import Model
 from fabriek.runs import folders, offers, use
 from fabriek.runs.models import Run
 from fabriek.store.models import Repository, Revision
 from fabriek.store.references import written
+from fabriek.sweeps import queries as sweeps
 from fabriek_recipes.recipe import catalogue
 
 # What a library and its version may be called: a job may write anything.
@@ -61,6 +63,40 @@ def of_run(run: Run, *, base: Model | None, parameters: int) -> card.CardFacts:
         gpu_seconds_estimated=run.gpu_seconds_estimated,
         energy=energy_of(run),
         terms=bound.sentences(*use.terms_of(run)),
+        chosen=_chosen(run),
+        code=_code(run),
+    )
+
+
+def _code(run: Run) -> str:
+    """Say which code made it, where that was somebody's own, and from which commit it came."""
+    row = next((one for one in run.inputs.all() if is_code(one.revision.repository)), None)
+    if row is None:
+        return ""
+    revision = row.revision
+    named = f"{revision.repository.title} ({written(revision)}, sha256 of its listing "
+    named += f"{revision.digest})"
+    sent = programs.sent_of([revision]).get(revision.pk)
+    if sent is None or not sent.commit:
+        return f"{named}, from no commit that was told"
+    more = ", with changes that were in no commit" if sent.has_changes else ""
+    return f"{named}, git commit {sent.commit}{more}, as told by who sent it"
+
+
+def is_code(repository: Repository) -> bool:
+    return repository.kind == Repository.Kind.CODE
+
+
+def _chosen(run: Run) -> str:
+    """Say that the settings were searched, and what that means for the scores."""
+    found = sweeps.won_by(run)
+    if found is None:
+        return ""
+    sweep, trials = found
+    return (
+        f"Settings chosen from {trials} trials of sweep {sweep.code}, by `{sweep.score}` on "
+        "the rows kept apart. The best of many was partly lucky: on new rows expect a little "
+        "less."
     )
 
 
@@ -200,7 +236,10 @@ def _facts_of(run: Run, parameters: int) -> dict[str, Plain]:
         for name, value in folders.report(run).items()
         if name.isprintable() and _is_plain(value) and name != card.BASE_FLOP
     }
-    told |= {card_scores.CHOSEN: True} if run.knobs.get("stop_after_looks") else {}
+    chose = told.get(card_scores.CHOSE_APART)
+    is_apart = isinstance(chose, int) and not isinstance(chose, bool) and chose > 0
+    if run.knobs.get("stop_after_looks") and not is_apart:
+        told |= {card_scores.CHOSEN: True}
     return {"parameters_total": parameters} | told  # type: ignore[return-value]
 
 

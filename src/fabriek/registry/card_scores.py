@@ -28,6 +28,11 @@ BEST_UNDERSTOOD: dict[str, tuple[str, str]] = {
         "Op tijd die het nooit zag, is de fout {} keer die van gisteren herhalen (MASE)",
         "On time it never saw its error is {} times that of repeating the past (MASE)",
     ),
+    "text_perplexity": (
+        "Op tekst die het nooit zag, aarzelt het gemiddeld tussen {} stukjes van woorden "
+        "(perplexiteit)",
+        "On text it never saw it hesitates among {} pieces of words on average (perplexity)",
+    ),
 }
 
 
@@ -51,7 +56,12 @@ def measured(scores: Mapping[str, Figure]) -> tuple[str, str]:
 
 
 def section(
-    scores: Mapping[str, Figure], rows_apart: object, *, have_chosen: bool = False
+    scores: Mapping[str, Figure],
+    rows_apart: object,
+    *,
+    have_chosen: bool = False,
+    others_chose: object = None,
+    is_by_own_code: bool = False,
 ) -> str:
     """Write the table of scores, and what each of them is."""
     found = pairs(scores)
@@ -71,6 +81,10 @@ def section(
     table = "\n".join([_cells(*heads), rule, *rows])
     explained = " ".join(text for name, text in EXPLAINED.items() if name in _names(found))
     chose = f" {CHOSEN_SAID}" if have_chosen else ""
+    if isinstance(others_chose, int) and not have_chosen and others_chose > 0:
+        chose = f" {OTHERS_CHOSE.format(others_chose)}"
+    if is_by_own_code:
+        return f"## Scores\n\n{table}\n\n{BY_OWN_CODE}"
     return (
         f"## Scores\n\n{table}\n\nMeasured on {on} that were kept apart and never "
         f"learned from.{chose} {explained}"
@@ -79,9 +93,17 @@ def section(
 
 # A fact of a model: the rows kept apart could also stop its run and choose its weights.
 CHOSEN = "rows_held_out_chose"
+# Or others did, and so many.
+CHOSE_APART = "rows_chose"
+OTHERS_CHOSE = (
+    "{:,} other rows kept apart decided when learning stopped and which weights were kept."
+)
 CHOSEN_SAID = (
     "The same rows decided when learning stopped and which weights were kept, so that these "
     "scores are a little too good."
+)
+BY_OWN_CODE = (
+    "As its own code says. The factory did not measure them, and does not know on which rows."
 )
 EXPLAINED = {
     "exact_match": "Exact match: the share of answers that are right to the letter.",
@@ -96,6 +118,12 @@ EXPLAINED = {
     "mase": "MASE: error as against repeating the last season; below 1 is better than that.",
     "smape": "sMAPE: error in percent; lower is better.",
     "coverage": "Coverage: what fell between the bounds that were given with the forecast.",
+    "text_perplexity": "Perplexity: among how many pieces of words it hesitates, on average; "
+    "lower is better, and it compares models with the same tokenizer only.",
+    "general_perplexity": "General perplexity: the same on general text; higher after than "
+    "before means that it forgot.",
+    "bits_per_byte": "Bits per byte: what it needs for a byte of text; lower is better, and it "
+    "compares any two models.",
     "loss": "Loss: how surprised the model is by the right answer; lower is better.",
 }
 

@@ -70,7 +70,7 @@ def chains(model: Model, person: Person) -> list[Chain]:
         rows = queries.with_origin(Model.objects.filter(pk=base), person)
         line.append(queries.told(rows).get())
     inputs = inputs_told([one for one in line if _is_told(one)], person)
-    return [_chain(one, inputs) for one in line if one is model or _is_told(one)]
+    return [_chain(one, inputs, person) for one in line if one is model or _is_told(one)]
 
 
 def inputs_told(models: list[Model], person: Person) -> dict[int, list[Input]]:
@@ -90,19 +90,19 @@ def _is_told(model: Model) -> bool:
     return bool(model.is_ours)  # type: ignore[attr-defined]
 
 
-def _chain(model: Model, inputs: dict[int, list[Input]]) -> Chain:
+def _chain(model: Model, inputs: dict[int, list[Input]], person: Person) -> Chain:
     steps = [Step(name="model", kind=_("Model"), items=(_model_item(model),))]
     if model.run is None:
         steps.append(_brought_in(model))
     elif _is_told(model):
-        steps += _made(model, model.run, inputs[model.run.pk])
+        steps += _made(model, model.run, inputs[model.run.pk], person)
     return Chain(model=model, steps=tuple(steps))
 
 
-def _made(model: Model, run: Run, inputs: list[Input]) -> list[Step]:
+def _made(model: Model, run: Run, inputs: list[Input], person: Person) -> list[Step]:
     application = run.allocation.decision.application
     steps = [
-        Step(name="run", kind=_("Run"), items=(_run_item(run),)),
+        Step(name="run", kind=_("Run"), items=(_run_item(run, person),)),
         Step(name="inputs", kind=_("Learned from"), items=tuple(map(_input_item, inputs))),
         Step(name="allocation", kind=_("GPU-hours"), items=(_allocation_item(run),)),
         Step(
@@ -139,9 +139,11 @@ def _model_item(model: Model) -> Item:
     )
 
 
-def _run_item(run: Run) -> Item:
+def _run_item(run: Run, person: Person) -> Item:
     recipe = catalogue().get(run.recipe)
     title = _(recipe.title) if recipe else run.recipe
+    if not run.is_meant_for(person):
+        return Item(label=run.code, url=run.get_absolute_url(), note=title)
     changed = "; ".join(f"{name}: {value}" for name, value in changed_knobs(run).items())
     return Item(
         label=run.code,

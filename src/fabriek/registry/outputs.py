@@ -71,6 +71,14 @@ def model_files(within: strange.Place) -> Found:
     return _checked(within, found)
 
 
+def is_anything(within: strange.Place) -> bool:
+    """Tell whether something lies where a model is looked for; what is odd counts as well."""
+    try:
+        return any(_below(within, f"{run_folder.OUTPUTS}/{name}", "") for name in FOLDERS)
+    except NoModel:
+        return True
+
+
 def plain_files(folder: Path) -> Found:
     """Name the files of a model that lies in a folder of its own. Raises: NoModel, as above."""
     within = strange.Place(folder=folder)

@@ -4,8 +4,10 @@ import json
 
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext as _
 
 from fabriek.catalogue import formats
+from fabriek.kernel.errors import NotAllowed
 from fabriek.people.models import Person
 from fabriek.registry import bom, composition, mldcat, queries, rules
 from fabriek.registry.models import Model, Signature
@@ -25,7 +27,7 @@ def signature(code: str, person: Person) -> HttpResponse:
 
 
 def bill(code: str, person: Person) -> HttpResponse:
-    made = composition.of(_model(code, person), person)
+    made = composition.of(_told(code, person), person)
     body = json.dumps(bom.written(made), ensure_ascii=False, indent=1)
     response = HttpResponse(body, content_type=bom.MEDIA_TYPE)
     return _named(response, f"{made.model.code}.cdx.json")
@@ -35,7 +37,7 @@ def record(code: str, ending: str, person: Person) -> HttpResponse:
     if ending not in formats.RDF:
         raise Http404
     media_type, name = formats.RDF[ending]
-    model = _model(code, person)
+    model = _told(code, person)
     part = bool(model.is_ours)  # type: ignore[attr-defined]
     files = model.revision.files.select_related("blob")
     known = rules.may_know_files(person, model, part=part)
@@ -43,6 +45,21 @@ def record(code: str, ending: str, person: Person) -> HttpResponse:
     body = graph.serialize(format=name, encoding="utf-8")
     response = HttpResponse(body, content_type=f"{media_type}; charset=utf-8")
     return formats.of_this_reader(response)
+
+
+def _told(code: str, person: Person) -> Model:
+    """Find a model whose scores and settings this person may read. Raises: NotAllowed."""
+    model = _model(code, person)
+    if not rules.tells_figures(person, model):
+        raise NotAllowed(
+            _(
+                "%(model)s was made of data that is meant for other organisations of this "
+                "case, so its papers are for these."
+            )
+            % {"model": model.code},
+            code="not_meant",
+        )
+    return model
 
 
 def _model(code: str, person: Person) -> Model:

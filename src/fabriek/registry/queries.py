@@ -25,6 +25,8 @@ SHOWN = (
     "case__code",
     "case__title",
     "revision__size_bytes",
+    "repository__is_open",
+    "run__meant_for",
 )
 # What the page of one model shows: all of the model, and what its origin tells.
 MODEL = tuple(field.name for field in Model._meta.concrete_fields)
@@ -54,6 +56,7 @@ ORIGIN = (
     "base__title",
     "base__case",
     "base__repository__is_open",
+    "run__meant_for",
 )
 INPUT = (
     "run",
@@ -109,7 +112,8 @@ def told(models: QuerySet[Model]) -> QuerySet[Model]:
 
 def listing(person: Person, words: str = "") -> QuerySet[Model]:
     """Find by code, title, licence or case; newest first."""
-    rows = Model.objects.visible_to(person).select_related("case", "revision").only(*SHOWN)
+    rows = Model.objects.visible_to(person).only(*SHOWN)
+    rows = rows.select_related("case", "revision", "repository", "run")
     for word in _words(words):
         rows = rows.filter(
             Q(code__iexact=word)
@@ -188,7 +192,13 @@ def bases_told(rows: Iterable[Mapping[str, Any]], person: Person) -> set[str]:
 
 
 def base_of(run: Run) -> Model | None:
-    """Find the model that `run` started from, if it did not start from nothing."""
+    """Find the model that `run` started from, if it did not start from nothing.
+
+    A model may also be there for its tokenizer alone.
+    """
+    recipe = catalogue().get(run.recipe)
+    if recipe and recipe.starts_from_base and not recipe.starts_from_base(run.knobs):
+        return None
     for item in run.inputs.all():
         model: Model | None = getattr(item.revision.repository, "model", None)
         if model is not None:

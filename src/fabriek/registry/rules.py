@@ -14,9 +14,11 @@ from fabriek.kernel.errors import NotAllowed
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
 from fabriek.registry.models import Model
+from fabriek_recipes.recipe import catalogue
 
 # The recipe that starts from a model.
 BUILDS_ON_A_MODEL = "finetune_lm"
+LANGUAGE = "text-generation"
 
 
 def takes_part(person: Person, model: Model) -> bool:
@@ -29,6 +31,14 @@ def takes_part(person: Person, model: Model) -> bool:
 def may_see(person: Person, model: Model) -> bool:
     """Staff get no more than others: a model may repeat the data it learned from."""
     return policy.would(_wish(Moment.SEE, person, model)).allowed
+
+
+def tells_figures(person: Person, model: Model) -> bool:
+    """Tell whether this person may read how it was made and how good it is.
+
+    As of the run that made it: what came of data for some of a case is for these.
+    """
+    return model.run is None or model.run.is_meant_for(person) or model.repository.is_open
 
 
 def release(person: Person, model: Model) -> policy.Decision:
@@ -81,11 +91,30 @@ def next_steps(
     goes_out = may_download(person, model) if goes_out is None else goes_out
     is_open = model.repository.is_open
     steps = [_download(model)] if goes_out else []
+    is_asked = is_language_model(model)
     if part and model.case and model.case.state == CaseState.OPEN:
         steps.append(_build_on(model, case=model.case.code))
-    elif is_open and person.organisation_ids:
+        return [_try_it(model), *steps] if is_asked else steps
+    if is_open and person.organisation_ids:
         steps.insert(0, _build_on(model))
+        return [_try_it(model), *steps] if is_asked else steps
     return steps
+
+
+def is_language_model(model: Model) -> bool:
+    """Whether it can be asked something; what came from elsewhere counts as one."""
+    recipe = catalogue().get(model.run.recipe) if model.run else None
+    return model.run is None or (recipe is not None and LANGUAGE in recipe.pipeline_tags)
+
+
+def _try_it(model: Model) -> NextStep:
+    return NextStep(
+        name="try",
+        label=_("Try it"),
+        sentence=_("Ask this model something, and see what it says."),
+        url=f"{reverse('trying:new')}?model={model.code}",
+        method="get",
+    )
 
 
 def _download(model: Model) -> NextStep:

@@ -35,7 +35,8 @@ def load(model: Model) -> str:
 def library(model: Model) -> str:
     """Name the library with which one loads it."""
     recipe = catalogue().get(model.run.recipe) if model.run else None
-    return recipe.library_name if recipe else "transformers"
+    # Of own code it is not known; whoever uses it gets the files themselves.
+    return (recipe.library_name or "huggingface_hub") if recipe else "transformers"
 
 
 def recipe_title(name: str) -> str:
@@ -75,6 +76,7 @@ def _making(model: Model) -> list[Fact]:
     for name, label in (
         ("rows_trained", _("Rows learned from")),
         ("rows_held_out", _("Rows kept apart for the scores")),
+        ("rows_chose", _("Rows kept apart that chose when to stop")),
     ):
         if isinstance(count := model.facts.get(name), int):
             found.append(Fact(label=label, value=words.number(count)))

@@ -40,7 +40,7 @@ def index(request: SignedIn) -> HttpResponse:
     context = {
         "page": page,
         "q": q,
-        "lines": [(model, scores.pairs(model.scores)[:1]) for model in page.items],
+        "lines": [(model, _first_score(model, request.user)) for model in page.items],
         "rejections": list(rejected) if page.page == 1 else [],
     }
     return render(request, "registry/list.html", context)
@@ -54,6 +54,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
     release = rules.release(request.user, model)
     is_ours = model.is_ours  # type: ignore[attr-defined]
     known = is_ours or release.allowed
+    tells = rules.tells_figures(request.user, model)
     files = model.revision.files.select_related("blob").only(*FILE)
     # Names of columns and labels are of the data: for whom its files may go out.
     found = evaluation.of(model.evaluation) if release.allowed else None
@@ -62,10 +63,12 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "is_ours": is_ours,
         "release": release,
         "steps": rules.next_steps(request.user, model, part=is_ours, goes_out=release.allowed),
-        "scores": scored.table(model.scores, found) if model.scores else None,
+        "scores": scored.table(model.scores, found) if model.scores and tells else None,
         "evaluation": evaluated.shown(found),
-        "facts": _facts(model, request.user, release),
-        "card": reading.as_html(model.card) if bound.tells(model, request.user) else "",
+        "facts": _facts(model, request.user, release) if tells else [],
+        "card": reading.as_html(model.card)
+        if tells and bound.tells(model, request.user)
+        else "",
         "chains": origin.chains(model, request.user),
         "files": paginate(files if known else files.none(), request.GET.get("page", 1)),
         "pull": f"fabriek models pull {model.code}",
@@ -86,6 +89,10 @@ def download(request: SignedIn, code: str, path: str) -> HttpResponseBase:
     rules.require_download(request.user, model, revision=model.revision.number)
     file = get_object_or_404(model.revision.files.select_related("blob"), path=path)
     return attachment(actions.download(model, file, by=request.user))
+
+
+def _first_score(model: Model, person: Person) -> list[scores.Score]:
+    return scores.pairs(model.scores)[:1] if rules.tells_figures(person, model) else []
 
 
 def _facts(model: Model, person: Person, release: Decision) -> list[show.Fact]:

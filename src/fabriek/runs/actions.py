@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.allocations import actions as allocations
+from fabriek.allocations import told
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel import journal
@@ -17,7 +18,19 @@ from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
 from fabriek.quality import queries as quality
-from fabriek.runs import folders, kept, mending, offers, prices, rules, tried, use
+from fabriek.runs import (
+    apart,
+    folders,
+    kept,
+    mending,
+    offers,
+    own_code,
+    prices,
+    rules,
+    saved_in,
+    tried,
+    use,
+)
 from fabriek.runs.ending import cancel, pause
 from fabriek.runs.models import CODE_LETTER, Run, RunInput
 from fabriek.runs.states import UNFINISHED
@@ -72,11 +85,17 @@ def price(wish: Wish, *, case: Case | None = None, by: Person | None = None) -> 
     recipe = offers.known(wish.recipe)
     knobs = offers.checked_knobs(recipe, wish.knobs)
     check_limits(wish)
+    own_code.require_offered(recipe)
     offers.checked_inputs(recipe, wish.inputs, knobs, by=by)
+    own_code.require_packages(recipe, knobs, wish.inputs)
     found = tried.latest(recipe, knobs, wish.inputs, case=case)
-    cost = prices.price(
-        recipe, knobs, wish.inputs, gpus=wish.gpus, timeout_s=wish.timeout_s, found=found
+    extent = prices.Extent(
+        gpus=wish.gpus,
+        timeout_s=wish.timeout_s,
+        since_share=wish.since_share,
+        until_share=wish.until_share,
     )
+    cost = prices.price(recipe, knobs, wish.inputs, extent=extent, found=found)
     return prices.dry(cost, recipe) if wish.is_dry else cost
 
 
@@ -89,6 +108,7 @@ def price_for(wish: Wish, *, case: Case, by: Person) -> prices.Price:
     """
     purpose = use.placed(use.Use(recipe=wish.recipe, case=case, by=by), wish.inputs)
     agreed = use.check(purpose, wish.inputs)  # before its files are looked at
+    saved_in.check(wish.saved_in, recipe=wish.recipe, case=case, inputs=wish.inputs)
     cost = price(small(wish), case=case, by=by)
     use.check(replace(purpose, timeout_s=cost.timeout_s), agreed)
     warnings = chain.from_iterable(map(quality.warnings_for, wish.inputs.values()))
@@ -98,7 +118,8 @@ def price_for(wish: Wish, *, case: Case, by: Person) -> prices.Price:
 def ask(wish: Wish, *, allocation: Allocation, by: Person, continues: Run | None = None) -> Run:
     """Hold the GPU time and queue the run; the loop sends it to the engine.
 
-    `continues`: an earlier session of interactive work, whose files this one begins with.
+    `continues`: an earlier session of interactive work, whose files this one begins with; or
+    an earlier part of the same run, from whose last checkpoint this one goes on.
 
     Raises:
         NotAllowed, WrongState: `by` may not run for this case, or it is not open; or an
@@ -126,6 +147,8 @@ def mend(run: Run, *, by: Person) -> Run:
             code="no_mending",
         )
     changed = replace(_wish_of(run), knobs={**run.knobs, **found.changes})
+    if found.gpus:
+        changed = replace(changed, gpus=found.gpus, nodes=1)
     # The same wish each time: a button that is pressed twice is one run.
     changed = replace(changed, wish_id=uuid5(NAMESPACE_OID, f"mend {run.key}"))
     return _ask(changed, allocation=run.allocation, by=by, continues=None)
@@ -147,7 +170,7 @@ def go_on(run: Run, *, by: Person, from_step: int | None = None) -> Run:
             _("%(run)s was a session to work in. Begin a new one; it can have its files.")
             % {"run": run}
         )
-    if run.state not in rules.CONTINUABLE or not folders.has_checkpoint(run):
+    if not rules.is_continuable(run) or not folders.has_checkpoint(run):
         raise WrongState(
             _("%(run)s cannot be continued: it left no checkpoint. Start it again.")
             % {"run": run}
@@ -201,6 +224,9 @@ def _wish_of(run: Run) -> Wish:
         seed=run.seed,
         timeout_s=run.timeout_s,
         is_dry=run.is_dry,
+        is_trial=run.is_trial,
+        until_share=run.until_share,
+        saved_in=saved_in.of(run),
     )
 
 
@@ -216,13 +242,14 @@ def _ask(
     case = allocation.case
     rules.require_ask(by, case)
     key = f"fabriek-{wish.wish_id.hex}"
-    if asked := Run.objects.filter(key=key, case=case).first():
+    if asked := _asked_before(key, wish, case=case, by=by):
         return asked
     if continues:
         _check_carried(continues, wish, by=by)
     wish = small(wish)
     cost = price_for(wish, case=case, by=by)
     knobs = offers.checked_knobs(offers.known(wish.recipe), wish.knobs)
+    work = use.Use(recipe=wish.recipe, case=case, is_secure=cost.is_secure)
     run = Run(
         key=key,
         case=case,
@@ -233,10 +260,14 @@ def _ask(
         gpus=wish.gpus,
         nodes=wish.nodes,
         is_dry=wish.is_dry,
+        is_trial=wish.is_trial,
+        until_share=wish.until_share,
         # What it saved in the secure part goes on there.
         is_secure=cost.is_secure or (continues is not None and continues.is_secure),
-        # There is nothing to register of a dry run.
-        outputs_taken_at=timezone.now() if wish.is_dry else None,
+        apart=apart.ending(wish, case, use.worked_on(continues) if continues else ()),
+        meant_for=apart.meant_for(use.wishes(work, wish.inputs.values(), continues)),
+        # There is nothing to register of a dry run, and of a trial nobody wants it.
+        outputs_taken_at=timezone.now() if wish.is_dry or wish.is_trial else None,
         timeout_s=cost.timeout_s,
         gpu_seconds_estimated=cost.gpu_seconds,
         continues=continues,
@@ -246,10 +277,31 @@ def _ask(
     try:
         written = _write_down(run, wish)
     except IntegrityError:
-        return Run.objects.get(key=key, case=case)  # sent twice at once
+        if asked := _asked_before(key, wish, case=case, by=by):
+            return asked  # sent twice at once
+        raise
     if written is run:
         use.note(run, by=by)
     return written
+
+
+def _asked_before(key: str, wish: Wish, *, case: Case, by: Person) -> Run | None:
+    """Find what came of the same wish; what is one person's is given to nobody else.
+
+    The number of a wish is that of its run, which others of the case can read.
+
+    Raises: Invalid, when it is the number of something else.
+    """
+    asked = Run.objects.filter(key=key, case=case).first()
+    if asked is None:
+        return None
+    is_theirs = asked.asked_by_id == by.pk or not apart.is_private(asked.recipe)
+    if asked.recipe != wish.recipe or not is_theirs:
+        raise Invalid(
+            _("This number (wish_id) was used for something else. Send a new one."),
+            code="wish_id_used",
+        )
+    return asked
 
 
 def _write_down(run: Run, wish: Wish) -> Run:
@@ -261,6 +313,8 @@ def _write_down(run: Run, wish: Wish) -> Run:
         ):
             return onward
         held = run.gpu_seconds_held
+        if run.apart and not run.allocation.runs.filter(apart=run.apart).exists():
+            told.forget(run.allocation_id)  # the engine does not know this account yet
         allocations.hold(run.allocation, run_key=run.key, gpu_seconds=held)
         run.save()
         give_code(run, CODE_LETTER)
@@ -269,6 +323,7 @@ def _write_down(run: Run, wish: Wish) -> Run:
             RunInput(run=run, name=name, revision=revision)
             for name, revision in wish.inputs.items()
         )
+        saved_in.write(run, wish.saved_in)
         details = {"recipe": run.recipe, "gpu_seconds_held": held}
         journal.record("runs.ask", run, by=run.asked_by, **details)
     return run

@@ -24,6 +24,7 @@ from fabriek.runs import (
     price_words,
     queries,
     rules,
+    saved_in,
     seen_words,
     show,
     told,
@@ -40,6 +41,7 @@ from fabriek.runs.shapes import (
     RecipesOut,
     RunDetailOut,
     RunOut,
+    SaveIn,
     SeenRowsOut,
     WishIn,
 )
@@ -83,7 +85,7 @@ def recipes(request: HttpRequest) -> dict[str, list[RecipeOut]]:  # noqa: ARG001
 def price(request: SignedIn, given: WishIn) -> PriceOut:
     case = _case(request, given.case)
     rules.require_ask(request.user, case)
-    cost = actions.price_for(_wish(request, given), case=case, by=request.user)
+    cost = actions.price_for(_wish(request, case, given), case=case, by=request.user)
     usable = _usable(case, given.allocation)
     return price_words.priced(cost, left=usable.gpu_seconds_left if usable else None)
 
@@ -93,7 +95,7 @@ def rows(request: SignedIn, given: WishIn) -> SeenRowsOut:
     """Show a few rows as the model will read them, and count the tokens of all."""
     case = _case(request, given.case)
     rules.require_ask(request.user, case)
-    looked = look.look(_wish(request, given), case=case, by=request.user)
+    looked = look.look(_wish(request, case, given), case=case, by=request.user)
     return seen_words.told_to_programs(looked)
 
 
@@ -108,7 +110,7 @@ def ask(request: SignedIn, given: WishIn) -> Status[dict[str, Any]]:
             % {"case": case.code},
             code="no_allocation",
         )
-    run = actions.ask(_wish(request, given), allocation=allocation, by=request.user)
+    run = actions.ask(_wish(request, case, given), allocation=allocation, by=request.user)
     return Status(201, _shown(request, run))
 
 
@@ -177,6 +179,15 @@ def mend(request: SignedIn, code: str) -> Status[dict[str, Any]]:
     return Status(201, _shown(request, run))
 
 
+@router.post("/{code}/answers", response=RunDetailOut)
+def keep_answers(request: SignedIn, code: str, given: SaveIn) -> dict[str, Any]:
+    """Let the answers of a run that is over be saved in a dataset after all."""
+    run = _inside(request, code)
+    chosen = saved_in.chosen(run.case, given.answers_to, given.answers_title)
+    saved_in.keep(run, chosen, by=request.user)
+    return _shown(request, _run(request, code))
+
+
 def _row(row: dict[str, Any]) -> RunOut:
     return RunOut.model_construct(
         **row,
@@ -192,6 +203,7 @@ def _recipe(recipe: Recipe) -> RecipeOut:
         title=_(recipe.title),
         summary=_(recipe.summary),
         when_to_use=_(recipe.when_to_use),
+        leaves_rows=recipe.leaves_rows,
         knobs=offers.knob_schema(recipe),
         inputs=[
             InputOut(
@@ -221,12 +233,13 @@ def _usable(case: Case, account: str) -> Allocation | None:
     return queries.allocations_of(case).first()
 
 
-def _wish(request: SignedIn, given: WishIn) -> actions.Wish:
+def _wish(request: SignedIn, case: Case, given: WishIn) -> actions.Wish:
     recipe = offers.recipe(given.recipe)
     return actions.Wish(
         recipe=recipe.name,
         knobs=given.knobs,
         inputs=_inputs(request, recipe, given.inputs),
+        saved_in=saved_in.read(case, given.answers_to, given.answers_title),
         gpus=given.gpus,
         nodes=given.nodes,
         seed=given.seed,
@@ -256,14 +269,13 @@ def _run(request: SignedIn, code: str) -> Run:
 
 
 def _inside(request: SignedIn, code: str) -> Run:
-    """Find a run of the consortium's own: to others its log and figures do not exist."""
-    ours = Case.objects.taken_part_in_by(request.user)
-    return get_object_or_404(Run.objects.filter(case__in=ours), code=code)
+    """Find a run that one may look into: to others its log and figures do not exist."""
+    return get_object_or_404(Run.objects.seen_inside_by(request.user), code=code)
 
 
 def _shown(request: SignedIn, run: Run) -> dict[str, Any]:
     inside = rules.may_see_inside(request.user, run)
-    steps = rules.next_steps(request.user, run, part=inside)
+    steps = rules.next_steps(request.user, run)
     everybody = RunOut.from_orm(run).dict() | {
         "continues": run.continues.code if run.continues else None,
         "asked_by": str(run.asked_by),

@@ -7,6 +7,7 @@ when the engine took it, so that a pass which dies is made good by the next.
 import hashlib
 import logging
 import time
+from collections.abc import Collection
 
 from django.core.cache import cache
 from django.db.models import QuerySet
@@ -24,7 +25,7 @@ from fabriek.engines.slurm_use import Use
 from fabriek.kernel.errors import Refused
 from fabriek.runs import accounts
 from fabriek.runs.engine import engine as chosen
-from fabriek.runs.models import Run, secure_account
+from fabriek.runs.models import SECURE, Run, account_of
 from fabriek.runs.states import RunState
 
 log = logging.getLogger(__name__)
@@ -125,27 +126,41 @@ def _with_budgets(rows: QuerySet[Allocation]) -> dict[Allocation, Budget]:
         return {}
     shares = queries.main_shares(rows)
     logins = cases.cluster_logins({one.case_id: one.case.organisation_id for one in found})
+    accounts_of = _accounts(rows, found)
     return {
-        one: _budget(one, shares.get(one.pk), logins.get(one.case_id, set())) for one in found
+        one: _budget(one, shares.get(one.pk), {*logins.get(one.case_id, ()), *accounts_of[one]})
+        for one in found
     }
 
 
-def _budget(allocation: Allocation, share: Share | None, logins: set[str]) -> Budget:
+def _budget(allocation: Allocation, share: Share | None, users: set[str]) -> Budget:
     return Budget(
         account=allocation.account,
         gpu_seconds=allocation.gpu_seconds_granted,
         is_open=allocation.lets_jobs_in_on(timezone.localdate()),
         share=share.code if share else "",
         share_percent=share.target_percent if share else None,
-        users=tuple(sorted({*logins, *_accounts(allocation)})),
+        users=tuple(sorted(users)),
     )
 
 
-def _accounts(allocation: Allocation) -> list[str]:
-    """Name the Unix accounts that jobs of its case run as; none where that is the engine's."""
-    case = allocation.case
-    found = [case.unix_account, secure_account(case) if secure_part.exists() else ""]
-    return [account for account in found if account]
+def _accounts(
+    rows: QuerySet[Allocation], found: Collection[Allocation]
+) -> dict[Allocation, list[str]]:
+    """Name the Unix accounts that jobs of each run as; none where that is the engine's.
+
+    Those of runs kept apart are there from the first such run on.
+    """
+    endings = dict.fromkeys(["", *([SECURE] if secure_part.exists() else [])])
+    apart = Run.objects.filter(allocation__in=rows).exclude(apart="").order_by("apart")
+    theirs: dict[int, list[str]] = {}
+    for allocation_id, ending in apart.values_list("allocation", "apart").distinct():
+        theirs.setdefault(allocation_id, []).append(ending)
+    return {
+        one: list(filter(None, (account_of(one.case, ending) for ending in all_of)))
+        for one in found
+        if (all_of := [*endings, *theirs.get(one.pk, [])])
+    }
 
 
 def _changed(rows: QuerySet[Allocation]) -> dict[Allocation, Budget]:
@@ -158,7 +173,8 @@ def _is_ready(allocation: Allocation, budget: Budget) -> bool:
     if not budget.is_open:
         return True
     try:
-        for account in _accounts(allocation):
+        row = Allocation.objects.filter(pk=allocation.pk)
+        for account in _accounts(row, [allocation])[allocation]:
             accounts.ensure(account)
     except JobHeldUp as trouble:
         log.info("The budget of %s is not told yet. %s", allocation.account, trouble)

@@ -13,9 +13,10 @@ from fabriek_recipes.kinds import Facts, Recipe
 
 # Raise it when rows become tokens in another way: what was counted before is then forgotten.
 VERSION = 1
+OF_TEXTS = f"texts-{VERSION}"
 
 
-def keep(dataset: Revision, model: Revision, count: CountIn, *, every: bool) -> None:
+def keep(dataset: Revision, model: Revision, count: CountIn, *, way: str) -> None:
     """Write it down once; one that ran out of time is counted anew each time."""
     if count.is_cut_short:
         return
@@ -24,15 +25,15 @@ def keep(dataset: Revision, model: Revision, count: CountIn, *, every: bool) -> 
             Counted.objects.get_or_create(
                 dataset=dataset,
                 model=model,
-                way=_way(every=every),
+                way=way,
                 defaults={"told": count.model_dump()},
             )
     except IntegrityError:
         return  # somebody else at the same moment
 
 
-def find(dataset: Revision, model: Revision, *, every: bool) -> CountIn | None:
-    rows = Counted.objects.filter(dataset=dataset, model=model, way=_way(every=every))
+def find(dataset: Revision, model: Revision, *, way: str) -> CountIn | None:
+    rows = Counted.objects.filter(dataset=dataset, model=model, way=way)
     kept = rows.first()
     try:
         return CountIn.model_validate(kept.told) if kept else None
@@ -45,16 +46,26 @@ def with_lengths(
 ) -> Facts:
     """Add to what an estimate knows how long rows are, when somebody looked at them before."""
     dataset, model = inputs.get("dataset"), inputs.get("model")
-    if not recipe.reads_chats or dataset is None or model is None:
+    if dataset is None or model is None:
         return seen
-    count = find(dataset, model, every=learns_every(knobs))
-    return replace(seen, token_lengths=tuple(count.lengths)) if count else seen
+    if recipe.reads_texts and not getattr(knobs, "has_own_pieces", False):
+        texts = find(dataset, model, way=OF_TEXTS)
+        return replace(seen, tokens=texts.tokens * texts.every) if texts else seen
+    if not recipe.reads_chats:
+        return seen
+    count = find(dataset, model, way=way_of(recipe, knobs))
+    if count is None:
+        return seen
+    return replace(seen, token_lengths=tuple(count.lengths), tokens=count.tokens)
 
 
-def learns_every(knobs: BaseModel) -> bool:
+def learns_every(recipe: Recipe, knobs: BaseModel) -> bool:
     """Tell whether each answer of a conversation is learned from, or the last one only."""
-    return getattr(knobs, "answers_learned", "all") == "all"
+    return not recipe.reads_pairs and getattr(knobs, "answers_learned", "all") == "all"
 
 
-def _way(*, every: bool) -> str:
-    return f"chat-{VERSION}-{'all' if every else 'last'}"
+def way_of(recipe: Recipe, knobs: BaseModel) -> str:
+    """Name the rule by which the rows of a recipe become tokens."""
+    if recipe.reads_pairs:
+        return f"pairs-{VERSION}"
+    return f"chat-{VERSION}-{'all' if learns_every(recipe, knobs) else 'last'}"

@@ -10,6 +10,7 @@ from fabriek.kernel.charts import LineChart, Series, line_chart
 from fabriek.kernel.errors import Text
 from fabriek.runs import energy, queries, words
 from fabriek.runs.models import Run
+from fabriek_recipes.recipe import catalogue
 
 GB = 10**9
 LEARNING_RATE, SPEED, MEMORY, SHARE = (
@@ -47,7 +48,7 @@ def of(run: Run) -> Course:
         loss=_loss_chart(
             {name: curves[name] for name in sorted(curves, key=_place) if "loss" in name}
         ),
-        small=tuple(_small(curves)),
+        small=tuple(_small(curves, _counts_pictures(run))),
         now=tuple(_now(run, curves)),
     )
 
@@ -68,10 +69,16 @@ def _loss_chart(curves: Curves) -> LineChart:
     )
 
 
-def _small(curves: Curves) -> list[LineChart]:
+def _counts_pictures(run: Run) -> bool:
+    recipe = catalogue().get(run.recipe)
+    return recipe is not None and recipe.counts == "pictures"
+
+
+def _small(curves: Curves, of_pictures: bool) -> list[LineChart]:
+    speed = _("pictures per second") if of_pictures else _("tokens per second")
     drawn = (
         (LEARNING_RATE, _("Learning rate"), "", words.amount, 1),
-        (SPEED, _("Speed"), _("tokens per second"), amounts.number, 1),
+        (SPEED, _("Speed"), speed, amounts.number, 1),
         (MEMORY, _("Most memory in use"), "GB", _gigabytes, GB),
         (SHARE, _("Share of the chip's peak"), "%", amounts.number, 0.01),
     )
@@ -99,7 +106,9 @@ def _now(run: Run, curves: Curves) -> list[Figure]:
     found = []
     if speeds := curves.get(SPEED):
         said = amounts.number(_typical(speeds))
-        found.append(Figure(label=_("Tokens per second"), value=said))
+        of_pictures = _counts_pictures(run)
+        label = _("Pictures per second") if of_pictures else _("Tokens per second")
+        found.append(Figure(label=label, value=said))
     if shares := curves.get(SHARE):
         found.append(_share(run, _typical(shares)))
     if memory := curves.get(MEMORY):

@@ -20,12 +20,13 @@ from fabriek.agreements.models import Agreement, Duty
 from fabriek.agreements.traces import Decided
 from fabriek.agreements.wishes import Moment
 from fabriek.kernel.models import Entry
-from fabriek.runs import folders, hub_keys, reconcile, rules, sweep
+from fabriek.runs import evaluated, folders, hub_keys, made, reconcile, rules, sweep
 from fabriek.runs.models import Removal, Run
 from fabriek.runs.states import RunState
 from fabriek.store.models import Revision
 from fabriek.store.references import written
 from fabriek_recipes import run_folder
+from fabriek_recipes.evaluation import EVALUATION
 
 log = logging.getLogger(__name__)
 
@@ -141,11 +142,14 @@ def _laid_out(agreement: Agreement, run: Run) -> Iterator[Copy]:
 
 
 def _made(run: Run, *, is_cleared: bool) -> Iterator[Copy]:
-    is_session = run.recipe in rules.INTERACTIVE
+    # Own code writes where it likes in the folder, like people in a session.
+    is_session = run.recipe in rules.INTERACTIVE | rules.OWN_CODE
     if run.state != RunState.SUCCEEDED or (is_session and is_cleared):
         yield Copy(what=What.OUTPUTS, name=run_folder.OUTPUTS)
     elif is_cleared:
-        yield Copy(what=What.ROWS, name=run_folder.REPORT)
+        # Answers begin with the row that they are to.
+        for name in (run_folder.REPORT, EVALUATION, made.FOLDER):
+            yield Copy(what=What.ROWS, name=name)
     if is_cleared and is_session:
         for name in (*WORK, INPUTS_REST, REST):
             yield Copy(what=What.WORK, name=name)
@@ -164,10 +168,14 @@ def _places(run: Run, name: str) -> list[str]:
         return [one for one in sweep.names(run.folder, run_folder.INPUTS) if one not in kept]
     if name == run_folder.REPORT:
         return _reports(run)
+    if name == EVALUATION and not _shows_rows(run):
+        return []
     return [name] if sweep.lies(run.folder, name) else []
 
 
 def _stays(run: Run, name: str) -> bool:
+    if name == run_folder.LOG and run.recipe in rules.OWN_CODE:
+        return False  # its program may have printed all of the data
     return name in STAY and sweep.is_file(run.folder, name)
 
 
@@ -217,20 +225,33 @@ def _carry_out(removal: Removal) -> None:
 
 
 def remove(run: Run, name: str) -> None:
-    """Remove a copy; of a report only the rows of data, as its figures stay.
+    """Remove a copy; of a report or evaluation only the rows of data, as its figures stay.
 
     Raises: OSError, when something is left, or its disk is away.
     """
     for place in _places(run, name):
-        figures = _figures(folders.report(run)) if place == run_folder.REPORT else {}
-        if figures:
-            text = json.dumps(figures, indent=2, ensure_ascii=False)
+        if text := _without_rows(run, place):
             sweep.replace(run.folder, place, text.encode())
         else:
             sweep.remove(run.folder, place)
 
 
 # --- the rows that a report shows ----------------------------------------------------------
+def _without_rows(run: Run, place: str) -> str:
+    """Write what stays of a file; nothing where all of it goes."""
+    if place == EVALUATION:
+        found = evaluated.of_run(run)
+        return found.without_rows().model_dump_json() if found else ""
+    figures = _figures(folders.report(run)) if place == run_folder.REPORT else {}
+    return json.dumps(figures, indent=2, ensure_ascii=False) if figures else ""
+
+
+def _shows_rows(run: Run) -> bool:
+    """Tell whether an evaluation names single rows; one that cannot be read may."""
+    found = evaluated.of_run(run)
+    return found is None or found != found.without_rows()
+
+
 def _reports(run: Run) -> list[str]:
     """Name the report if it holds more than figures, and what a killed job left of one."""
     outputs = sweep.names(run.folder, run_folder.OUTPUTS)

@@ -154,7 +154,7 @@ def _told(removal: Removal) -> statements.Removed:
 
 def _remains(agreement: Agreement, runs: QuerySet[Run], closed: QuerySet[Run]) -> list[str]:
     is_cleared = Duty.DELETE in agreement.duties
-    sessions = runs.filter(recipe__in=rules.INTERACTIVE)
+    sessions = runs.filter(recipe__in=rules.WORKED_IN | rules.OWN_CODE)
     others = runs.exclude(recipe__in=rules.INTERACTIVE)
     made = others if is_cleared else runs
     found = {

@@ -4,10 +4,11 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from fabriek.agreements.policy import Decision
 from fabriek.kernel import journal
 from fabriek.kernel.errors import WrongState
 from fabriek.people.models import Person
-from fabriek.runs import rules
+from fabriek.runs import rules, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED
 
@@ -40,6 +41,15 @@ def pause(run: Run, *, by: Person) -> Run:
             code="not_pausable",
         )
     return _end(run, verb="runs.ask_pause", reason=rules.PAUSED, by=by)
+
+
+@transaction.atomic
+def stop_for_data(run: Run, denied: Decision) -> None:
+    """Ask for the end of a run that may not go on with what it works on, once."""
+    ends = Run.objects.filter(pk=run.pk, state__in=UNFINISHED, cancel_asked_at=None)
+    if ends.update(cancel_asked_at=timezone.now(), stop_reason=use.ending_of(denied)):
+        note = denied.agreement.code if denied.agreement else ""
+        journal.record("runs.stop_for_data", run, by=None, note=note)
 
 
 def _end(run: Run, *, verb: str, reason: str, by: Person) -> Run:

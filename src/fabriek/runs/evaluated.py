@@ -123,7 +123,8 @@ def _matrix(found: Confusion) -> Matrix:
 
 
 def _reliability(bins: Sequence[Bin]) -> LineChart:
-    points = [(100 * one.said, 100 * one.came_true) for one in bins]
+    # In percent 0.55 is 55.00000000000001.
+    points = [(round(100 * one.said, 6), round(100 * one.came_true, 6)) for one in bins]
     return line_chart(
         [
             Series(name=_("This model"), points=points, write=_percent),

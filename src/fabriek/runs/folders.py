@@ -31,6 +31,8 @@ from fabriek.store.sources import first_bytes
 from fabriek_recipes import run_folder
 from fabriek_recipes.kinds import InputKind
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest
+from fabriek_recipes.try_model.knobs import RECIPE as TRY_MODEL
+from fabriek_recipes.try_model.lines import QUESTIONS
 
 LOG_TAIL_BYTES = 16_384
 LOG_PIECE_BYTES = 65_536
@@ -109,6 +111,8 @@ def _lay_out(run: Run, folder: Path) -> None:
     if run.continues:
         _take_checkpoints(place(run.continues), folder, up_to=run.continues_step)
     hub_keys.write(run, folder)
+    if run.recipe == TRY_MODEL.name:
+        (folder / QUESTIONS).touch()  # before a job could put something of its own there
     run_folder.write_manifest(folder, _manifest(run, {i.name: i.revision for i in inputs}))
 
 
@@ -313,7 +317,10 @@ def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:
         },
         seed=run.seed,
         limits=Limits(
-            gpus=run.gpus, timeout_s=run.timeout_s, steps_max=tried.STEPS if run.is_dry else 0
+            gpus=run.gpus,
+            timeout_s=run.timeout_s,
+            steps_max=tried.STEPS if run.is_dry else 0,
+            until_share=run.until_share,
         ),
         code_version=VERSION,
         continues=run.continues.key if run.continues else "",

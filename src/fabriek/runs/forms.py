@@ -16,12 +16,12 @@ from fabriek.kernel import words
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
-from fabriek.runs import actions, engine, offers, prices
+from fabriek.runs import actions, engine, knob_fields, offers, prices
+from fabriek.runs.answers_form import AnswersForm
 from fabriek.runs.models import Run
-from fabriek.runs.paid_form import GIVEN_MAX, INPUT, KNOB, OFF, OTHERS, PaidForm
+from fabriek.runs.paid_form import GIVEN_MAX, INPUT, KNOB, OFF, OTHERS
 from fabriek.runs.price_words import price_facts
 from fabriek.runs.show import Fact
-from fabriek.runs.words import amount
 from fabriek_recipes.recipe import Recipe
 
 SECONDS_PER_MINUTE = 60
@@ -29,7 +29,7 @@ DIGITS_MAX = 9
 DRY = "dry"  # the name of the button
 
 
-class RunForm(PaidForm):
+class RunForm(AnswersForm):
     gpus = WholeNumberField(
         label=gettext_lazy("GPUs"),
         initial=1,
@@ -78,6 +78,7 @@ class RunForm(PaidForm):
         self.why_no_price = ""
         self._offer_older(named or {})
         self._add_inputs()
+        self.add_answers(like)
         self._add_knobs()
         self._bound_nodes()
         if like:
@@ -159,6 +160,7 @@ class RunForm(PaidForm):
             recipe=self.recipe.name,
             knobs={knob.name: given[KNOB + knob.name] for knob in self.knobs},
             inputs=self._revisions(given),
+            saved_in=self.saved_in(given),
             gpus=int(given["gpus"]),
             nodes=int(given.get("nodes", 1)),
             seed=int(given["seed"]),
@@ -206,7 +208,7 @@ class RunForm(PaidForm):
 
     def _add_knobs(self) -> None:
         for knob in self.knobs:
-            self.fields[KNOB + knob.name] = _field(knob)
+            self.fields[KNOB + knob.name] = knob_fields.field(knob)
 
     def _bound_nodes(self) -> None:
         """Ask for nodes only where there are several."""
@@ -222,7 +224,7 @@ class RunForm(PaidForm):
         """Propose what an earlier run did, on the newest revision of what it worked on."""
         for name, value in like.knobs.items():
             if KNOB + name in self.fields:
-                self.fields[KNOB + name].initial = _shown(value)
+                self.fields[KNOB + name].initial = knob_fields.shown(value)
         for name in {"gpus", "nodes", "seed"} & self.fields.keys():
             self.fields[name].initial = getattr(like, name)
         self._propose({row.name: row.revision.repository.code for row in like.inputs.all()})
@@ -247,52 +249,3 @@ class RunForm(PaidForm):
             exact = [one for one in fits if one.reference == asked]
             for choice in (exact or fits)[:1]:
                 self.fields[INPUT + name].initial = choice.reference
-
-
-def _field(knob: offers.Knob) -> forms.Field:
-    """Make a field that only reads.
-
-    Whether a value will do is for the recipe to say, in the same words to people and programs.
-    """
-    if knob.kind == "boolean":
-        return forms.BooleanField(
-            label=knob.title, help_text=knob.help, required=False, initial=knob.default
-        )
-    if knob.choices:
-        return forms.ChoiceField(
-            label=knob.title,
-            help_text=knob.help,
-            choices=knob.choices,
-            initial=knob.default,
-        )
-    help_text = f"{knob.help} {_bounds(knob)}".strip()
-    shown = _shown(knob.default)
-    if knob.kind == "integer":
-        return WholeNumberField(label=knob.title, help_text=help_text, initial=shown)
-    widget = forms.TextInput() if knob.kind == "string" else forms.NumberInput()
-    if knob.kind != "string":
-        bounds = {"min": knob.minimum, "max": knob.maximum, "step": "any"}
-        widget.attrs |= {
-            name: str(bound) for name, bound in bounds.items() if bound is not None
-        }
-    return forms.CharField(
-        label=knob.title,
-        help_text=help_text,
-        widget=widget,
-        initial=shown,
-        required=knob.is_needed,
-    )
-
-
-def _bounds(knob: offers.Knob) -> str:
-    if knob.minimum is None or knob.maximum is None:
-        return ""
-    said = {"low": amount(knob.minimum), "high": amount(knob.maximum)}
-    return _("From %(low)s to %(high)s.") % said
-
-
-def _shown(value: object) -> str:
-    """Write 0.00002 as people do, not as 2e-05."""
-    if isinstance(value, float):
-        return f"{value:.10f}".rstrip("0").rstrip(".")
-    return str(value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from fabriek.engines.base import Job, JobRejected
-from fabriek.runs import hub_keys
+from fabriek.runs import hub_keys, own_code
 from fabriek.runs.models import Run
 from fabriek_recipes.recipe import runnable
 
@@ -36,6 +36,7 @@ def job_of(run: Run) -> Job:
 
 def _environment(run: Run) -> Iterator[tuple[str, str]]:
     yield from hub_keys.environment(run).items()
+    yield from own_code.environment(run)
     yield "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _gpus_of_a_node(run)))
     if run.nodes > 1 and settings.SLURM_INTERFACE:
         for who in ("GLOO", "NCCL"):
@@ -52,7 +53,7 @@ def command_of(run: Run) -> tuple[str, ...]:
     if recipe is None:
         raise JobRejected(f"There is no recipe {run.recipe}.", code="unknown_recipe")
     work = ("-m", recipe.module, str(run.folder))
-    if run.gpus == 1 or recipe.is_interactive:
+    if run.gpus == 1 or recipe.lasts_as_asked:  # own code starts its own processes
         return (sys.executable, *work)
     # On several nodes each finds the others by what the engine tells it.
     processes = f"--nproc-per-node={_gpus_of_a_node(run)}"

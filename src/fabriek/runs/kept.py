@@ -11,6 +11,8 @@ from fabriek_recipes import run_folder
 # As the training loop names them; other files, such as a tokenizer, belong to every point.
 NAME = re.compile(r"step-(\d{1,18})\.safetensors")
 NAMES_MAX = 1_000
+# What is made again from the data, as large as these are.
+SCRATCH = ".scratch"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +30,8 @@ def checkpoints(place: strange.Place) -> list[Checkpoint]:
 
 def is_taken(name: str, up_to: int | None) -> bool:
     """Tell whether a file goes along to a run that goes on from this step; None: the last."""
+    if name.endswith(SCRATCH):
+        return False
     found = NAME.fullmatch(name)
     return found is None or up_to is None or int(found[1]) <= up_to
 

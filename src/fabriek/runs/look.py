@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from django.utils.translation import gettext as _
+from pydantic import BaseModel
 
 from fabriek.cases.models import Case
 from fabriek.datasets.models import Dataset
@@ -17,6 +18,8 @@ from fabriek.runs.actions import Wish
 from fabriek.runs.seen_shapes import CountIn, RowIn, SeenIn
 from fabriek.runs.worker.asked import OF_DATA
 from fabriek.store.models import Revision
+from fabriek_recipes.kinds import Recipe
+from fabriek_recipes.texts import NO_TEXT
 
 # Which column of a row is whose words; in any other column it may be anybody's.
 SPEAKERS = {"prompt": ["user"], "completion": ["assistant"]}
@@ -29,7 +32,8 @@ class Looked:
     """What came of it. `trouble`: why no row could be turned into tokens, in a word.
 
     `files` names files by the numbers that count and sample use. `count` is there where rows
-    become tokens before the run; `preview` where they do not.
+    become tokens before the run; `preview` where they do not. `has_own_pieces`: the run makes
+    a tokenizer of its own, so that these tokens are of one like it.
     """
 
     dataset: Revision
@@ -38,6 +42,9 @@ class Looked:
     shows_words: bool = True
     hides_personal: bool = False
     is_plain: bool = False
+    of_pairs: bool = False
+    of_texts: bool = False
+    has_own_pieces: bool = False
     files: list[str] = field(default_factory=list)
     count: CountIn | None = None
     sample: list[RowIn] = field(default_factory=list)
@@ -66,42 +73,43 @@ def look(wish: Wish, *, case: Case, by: Person) -> Looked:
         raise Invalid(_("Choose what the run works on first, then look."), code="input_missing")
     use.check(use.Use(recipe=recipe.name, case=case, by=by), wish.inputs)
     shows = _may_see_words(by, dataset)
+    if recipe.reads_texts:
+        knobs = offers.checked_knobs(recipe, wish.knobs)
+        return _texts(dataset, model, knobs, shows=shows)
     if not recipe.reads_chats or model is None:
         return _previewed(dataset, shows=shows)
     knobs = offers.checked_knobs(recipe, wish.knobs)
-    return _seen(
-        (dataset, model),
-        every=counted.learns_every(knobs),
-        row_tokens_max=getattr(knobs, "tokens_per_row_max", TOKENS_MAX),
-        shows=shows,
-    )
+    return _seen((dataset, model), recipe, knobs, shows=shows)
 
 
 def _seen(
-    inputs: tuple[Revision, Revision], *, every: bool, row_tokens_max: int, shows: bool
+    inputs: tuple[Revision, Revision], recipe: Recipe, knobs: BaseModel, *, shows: bool
 ) -> Looked:
     dataset, model = inputs
+    way = counted.way_of(recipe, knobs)
     files = seen.files_for(dataset, model)
     if not any(name.startswith(OF_DATA) for name in files):
         raise Invalid(
             _("The dataset has no .jsonl file; add one with your rows."), code="no_rows"
         )
-    kept = counted.find(dataset, model, every=every)
+    kept = counted.find(dataset, model, way=way)
     hidden = _hidden(dataset)
     asked: seen.Json = {
         "count": kept is None,
-        "every": every,
+        "every": counted.learns_every(recipe, knobs),
+        "of_pairs": recipe.reads_pairs,
         "picks": kept.picks if kept and shows else [],
         "hide": hidden,
     }
     # Where nobody may read the words, there is nothing left to do once all is counted.
     told = SeenIn() if kept and not shows else seen.look(files, asked)
     if told.count:
-        counted.keep(dataset, model, told.count, every=every)
+        counted.keep(dataset, model, told.count, way=way)
     return Looked(
         dataset=dataset,
         model=model,
-        row_tokens_max=row_tokens_max,
+        row_tokens_max=getattr(knobs, "tokens_per_row_max", TOKENS_MAX),
+        of_pairs=recipe.reads_pairs,
         shows_words=shows,
         hides_personal=bool(hidden),
         is_plain=told.template == "plain",
@@ -110,6 +118,44 @@ def _seen(
         sample=told.sample if shows else [],
         trouble=told.trouble,
         facts=_facts(told, may_quote=shows and not hidden),
+    )
+
+
+def _texts(
+    dataset: Revision, model: Revision | None, knobs: BaseModel, *, shows: bool
+) -> Looked:
+    """Look at plain text; what a tokenizer made for this look counts is kept nowhere."""
+    is_own = bool(getattr(knobs, "has_own_pieces", False))
+    if not is_own and model is None:
+        raise Invalid(_("Choose what the run works on first, then look."), code="input_missing")
+    used = None if is_own else model
+    files = seen.text_files_for(dataset, used)
+    if not any(name.startswith(OF_DATA) for name in files):
+        raise Invalid(_(NO_TEXT), code="no_rows")
+    kept = counted.find(dataset, used, way=counted.OF_TEXTS) if used else None
+    hidden = _hidden(dataset)
+    asked: seen.Json = {
+        "count": kept is None,
+        "vocabulary": getattr(knobs, "vocabulary", 0) if is_own else 0,
+        "picks": kept.picks if kept and shows else [],
+        "hide": bool(hidden),
+    }
+    told = SeenIn() if kept and not shows else seen.look(files, asked)
+    if told.count and used:
+        counted.keep(dataset, used, told.count, way=counted.OF_TEXTS)
+    return Looked(
+        dataset=dataset,
+        model=model,
+        row_tokens_max=getattr(knobs, "context_tokens", TOKENS_MAX),
+        of_texts=True,
+        has_own_pieces=is_own,
+        shows_words=shows,
+        hides_personal=bool(hidden),
+        files=[name.partition("/")[2] for name in sorted(files)],
+        count=kept or told.count,
+        sample=told.sample if shows else [],
+        trouble=told.trouble,
+        facts=_facts(told, may_quote=False),
     )
 
 

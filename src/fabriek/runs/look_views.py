@@ -23,6 +23,7 @@ from fabriek_recipes.kinds import Recipe
 
 # What decides which rows are seen, and how.
 KNOBS = ("tokens_per_row_max", "answers_learned")
+OF_TEXTS = ("method", "tokenizer", "vocabulary", "context_tokens")
 
 
 @login_required
@@ -36,17 +37,21 @@ def rows(request: SignedIn) -> HttpResponse:
     rules.require_ask(request.user, case)
     if request.method == "POST":
         return redirect(f"{reverse('runs:rows')}?{_asked(request, case, recipe)}")
-    knobs = {name: request.GET[name] for name in KNOBS if request.GET.get(name)}
+    knobs = {name: request.GET[name] for name in _knobs(recipe) if request.GET.get(name)}
     wish = Wish(recipe=recipe.name, knobs=knobs, inputs=_inputs(request, recipe))
     looked = look(wish, case=case, by=request.user)
     settings = _settings(request.GET, recipe)
     return render(request, "runs/rows.html", _context(looked, case, recipe, settings))
 
 
+def _knobs(recipe: Recipe) -> tuple[str, ...]:
+    return OF_TEXTS if recipe.reads_texts else KNOBS
+
+
 def _asked(request: SignedIn, case: Case, recipe: Recipe) -> str:
     told = {"case": case.code, "recipe": recipe.name}
     told |= {need.name: request.POST.get(INPUT + need.name, "") for need in recipe.inputs}
-    told |= {name: request.POST.get(KNOB + name, "") for name in KNOBS}
+    told |= {name: request.POST.get(KNOB + name, "") for name in _knobs(recipe)}
     told |= _settings(request.POST, recipe)
     return urlencode({name: value for name, value in told.items() if value})
 

@@ -7,15 +7,16 @@ themselves, and likewise for the model that wrote them.
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import islice
 
 from fabriek.agreements import policy
 from fabriek.agreements.policy import Moment
 from fabriek.kernel import strange
 from fabriek.people.models import Person
-from fabriek.runs import folders, use
+from fabriek.runs import folders, own_files, rules, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED
 from fabriek.store.models import Repository
@@ -52,7 +53,10 @@ def files(run: Run, *, page: int = 1) -> MadeFiles:
     if run.state in UNFINISHED or not 1 <= page <= PAGES_MAX:
         return MadeFiles()
     first = (page - 1) * SHOWN_MAX
-    found = list(_numbered(run, range(first, first + SHOWN_MAX + 1)))
+    if run.recipe in rules.OWN_CODE:
+        found = list(_named(run, first))
+    else:
+        found = list(_numbered(run, range(first, first + SHOWN_MAX + 1)))
     return MadeFiles(
         items=found[:SHOWN_MAX],
         earlier=page - 1,
@@ -70,6 +74,12 @@ def _numbered(run: Run, numbers: Iterable[int]) -> Iterator[MadeFile]:
                 size_bytes = os.fstat(file.fileno()).st_size
         except OSError:
             return
+        yield MadeFile(name=name, size_bytes=size_bytes)
+
+
+def _named(run: Run, first: int) -> Iterator[MadeFile]:
+    """Look at what own code left under names of its own."""
+    for name, size_bytes in islice(own_files.listed(run), first, first + SHOWN_MAX + 1):
         yield MadeFile(name=name, size_bytes=size_bytes)
 
 
@@ -98,13 +108,21 @@ def opened(run: Run, name: str) -> Iterator[BufferedReader]:
 
     Raises: FileNotFoundError, when there is no such file, or something else in its place.
     """
-    if run.state in UNFINISHED or not NAME.fullmatch(name):
-        raise FileNotFoundError(name)
     try:
-        with strange.opened(folders.place(run), f"{FOLDER}/{name}") as file:
+        with _opener(run, name) as file:
             yield os.fdopen(os.dup(file.fileno()), "rb")
     except OSError as error:
         raise FileNotFoundError(name) from error
+
+
+def _opener(run: Run, name: str) -> AbstractContextManager[BufferedReader]:
+    """Raise: FileNotFoundError."""
+    if run.state not in UNFINISHED:
+        if run.recipe in rules.OWN_CODE:
+            return own_files.opened(run, name)
+        if NAME.fullmatch(name):
+            return strange.opened(folders.place(run), f"{FOLDER}/{name}")
+    raise FileNotFoundError(name)
 
 
 def _read(person: Person, repository: Repository, number: int | None) -> policy.Wish:

@@ -27,6 +27,6 @@ def index(request: SignedIn, code: Path[str], page: Query[int] = 1) -> made.Made
     return made.files(made_views.run_of(request.user, code), page=page)
 
 
-@router.get("/{name}")
+@router.get("/{path:name}")
 def one(request: SignedIn, code: Path[str], name: str) -> FileResponse:
     return made_views.sent(request.user, made_views.run_of(request.user, code), name)

@@ -1,6 +1,7 @@
 """Whether a run fits in memory, and which setting to turn when it does not."""
 
 import os
+from dataclasses import replace
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -9,10 +10,13 @@ from pydantic import BaseModel
 from fabriek.kernel.words import number, size
 from fabriek.runs import engine
 from fabriek_recipes.kinds import Facts, Recipe
+from fabriek_recipes.memory import SPARE
 
 GB = 10**9
 TOKENS_LEAST = 256
-PER_STEP, METHOD = "tokens_per_step", "method"
+# More than one run of ours should need to hold a model.
+GPUS_MOST = 64
+PER_STEP, METHOD, HELD = "tokens_per_step", "method", "weights_held"
 
 
 def there_bytes() -> int:
@@ -22,6 +26,11 @@ def there_bytes() -> int:
     if engine.device() == "cpu":
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return 0
+
+
+def of_gpu_bytes() -> int:
+    """Give how much one GPU has; 0 where nobody said, or there is none."""
+    return there_bytes() if engine.device() == "cuda" else 0
 
 
 def too_little(recipe: Recipe, knobs: BaseModel, facts: Facts) -> str:
@@ -47,8 +56,25 @@ def _way_out(recipe: Recipe, knobs: BaseModel, facts: Facts, there: int) -> str:
         if recipe.estimate(fewer, facts).memory_bytes <= there:
             return _("Lower “Tokens per step” to %(tokens)s.") % {"tokens": number(tokens)}
         tokens //= 2
+    if gpus := _enough_gpus(recipe, knobs, facts, there):
+        return _("Ask for %(gpus)d GPUs: the weights are then divided over them.") % {
+            "gpus": gpus
+        }
     if getattr(knobs, METHOD, "") == "full":
         lora = knobs.model_copy(update={METHOD: "lora"})
         if recipe.estimate(lora, facts).memory_bytes <= there:
             return _("Choose as method “A small addition (LoRA)”.")
     return _("No setting makes it fit: choose a smaller model.")
+
+
+def _enough_gpus(recipe: Recipe, knobs: BaseModel, facts: Facts, there: int) -> int:
+    """Give over how many GPUs the weights would have to be divided; 0 where that helps not."""
+    divides = getattr(knobs, HELD, "copies") != "copies"
+    if not divides or facts.device == "cpu" or not facts.gpu_memory_bytes:
+        return 0
+    gpus = max(2, facts.gpus * 2)
+    while gpus <= GPUS_MOST:
+        if recipe.estimate(knobs, replace(facts, gpus=gpus)).memory_bytes <= there * SPARE:
+            return gpus
+        gpus *= 2
+    return 0

@@ -16,25 +16,27 @@ from fabriek.cases.models import Case, cases_of
 from fabriek.kernel.codes import provisional
 from fabriek.kernel.paging import addresses
 from fabriek.people.models import Person
+from fabriek.runs.destinations import Destination  # noqa: F401  a table
+from fabriek.runs.meant import MeantForSome
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek.store.models import Revision
 
 CODE_LETTER = "R"
-SECURE_ENDING = "-s"
+SECURE = "s"
 
 
 def new_key() -> str:
     return f"fabriek-{uuid.uuid4().hex}"
 
 
-def secure_account(case: Case) -> str:
-    """Name the account that a case's jobs run as in the secure part; empty: the engine's own.
+def account_of(case: Case, ending: str) -> str:
+    """Name the account that a case's jobs run as; empty: the engine's own.
 
-    Not that of its other jobs: who works in a session runs as that one, and would be let in
-    to the folder of the run, and by Slurm into its job.
+    With an ending it is not that of its other jobs: who works in a session runs as that one,
+    and would be let in to the folder of the run, and by Slurm into its job.
     """
     account = case.unix_account
-    return f"{account}{SECURE_ENDING}" if account else ""
+    return f"{account}-{ending}" if account and ending else account
 
 
 class RunQuerySet(models.QuerySet["Run"]):
@@ -44,8 +46,15 @@ class RunQuerySet(models.QuerySet["Run"]):
             return self
         return self.filter(case__in=cases_of(person))
 
+    def seen_inside_by(self, person: Person) -> "RunQuerySet":
+        """Keep those of which this person may see the settings, log and figures."""
+        meant = models.Q(meant_for="")
+        for key in person.organisation_ids:
+            meant |= models.Q(meant_for__contains=f",{int(key)},")
+        return self.filter(meant, case__in=Case.objects.taken_part_in_by(person))
 
-class Run(models.Model):
+
+class Run(MeantForSome):
     key = models.CharField(max_length=40, unique=True, default=new_key, editable=False)
     code = models.SlugField(unique=True, default=provisional, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, related_name="runs")
@@ -55,8 +64,17 @@ class Run(models.Model):
     is_dry = models.BooleanField(
         default=False, help_text="It only measures a few steps, and makes no model."
     )
+    is_trial = models.BooleanField(
+        default=False, help_text="One of several that are compared; its model is not kept."
+    )
+    until_share = models.FloatField(
+        default=1.0, help_text="It ends after this part of its steps, to go on later."
+    )
     is_secure = models.BooleanField(
         default=False, help_text="It runs on the secure part of the machine, and only there."
+    )
+    apart = models.CharField(
+        max_length=8, blank=True, help_text="What its Unix account ends with (`runs.apart`)."
     )
     seed = models.PositiveIntegerField(default=1)
     gpus = models.PositiveSmallIntegerField(default=1, help_text="Over all nodes.")
@@ -111,6 +129,9 @@ class Run(models.Model):
             models.CheckConstraint(
                 name="run_state_is_known", condition=Q(state__in=RunState.values)
             ),
+            models.CheckConstraint(
+                name="run_until_a_share", condition=Q(until_share__gt=0, until_share__lte=1)
+            ),
         ]
         indexes = [
             models.Index(
@@ -146,7 +167,7 @@ class Run(models.Model):
 
     @property
     def unix_account(self) -> str:
-        return secure_account(self.case) if self.is_secure else self.case.unix_account
+        return account_of(self.case, SECURE if self.is_secure else self.apart)
 
     @property
     def is_unfinished(self) -> bool:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.words import percent_sign
 from fabriek.people.models import Person
-from fabriek.runs import engine, folders, withheld, words
+from fabriek.runs import engine, folders, own_code, withheld, words
 from fabriek.runs.words import amount, pydantic_sentence, told
 from fabriek.store.models import Revision
 from fabriek_recipes import facts
@@ -24,7 +24,9 @@ from fabriek_recipes.words import Failed, Sentence, Value
 
 
 def recipes() -> list[Recipe]:
-    return list(catalogue().values())
+    """List what is offered here: people's own code is not, everywhere."""
+    found = catalogue().values()
+    return [one for one in found if not one.is_own_code or own_code.is_offered()]
 
 
 def titles() -> dict[str, str]:
@@ -226,6 +228,8 @@ def _knob_problems(
     recipe: Recipe, inputs: Mapping[str, Revision], knobs: BaseModel | None
 ) -> tuple[Sentence, ...]:
     """Say what settings and files do not agree on, such as a column that is not there."""
+    if knobs and recipe.input_checks and (wrong := recipe.input_checks(knobs, inputs.keys())):
+        return wrong
     if knobs is None or recipe.knob_checks is None:
         return ()
     with folders.laid_out(dict(inputs)) as paths:

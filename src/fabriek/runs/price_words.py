@@ -11,10 +11,10 @@ from fabriek.runs.show import Fact
 
 def price_facts(price: Price, *, left: int) -> list[Fact]:
     """`left`: the GPU-seconds of the allocation that nobody holds or has used."""
-    rows = [
-        Fact(label=_("Energy"), value=price.energy.said, help=price.energy.method),
-        Fact(label=_("Memory"), value=size(price.memory_bytes), help=_memory_there(price)),
-    ]
+    rows = [Fact(label=_("Energy"), value=price.energy.said, help=price.energy.method)]
+    if price.memory_bytes:  # of people's own code nobody knows
+        asked = size(price.memory_bytes)
+        rows.append(Fact(label=_("Memory"), value=asked, help=_memory_there(price)))
     if price.gpu_seconds_held <= left:
         after = {"held": gpu_hours(left - price.gpu_seconds_held)}
         rows.append(

@@ -23,6 +23,20 @@ TIMEOUT_MAX_S = 7 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Extent:
+    """How much of the machine, for how long, and from which share of its steps to which."""
+
+    gpus: int
+    timeout_s: int | None = None
+    since_share: float = 0.0
+    until_share: float = 1.0
+
+    @property
+    def share(self) -> float:
+        return max(0.0, self.until_share - self.since_share)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Price:
     """What a run will cost (about), and what is held for it (at most).
 
@@ -48,22 +62,24 @@ def price(
     knobs: BaseModel,
     inputs: Mapping[str, Revision],
     *,
-    gpus: int,
-    timeout_s: int | None,
+    extent: Extent,
     found: Tried | None = None,
 ) -> Price:
     """Estimate a run on what it will really read, by the recipe's own formula.
 
-    Interactive work takes as long as was asked for, so that this is its price.
+    Interactive work takes as long as was asked for, and own code at most: that is the price.
     """
-    looked_at = {} if recipe.is_interactive else inputs
+    looked_at = {} if recipe.lasts_as_asked else inputs
+    gpus, timeout_s = extent.gpus, extent.timeout_s
     looked = offers.facts_of(recipe, looked_at, gpus=gpus)
     seen = counted.with_lengths(looked, recipe, knobs, inputs)
+    seen = replace(seen, is_part=extent.until_share < 1, gpu_memory_bytes=memory.of_gpu_bytes())
     estimate: Estimate = recipe.estimate(knobs, seen)
     if found:
         estimate = tried.corrected(estimate, found, recipe=recipe, knobs=knobs, facts=seen)
-    gpu_seconds = estimate.gpu_seconds
-    if recipe.is_interactive:
+    unlearned_s = estimate.learning_s * (1 - extent.share)
+    gpu_seconds = max(1, ceil(estimate.gpu_seconds - unlearned_s * gpus))
+    if recipe.lasts_as_asked:
         timeout_s = timeout_s or ceil(gpu_seconds / gpus)
         gpu_seconds = gpus * timeout_s
     timeout_s = timeout_s or _patience(gpu_seconds / gpus)
@@ -75,7 +91,7 @@ def price(
         why=tuple(told(sentence) for sentence in estimate.why),
         measured=found.says() if found else "",
         energy=energy.expected(gpu_seconds),
-        memory_note="" if recipe.is_interactive else memory.too_little(recipe, knobs, seen),
+        memory_note="" if recipe.lasts_as_asked else memory.too_little(recipe, knobs, seen),
     )
 
 

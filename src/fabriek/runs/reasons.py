@@ -105,6 +105,10 @@ ENDINGS: Mapping[str, Text] = {
         "This run may go to the secure part of the machine only, and there is none now. "
         "Nothing was billed. Ask the factory's staff when there will be one."
     ),
+    "own_code_off": gettext_lazy(
+        "The factory does not run people's own code any more. Nothing was billed. Use one of "
+        "its recipes, or ask the helpdesk."
+    ),
     "not_ready": gettext_lazy(
         "The factory could not get the run ready: its disk may be full. Nothing was billed. "
         "Start it again later."
@@ -130,7 +134,10 @@ ENDINGS: Mapping[str, Text] = {
             "data_not_signed",
             "data_not_begun",
             "data_not_named",
+            "data_not_beside",
             "data_stays_here",
+            "data_no_own_code",
+            "data_looked_at_first",
             "data_no_secure_place",
             "data_stays_secure",
             "data_made_secure",

@@ -26,7 +26,17 @@ from fabriek.engines.base import (
     Sighting,
 )
 from fabriek.kernel.errors import StorageFull, WrongState
-from fabriek.runs import accounts, folders, jobs, reasons, remembered, silence, tail, use
+from fabriek.runs import (
+    accounts,
+    folders,
+    jobs,
+    own_code,
+    reasons,
+    remembered,
+    silence,
+    tail,
+    use,
+)
 from fabriek.runs.budgets import tell_budgets
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE, RUN, RunState
@@ -146,6 +156,7 @@ def _made_ready(engine: Engine, run: Run) -> bool:
         accounts.ensure(run.unix_account)
         accounts.refuse_another_number(run.unix_account, engine.uid_of)
         folders.prepare(run)
+        own_code.prepare(run)
     except folders.Busy:
         return False
     except (OSError, StorageFull):

@@ -17,11 +17,16 @@ from fabriek_recipes.recipe import runnable
 
 # What people begin again is told by the room that offers it.
 INTERACTIVE = frozenset(recipe.name for recipe in runnable().values() if recipe.is_interactive)
+# Those in which people have files and programs of their own.
+WORKED_IN = frozenset(name for name in INTERACTIVE if not runnable()[name].answers_only)
+OWN_CODE = frozenset(recipe.name for recipe in runnable().values() if recipe.is_own_code)
 SAVES = frozenset(
     recipe.name
     for recipe in runnable().values()
     if "checkpoint_every_steps" in recipe.knobs.model_fields
 )
+# These keep what they did of their rows at every moment.
+KEEPS = frozenset(recipe.name for recipe in runnable().values() if recipe.keeps_rows)
 # Why a run ended that somebody paused, and one that had saved nothing yet.
 PAUSED, PAUSED_TOO_EARLY = "paused", "paused_too_early"
 CONTINUABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
@@ -33,8 +38,11 @@ def may_ask(person: Person, case: Case) -> bool:
 
 
 def may_see_inside(person: Person, run: Run) -> bool:
-    """Show settings, log and figures to the consortium; others see that the run exists."""
-    return takes_part(person, run.case)
+    """Show settings, log and figures to those of the consortium whom its data is meant for.
+
+    Others see that the run exists, and what it costs.
+    """
+    return takes_part(person, run.case) and run.is_meant_for(person)
 
 
 def has_log_to_see(run: Run) -> bool:
@@ -81,32 +89,42 @@ def require_cancel(person: Person, run: Run) -> None:
 
 def is_continuable(run: Run) -> bool:
     """Whether it may go on from a checkpoint, if it left one; a session of people may not."""
-    return run.state in CONTINUABLE and run.recipe not in INTERACTIVE
+    return run.state in CONTINUABLE and run.recipe not in INTERACTIVE and not run.is_trial
 
 
 def is_pausable(run: Run) -> bool:
-    """Whether it is at work on what can be saved in between, so that it can go on later."""
-    return run.state == RunState.RUNNING and run.recipe in SAVES and not run.is_dry
+    """Whether it is at work on what can be saved in between, so that it can go on later.
+
+    A trial stands in a row with others, and goes on by itself or not at all.
+    """
+    is_at_work = run.state == RunState.RUNNING and run.recipe in SAVES | KEEPS | OWN_CODE
+    return is_at_work and not run.is_dry and not run.is_trial
 
 
 def leaves_files(run: Run) -> bool:
-    """Whether what it makes is files to read: no model, and no session of people."""
+    """Whether what it makes is files to read: no model, and no session of people.
+
+    Own code may leave both.
+    """
     recipe = runnable().get(run.recipe)
-    return recipe is not None and not recipe.makes_model and not recipe.is_interactive
+    if recipe is None or recipe.is_interactive:
+        return False
+    return recipe.is_own_code or not recipe.makes_model
 
 
 def next_steps(person: Person, run: Run, *, part: bool | None = None) -> list[NextStep]:
     """Name what this person can do with the run now. `part`: takes_part, when known."""
     part = takes_part(person, run.case) if part is None else part
+    inside = part and run.is_meant_for(person)
     steps = []
     if run.state in UNFINISHED and run.cancel_asked_at is None:
         if part and is_pausable(run):
             steps.append(_pause(run))
         if part or person.is_factory_staff:
             steps.append(_cancel(run))
-    elif part and is_continuable(run) and folders.has_checkpoint(run):
+    elif inside and is_continuable(run) and folders.has_checkpoint(run):
         steps.append(_continue(run))
-    if part and run.state not in UNFINISHED and run.recipe not in INTERACTIVE:
+    if inside and run.state not in UNFINISHED and run.recipe not in INTERACTIVE:
         mend = mending.step(run)
         steps = [*([mend] if mend else []), *steps, _again(run)]
     return steps

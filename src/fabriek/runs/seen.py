@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from django.conf import settings
@@ -23,6 +23,7 @@ from fabriek.runs.seen_shapes import SeenIn
 from fabriek.runs.worker.asked import MODEL_FILES, OF_DATA, OF_MODEL
 from fabriek.store.models import Blob, Revision
 from fabriek.store.queries import listing, the_store
+from fabriek_recipes import texts
 
 # Somebody waits for the page: first counting stops, then the worker, then we stop the worker.
 COUNT_S, WORK_S, WAIT_S = 8, 15, 20
@@ -44,6 +45,19 @@ def files_for(dataset: Revision, model: Revision) -> dict[str, Blob]:
         f"{OF_MODEL}{path}": blob
         for path, blob in listing(model).items()
         if path in MODEL_FILES
+    }
+
+
+def text_files_for(dataset: Revision, model: Revision | None) -> dict[str, Blob]:
+    """Name the same for plain text; without a model, the text alone."""
+    data = {
+        f"{OF_DATA}{path}": blob
+        for path, blob in listing(dataset).items()
+        if texts.is_text(PurePosixPath(path))
+    }
+    of_model = listing(model) if model else {}
+    return data | {
+        f"{OF_MODEL}{path}": blob for path, blob in of_model.items() if path in MODEL_FILES
     }
 
 

@@ -19,10 +19,15 @@ ROLES: dict[str, Text] = {
     "user": gettext_lazy("User"),
     "assistant": gettext_lazy("Assistant"),
     "tool": gettext_lazy("Tool"),
+    "text": gettext_lazy("Text"),
+}
+ANSWERS: dict[str, Text] = {
+    "better": gettext_lazy("The better answer: to become likelier"),
+    "worse": gettext_lazy("The other answer: to become less likely"),
 }
 WHY: dict[str, Text] = {
     "first": gettext_lazy("one of the first"),
-    "longest": gettext_lazy("the longest row"),
+    "longest": gettext_lazy("the longest one"),
     "lot": gettext_lazy("chosen by lot"),
 }
 
@@ -39,10 +44,22 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Answer:
+    """One of the two answers of a pair."""
+
+    name: Text
+    kind: str
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Row:
+    """`pieces` is all of it; of a pair only the question, before its two `answers`."""
+
     title: str
     detail: str
     pieces: list[Piece]
+    answers: list[Answer]
 
 
 def rows(looked: Looked) -> list[Row]:
@@ -60,10 +77,13 @@ def _row_out(looked: Looked, one: RowIn) -> SeenRowOut:
         why=one.why,
         tokens=one.tokens,
         learned=one.learned,
-        runs=[
-            TokensOut(role=run.role, learned=run.learned, tokens=run.tokens) for run in one.runs
-        ],
+        runs=_runs_out(one.runs),
+        answers=[_runs_out(answer) for answer in one.answers],
     )
+
+
+def _runs_out(runs: Sequence[RunIn]) -> list[TokensOut]:
+    return [TokensOut(role=run.role, learned=run.learned, tokens=run.tokens) for run in runs]
 
 
 def _row(looked: Looked, one: RowIn) -> Row:
@@ -74,10 +94,20 @@ def _row(looked: Looked, one: RowIn) -> Row:
         "learned": number(one.learned),
     }
     detail = _("%(why)s · %(tokens)s, %(learned)s learned from") % said
-    if one.tokens > looked.longest:
+    if one.answers:
+        detail = _("%(why)s · %(tokens)s with the longer answer, %(learned)s count") % said
+    if looked.of_texts:
+        detail = _("%(why)s · %(tokens)s") % said
+    elif one.tokens > looked.longest:
         detail = _("%(detail)s · left out: too long") % {"detail": detail}
     return Row(
-        title=named[:1].upper() + named[1:], detail=detail, pieces=list(map(_piece, one.runs))
+        title=named[:1].upper() + named[1:],
+        detail=detail,
+        pieces=list(map(_piece, one.runs)),
+        answers=[
+            Answer(name=name, kind=kind, pieces=list(map(_piece, runs)))
+            for (kind, name), runs in zip(ANSWERS.items(), one.answers, strict=False)
+        ],
     )
 
 

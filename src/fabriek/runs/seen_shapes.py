@@ -23,7 +23,8 @@ class PairsIn(_Closed):
 class CountIn(_Closed):
     """`every`: every how many lines one was counted; `is_cut_short`: time was up.
 
-    `context`: how many tokens the model reads at once; 0 where it does not say.
+    `context`: how many tokens the model reads at once; 0 where it does not say. `words`: by
+    spaces, of plain text to learn from.
     """
 
     rows: Amount
@@ -35,6 +36,7 @@ class CountIn(_Closed):
     tokens_apart: Amount
     learned: Amount
     context: Amount = 0
+    words: Amount = 0
     longest: Annotated[list[tuple[Amount, Amount, Amount]], Field(max_length=200)]
     doubles: PairsIn
     leaks: PairsIn
@@ -50,7 +52,7 @@ class CountIn(_Closed):
 
 
 class RunIn(_Closed):
-    role: Literal["signs", "gap", "system", "user", "assistant", "tool"]
+    role: Literal["signs", "gap", "system", "user", "assistant", "tool", "text"]
     learned: bool
     tokens: list[Text]
 
@@ -64,6 +66,7 @@ class RowIn(_Closed):
     learned: Amount
     left_out: Amount
     runs: list[RunIn]
+    answers: Annotated[list[list[RunIn]], Field(max_length=2)] = []
 
 
 class SeenIn(_Closed):

@@ -8,15 +8,14 @@ from django.utils.translation import ngettext
 
 from fabriek.kernel.errors import Text
 from fabriek.kernel.words import number, percent_sign
-from fabriek.runs import seen_rows, withheld
+from fabriek.runs import seen_rows, seen_texts, withheld
 from fabriek.runs.look import Looked
-from fabriek.runs.seen_places import file_of, place, tokens
-from fabriek.runs.seen_shapes import CountIn, PairsIn
+from fabriek.runs.seen_places import PLACES_NAMED, file_of, listed, pairs, place, tokens
+from fabriek.runs.seen_shapes import CountIn
 from fabriek.runs.seen_troubles import trouble
 from fabriek.runs.shapes import RemarkOut, SeenRowsOut
 from fabriek.runs.words import filled
 
-PLACES_NAMED = 5
 WRONG, ATTENTION, NEUTRAL = "wrong", "attention", "neutral"
 
 
@@ -40,6 +39,8 @@ def remarks(looked: Looked) -> list[Remark]:
         found.append(Remark(tone=WRONG, text=trouble(looked)))
     if looked.count:
         found += _wrong(looked, looked.count) + _odd(looked, looked.count)
+    if looked.has_own_pieces:
+        found.append(Remark(tone=NEUTRAL, text=seen_texts.of_own_pieces()))
     if looked.is_plain:
         text = _(
             "The base model has no chat template of its own: question, a new line, answer. The "
@@ -62,6 +63,9 @@ def facts(looked: Looked) -> list[Fact]:
     count = looked.count
     if count is None:
         return []
+    if looked.of_texts:
+        help_ = _counted_how(count)
+        return [Fact(label=one, value=two) for one, two in seen_texts.facts(count, help_)]
     about = _("about %(number)s") if count.every > 1 else "%(number)s"
     total = count.tokens * count.every
     learned = round(100 * count.learned / max(1, count.tokens))
@@ -72,7 +76,9 @@ def facts(looked: Looked) -> list[Fact]:
         Fact(
             label=_("Of these learned from"),
             value=f"{number(learned)}{percent_sign()}",
-            help=_("The model learns the answers; what it is asked it only reads."),
+            help=_("Both answers of a pair count; the question is only read.")
+            if looked.of_pairs
+            else _("The model learns the answers; what it is asked it only reads."),
         ),
         Fact(label=_("Longest row"), value=tokens(_longest(count))),
     ]
@@ -95,6 +101,7 @@ def told_to_programs(looked: Looked) -> SeenRowsOut:
         "tokens": count.tokens,
         "learned": count.learned,
         "longest_used": looked.longest,
+        "are_cut": looked.of_texts,
         "lengths": count.lengths,
         "lengths_apart": count.lengths_apart,
     }
@@ -106,6 +113,8 @@ def length_sentence(looked: Looked) -> str:
     count = looked.count
     if count is None:
         return ""
+    if looked.of_texts:
+        return seen_texts.length_sentence(looked, count)
     total = sum(rows for _size, rows in count.lengths)
     fit = sum(rows for size, rows in count.lengths if size <= looked.longest)
     said = {"most": number(looked.longest), "fit": number(fit), "total": number(total)}
@@ -121,7 +130,7 @@ def length_sentence(looked: Looked) -> str:
 
 def _wrong(looked: Looked, count: CountIn) -> list[Remark]:
     found = []
-    if count.leaks.count:
+    if count.leaks.count and not looked.of_texts:
         text = ngettext(
             "%(count)s row kept apart for scoring is also learned from, so the run is refused: "
             "%(places)s. Take it out of one of the two.",
@@ -129,7 +138,7 @@ def _wrong(looked: Looked, count: CountIn) -> list[Remark]:
             "refused: %(places)s. Take them out of one of the two.",
             count.leaks.count,
         )
-        found.append(Remark(tone=WRONG, text=text % _pairs(looked, count.leaks)))
+        found.append(Remark(tone=WRONG, text=text % pairs(looked, count.leaks)))
     for at, _line, msgid, values in count.problems[:PLACES_NAMED]:
         text = f"{file_of(looked, at)}: {_problem(looked, msgid, values)}"
         found.append(Remark(tone=WRONG, text=text))
@@ -147,6 +156,9 @@ def _problem(looked: Looked, msgid: str, values: Mapping[str, int | float | str]
 
 
 def _odd(looked: Looked, count: CountIn) -> list[Remark]:
+    if looked.of_texts:
+        texts = seen_texts.odd(looked, count)
+        return [Remark(tone=ATTENTION, text=text) for text in texts]
     texts = [_too_long(looked, count)]
     if count.doubles.count:
         text = ngettext(
@@ -155,7 +167,7 @@ def _odd(looked: Looked, count: CountIn) -> list[Remark]:
             "than once.",
             count.doubles.count,
         )
-        texts.append(text % _pairs(looked, count.doubles))
+        texts.append(text % pairs(looked, count.doubles))
     if count.asked_again.count:
         text = ngettext(
             "%(count)s row kept apart asks what is learned from with another answer: "
@@ -164,7 +176,7 @@ def _odd(looked: Looked, count: CountIn) -> list[Remark]:
             "%(places)s. Their score tells little.",
             count.asked_again.count,
         )
-        texts.append(text % _pairs(looked, count.asked_again))
+        texts.append(text % pairs(looked, count.asked_again))
     return [Remark(tone=ATTENTION, text=text) for text in texts if text]
 
 
@@ -185,22 +197,8 @@ def _too_long(looked: Looked, count: CountIn) -> str:
     return text % {
         "count": number(over),
         "most": number(looked.longest),
-        "places": _listed(named, more=over > PLACES_NAMED),
+        "places": listed(named, more=over > PLACES_NAMED),
     }
-
-
-def _pairs(looked: Looked, pairs: PairsIn) -> dict[str, str]:
-    named = [
-        _("%(place)s as %(other)s")
-        % {"place": place(looked, at, line), "other": place(looked, other, other_line)}
-        for at, line, other, other_line in pairs.places[:PLACES_NAMED]
-    ]
-    places = _listed(named, more=pairs.count > PLACES_NAMED)
-    return {"count": number(pairs.count), "places": places}
-
-
-def _listed(named: list[str], *, more: bool) -> str:
-    return "; ".join(named) + ("; …" if more else "")
 
 
 def _counted_how(count: CountIn) -> str:

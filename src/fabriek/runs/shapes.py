@@ -19,12 +19,15 @@ class InputOut(Schema):
 
 
 class RecipeOut(Schema):
+    """`leaves_rows`: what it writes can be saved as a dataset, see `answers_to` of a wish."""
+
     name: str
     title: str
     summary: str
     when_to_use: str
     knobs: dict[str, Any]
     inputs: list[InputOut]
+    leaves_rows: bool
 
 
 class RecipesOut(Schema):
@@ -36,7 +39,9 @@ class WishIn(Schema):
 
     `gpus` counts all of them, over all `nodes`. `dry_run`: ten steps on one GPU and no model,
     to correct the price by. `wish_id`: a UUID of your own; the same one
-    sent twice is one run.
+    sent twice is one run. `answers_to`: where the answers are saved when it has ended well, of
+    a recipe that leaves rows: `new` for a new dataset of the case, called `answers_title`, or
+    the code of one; empty: nowhere, they stay with the run.
     """
 
     case: str
@@ -49,7 +54,16 @@ class WishIn(Schema):
     seed: int = 1
     timeout_s: int | None = None
     dry_run: bool = False
+    answers_to: str = ""
+    answers_title: str = ""
     wish_id: UUID | None = None
+
+
+class SaveIn(Schema):
+    """`answers_to`: `new`, or the code of a dataset of the case."""
+
+    answers_to: str
+    answers_title: str = ""
 
 
 class PriceOut(Schema):
@@ -98,13 +112,16 @@ class SeenRowOut(Schema):
     tokens: int
     learned: int
     runs: list[TokensOut]
+    answers: list[list[TokensOut]] = []
 
 
 class SeenRowsOut(Schema):
     """What a model will see. `lengths`: tokens of a row, and how many rows have so many.
 
     `every`: every how many rows one was counted. `rows`: a few of them; none where the person
-    who asks may train on the data but not read it.
+    who asks may train on the data but not read it. Of a pair `runs` is the question, and
+    `answers` the better and the worse one. `are_cut`: what is longer than `longest_used` is cut
+    in pieces, as plain text is; else it is left out.
     """
 
     remarks: list[RemarkOut]
@@ -113,6 +130,7 @@ class SeenRowsOut(Schema):
     tokens: int = 0
     learned: int = 0
     longest_used: int = 0
+    are_cut: bool = False
     lengths: list[tuple[int, int]] = []
     lengths_apart: list[tuple[int, int]] = []
     rows: list[SeenRowOut] = []
@@ -165,6 +183,19 @@ class CheckpointOut(Schema):
     size_bytes: int
 
 
+class SavedAnswersOut(Schema):
+    """Where the answers are saved: `dataset` is empty until a new one is made.
+
+    `revision` when they are; until then, or for good where it is `settled`, `sentence` says
+    why not.
+    """
+
+    dataset: str
+    revision: int | None
+    sentence: str
+    settled: bool
+
+
 class RunDetailOut(_Outside):
     """From `knobs` on, but for `next_steps`: the consortium's; empty for others.
 
@@ -200,6 +231,7 @@ class RunDetailOut(_Outside):
     energy_wh: int | None = None
     energy_method: str = ""
     warnings: list[str] = []
+    answers: SavedAnswersOut | None = None
     next_steps: list[StepOut]
 
 

@@ -1,12 +1,14 @@
 """What the page of a run shows, worked out once for the page and for its live part."""
 
 from dataclasses import dataclass
+from math import ceil
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.kernel import words as amounts
 from fabriek.kernel.errors import Text
+from fabriek.kernel.words import percent_sign
 from fabriek.people.models import Person
 from fabriek.runs import (
     course,
@@ -14,11 +16,13 @@ from fabriek.runs import (
     expected_start,
     folders,
     kept,
+    mending,
     offers,
     queries,
     reasons,
     rules,
     scored,
+    silence,
     tried,
     warnings_of_end,
     withheld,
@@ -80,7 +84,8 @@ def recipe_title(run: Run) -> str:
 
 
 def live(run: Run, person: Person, *, inside: bool) -> Live:
-    left_s = queries.seconds_left(run) if inside else None
+    is_quiet = silence.quiet(run) is not None
+    left_s = queries.seconds_left(run) if inside and not is_quiet else None
     log = folders.log_tail(run) if inside and rules.has_log_to_see(run) else ""
     left = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
     return Live(
@@ -109,7 +114,25 @@ def warnings(run: Run, person: Person) -> tuple[str, ...]:
     """Say each; an agreement for other organisations of the case is not named."""
     theirs = warnings_of_end.agreements_known(run, person)
     told = [warnings_of_end.told(one, theirs) for one in run.warnings]
-    return tuple(withheld.event(one, run, person) for one in told)
+    said = [withheld.event(one, run, person) for one in told]
+    return (*said, *_quiet(run))
+
+
+def _quiet(run: Run) -> list[str]:
+    """Say that a run which is at work made no step for far longer than one takes."""
+    quiet = silence.quiet(run)
+    if quiet is None:
+        return []
+    said = {
+        "time": words.duration(round(quiet.since_s)),
+        "usual": words.duration(ceil(quiet.usual_s)),
+    }
+    text = _(
+        "The run made no step for %(time)s, where a step takes about %(usual)s. It may wait "
+        "for a disk or a machine that does not answer. Stop it, and continue from its last "
+        "checkpoint."
+    )
+    return [text % said]
 
 
 def failure(run: Run, person: Person, *, inside: bool) -> str:
@@ -135,10 +158,11 @@ def scores(run: Run, found: Evaluation | None) -> scored.Table:
     return scored.table(run.scores, found)
 
 
-def facts(run: Run) -> list[Fact]:
-    """Tell what everybody who may see the run sees of it."""
+def facts(run: Run, *, inside: bool) -> list[Fact]:
+    """Tell what everybody who may see the run sees of it; what it measured only inside."""
     rows = [
-        *_dry(run),
+        *_dry(run, inside=inside),
+        *_trial(run),
         Fact(label=_("Case"), value=run.case, url=run.case.get_absolute_url()),
         Fact(label=_("Asked by"), value=run.asked_by, help=amounts.moment(run.asked_at)),
         Fact(label=_("GPUs"), value=_gpus(run)),
@@ -165,13 +189,24 @@ def _continued(earlier: Run, step: int | None) -> Fact:
     return Fact(label=_("Continues"), value=earlier.code, url=url, help=said)
 
 
-def _dry(run: Run) -> list[Fact]:
+def _dry(run: Run, *, inside: bool) -> list[Fact]:
     """Say of a dry run that it is one, and what it measured."""
     if not run.is_dry:
         return []
-    found = tried.measured(run)
+    found = tried.measured(run) if inside else None
     said = found.says() if found else _("It makes no model: it measures ten steps.")
     return [Fact(label=_("Dry run"), value=said)]
+
+
+def _trial(run: Run) -> list[Fact]:
+    """Say of a trial that its score is what counts."""
+    if not run.is_trial:
+        return []
+    said = _("Its score is compared with that of others; the model it makes is not kept.")
+    if run.until_share < 1:
+        said = _("It does the first %(share)s of its steps, and its score is compared.")
+        said %= {"share": f"{amounts.number(100 * run.until_share, 1)}{percent_sign()}"}
+    return [Fact(label=_("Trial"), value=said)]
 
 
 def _secure(run: Run) -> list[Fact]:
@@ -208,7 +243,7 @@ def bill(run: Run) -> list[Fact]:
 def knobs(run: Run) -> list[Fact]:
     """Tell what was set, in the recipe's words; if it is gone, by the bare names."""
     rows = [
-        Fact(label=knob.title, value=knob.said_with_unit(value))
+        Fact(label=knob.title, value=knob.said_with_unit(value) or "–")
         for knob, value in offers.chosen(run.recipe, run.knobs)
     ]
     if run.recipe in rules.INTERACTIVE:
@@ -217,11 +252,7 @@ def knobs(run: Run) -> list[Fact]:
 
 
 def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
-    asks: dict[str, Text] = {
-        "cancel": _("Stop now? Programs that run in it end; your files are kept.")
-        if run.recipe in rules.INTERACTIVE
-        else _("Stop this run? What it learned up to its last checkpoint is kept."),
-    }
+    asks: dict[str, Text] = {"cancel": _stop_question(run)}
     return [
         Button(
             name=step.name,
@@ -231,14 +262,24 @@ def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
             tone=step.tone,
             confirm=asks.get(step.name, ""),
         )
-        for step in rules.next_steps(person, run, part=inside)
+        for step in rules.next_steps(person, run, part=inside or None)
     ]
+
+
+def _stop_question(run: Run) -> str:
+    if run.recipe in rules.WORKED_IN:
+        return _("Stop now? Programs that run in it end; your files are kept.")
+    if run.recipe in rules.INTERACTIVE:
+        return _("Stop now? What was asked and answered in it goes with it.")
+    return _("Stop this run? What it learned up to its last checkpoint is kept.")
 
 
 def main(run: Run, buttons: list[Button]) -> Button | None:
     """Choose what most will do: mend what failed, or else go on; not what somebody stopped."""
     named = {one.name: one for one in buttons}
     is_over_for_good = run.state == RunState.CANCELLED and run.reason != rules.PAUSED
+    if mending.goes_on_first(run) and "continue" in named:
+        return named["continue"]
     return named.get("mend") or (None if is_over_for_good else named.get("continue"))
 
 

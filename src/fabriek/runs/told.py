@@ -3,7 +3,7 @@
 from typing import Any
 
 from fabriek.people.models import Person
-from fabriek.runs import energy, folders, inputs, kept, mending, queries, show
+from fabriek.runs import energy, folders, inputs, kept, mending, queries, saved, show
 from fabriek.runs.models import Run
 
 
@@ -12,9 +12,10 @@ def figures(run: Run, person: Person) -> dict[str, Any]:
     mend = mending.proposed(run)
     return {
         "failure_code": str((run.failure or {}).get("code", "")),
-        "mending": mend.changes if mend else {},
+        "mending": {**mend.changes, **mend.places} if mend else {},
         "checkpoints": kept.checkpoints(folders.place(run)),
         "measured": run.measured,
+        "answers": saved.to_programs(run),
         "energy_wh": drawn.watt_hours if drawn else None,
         "energy_method": drawn.method if drawn else "",
         "knobs": run.knobs,

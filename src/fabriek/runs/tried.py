@@ -5,14 +5,17 @@ from dataclasses import dataclass, replace
 from math import ceil
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from pydantic import BaseModel
 
 from fabriek.cases.models import Case
+from fabriek.kernel.errors import Text
 from fabriek.kernel.words import day, number, size
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store.models import Revision
 from fabriek_recipes.kinds import Estimate, Facts, Recipe
+from fabriek_recipes.recipe import catalogue
 
 STEPS = 10
 GPUS, NODES = 1, 1
@@ -25,13 +28,31 @@ OTHER_KNOBS = {
     "learning_rate",
     "held_out_percent",
     "held_out_rows_max",
+    "held_out_texts_max",
+    "mixed_percent",
     "answer_tokens_max",
     "warmup_percent",
     "weight_decay",
     "gradient_norm_max",
     "checkpoint_every_steps",
     "answers_learned",
+    "stop_after_looks",
+    "beta",
+    "doubt_percent",
+    "mirrored",
+    "rounds_max",
+    "patience",
+    "windows",
+    "interval_percent",
 }
+# By what a recipe counts.
+SPEEDS: dict[str, Text] = {
+    "tokens": gettext_lazy("%(speed)s tokens a second on one GPU"),
+    "pictures": gettext_lazy("%(speed)s pictures a second on one GPU"),
+    "cells": gettext_lazy("%(speed)s cells of the table a second"),
+    "moments": gettext_lazy("%(speed)s moments a second"),
+}
+FEW = 100
 LOOKED_AT = 20
 STEP_S_MAX, STEP_TOKENS_MAX, MEMORY_MAX = 3_600, 10**9, 10**15
 
@@ -46,16 +67,13 @@ class Tried:
 
     def says(self) -> str:
         said = {
-            "speed": number(round(1 / self.seconds_per_token)),
+            "speed": _speed(self.run, 1 / self.seconds_per_token),
             "memory": size(self.memory_bytes),
             "run": self.run,
             "day": day(self.run.ended_at or self.run.asked_at),
         }
         return (
-            _(
-                "Measured on %(day)s by the dry run %(run)s: %(speed)s tokens a second on one "
-                "GPU, %(memory)s of memory."
-            )
+            _("Measured on %(day)s by the dry run %(run)s: %(speed)s, %(memory)s of memory.")
             % said
         )
 
@@ -90,6 +108,14 @@ def corrected(
     return replace(
         estimate, gpu_seconds=ceil(wall_s * facts.gpus), memory_bytes=tried.memory_bytes
     )
+
+
+def _speed(run: Run, per_s: float) -> str:
+    """Say how fast it learns, in what its recipe counts."""
+    recipe = catalogue().get(run.recipe)
+    counts = recipe.counts if recipe else "tokens"
+    figure = number(per_s, 1) if per_s < FEW else number(round(per_s))
+    return str(SPEEDS[counts]) % {"speed": figure}
 
 
 def _telling(knobs: Mapping[str, object]) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fabriek.runs import look_views, made_views, views
+from fabriek.runs import look_views, made_views, recipe_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -10,8 +10,11 @@ urlpatterns = [
     path("new", views.new, name="new"),
     path("price", views.price, name="price"),
     path("rows", look_views.rows, name="rows"),
+    path("recipes/", recipe_views.index, name="recipes"),
+    path("recipes/<slug:name>/", recipe_views.detail, name="recipe"),
     path("<slug:code>/", views.detail, name="detail"),
-    path("<slug:code>/made/<str:name>", made_views.file, name="made"),
+    path("<slug:code>/save", made_views.save, name="save"),
+    path("<slug:code>/made/<path:name>", made_views.file, name="made"),
     path("<slug:code>/live", views.live, name="live"),
     path("<slug:code>/cancel", views.cancel, name="cancel"),
     path("<slug:code>/pause", views.pause, name="pause"),

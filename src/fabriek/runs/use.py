@@ -15,6 +15,7 @@ from fabriek.agreements.traces import Decided
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.people.models import Person
+from fabriek.runs import apart
 from fabriek.runs.models import Run, RunInput
 from fabriek.store.models import Repository, Revision
 from fabriek_recipes.kinds import Recipe
@@ -44,7 +45,7 @@ class Use:
 def placed(use: Use, inputs: Mapping[str, Revision]) -> Use:
     """Send it to the secure part of the machine where only that lets it work on something."""
     recipe = runnable().get(use.recipe)
-    if recipe is None or recipe.is_interactive or not secure_part.exists():
+    if recipe is None or recipe.lasts_as_asked or not secure_part.exists():
         return use
     inside = replace(use, is_secure=True)
     for one in inputs.values():
@@ -74,6 +75,11 @@ def check(use: Use, inputs: Mapping[str, Revision]) -> dict[str, Revision]:
     return agreed
 
 
+def would(use: Use, revision: Revision) -> policy.Decision:
+    """Say what would be decided of one input, for a page; nothing is logged."""
+    return policy.would(_wish(use, revision.repository, revision.number))
+
+
 def check_carried(use: Use, earlier: Run) -> None:
     """Refuse a session whose first files may hold copies of what is denied.
 
@@ -83,6 +89,13 @@ def check_carried(use: Use, earlier: Run) -> None:
         wish = _wish(use, repository, number)
         if not policy.would(wish).allowed:
             _refuse(policy.decide(wish), repository, use.case)
+
+
+def wishes(use: Use, inputs: Iterable[Revision], earlier: Run | None) -> list[policy.Wish]:
+    """Give what it does with each thing; `earlier`: the run whose files it begins with."""
+    own = [_wish(use, one.repository, one.number) for one in inputs]
+    before = worked_on(earlier) if earlier else []
+    return [*own, *(_wish(use, *one) for one in before)]
 
 
 def note(run: Run, *, by: Person) -> None:
@@ -153,7 +166,12 @@ def fetch(
     for work in works:
         if not policy.would(work).allowed:
             return policy.decide(work)
-    return policy.decide(_laid_out(use, repository, number))
+    if not apart.is_fit(run, [(repository, number)]):
+        return policy.deny(works[0], "not_beside")
+    decision = policy.decide(_laid_out(use, repository, number))
+    if decision.allowed:
+        apart.narrow(run, replace(works[0], on_behalf_of=None))
+    return decision
 
 
 def terms_of(run: Run) -> tuple[set[int], set[int]]:
@@ -206,7 +224,9 @@ def _wish(use: Use, repository: Repository, number: int | None) -> policy.Wish:
         until=timezone.now() + timedelta(seconds=longest) if longest is not None else None,
         purpose=_purpose(recipe),
         makes=_makes(recipe),
-        leaves=recipe is None or recipe.is_interactive,
+        leaves=_is_worked_in(recipe),
+        answers=recipe is not None and recipe.answers_only,
+        unseen=recipe is not None and recipe.is_own_code,
         is_secure=use.is_secure,
         revision=number,
         run=use.run,
@@ -228,16 +248,22 @@ def _laid_out(use: Use, repository: Repository, number: int | None) -> policy.Wi
 
 def _purpose(recipe: Recipe | None) -> str:
     """Name it by the recipe: one that makes no model measures one; of a lab nobody knows."""
-    if recipe is None or recipe.is_interactive:
+    if recipe is None or _is_worked_in(recipe):
         return policy.ANYTHING
     return Purpose.TRAINING if recipe.makes_model else Purpose.EVALUATION
 
 
 def _makes(recipe: Recipe | None) -> str:
     """Name the least that must be allowed; whether weights may leave is decided later."""
-    if recipe is None or recipe.is_interactive:
+    if recipe is None or _is_worked_in(recipe):
         return Product.MODEL_WEIGHTS
-    return Product.MODEL_API if recipe.makes_model else Product.STATISTICS
+    asks_a_model = recipe.makes_model or recipe.answers_only
+    return Product.MODEL_API if asks_a_model else Product.STATISTICS
+
+
+def _is_worked_in(recipe: Recipe | None) -> bool:
+    """Whether people have files and programs of their own in it; of the unknown, yes."""
+    return recipe is None or (recipe.lasts_as_asked and not recipe.answers_only)
 
 
 def inputs_of(run: Run) -> list[RunInput]:

@@ -1,5 +1,7 @@
 """The pages of runs: parse, call one action, show."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -14,6 +16,7 @@ from fabriek.runs import (
     actions,
     evaluated,
     expected_start,
+    first_answers,
     inputs,
     made,
     offers,
@@ -21,11 +24,13 @@ from fabriek.runs import (
     reasons,
     rules,
     samples,
+    saved,
     show,
 )
 from fabriek.runs.forms import RunForm
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
+from fabriek_recipes.recipe import catalogue
 
 NOTHING_NEW = 204
 TO_MEND = 422
@@ -113,7 +118,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "buttons": [one for one in buttons if one is not main],
         "live": show.live(run, request.user, inside=inside),
         "failure": show.failure(run, request.user, inside=inside),
-        "facts": show.facts(run),
+        "facts": show.facts(run, inside=inside),
         "bill": show.bill(run),
     }
     if inside:
@@ -127,6 +132,8 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
             "evaluation": evaluated.shown(found),
             "is_lent": is_lent,
             "made": _made(request, run),
+            "saved": saved.shown(run, request.user),
+            "first_answers": first_answers.shown(run, request.user),
             "knobs": show.knobs(run),
             "inputs": inputs.shown(run, request.user),
             "samples": samples.latest(run, request.user),
@@ -210,8 +217,7 @@ def _like(request: SignedIn) -> Run | None:
     code = request.GET.get("like", "")
     if not code:
         return None
-    ours = Case.objects.taken_part_in_by(request.user)
-    rows = Run.objects.filter(case__in=ours).select_related("case")
+    rows = Run.objects.seen_inside_by(request.user).select_related("case")
     return get_object_or_404(rows.prefetch_related("inputs__revision__repository"), code=code)
 
 
@@ -224,10 +230,13 @@ def _case(request: SignedIn, like: Run | None) -> Case | None:
 
 
 def _choose_case(request: SignedIn) -> HttpResponse:
+    recipe = request.GET.get("recipe", "")
+    asked = {"recipe": recipe} if recipe in catalogue() else {}
     cases = paginate(queries.cases_to_run_for(request.user), request.GET.get("page", 1))
     if cases.count == 1:
-        return redirect(f"{request.path}?case={cases.items[0].code}")
-    return render(request, "runs/choose_case.html", {"page": cases})
+        return redirect(f"{request.path}?{urlencode({**asked, 'case': cases.items[0].code})}")
+    context = {"page": cases, "asked": f"&{urlencode(asked)}" if asked else ""}
+    return render(request, "runs/choose_case.html", context)
 
 
 def _start(request: SignedIn, form: RunForm) -> HttpResponse:

@@ -18,6 +18,7 @@ from django.conf import settings
 from fabriek.engines.base import JobHeldUp
 from fabriek.kernel import acl
 from fabriek_recipes import run_folder
+from fabriek_recipes.try_model.lines import QUESTIONS
 
 PASSED = 0o711
 STICKY = 0o1700
@@ -90,6 +91,8 @@ def _open_below(folder: Path) -> None:
     for name in (run_folder.MANIFEST, run_folder.HUB_KEY):
         if (folder / name).exists():  # one that an older version laid out has no key
             (folder / name).chmod(0o444)
+    if (folder / QUESTIONS).exists():  # to which we write later, and nobody else
+        (folder / QUESTIONS).chmod(0o644)
     for at, _folders, _files in os.walk(folder / run_folder.INPUTS):
         Path(at).chmod(READ)
     for at, _folders, files in os.walk(folder / run_folder.CHECKPOINTS):

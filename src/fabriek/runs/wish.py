@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
 from fabriek.runs import engine, prices, rules, tried
+from fabriek.runs.saved_in import SavedIn
 from fabriek.store.models import Revision
 
 GPUS_MAX = 1024
@@ -22,6 +23,12 @@ class Wish:
     `gpus` counts all of them, over all `nodes`. `is_dry`: measure a few steps on one GPU, so
     that the price can be corrected; no model is made.
 
+    `is_trial`: it is one of several that are compared, and what it makes is not registered.
+    `until_share`: it ends after this part of its steps and keeps where to go on from;
+    `since_share` is what the run that it goes on from did before, for the price alone.
+
+    `saved_in`: where the answers go, of a recipe that writes some; empty: they stay with it.
+
     `wish_id` makes sending it again harmless, as when a button is pressed twice.
     """
 
@@ -33,6 +40,10 @@ class Wish:
     seed: int = 1
     timeout_s: int | None = None
     is_dry: bool = False
+    is_trial: bool = False
+    since_share: float = 0.0
+    until_share: float = 1.0
+    saved_in: SavedIn | None = None
     wish_id: UUID = field(default_factory=uuid4)
 
 
@@ -44,6 +55,11 @@ def small(wish: Wish) -> Wish:
 
 
 def check_limits(wish: Wish) -> None:
+    if wish.until_share < 1 and wish.recipe not in rules.SAVES:
+        raise Invalid(
+            _("This recipe does not save in between, so it cannot be run in parts."),
+            code="no_parts",
+        )
     if not 1 <= wish.gpus <= GPUS_MAX:
         raise Invalid(
             _("Choose 1 to %(most)d GPUs.") % {"most": GPUS_MAX},

@@ -36,6 +36,9 @@ SCORES: dict[str, Text] = {
     "accuracy_by_length": gettext_lazy("Right choices, long ones not blamed"),
     "calibration_error": gettext_lazy("Wrong about how sure it is (ECE): lower is better"),
     "perplexity": gettext_lazy("Perplexity of the expected answers: lower is better"),
+    "text_perplexity": gettext_lazy("Perplexity of text it never saw: lower is better"),
+    "general_perplexity": gettext_lazy("Perplexity of general text: higher is forgetting"),
+    "bits_per_byte": gettext_lazy("Bits it needs for a byte of text: lower is better"),
     "row_perplexity": gettext_lazy("Perplexity of a row, as lm-eval counts: lower is better"),
     "loss": gettext_lazy("Loss: how surprised it is by the right answer, lower is better"),
 }
@@ -43,6 +46,11 @@ METRICS: dict[str, Text] = {
     "loss": gettext_lazy("Loss while learning"),
     "held_out_loss": gettext_lazy("Loss on rows kept apart"),
     "loss_held_out": gettext_lazy("Loss on rows kept apart"),
+    "learning_rate": gettext_lazy("Learning rate"),
+    "gradient_norm": gettext_lazy("Size of the gradient"),
+    "tokens_per_s": gettext_lazy("Tokens (or pictures) per second"),
+    "memory_bytes": gettext_lazy("Most memory in use, in bytes"),
+    "share_of_peak": gettext_lazy("Share of the chip's peak, of 1"),
 }
 UNITS: dict[str, Text] = {
     "looks": gettext_lazy("looks"),
@@ -51,6 +59,8 @@ UNITS: dict[str, Text] = {
     "pieces": gettext_lazy("pieces"),
     "rows": gettext_lazy("rows"),
     "steps": gettext_lazy("steps"),
+    "megabytes": gettext_lazy("megabytes"),
+    "texts": gettext_lazy("texts"),
     "tokens": gettext_lazy("tokens"),
     "trees": gettext_lazy("trees"),
     "periods": gettext_lazy("periods"),

@@ -2,13 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.utils.translation import gettext as _
 
 from fabriek.cases.models import Case
 from fabriek.kernel.charts import LineChart, Series, line_chart
+from fabriek.people.models import Person
+from fabriek.runs import offers
 from fabriek.runs import queries as run_queries
 from fabriek.runs.models import Run
+from fabriek.runs.offers import Knob
+from fabriek.runs.show import recipe_title
+from fabriek.runs.words import METRICS, metric_name
 from fabriek.tracking import queries, shapes, show
 from fabriek.tracking.doors import KEY, UUID
 from fabriek.tracking.models import Tracked
@@ -19,7 +25,7 @@ FEWEST, MOST = 2, 6
 LABEL_MAX = 60
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: its knobs are worked out once
 class Compared:
     """One run of the comparison; `label` differs from those of the others."""
 
@@ -29,6 +35,23 @@ class Compared:
     run: Run | None
     params: Mapping[str, str]
     last: queries.Latest
+
+    @cached_property
+    def knobs(self) -> Mapping[str, tuple[Knob, str]]:
+        """Give the settings of a run of the factory as people read them, by their names."""
+        if self.run is None:
+            return {}
+        chosen = offers.chosen(self.run.recipe, self.run.knobs)
+        return {knob.name: (knob, knob.said_with_unit(value)) for knob, value in chosen}
+
+    @property
+    def kind(self) -> str:
+        """Say what made it: the title of a recipe, or own code."""
+        return recipe_title(self.run) if self.run else _("Own code")
+
+    def said(self, name: str) -> str:
+        """Say what it was set to; nothing where it has no such setting."""
+        return self.knobs[name][1] if name in self.knobs else self.params.get(name, "")
 
     def curves(self, names: Sequence[str]) -> Mapping[str, Sequence[Drawn]]:
         found: dict[str, Sequence[Drawn]] = {}
@@ -43,16 +66,23 @@ class Compared:
 class Row:
     name: str
     cells: tuple[str, ...]
+    runs: tuple[str, ...]
+
+    @property
+    def labelled(self) -> list[tuple[str, str]]:
+        """Give each cell with the run it is of, for screens on which a row is a card."""
+        return list(zip(self.runs, self.cells, strict=True))
 
 
-def chosen(case: Case, numbers: Sequence[str]) -> list[Compared] | None:
+def chosen(case: Case, numbers: Sequence[str], *, by: Person) -> list[Compared] | None:
     """Find the runs that were named, in that order; None when one is not of this case."""
     numbers = [number for number in numbers if number][:MOST]
     if not all(UUID.fullmatch(number) for number in numbers):
         return None
     keys = [KEY.format(number) for number in numbers]
     own = Tracked.objects.filter(case=case, uuid__in=numbers, run=None)
-    runs = list(Run.objects.filter(case=case, key__in=keys).select_related("case"))
+    theirs = Run.objects.seen_inside_by(by).filter(case=case, key__in=keys)
+    runs = list(theirs.select_related("case"))
     told = {one.run_id: one for one in Tracked.objects.filter(run__in=runs)}
     found = {one.uuid: _of_tracked(one) for one in own}
     found |= {
@@ -139,19 +169,41 @@ def _chart(
             for one, found in zip(runs, curves, strict=True)
         ],
         x_label=_("step"),
-        y_label=name,
-        title=_("%(name)s of each run") % {"name": name},
+        y_label=_metric(name, runs),
+        title=_("%(name)s of each run") % {"name": name}
+        if (said := _metric(name, runs)) == name
+        else said,
     )
+
+
+def _metric(name: str, runs: Sequence[Compared]) -> str:
+    """Name a figure for people where only the factory's own runs have it."""
+    ours = all(one.run and not one.tracked for one in runs)
+    return metric_name(name) if ours and name in METRICS else name
 
 
 def _differing(runs: Sequence[Compared]) -> list[Row]:
     names = sorted({name for one in runs for name in one.params})
-    rows = [
-        Row(name=name, cells=tuple(one.params.get(name, "") for one in runs)) for name in names
+    labels = tuple(one.label for one in runs)
+    rows = [Row(name=_("Recipe"), cells=tuple(one.kind for one in runs), runs=labels)]
+    rows += [
+        Row(name=_setting(name, runs), cells=tuple(one.said(name) for one in runs), runs=labels)
+        for name in names
     ]
     return [row for row in rows if len(set(row.cells)) > 1]
 
 
+def _setting(name: str, runs: Sequence[Compared]) -> str:
+    """Name a setting by its title where all who have it call it so."""
+    titles = {
+        one.knobs[name][0].title if name in one.knobs else name
+        for one in runs
+        if name in one.params
+    }
+    return titles.pop() if len(titles) == 1 else name
+
+
 def _last(name: str, runs: Sequence[Compared]) -> Row:
     points = [one.last.get(name) for one in runs]
-    return Row(name=name, cells=tuple(show.figure(p[2]) if p else "" for p in points))
+    cells = tuple(show.figure(point[2]) if point else "" for point in points)
+    return Row(name=_metric(name, runs), cells=cells, runs=tuple(one.label for one in runs))

@@ -9,6 +9,7 @@ from django.db.models import F, Max, QuerySet, Sum, Window
 from django.db.models.functions import Collate
 
 from fabriek.cases.models import Case
+from fabriek.people.models import Person
 from fabriek.runs.models import Metric, Run
 from fabriek.tracking import packing, settling
 from fabriek.tracking.models import Arrival, Artifact, Block, Series, Tally, Tracked
@@ -148,9 +149,9 @@ def tracked_of(case: Case) -> QuerySet[Tracked]:
     return rows.order_by("-started_ms", "-pk")
 
 
-def runs_of(case: Case) -> QuerySet[Run]:
+def runs_of(case: Case, person: Person) -> QuerySet[Run]:
     """List the runs of the factory for a case, newest first, with what a list shows."""
-    rows = Run.objects.filter(case=case).order_by("-asked_at", "-pk")
+    rows = Run.objects.seen_inside_by(person).filter(case=case).order_by("-asked_at", "-pk")
     return rows.only("key", "code", "recipe", "state", "asked_at")
 
 

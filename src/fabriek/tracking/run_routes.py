@@ -182,7 +182,10 @@ def _places(who: Caller, numbers: list[str]) -> search.Places:
     cases = list(experiment_routes.cases(who).filter(code__in=codes)) if codes else []
     own = [who.run.pk] if who.run else []
     return search.Places(
-        experiments=list(rows.values_list("pk", flat=True)), cases=cases, runs=own
+        experiments=list(rows.values_list("pk", flat=True)),
+        cases=cases,
+        runs=own,
+        seen_by=None if who.run else who.person,
     )
 
 

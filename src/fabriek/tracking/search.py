@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast, Length
 
 from fabriek.cases.models import Case
+from fabriek.people.models import Person
 from fabriek.runs.models import Run
 from fabriek.tracking import filters, queries, settling, shapes
 from fabriek.tracking.doors import Found, number_of
@@ -34,6 +35,7 @@ class Places:
     experiments: Collection[int] = ()
     cases: Collection[Case] = ()
     runs: Collection[int] = ()  # only these of the cases', such as the one of a job
+    seen_by: Person | None = None  # empty: the job itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +179,7 @@ def _of_the_factory(places: Places, wish: Wish) -> list[_Line]:
 
 def _runs(places: Places) -> QuerySet[Run]:
     rows = Run.objects.filter(case__in=places.cases)
+    rows = rows.seen_inside_by(places.seen_by) if places.seen_by else rows
     return rows.filter(pk__in=places.runs) if places.runs else rows
 
 

@@ -30,7 +30,8 @@ def index(request: SignedIn, code: str) -> HttpResponse:
         "page": page,
         "lines": [show.line(one) for one in page.items],
         "factory_runs": [
-            (number_of(one), one) for one in queries.runs_of(case)[:FACTORY_RUNS_SHOWN]
+            (number_of(one), one)
+            for one in queries.runs_of(case, request.user)[:FACTORY_RUNS_SHOWN]
         ],
         "set_up": show.set_up(case),
     }
@@ -62,7 +63,7 @@ def file(request: SignedIn, number: str, path: str) -> HttpResponseBase:
 def compare(request: SignedIn, code: str) -> HttpResponse:
     case = get_object_or_404(Case.objects.taken_part_in_by(request.user), code=code)
     asked = list(dict.fromkeys(request.GET.getlist("run")))
-    chosen = comparing.chosen(case, asked)
+    chosen = comparing.chosen(case, asked, by=request.user)
     if chosen is None:
         raise Http404
     q, page = request.GET.get("q", ""), request.GET.get("page", "1")

@@ -1,5 +1,9 @@
 """A CSV brought in with the types that its beginning suggests; what does not fit is told."""
 
+import csv
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -9,6 +13,7 @@ from fabriek.quality.worker.dialect import Dialect
 from fabriek.quality.worker.engine import quoted_text
 from fabriek.quality.worker.job import Job, Trouble, problem
 from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+from fabriek_recipes.number_styles import ONE_POINT_WAY, PLACES_NAMED, Written
 
 MOST_COLUMNS = 5_000
 MOST_REJECTS = 100_000
@@ -16,6 +21,7 @@ LENGTHS = ["MISSING COLUMNS", "TOO MANY COLUMNS"]
 TOO_LONG = ["LINE SIZE OVER MAXIMUM"]
 WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
 SAMPLE_ROWS = 20_480
+CELLS_READ = 100_000  # to see how numbers are written: most columns tell in the first ten
 BUFFER_BYTES = 2 * lines.LINE_BYTES  # DuckDB would take sixteen lines, and be slower for it
 
 
@@ -50,6 +56,41 @@ def _read_csv(
         table.problems.append(problem("open_quote", "wrong", path=table.path))
         _ingest(connection, table, _csv_source(at, found, set(found.names), quote=""))
     _tell_of_rejects(connection, table, found)
+    _tell_of_two_ways(connection, table, at, found)
+
+
+def _tell_of_two_ways(
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path, found: Dialect
+) -> None:
+    """Tell of columns in which 1.200 may be more than a thousand, by the signs in the file.
+
+    DuckDB reads it as a little more than one, and keeps no sign of how it was written.
+    """
+    types = connection.execute(f"DESCRIBE {table.view}").fetchall()
+    decimals = {row[0] for row in types if row[1] == "DOUBLE"}
+    names = enumerate(found.names)
+    columns = {place: Written() for place, name in names if name in decimals}
+    if not columns:
+        return
+    for row, cells in _records(at, found, most=CELLS_READ // len(columns)):
+        for place, column in columns.items():
+            if place < len(cells) and (word := cells[place].strip()):
+                column.note(word, [row] if len(column.places) < PLACES_NAMED else ())
+    for place, column in columns.items():
+        if column.is_unclear and ONE_POINT_WAY in column.seen:
+            name, rows = found.names[place], column.places
+            told = problem("two_ways", "attention", path=table.path, column=name, rows=rows)
+            table.problems.append(told)
+
+
+def _records(at: Path, found: Dialect, *, most: int) -> Iterator[tuple[int, list[str]]]:
+    """Give the first rows below the heading; what is wrong with them is told elsewhere."""
+    with at.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        records = csv.reader(file, delimiter=found.delimiter)
+        with suppress(csv.Error):
+            for row, cells in enumerate(islice(records, most), 1 - found.has_heading):
+                if row:
+                    yield row, cells
 
 
 def _is_readable(

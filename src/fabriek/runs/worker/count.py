@@ -34,10 +34,11 @@ class Count:
         self._first: list[Place] = []
         self._by_lot: list[tuple[bytes, int, int]] = []  # hash, file, line
 
-    def note(self, found: Found, *, tokens: int, learned: int) -> None:
+    def note(self, found: Found, *, tokens: int, read: int, learned: int) -> None:
+        """Add a row of `tokens`; of a pair that is the longer text, and both are `read`."""
         place = found.place
         self._lengths[found.is_apart][tokens] += 1
-        self._tokens[found.is_apart] += tokens
+        self._tokens[found.is_apart] += read
         self._learned += 0 if found.is_apart else learned
         self._note_longest(tokens, place)
         self._note_same(found)
@@ -92,7 +93,8 @@ class Count:
     def _note_same(self, found: Found) -> None:
         """Those to learn from come first, so that what is kept apart finds them all."""
         messages = [message.told() for message in found.row.messages]
-        whole = _hash([*messages, found.row.tools])
+        worse = [found.rejected.messages[-1].told()] if found.rejected else []
+        whole = _hash([*messages, found.row.tools, *worse])
         question = _hash([*messages[:-1], found.row.tools])
         same = self._rows.get(whole)
         if found.is_apart:

@@ -9,19 +9,25 @@ from fabriek.quality.worker.job import Trouble
 
 # That of the largest open models is some 35 MB.
 FILE_BYTES_MAX = 128 * 2**20
+# What stands before it stands before any text.
+ANY = "a"
 
 Span = tuple[int, int]
 
 
 class Pieces:
-    def __init__(self, path: Path) -> None:
-        """Read the file. Raises: Trouble, when it is no tokenizer."""
+    def __init__(self, path: Path, *, signs_are_text: bool = False) -> None:
+        """Read the file. Raises: Trouble, when it is no tokenizer.
+
+        `signs_are_text`: letters that look like a sign of the model are letters.
+        """
         if path.stat().st_size > FILE_BYTES_MAX:
             raise Trouble("bad_tokenizer")
         try:
             self._tokenizer = Tokenizer.from_file(str(path))
             self._tokenizer.no_truncation()
             self._tokenizer.no_padding()
+            self._tokenizer.encode_special_tokens = signs_are_text
         except Trouble:
             raise
         # Whatever its parser says of a stranger's file, also a panic, which is no Exception.
@@ -31,6 +37,16 @@ class Pieces:
     def counts(self, texts: Sequence[str]) -> list[int]:
         # Without keeping which letters: a third less work.
         return [len(one) for one in self._encoded(texts, self._tokenizer.encode_batch_fast)]
+
+    def signs_before(self) -> int:
+        """Count the signs that it puts before any text."""
+        try:
+            bare = self._tokenizer.encode(ANY, add_special_tokens=False).ids
+            dressed = self._tokenizer.encode(ANY).ids
+        except BaseException as why:  # as below
+            raise Trouble("bad_tokenizer") from why
+        places = range(len(dressed) - len(bare) + 1)
+        return next((at for at in places if dressed[at : at + len(bare)] == bare), 0)
 
     def spans(self, text: str) -> list[Span]:
         """Say which letters each token stands for."""

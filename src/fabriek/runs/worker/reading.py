@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from fabriek.quality.worker.job import Given, Job
 from fabriek.runs.worker.asked import OF_DATA
 from fabriek_recipes import rows
+from fabriek_recipes.pairs import Pair, read_pairs
 from fabriek_recipes.rows import Row, RowProblem
 
 # Counted in about four seconds on two processor cores.
@@ -29,9 +30,19 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Found:
+    """A row; of a pair that with the better answer, and `rejected` with the worse one."""
+
     place: Place
     row: Row
     is_apart: bool
+    rejected: Row | None = None
+
+    @property
+    def answers(self) -> "list[Found]":
+        """Give it once for each answer that is read: of a pair twice."""
+        if self.rejected is None:
+            return [self]
+        return [Found(self.place, row, self.is_apart) for row in (self.row, self.rejected)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +53,7 @@ class Reading:
     apart: list[tuple[int, Given]]
     every: int
     temporary: Path
+    of_pairs: bool = False
 
     @classmethod
     def of(cls, job: Job) -> "Reading":
@@ -52,18 +64,28 @@ class Reading:
             learned, apart = apart, []
         size = sum(file.size_bytes for _at, file in data)
         every = max(1, ceil(size / BYTES_MAX))
-        return cls(learned=learned, apart=apart, every=every, temporary=job.temporary)
+        return cls(
+            learned=learned,
+            apart=apart,
+            every=every,
+            temporary=job.temporary,
+            of_pairs=bool(job.asked.get("of_pairs")),
+        )
 
     def rows(self) -> Iterator[Found | tuple[Place, RowProblem]]:
         for is_apart, files in ((False, self.learned), (True, self.apart)):
             for at, file in files:
-                for one in rows.read(self._thinned(file)):
+                for one in self._read(self._thinned(file)):
                     place = Place(at, one.line)
-                    yield (
-                        (place, one)
-                        if isinstance(one, RowProblem)
-                        else Found(place, one, is_apart)
-                    )
+                    if isinstance(one, RowProblem):
+                        yield place, one
+                    elif isinstance(one, Pair):
+                        yield Found(place, one.chosen, is_apart, one.rejected)
+                    else:
+                        yield Found(place, one, is_apart)
+
+    def _read(self, path: Path) -> Iterator[Row | Pair | RowProblem]:
+        return read_pairs(path) if self.of_pairs else rows.read(path)
 
     def _thinned(self, file: Given) -> Path:
         """Leave most lines empty where there are too many: the others keep their numbers."""

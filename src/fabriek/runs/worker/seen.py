@@ -11,7 +11,7 @@ from fabriek.runs.worker.asked import CONFIG, OF_MODEL, TOKENIZER
 from fabriek.runs.worker.count import Count
 from fabriek.runs.worker.pieces import Pieces
 from fabriek.runs.worker.reading import Found, Place, Reading
-from fabriek.runs.worker.shown import shown
+from fabriek.runs.worker.shown import laid, shown
 from fabriek.runs.worker.signs import of_template
 from fabriek.runs.worker.split import split
 from fabriek.runs.worker.template import Chat
@@ -27,7 +27,7 @@ def seen(job: Job) -> Json:
 
     `count`: count all rows. `picks`: which rows to show, `[file, line]` each; with `count`
     those that it finds telling. `every`: each answer is learned from, not the last one only.
-    `hide`: whose words are not shown.
+    `hide`: whose words are not shown. `of_pairs`: each row has a better and a worse answer.
     """
     files = {
         file.path.removeprefix(OF_MODEL): file.at
@@ -46,20 +46,26 @@ def seen(job: Job) -> Json:
         counted = _counted(job, reading, chat, pieces)
         told["count"] = counted.as_json() | {"context": _context(files)}
         picks = counted.picks()
-    every = bool(job.asked["every"])
-    hide = frozenset(job.asked.get("hide", ()))
     told["sample"] = [
-        shown(
-            one,
-            split(one, chat, every=every),
-            pieces,
-            why=dict(picks)[one.place],
-            hide=hide,
-            signs=of_template(one.row, chat) if hide else (),
-        )
+        _shown(one, chat, pieces, job.asked, why=dict(picks)[one.place])
         for one in _picked(reading, {place for place, _why in picks})
     ]
     return told
+
+
+def _shown(found: Found, chat: Chat, pieces: Pieces, asked: Json, *, why: str) -> Json:
+    every, hide = bool(asked["every"]), frozenset(asked.get("hide", ()))
+    both = [
+        laid(
+            one.row,
+            split(one, chat, every=every),
+            pieces,
+            hide=hide,
+            signs=of_template(one.row, chat) if hide else (),
+        )
+        for one in found.answers
+    ]
+    return shown(found, both, why=why)
 
 
 def _counted(job: Job, reading: Reading, chat: Chat, pieces: Pieces) -> Count:
@@ -71,10 +77,13 @@ def _counted(job: Job, reading: Reading, chat: Chat, pieces: Pieces) -> Count:
         for one in some:
             if not isinstance(one, Found):
                 count.note_problem(*one)
-        texts = [split(one, chat, every=bool(job.asked["every"])) for one in found]
-        sizes = _sizes(texts, pieces)
-        for one, (tokens, learned) in zip(found, sizes, strict=True):
-            count.note(one, tokens=tokens, learned=learned)
+        every = bool(job.asked["every"])
+        texts = [split(each, chat, every=every) for one in found for each in one.answers]
+        sizes = iter(_sizes(texts, pieces))
+        for one in found:
+            own = [next(sizes) for _answer in one.answers]
+            tokens, learned = zip(*own, strict=True)
+            count.note(one, tokens=max(tokens), read=sum(tokens), learned=sum(learned))
         if time.monotonic() > ends_at:
             count.is_cut_short = next(rows, None) is not None
             break

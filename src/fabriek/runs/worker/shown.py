@@ -1,7 +1,8 @@
 """One row as the model reads it: token by token, whose words they are, what is learned from."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 
 from fabriek.quality.worker import rules
@@ -23,43 +24,72 @@ Roles = list[tuple[int, int, str]]
 Token = tuple[str, str, str]  # its letters, whose they are, whether it is learned from
 
 
-def shown(
-    found: Found,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Laid:
+    """A row in tokens, of which the last answer begins at `answer_at`."""
+
+    tokens: list[Token]
+    answer_at: int
+    size: int
+    learned: int
+
+
+def laid(
+    row: Row,
     texts: tuple[Part, ...],
     pieces: Pieces,
     *,
-    why: str,
     hide: frozenset[str],
     signs: tuple[str, ...] = (),
-) -> Json:
-    """Lay a row out in runs of tokens that have the same role.
+) -> Laid:
+    """Cut a row into tokens, and say of each whose words it is and whether it is learned.
 
     `hide`: the roles whose words hold personal data; what looks like it is hidden anywhere.
     Then all is hidden but the words of other roles, and `signs`: what the template writes
     whatever a row says. A template may rewrite words, and a call of a tool holds some too.
     """
     whole = "".join(part.text for part in texts)
-    roles, learned = _roles(found.row, whole), _learned(texts)
+    roles, learned = _roles(row, whole), _learned(texts)
     secret = [(hit.start, hit.end) for hit in rules.current().hits(whole)]
     if hide:
         open_ = [(start, end) for start, end, role in roles if role not in hide]
         secret += others([*open_, *spans(signs, whole)], len(whole))
-    question = whole[: len(whole) - len(texts[-1].text)]
-    cut = pieces.spans(question)
-    cut += [(len(question) + a, len(question) + b) for a, b in pieces.spans(texts[-1].text)]
+    begins = len(whole) - len(texts[-1].text)
+    asked = pieces.spans(whole[:begins])
+    answer = [(begins + a, begins + b) for a, b in pieces.spans(texts[-1].text)]
     tokens: list[Token] = [
-        (_letters(whole, span, secret), _role_at(roles, span[0]), _role_at(learned, span[0]))
-        for span in _merged(cut)
+        (said(whole, span, secret), _role_at(roles, span[0]), _role_at(learned, span[0]))
+        for span in together(asked + answer)
     ]
-    return {
+    return Laid(
+        tokens=tokens,
+        answer_at=len(together(asked)),
+        size=len(asked) + len(answer),
+        learned=sum(_role_at(learned, start) == LEARNED for start, _end in asked + answer),
+    )
+
+
+def shown(found: Found, answers: Sequence[Laid], *, why: str) -> Json:
+    """Lay a row out in runs of tokens that have the same role.
+
+    Of a pair (two `answers`) the question, which both share, and each answer by itself.
+    """
+    first = answers[0]
+    told: Json = {
         "file": found.place.file,
         "line": found.place.line,
         "why": why,
         "is_apart": found.is_apart,
-        "tokens": len(cut),
-        "learned": sum(_role_at(learned, start) == LEARNED for start, _end in cut),
-        "left_out": max(0, len(tokens) - FIRST_TOKENS - LAST_TOKENS),
-        "runs": _runs(tokens),
+        "tokens": max(one.size for one in answers),
+        "learned": sum(one.learned for one in answers),
+    }
+    if len(answers) == 1:
+        left_out = max(0, len(first.tokens) - FIRST_TOKENS - LAST_TOKENS)
+        return told | {"left_out": left_out, "runs": _runs(first.tokens)}
+    return told | {
+        "left_out": 0,
+        "runs": _runs(first.tokens[: first.answer_at]),
+        "answers": [_runs(one.tokens[one.answer_at :]) for one in answers],
     }
 
 
@@ -108,7 +138,7 @@ def _role_at(roles: Roles, letter: int) -> str:
     return roles[at][2] if at >= 0 and letter < roles[at][1] else SIGNS
 
 
-def _merged(spans: list[Span]) -> list[Span]:
+def together(spans: list[Span]) -> list[Span]:
     """Put tokens together that are bytes of one letter: they cannot be shown apart."""
     merged: list[Span] = []
     for start, end in spans:
@@ -119,7 +149,8 @@ def _merged(spans: list[Span]) -> list[Span]:
     return merged
 
 
-def _letters(whole: str, span: Span, secret: list[Span]) -> str:
+def said(whole: str, span: Span, secret: list[Span]) -> str:
+    """Give the letters of a token; of what is secret none."""
     start, end = span
     if any(start < stop and end > begin for begin, stop in secret):
         return HIDDEN

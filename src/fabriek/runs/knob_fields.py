@@ -1,0 +1,57 @@
+"""A setting of a recipe as a field of a form; it reads, and the recipe checks."""
+
+from django import forms
+from django.utils.translation import gettext as _
+
+from fabriek.kernel.numbers import WholeNumberField
+from fabriek.runs import offers
+from fabriek.runs.words import amount
+
+
+def field(knob: offers.Knob) -> forms.Field:
+    """Make a field that only reads.
+
+    Whether a value will do is for the recipe to say, in the same words to people and programs.
+    """
+    if knob.kind == "boolean":
+        return forms.BooleanField(
+            label=knob.title, help_text=knob.help, required=False, initial=knob.default
+        )
+    if knob.choices:
+        return forms.ChoiceField(
+            label=knob.title,
+            help_text=knob.help,
+            choices=knob.choices,
+            initial=knob.default,
+        )
+    help_text = f"{knob.help} {_bounds(knob)}".strip()
+    proposed = shown(knob.default)
+    if knob.kind == "integer":
+        return WholeNumberField(label=knob.title, help_text=help_text, initial=proposed)
+    widget = forms.TextInput() if knob.kind == "string" else forms.NumberInput()
+    if knob.kind != "string":
+        bounds = {"min": knob.minimum, "max": knob.maximum, "step": "any"}
+        widget.attrs |= {
+            name: str(bound) for name, bound in bounds.items() if bound is not None
+        }
+    return forms.CharField(
+        label=knob.title,
+        help_text=help_text,
+        widget=widget,
+        initial=proposed,
+        required=knob.is_needed,
+    )
+
+
+def _bounds(knob: offers.Knob) -> str:
+    if knob.minimum is None or knob.maximum is None:
+        return ""
+    said = {"low": amount(knob.minimum), "high": amount(knob.maximum)}
+    return _("From %(low)s to %(high)s.") % said
+
+
+def shown(value: object) -> str:
+    """Write 0.00002 as people do, not as 2e-05."""
+    if isinstance(value, float):
+        return f"{value:.10f}".rstrip("0").rstrip(".")
+    return str(value)
