@@ -11,6 +11,9 @@ from pathlib import Path
 
 from bench.train.timed import Timed, timed
 from bench.train.world import TOKENS_MAX
+from fabriek_recipes.facts import look
+from fabriek_recipes.finetune_lm.knobs import RECIPE
+from fabriek_recipes.kinds import Facts
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest, read_events, write_manifest
 
 SOURCES = Path(__file__).resolve().parents[2] / "src"
@@ -27,7 +30,7 @@ def run(home: Path, folder: Path, *, method: str, tokens_per_step: int) -> dict[
     took = timed(
         [sys.executable, "-m", "fabriek_recipes.finetune_lm", str(folder)], environment
     )
-    return _told(folder, began, took)
+    return _told(folder, began, took) | _estimated(home, method, tokens_per_step)
 
 
 def _told(folder: Path, began: float, took: Timed) -> dict[str, float]:
@@ -47,18 +50,31 @@ def _told(folder: Path, began: float, took: Timed) -> dict[str, float]:
     }
 
 
+def _estimated(home: Path, method: str, tokens_per_step: int) -> dict[str, float]:
+    """Ask what the page says beforehand, of the one core that it has here."""
+    inputs = {"model": home / "base", "dataset": home / "data"}
+    facts = look(inputs, Facts(rows=0, text_bytes=0, device="cpu", cores=1))
+    knobs = RECIPE.knobs.model_validate(_knobs(method, tokens_per_step))
+    said = RECIPE.estimate(knobs, facts)
+    return {"estimated_s": said.gpu_seconds, "estimated_mb": said.memory_bytes / 1e6}
+
+
+def _knobs(method: str, tokens_per_step: int) -> dict[str, object]:
+    return {
+        "method": method,
+        "epochs": 1,
+        "tokens_per_row_max": TOKENS_MAX,
+        "tokens_per_step": tokens_per_step,
+        "held_out_percent": 0,
+        "checkpoint_every_steps": 100_000,
+    }
+
+
 def _manifest(method: str, tokens_per_step: int) -> Manifest:
     return Manifest(
         key="bench",
         recipe="finetune_lm",
-        knobs={
-            "method": method,
-            "epochs": 1,
-            "tokens_per_row_max": TOKENS_MAX,
-            "tokens_per_step": tokens_per_step,
-            "held_out_percent": 0,
-            "checkpoint_every_steps": 100_000,
-        },
+        knobs=_knobs(method, tokens_per_step),
         inputs={
             "model": InputRef(kind="model", revision="bench", path="inputs/model"),
             "dataset": InputRef(kind="dataset", revision="bench", path="inputs/dataset"),

@@ -27,10 +27,13 @@ from fabriek.machine.store_api import router as store
 from fabriek.people import tokens
 from fabriek.people.api import router as people
 from fabriek.people.models import Person, Scope
+from fabriek.programs.api import router as programs
 from fabriek.quality.api import router as quality
 from fabriek.registry.api import router as registry
 from fabriek.reports.api import router as reports
 from fabriek.runs.api import router as runs
+from fabriek.sweeps.api import router as sweeps
+from fabriek.trying.api import router as trying
 
 # The commonest of Pydantic's remarks; the others, for programmers only, stay in English.
 PROBLEMS: dict[str, Text] = {
@@ -104,9 +107,12 @@ for prefix, router in {
     "/looks": quality,
     "/catalogue": catalogue,
     "/runs": runs,
+    "/sweeps": sweeps,
+    "/code": programs,
     "/lab": lab,
     "/machine": machine,
     "/models": registry,
+    "/try": trying,
     "/store": store,
     "/reports": reports,
 }.items():

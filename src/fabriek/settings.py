@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.kernel.origins import lab_url, origin_of
+from fabriek.kernel.origins import index_url, lab_url, origin_of
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -139,6 +139,12 @@ LAB = _flag("FABRIEK_LAB", ENGINE == "slurm" and UNIX_ACCOUNTS)
 # on which the gateway listens. 0: that of the address, or the one after the portal's.
 LAB_URL = lab_url(os.environ.get("FABRIEK_LAB_URL", ""), FACTORY_URL)
 LAB_PORT = int(os.environ.get("FABRIEK_LAB_PORT", "0"))
+# Programs of people's own as runs, by the same rule; and from where their packages may come
+# (the address of an index, without a password in it). Empty: nothing is installed.
+OWN_CODE = _flag("FABRIEK_OWN_CODE", ENGINE == "slurm" and UNIX_ACCOUNTS)
+PACKAGE_INDEX = index_url(os.environ.get("FABRIEK_PACKAGE_INDEX", ""))
+# What somebody sends of their code at once, unpacked.
+CODE_LIMIT_BYTES = int(os.environ.get("FABRIEK_CODE_LIMIT_BYTES", str(100 * 2**20)))
 LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
 COUNTRIES = Path(
     os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
@@ -205,10 +211,13 @@ INSTALLED_APPS = [
     "fabriek.quality",
     "fabriek.catalogue",
     "fabriek.runs",
+    "fabriek.sweeps",
     "fabriek.tracking",
+    "fabriek.programs",
     "fabriek.lab",
     "fabriek.machine",
     "fabriek.registry",
+    "fabriek.trying",
     "fabriek.hub",
     "fabriek.reports",
     "fabriek.notices",

@@ -25,10 +25,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/", include("fabriek.quality.urls")),
     path("", include("fabriek.catalogue.urls")),
     path("runs/", include("fabriek.runs.urls")),
+    path("sweeps/", include("fabriek.sweeps.urls")),
     path("tracking/", include("fabriek.tracking.urls")),
+    path("code/", include("fabriek.programs.urls")),
     path("lab/", include("fabriek.lab.urls")),
     path("machine/", include("fabriek.machine.urls")),
     path("models/", include("fabriek.registry.urls")),
+    path("try/", include("fabriek.trying.urls")),
     path("reports/", include("fabriek.reports.urls")),
     path(
         "", include("fabriek.hub.page_urls")

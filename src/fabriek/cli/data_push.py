@@ -1,5 +1,6 @@
 """`fabriek data push`: send what is new of files and folders, and save it as one revision."""
 
+import time
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,7 @@ from fabriek.cli import data_bundle, data_index, data_local, data_remote, data_t
 from fabriek.cli.data_index import Index
 from fabriek.cli.data_local import Files
 from fabriek.cli.data_progress import Screen, Stopping, interruptible, watched
-from fabriek.cli.data_remote import Revision
+from fabriek.cli.data_remote import Listing, Revision
 from fabriek.cli.data_tus import Sending
 
 ASKED_AT_ONCE = 5000
@@ -32,6 +33,12 @@ class Plan:
     sha256s: dict[str, str]
     newest: Revision
     delete: list[str]
+
+    @property
+    def local(self) -> Listing:
+        return {
+            name: (self.sha256s[name], file.size_bytes) for name, file in self.files.items()
+        }
 
     @property
     def new(self) -> list[str]:
@@ -62,9 +69,16 @@ def push(
     files = data_local.found(sources)
     _require_sound(files)
     with data_index.opened() as index, watched() as screen:
+        looks, seen_at_ns = data_index.fingerprint(files), time.time_ns()
+        digest = "" if dry_run else index.digest_at(looks)
+        if digest and (newest := data_remote.newest_if(code, digest)):
+            _say_nothing_new(newest, len(files))
+            return
         told = screen.task("Reading", sum(file.size_bytes for file in files.values()))
         sha256s = data_local.hashed(files, sources, index, told)
         plan = _planned(code, files, sha256s, delete=delete)
+        digest = data_remote.digest_of(plan.local)
+        index.keep_digest(looks, digest, files.values(), seen_at_ns=seen_at_ns)
         if plan.new and not dry_run:
             _send(code, plan, index, screen)
     if dry_run:
@@ -163,11 +177,15 @@ def _missing(code: str, hashes: set[str]) -> set[str]:
     return found
 
 
+def _say_nothing_new(revision: str, count: int) -> None:
+    typer.echo("Nothing was new. This revision holds these files already:")
+    typer.echo(f"{revision} · {count} file(s)")
+
+
 def _save(code: str, plan: Plan, message: str) -> None:
     new, newest = plan.new, plan.newest
     if not new and not plan.delete:
-        typer.echo("Nothing was new. This revision holds these files already:")
-        typer.echo(f"{newest} · {len(newest.files)} file(s)")
+        _say_nothing_new(str(newest), len(newest.files))
         return
     body: http.Json = {
         "message": message or f"{len(plan.files)} file(s) from the command line",

@@ -5,7 +5,7 @@ from rich.text import Text
 from fabriek.cli import show
 from fabriek.cli.http import Json
 
-WHY = {"first": "one of the first", "longest": "the longest row", "lot": "chosen by lot"}
+WHY = {"first": "one of the first", "longest": "the longest one", "lot": "chosen by lot"}
 BARS, WIDTH = 12, 40
 
 
@@ -21,9 +21,10 @@ def show_rows(told: Json) -> None:
         )
         show.out.print(_row(row["runs"]), soft_wrap=True)
     if told["lengths"]:
+        longer = "cut in pieces" if told["are_cut"] else "left out"
         show.note(
             f"\n{told['count']} rows, {told['tokens']} tokens, {told['learned']} learned from. "
-            f"Rows of more than {told['longest_used']} tokens are left out."
+            f"Rows of more than {told['longest_used']} tokens are {longer}."
         )
         for line in _histogram(told["lengths"]):
             show.note(line)

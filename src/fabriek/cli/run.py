@@ -1,15 +1,17 @@
 """`fabriek run RECIPE`: start a recipe. Its options are the recipe's own knobs."""
 
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
 import typer
 
-from fabriek.cli import http, rows, runs, show
+from fabriek.cli import code_pack, http, rows, runs, show
 
 app = typer.Typer(no_args_is_help=True, add_completion=False)
 
 # What a recipe's settings are called in its schema is what they are called here, with dashes.
+SECONDS_PER_HOUR = 3600
 OPEN = {"allow_extra_args": True, "ignore_unknown_options": True}
 
 
@@ -18,9 +20,29 @@ def run(
     context: typer.Context,
     recipe: Annotated[str, typer.Argument(help="Which recipe; leave it out for a list.")] = "",
     case: Annotated[str, typer.Option(help="The case that pays.")] = "",
-    data: Annotated[str, typer.Option(help="A dataset: D26-0001, or D26-0001@2.")] = "",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(help="A dataset: D26-0001, or D26-0001@2; own code takes up to three."),
+    ] = None,
     model: Annotated[str, typer.Option(help="The base model: M26-0001.")] = "",
     model_b: Annotated[str, typer.Option(help="A second model, to compare with.")] = "",
+    answers_to: Annotated[
+        str,
+        typer.Option(help="Save answers in a dataset of the case: its code, or new."),
+    ] = "",
+    answers_title: Annotated[str, typer.Option(help="Name of that new dataset.")] = "",
+    general: Annotated[str, typer.Option(help="General text, mixed in: a dataset.")] = "",
+    folder: Annotated[
+        Path | None, typer.Option(help="Of own code: the folder to send, such as .")
+    ] = None,
+    git: Annotated[
+        bool, typer.Option("--git", help="Of that folder, only what is committed.")
+    ] = False,
+    name: Annotated[str, typer.Option(help="Of own code: its name; else the folder's.")] = "",
+    code: Annotated[str, typer.Option(help="Own code that was sent: P26-0001@2.")] = "",
+    hours: Annotated[
+        float | None, typer.Option(help="Stop after at most; own code is set aside so much.")
+    ] = None,
     gpus: Annotated[int, typer.Option(help="How many GPUs, over all nodes.")] = 1,
     nodes: Annotated[int, typer.Option(help="Over how many nodes.")] = 1,
     price_only: Annotated[
@@ -46,15 +68,21 @@ def run(
         _list_recipes(offered, recipe)
     if not case:
         _explain(offered[recipe])
-    given = {"dataset": data, "model": model, "model_b": model_b}
+    knobs = knobs_from(context.args, offered[recipe]["knobs"])
+    if folder:
+        code = code_pack.send(folder, case=case, name=name, from_git=git)
+    given = _data(data) | {"model": model, "model_b": model_b, "general": general, "code": code}
     wish = {
         "case": case,
         "recipe": recipe,
-        "knobs": knobs_from(context.args, offered[recipe]["knobs"]),
+        "knobs": knobs,
         "inputs": _inputs(offered[recipe], given),
         "gpus": gpus,
         "nodes": nodes,
+        "timeout_s": None if hours is None else round(hours * SECONDS_PER_HOUR),
         "dry_run": dry_run,
+        "answers_to": answers_to,
+        "answers_title": answers_title,
     }
     if look:
         rows.show_rows(http.post("runs/rows", wish))
@@ -68,6 +96,12 @@ def run(
     runs.print_run(started)
     if follow:
         runs.follow(started["code"])
+
+
+def _data(codes: list[str] | None) -> dict[str, str]:
+    """Name the first, the second and the third dataset as recipes do."""
+    names = ("dataset", *(f"dataset_{number}" for number in range(2, len(codes or ()) + 1)))
+    return dict(zip(names, codes or (), strict=False))
 
 
 def _inputs(recipe: http.Json, given: dict[str, str]) -> dict[str, str]:
@@ -143,7 +177,8 @@ def _explain(recipe: http.Json) -> None:
 
 
 def _option(need: http.Json) -> str:
-    name = "data" if need["kind"] == "dataset" else str(need["name"]).replace("_", "-")
+    named = str(need["name"]).replace("_", "-")
+    name = "data" if named == "dataset" else named
     return f"--{name} CODE" if need["required"] else f"[--{name} CODE]"
 
 

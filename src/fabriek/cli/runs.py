@@ -84,6 +84,16 @@ def go_on(
 
 
 @app.command()
+def save(
+    code: Code,
+    to: Annotated[str, typer.Option(help="new, or a dataset of the case.")] = "new",
+    title: Annotated[str, typer.Option(help="Name of that new dataset.")] = "",
+) -> None:
+    """Save the answers that a run left in a dataset of the case."""
+    print_run(http.post(f"runs/{code}/answers", {"answers_to": to, "answers_title": title}))
+
+
+@app.command()
 def mend(code: Code) -> None:
     """Start a run that failed again, with what its recipe proposes to change."""
     changes = http.get(f"runs/{code}")["mending"]
@@ -119,7 +129,8 @@ def print_run(run: http.Json) -> None:
     if run["cancel_asked_at"] and run["state"] in UNFINISHED:
         show.note("The run is being stopped. This takes a few seconds.")
     show.scores(run["scores"])
-    told = (run["waiting"], run["expected_start"], run["reason_sentence"], *run["warnings"])
+    told = [run["waiting"], run["expected_start"], run["reason_sentence"], *run["warnings"]]
+    told.append((run.get("answers") or {}).get("sentence", ""))
     for sentence in told:
         if sentence:
             show.note(sentence)

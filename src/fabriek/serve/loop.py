@@ -24,10 +24,12 @@ from fabriek.machine import books, nightly, standing
 from fabriek.notices import post
 from fabriek.quality import follow as looks
 from fabriek.registry import collect, signing_keep
-from fabriek.runs import ended_agreements, engine, reconcile
+from fabriek.runs import ended_agreements, engine, reconcile, saving
 from fabriek.store import actions as store
 from fabriek.store import scrub
+from fabriek.sweeps import stepping
 from fabriek.tracking import sweeping as run_files
+from fabriek.trying import following as trying
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,10 @@ SCRUB_SLICE_S = 20
 
 
 def one_pass() -> None:
-    parts = (follow_runs, look_at_machine, draw_books, collect.tick, signing_keep.tick)
-    for part in (ended_agreements.tick, looks.tick, *parts, gather.tick, post.tick):
+    made = (saving.tick, collect.tick, signing_keep.tick)
+    parts = (follow_runs, stepping.tick, look_at_machine, draw_books)
+    told = (trying.tick, gather.tick, post.tick)
+    for part in (ended_agreements.tick, looks.tick, *parts, *made, *told):
         _contained(part)
 
 
