@@ -9,9 +9,14 @@ from django.db import connection
 from django.db.backends.sqlite3.creation import DatabaseCreation
 from django.test import Client
 from django.utils import translation
+from hypothesis import HealthCheck, settings
 
 from tests import tables
 from tests.factories import a_token
+
+# How fast inputs are made says something of the machine, and of what else it does.
+settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 class Copied(DatabaseCreation):
