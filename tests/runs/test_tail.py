@@ -174,20 +174,20 @@ def a_flood(*, names, lines):
     ]
 
 
-def test_a_flood_of_figures_costs_a_pass_about_a_second_and_ends():
+def test_a_flood_of_figures_costs_a_pass_a_part_of_it_and_ends():
     run = a_run()
     events(run, *a_flood(names=5_000, lines=1), *a_flood(names=100, lines=600))
-    longest = 0.0
+    spent = []
 
     for _ in range(60):
         before = time.process_time()
         is_read = tail.catch_up(run)
-        longest = max(longest, time.process_time() - before)
+        spent.append(time.process_time() - before)
         if is_read:
             break
 
     assert is_read
-    assert longest < 1.5  # it is 0.5; all at once took 3
+    assert max(spent) < sum(spent) / 2  # half a second of three, and of a slow machine as well
     assert Metric.objects.count() == 100 * 600
 
 
