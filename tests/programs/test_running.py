@@ -2,7 +2,6 @@
 
 import json
 import re
-from contextlib import closing
 
 import pytest
 
@@ -14,6 +13,7 @@ from fabriek.runs import actions, folders, jobs, offers, own_code, rules, show
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from tests.agreements.policy_world import an_agreement, passed_on
+from tests.answers import put_away
 from tests.engines.waiting import eventually
 from tests.factories import a_case, a_partner, a_person, a_repository, an_organisation
 from tests.programs.conftest import TRAIN, a_tar, sent, wished
@@ -496,8 +496,9 @@ out = pathlib.Path(os.environ["FABRIEK_OUTPUT"])
 
 
 def body(response):
-    with closing(response):
-        return response.getvalue()
+    found = b"".join(response.streaming_content)
+    put_away(response)
+    return found
 
 
 def test_files_that_it_left_are_fetched_one_by_one_and_its_model_is_not(
