@@ -23,7 +23,6 @@ from fabriek.datasets.models import Dataset
 LIMIT_S = 600
 MANY_TIMES, AGAIN_TIMES = 2, 5  # what we hold ourselves to
 OURS, DVC, LFS = "fabriek data push, over HTTP", "dvc add, hard link", "git lfs: add, commit"
-AGAIN = {OURS: "fabriek data push", DVC: "dvc add", LFS: "git lfs: git add"}
 
 
 @dataclass(kw_only=True, slots=True)

@@ -6,6 +6,8 @@ works on lies where others of its case work too.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
 
 from django.utils import timezone
 
@@ -36,6 +38,11 @@ class Circle:
 
 
 EVERYBODY, NOBODY = Circle(), Circle(frozenset())
+
+
+def together(several: Iterable[Circle]) -> Circle:
+    """Give those who are in all of them; of none at all, everybody."""
+    return reduce(and_, several, EVERYBODY)
 
 
 def of(wish: Wish) -> Circle:
@@ -73,14 +80,6 @@ def _passed_on(passed_on: Inherited, wish: Wish, party: Party) -> Circle:
         return _of_itself(replace(wish, repository=source, revision=None), wish.case)
     allowed = term_rules.judged_passed_on(passed_on, wish, lean.ALL).allowed
     return _of(party) if allowed else NOBODY
-
-
-def meant(agreements: Iterable[int]) -> Circle:
-    """Give whom all of these agreements mean, whatever else they say and while they held."""
-    found = EVERYBODY
-    for party in lean.parties(agreements).values():
-        found &= _of(party)
-    return found
 
 
 def _of(party: Party) -> Circle:

@@ -40,10 +40,7 @@ def meant_for(wishes: Iterable[policy.Wish]) -> str:
 
     `wishes`: what the run does with each of what it works on, for nobody in particular.
     """
-    found = EVERYBODY
-    for wish in wishes:
-        found &= circles.of(wish)
-    return _written(found)
+    return _written(circles.together(map(circles.of, wishes)))
 
 
 def narrow(run: Run, wish: policy.Wish) -> None:
@@ -60,10 +57,7 @@ def narrow(run: Run, wish: policy.Wish) -> None:
 
 def narrowest(several: Iterable[str]) -> str:
     """Give whom all of these mean, each as `meant_for` gives it."""
-    found = EVERYBODY
-    for one in several:
-        found &= _read(one)
-    return _written(found)
+    return _written(circles.together(map(_read, several)))
 
 
 def _read(meant_for: str) -> Circle:
@@ -99,10 +93,8 @@ def _ending(recipe: str, case: Case, sources: Iterable[Source]) -> str:
 
 def circle(case: Case, sources: Iterable[Source]) -> Circle:
     """Give who of the case may have all of these in hands, each in a session of their own."""
-    found = EVERYBODY
-    for repository, number in sources:
-        found &= circles.of(_in_a_session(case, repository, number))
-    return found
+    wishes = (_in_a_session(case, *source) for source in sources)
+    return circles.together(map(circles.of, wishes))
 
 
 def lets_people_in(recipe: str) -> bool:
