@@ -6,6 +6,7 @@ the process that looks at data uses it as well.
 
 import pickletools
 import re
+import warnings
 import zlib
 
 # What such files are called. Weights of old are called `.bin`, which data may be as well.
@@ -40,9 +41,13 @@ def _unpacked(head: bytes) -> bytes:
 
 
 def _is_old(head: bytes) -> bool:
-    """Read it as a pickle without doing what it says: hardly any text can be read so."""
+    """Read it as a pickle without doing what it says: hardly any text can be read so.
+
+    What is no pickle may hold an escape that Python warns of: no word to an operator.
+    """
     try:
-        names = {opcode.name for opcode, _argument, _position in pickletools.genops(head)}
+        with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+            names = {opcode.name for opcode, _argument, _position in pickletools.genops(head)}
     except (ValueError, IndexError, OverflowError):
         return False
     return not names.isdisjoint(IMPORTS)
