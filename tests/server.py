@@ -12,7 +12,7 @@ import httpx
 
 from tests import tables
 
-STARTS_WITHIN_S = 120
+STARTS_WITHIN_S = 600  # on a slow machine that does much else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,16 +58,26 @@ class Running:
             self._process = subprocess.Popen(
                 command, env=self.factory.environment, stdout=log, stderr=log
             )
+        try:
+            self._wait()
+        except BaseException:
+            self._end()
+            raise
+        return self.factory
+
+    def __exit__(self, *_problem):
+        self._end()
+
+    def _wait(self):
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
             assert self._process.poll() is None, self._log.read_text()
             assert time.monotonic() < deadline, "the portal does not answer"
             time.sleep(0.2)
-        return self.factory
 
-    def __exit__(self, *_problem):
+    def _end(self):
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(150)
 
     def _answers(self):
         try:

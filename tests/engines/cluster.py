@@ -91,7 +91,7 @@ class Cluster:
     def job(self, name, script, **more):
         run = self.folder / f"run-{name}"
         run.mkdir(exist_ok=True)
-        wish = {"account": self.account, "gpus": 1, "timeout_s": 60} | more
+        wish = {"account": self.account, "gpus": 1, "timeout_s": 600} | more
         command = ("/bin/sh", "-c", script)
         return replace(Job(key=self.key(name), folder=run, command=command, **wish))
 
@@ -147,8 +147,8 @@ class Cluster:
 
     def clear(self):
         """End what this test submitted, and wait until its GPUs are free."""
-        rows = said("squeue", "--noheader", "--format=%i %j", check=False).splitlines()
-        left = [row.split()[0] for row in rows if f" {self.word}-" in row]
+        rows = said("squeue", "--noheader", "--format=%i %a %j", check=False).splitlines()
+        left = [row.split()[0] for row in rows if f" {self.word}" in row]
         if left:
             said("scancel", "--quiet", *left, check=False)
             still = ("squeue", "--noheader", "--format=%i", f"--jobs={','.join(left)}")

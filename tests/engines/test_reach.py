@@ -52,7 +52,7 @@ def test_the_fake_knows_only_its_own_jobs(tmp_path):
 
 @pytest.mark.slurm
 def test_on_a_cluster_it_is_a_step_of_the_job(cluster):
-    cluster.submit("a", "sleep 60")
+    cluster.submit("a", "sleep 500")
     cluster.reached("a", Phase.RUNNING)
     [number] = cluster.numbers("a")
 
@@ -72,7 +72,7 @@ def test_a_job_that_is_not_ours_cannot_be_reached(cluster, key):
 
 @pytest.mark.slurm
 def test_a_step_ends_with_its_job(cluster):
-    cluster.submit("a", "sleep 60")
+    cluster.submit("a", "sleep 500")
     cluster.reached("a", Phase.RUNNING)
     command = cluster.engine.reach(cluster.key("a"), ("/bin/cat",))
     with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=-1, bufsize=0) as beside:
@@ -92,7 +92,7 @@ def test_over_ssh_the_bytes_go_through_as_well(cluster, login_node, monkeypatch)
     near = cluster.folder / "s"  # a socket's path may not be long
     far = cluster.another(home=near, ssh="root@127.0.0.1")
     try:
-        far.submit(cluster.job("a", "sleep 60"))
+        far.submit(cluster.job("a", "sleep 500"))
         cluster.reached("a", Phase.RUNNING)
 
         assert passed_through(far.reach(cluster.key("a"), ("/bin/cat",))) == BYTES

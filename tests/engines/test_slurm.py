@@ -103,12 +103,12 @@ def test_hostile_words_stay_words(cluster):
 
 def test_a_job_that_takes_too_long_may_write_a_checkpoint_first(cluster):
     script = "trap 'touch checkpoint; exit 0' TERM; while :; do sleep 0.02; done"
-    job = cluster.submit("a", script, timeout_s=2)
+    job = cluster.submit("a", script, timeout_s=4)
 
     seen = cluster.ended()
 
     assert (seen.phase, seen.reason, seen.exit_code) == (Phase.FAILED, Reason.TIMEOUT, 0)
-    assert 1 <= seen.elapsed_s <= 5
+    assert 3 <= seen.elapsed_s < 60  # Slurm's own limit is a whole minute
     assert (job.folder / "checkpoint").exists()
 
 
@@ -161,7 +161,7 @@ def test_a_job_that_waits_says_why_and_how_many_are_before_it(cluster):
 
 
 def test_a_thousand_keys_cost_two_commands(cluster, monkeypatch):
-    cluster.submit("a", "sleep 30")
+    cluster.submit("a", "sleep 500")
     keys = [cluster.key(f"no-{n}") for n in range(1000)]
     asked = _recorded(cluster.folder, monkeypatch)
 
@@ -244,7 +244,7 @@ def test_a_job_larger_than_its_budget_is_refused_by_slurm_too(paid):
 
 def test_a_job_that_waits_for_budget_says_so_and_starts_when_there_is_more(paid):
     paid.tell(gpu_seconds=600)
-    paid.submit("a", "sleep 60", timeout_s=600)
+    paid.submit("a", "sleep 500", timeout_s=600)
     paid.reached("a", Phase.RUNNING)
     paid.submit("b", "true", timeout_s=600)
     waits = eventually(lambda: _why(paid, "b"), within_s=20)

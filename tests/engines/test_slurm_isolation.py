@@ -105,7 +105,7 @@ def test_a_job_cannot_look_into_the_process_of_another_case(cluster, names):
     waits = submitted(
         cluster,
         "b",
-        "echo $$ >pid; sleep 60",
+        "echo $$ >pid; sleep 500",
         names[1],
         environment=(("TOKEN", "theirs"),),
     )
@@ -150,7 +150,7 @@ def test_what_the_job_makes_can_be_read_and_removed_by_the_portal_alone(cluster,
 
 
 def test_a_job_of_another_account_is_ended_when_that_is_asked_for(cluster, names):
-    submitted(cluster, "a", "sleep 60", names[0])
+    submitted(cluster, "a", "sleep 500", names[0])
     cluster.reached("a", Phase.RUNNING)
 
     cluster.engine.cancel(cluster.key())
@@ -160,7 +160,7 @@ def test_a_job_of_another_account_is_ended_when_that_is_asked_for(cluster, names
 
 
 def test_a_job_that_is_started_again_runs_as_the_same_account(cluster, names):
-    script = "id -un; [ -e again ] && exit 0; touch again; sleep 60"
+    script = "id -un; [ -e again ] && exit 0; touch again; sleep 500"
     job = submitted(cluster, "a", script, names[0])
     eventually((job.folder / "again").exists, within_s=30)
     number = (cluster.home / "slurm" / "jobs" / job.key / "number").read_text()
@@ -180,7 +180,7 @@ def test_a_job_that_is_started_again_runs_as_the_same_account(cluster, names):
 
 def test_a_stranger_whose_job_has_our_name_is_not_believed(cluster, names):
     key = cluster.key()
-    _strangers_job(cluster, names[1], key, "sleep 60")
+    _strangers_job(cluster, names[1], key, "sleep 500")
     job = submitted(cluster, "a", "exit 3", names[0])
 
     seen = cluster.ended()
@@ -197,7 +197,7 @@ def test_a_stranger_does_not_stand_for_a_job_that_was_never_sent(cluster, names)
     """After a death between intent and sbatch the queue is asked who has our name."""
     job = cluster.job("a", "true", user=names[0])
     let_in(job.folder, names[0])
-    _strangers_job(cluster, names[1], job.key, "sleep 60")
+    _strangers_job(cluster, names[1], job.key, "sleep 500")
     home = Home(cluster.home / "slurm")
     home.make()
     with home.locked(job.key):
@@ -209,7 +209,7 @@ def test_a_stranger_does_not_stand_for_a_job_that_was_never_sent(cluster, names)
 
 
 def test_our_own_job_is_found_after_a_death_though_its_number_was_lost(cluster, names):
-    job = submitted(cluster, "a", "sleep 60", names[0])
+    job = submitted(cluster, "a", "sleep 500", names[0])
     (cluster.home / "slurm" / "jobs" / job.key / "number").unlink()
 
     cluster.another().submit(job)
@@ -459,9 +459,9 @@ if not folder.exists():
     folder.mkdir(mode=0o700)
     folder.chmod(0o1700)
     acl.admit(folder, int(uid))
-script = "id -un; umask 077; mkdir -p deep; echo out >deep/made; sleep 60"
+script = "id -un; umask 077; mkdir -p deep; echo out >deep/made; sleep 500"
 job = Job(key=key, account=account, folder=folder, command=("/bin/sh", "-c", script), gpus=1,
-          timeout_s=60, user=user)
+          timeout_s=600, user=user)
 engine.submit(job)
 engine.submit(job)
 while not (folder / "deep" / "made").exists():
@@ -497,7 +497,7 @@ def as_portal(cluster, portal, user, *, key):
         PORTAL,
         *map(str, words),
         env={"PATH": os.environ["PATH"]},
-        timeout=120,
+        timeout=600,
     )
 
 
@@ -536,7 +536,7 @@ from django.conf import settings
 from fabriek.engines.base import JobHeldUp
 from fabriek.runs import accounts
 settings.UNIX_HOOK = {hook!r}
-accounts.HOOK_S, accounts.KILL_S = 1, 1
+accounts.HOOK_S, accounts.KILL_S = 5, 1
 for _ in range(2):
     try:
         accounts.ensure("fab-c99-0001")
@@ -555,7 +555,7 @@ def test_a_hook_that_hangs_does_not_hold_up_a_portal_that_is_not_root(names):
         hook.write_text(f"#!/bin/sh\necho $$ >>{place}/calls\ntrap '' TERM\nsleep 60\n")
         hook.chmod(0o755)
         name = f"{names[0].partition('-')[0]}-hangs"
-        with strangers.portal(name, hook, ("/usr/bin/timeout", "-k", "1", "1")):
+        with strangers.portal(name, hook, ("/usr/bin/timeout", "-k", "1", "5")):
             (place / "home").mkdir()
             os.chown(place / "home", uid(name), -1)
             words = CALLS_HOOK.format(path=sys.path, hook=str(hook))
@@ -570,14 +570,14 @@ def test_a_hook_that_hangs_does_not_hold_up_a_portal_that_is_not_root(names):
                     "FABRIEK_HOME": str(place / "home"),
                     "FABRIEK_SECRET_KEY": "for this test",
                 },
-                timeout=60,
+                timeout=300,
             )
         assert told.returncode == 0, told.stderr
         [number] = (place / "calls").read_text().split()
 
     lines = told.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["account_hook", "account_hook", "['']"]
-    assert "it was not over after 1 s" in lines[0], told.stderr
+    assert "it was not over after 5 s" in lines[0], told.stderr
     eventually(lambda: not _text(Path(f"/proc/{number}/cmdline")))  # gone, or but its shadow
 
 
@@ -624,7 +624,7 @@ def far(cluster, login_node, monkeypatch):
 
 
 def test_the_login_node_becomes_the_account(cluster, far, names):
-    job = cluster.job("a", "id -un; sleep 60", user=names[0])
+    job = cluster.job("a", "id -un; sleep 500", user=names[0])
     let_in(job.folder, names[0])
 
     assert far.uid_of(names[0]) == uid(names[0])

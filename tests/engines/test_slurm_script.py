@@ -156,6 +156,6 @@ def test_without_accounting_what_was_held_before_is_read_from_the_folder(
         ended_at=209.0 if state == "FAILED" else None,
     )
 
-    seen = Sights(home).sighting("a", row, [])
+    seen = Sights(home).sighting("a", row, [], is_accounted=False)
 
     assert (seen.elapsed_s, seen.starts) == (held_s, 1 + bool(elapsed_s))

@@ -17,7 +17,8 @@ from tests.lab.furnish import PASSWORD
 from tests.visitor import Visitor
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_WITHIN_S = 30
+READY_WITHIN_S = 60
+ANSWERS_WITHIN_S = 150  # on a slow machine that does much else
 COOKIE = "fabriek-lab"
 
 
@@ -50,7 +51,13 @@ class Somebody:
 
     def api(self, method, path, **body):
         headers = {"Authorization": f"Bearer {self.told['token']}"}
-        return httpx.request(method, f"{self.url}/api/{path}", headers=headers, json=body)
+        return httpx.request(
+            method,
+            f"{self.url}/api/{path}",
+            headers=headers,
+            json=body,
+            timeout=ANSWERS_WITHIN_S,
+        )
 
     def begins(self, **wish):
         """Ask for a lab and wait until it is open; give its code."""
@@ -121,12 +128,15 @@ class Inside:
         told = {name.replace("_", "-"): value for name, value in headers.items()}
         sent = {name: value for name, value in (sent | told).items() if value}
         url = f"http://127.0.0.1:{self.port}{path}"
-        return httpx.request(method, url, headers=sent, json=body, timeout=30)
+        return httpx.request(method, url, headers=sent, json=body, timeout=ANSWERS_WITHIN_S)
 
     def opens(self, path, **about):
         about = {"cookie": self.cookie, "origin": self.origin} | about
         return websocket.create_connection(
-            f"ws://127.0.0.1:{self.port}{path}", host=self.host, timeout=30, **about
+            f"ws://127.0.0.1:{self.port}{path}",
+            host=self.host,
+            timeout=ANSWERS_WITHIN_S,
+            **about,
         )
 
     def computes(self, code):

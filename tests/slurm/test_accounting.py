@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from fabriek.allocations import queries as allocation_queries
-from fabriek.engines.slurm_words import gpus
+from fabriek.engines.slurm_words import duration_s, gpus
 from fabriek.machine import books, drift, nightly
 from fabriek.machine.drift import Kind
 from fabriek.machine.models import Books, Stretch
@@ -115,15 +115,19 @@ def test_a_run_is_linked_to_its_job_and_its_bill_is_what_slurm_counted(
     assert spent(world) == world.bill(run)
 
 
-def test_each_stretch_of_a_job_that_was_started_again_is_billed(world, machine, cluster):
+def test_each_stretch_of_a_job_that_was_started_again_is_billed(
+    world, machine, cluster, tmp_path
+):
     passes(machine)
-    number = around(cluster, "sleep 3", "--requeue")
-    running = ("squeue", "--noheader", "--states=RUNNING", f"--jobs={number}")
-    eventually(lambda: said(*running, check=False), within_s=30)
+    go = tmp_path / "go"
+    number = around(cluster, f"until [ -e {go} ]; do sleep 0.1; done", "--requeue")
+    eventually(lambda: _has_run(number, seconds=2), within_s=30)
 
     said("scontrol", "requeue", number)
     eventually(lambda: _waits(number), within_s=30)
     said("scontrol", "update", f"jobid={number}", "starttime=now+2")
+    eventually(lambda: _has_run(number, seconds=1), within_s=30)
+    go.touch()
 
     first, second = drawn(machine, cluster, number, times=2)
     assert first.key != second.key
@@ -203,6 +207,11 @@ def _ticked(machine, cluster, number):
     Books.objects.update(drawn_at=None)
     books.tick(machine)
     return stretches(cluster, number)
+
+
+def _has_run(number, seconds):
+    queue = ("squeue", "--noheader", "--states=RUNNING", "--format=%M", f"--jobs={number}")
+    return duration_s(said(*queue, check=False).strip()) >= seconds
 
 
 def _waits(number):

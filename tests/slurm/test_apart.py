@@ -28,7 +28,7 @@ def test_who_is_in_a_session_gets_into_neither_folder_nor_job_of_a_run_on_shared
     owner = a_person()
     lent = a_text(a_case(lead=owner), owner)
     an_agreement(lent.repository, world.case, place="shared")
-    program(sh="sleep 60")
+    program(sh="sleep 600")
     asked = world.ask(inputs={"dataset": lent})
     session, apart = world.case.unix_account, asked.unix_account
     try:

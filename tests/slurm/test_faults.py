@@ -3,6 +3,7 @@
 import resource
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -172,7 +173,7 @@ def test_a_full_queue_holds_up_what_waits_and_nothing_that_runs(
 
     ended = over(machine, first, within_s=PATIENCE_S)
 
-    assert time.monotonic() - began < 20  # sbatch itself would go on trying for two minutes
+    assert time.monotonic() - began < 100  # sbatch itself would go on trying for two minutes
     assert (ended.state, seen_again(held_up).state) == (RunState.SUCCEEDED, RunState.WAITING)
     queue_of()
     _go(held_up)
@@ -211,7 +212,7 @@ def test_a_run_that_ignores_the_end_of_its_time_is_stopped_and_the_page_says_so(
     ended = over(engine, run, within_s=PATIENCE_S)
 
     assert (ended.state, ended.reason) == (RunState.FAILED, "timeout")
-    assert 2 <= ended.elapsed_s <= 8
+    assert 2 <= ended.elapsed_s < 60  # Slurm's own limit is a whole minute
     assert _bills(world, run) == _held(run)
     page = browser(world.person).get(run.get_absolute_url()).content.decode()
     assert "The run took longer than the time it was given and was stopped." in page
@@ -230,13 +231,13 @@ def test_a_gigabyte_of_log_leaves_pages_passes_and_memory_small(
     before = _memory_bytes()
 
     ended = over(machine, run, within_s=PATIENCE_S)
-    started = time.monotonic()
+    read = _read_bytes()
     answers = [
         page.get(run.get_absolute_url()),
         page.get(f"/api/runs/{run.code}/log"),
         page.get(f"/api/runs/{run.code}/log?offset={GIGABYTE - 40}"),
     ]
-    took_s = time.monotonic() - started
+    read = _read_bytes() - read
 
     assert ended.state == RunState.SUCCEEDED
     assert folders.log_bytes(run) > GIGABYTE
@@ -248,7 +249,7 @@ def test_a_gigabyte_of_log_leaves_pages_passes_and_memory_small(
     ]
     assert max(len(answer.content) for answer in answers) < MEBIBYTE // 4
     assert _memory_bytes() - before < 50 * MEBIBYTE
-    assert took_s < 2
+    assert read < 50 * MEBIBYTE
 
 
 HOSTILE = "\n#SBATCH --uid=0\r\n;touch /tmp/hurt;$(id)`id` %u '\"|~ --wrap=id ünïcødé 🏭 -"
@@ -315,6 +316,7 @@ def test_a_portal_whose_clock_is_five_minutes_wrong_bills_and_tells_the_same(
     world, machine, program, skew_s, browser
 ):
     program("sleep 1.2")
+    began = time.time()
     with time_machine.travel(time.time() + skew_s, tick=True):
         run = world.ask(gpus=2)
         ended = over(machine, run, within_s=PATIENCE_S)
@@ -326,7 +328,7 @@ def test_a_portal_whose_clock_is_five_minutes_wrong_bills_and_tells_the_same(
     assert _bills(world, run) == held
     took = ended.ended_at - ended.started_at
     assert took == timedelta(seconds=ended.elapsed_s)
-    assert abs(ended.ended_at.timestamp() - time.time()) < 60  # by the clock of the cluster
+    assert began < ended.ended_at.timestamp() < time.time()  # by the clock of the cluster
     assert "-" not in page.split("Ended")[1][:80]
 
 
@@ -371,6 +373,11 @@ def _began_again(machine, cluster, run):
     cluster.hurry_key(run.key)
     passes(machine)
     return (run.folder / "began").read_text().split() == ["began", "began"]
+
+
+def _read_bytes():
+    """Tell how much this process read so far, of files and pipes."""
+    return int(Path("/proc/self/io").read_text().split()[1])
 
 
 def _memory_bytes():

@@ -151,7 +151,7 @@ def test_the_hours_that_were_not_used_come_back(ada):
 
     assert run["state"] == "cancelled"
     assert run["gpu_seconds_held"] == 3 * 3600
-    assert 0 < run["gpu_seconds_used"] < 120
+    assert 0 < run["gpu_seconds_used"] < 3600
 
 
 def _running_step(number):

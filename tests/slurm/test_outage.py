@@ -97,7 +97,7 @@ def _what_happens(world, runs):
 def _pass_for(seconds, machine, events):
     """Pass as the loop does, and let things happen meanwhile, each at its second."""
     began, left = time.monotonic(), list(events)
-    while (since_s := time.monotonic() - began) < seconds:
+    while (since_s := time.monotonic() - began) < seconds or left:
         while left and left[0][0] <= since_s:
             left.pop(0)[1]()
         passes(machine)

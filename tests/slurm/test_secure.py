@@ -68,7 +68,7 @@ def test_who_is_in_a_session_of_the_same_case_gets_into_neither_folder_nor_job(
     program,  # noqa: F811
     settings,
 ):
-    program(sh="sleep 60")
+    program(sh="sleep 600")
     run = followed(machine, world.ask(inputs={"dataset": lent}), RunState.RUNNING, within_s=60)
     data = str(run.folder / "inputs/dataset/text.txt")
     number = Home(settings.ENGINE_HOME / "slurm").number(run.key)

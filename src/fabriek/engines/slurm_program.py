@@ -14,11 +14,10 @@ into these files is its own loss; who takes too much is stopped by the factory.
 
 import os
 
-TIMES, STOPPED_FOR, CODE = ".times", ".stopped", ".code"
+TIMES, STOPPED_FOR = ".times", ".stopped"
 # What the program ends with when it stopped the work; as timeout(1).
 STOPPED = 124
 TIMEOUT = "timeout"  # all its time is used
-LINK = "link"  # only what one job may have: it goes on
 NO_PROGRESS = "no_progress"  # it would go on, but nothing new was saved
 NOT_REQUEUED = "not_requeued"  # it would go on, but Slurm does not start it again
 # With which work says that nothing is wrong with it: it wants to be started again.
@@ -134,12 +133,13 @@ FINISH_ON_ONE = """kill -s KILL -- "-$job\""""
 SIGNALS_ON_ONE = "TERM KILL"
 
 # srun passes SIGUSR1 and SIGUSR2 on to all processes of all nodes, but takes SIGTERM as a wish
-# to kill them at once.
+# to kill them at once. A site may let it kill who is still at work some seconds after the first
+# has ended (WaitTime): one node of a program may have hours more to do.
 ON_MANY = """\
 rm -f .meeting-*
 meeting=.meeting-$SLURM_JOB_ID-$began
-srun --quiet --label --mpi=none --cpu-bind=none --kill-on-bad-exit=1 --nodes={nodes} \\
-  --ntasks-per-node=1 /bin/sh -c {node} node "$meeting" "$grace" >>log 2>&1 &
+srun --quiet --label --mpi=none --cpu-bind=none --kill-on-bad-exit=1 --wait=0 \\
+  --nodes={nodes} --ntasks-per-node=1 /bin/sh -c {node} node "$meeting" "$grace" >>log 2>&1 &
 job=$! all=$job"""
 # Where srun ended badly, but the work nowhere, a node was lost.
 FINISH_ON_MANY = """\

@@ -1,5 +1,7 @@
 """From Slurm's rows about one job to what the factory is told."""
 
+import time
+
 from fabriek.engines.base import Phase, Reason, Sighting
 from fabriek.engines.slurm_ask import Row
 from fabriek.engines.slurm_home import Home, Trail
@@ -7,6 +9,8 @@ from fabriek.engines.slurm_program import NO_PROGRESS, NOT_REQUEUED, STOPPED, TI
 from fabriek.engines.slurm_words import phase, reason
 
 ACCOUNTING_SILENT = "accounting_silent"
+# What the accounting did not tell by then, it never will; clocks may differ by minutes.
+TOLD_WITHIN_S = 900
 # What a job's own program may say of its end; a job may write what it likes there.
 STOPPED_FOR = {
     TIMEOUT: Reason.TIMEOUT,
@@ -48,6 +52,8 @@ class Sights:
         if _is_to_be_told(known):
             return Sighting(Phase.UNKNOWN, reason=ACCOUNTING_SILENT)
         earlier = [row for row in stretches or () if _is_earlier(row, known)]
+        if is_accounted and _ended_before_all_is_told(standing, earlier):
+            return Sighting(Phase.UNKNOWN, reason=ACCOUNTING_SILENT)
         return self._told(key, known, earlier)
 
     def _needs_past(self, key: str, standing: Row | None) -> bool:
@@ -60,7 +66,7 @@ class Sights:
         starts = [one.started_at for one in (*earlier, row) if one.started_at is not None]
         started_at = min(starts, default=None)
         held_s = row.elapsed_s + sum(one.elapsed_s for one in earlier)
-        if row.restarts and not earlier:  # no accounting, or it is not there yet
+        if len(earlier) < row.restarts:  # no accounting, or it does not tell
             held_s = max(held_s, self._held_by_folder(key, row))
         if not now.is_final:
             why = row.state if now is Phase.UNKNOWN else row.reason
@@ -123,6 +129,18 @@ def _is_to_be_told(row: Row) -> bool:
     So it is for seconds after slurmdbd was away: it is told of starts first, then of ends.
     """
     return phase(row.state).is_final and row.ended_at is None and row.started_at is not None
+
+
+def _ended_before_all_is_told(standing: Row | None, earlier: list[Row]) -> bool:
+    """Whether the queue counts more starts of a job that ended than the accounting knows of.
+
+    So it is for seconds after slurmdbd was away; what is told then would bill too little. Nor
+    is it waited for without end: a start in the second of another is never told apart.
+    """
+    if standing is None or standing.ended_at is None or not phase(standing.state).is_final:
+        return False
+    is_recent = time.time() - standing.ended_at < TOLD_WITHIN_S
+    return is_recent and len(earlier) < standing.restarts
 
 
 def _is_earlier(row: Row, last: Row) -> bool:
