@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TypeVar, cast
+from typing import cast
 
 from fabriek_recipes.events import Json
 from fabriek_recipes.row_problems import RowProblem, is_half, problem, text_problem
@@ -14,8 +14,6 @@ MESSAGES_MIN = 2
 ROLES = ("system", "user", "assistant", "tool")
 # What one hands a template must not nest without end; OpenAI's own bound on tools is 128.
 TOOLS_MAX = 128
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)

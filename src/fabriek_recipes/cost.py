@@ -28,8 +28,9 @@ class Pace:
 GPU_REACHES = 790e12
 
 PACES: dict[Device, Pace] = {
-    # Own measurement on 2 shared cores, models of 1 million weights (2026-11-23): 33-38.
-    "cpu": Pace(flops_per_core=34e9, tokens_per_s_max=60_000, start_s=9),
+    # Own measurements of small models on 2 shared cores (2026-11): 33-38; a machine of half the
+    # speed takes 1.5 times what this says, a quick one as little as 0.6.
+    "cpu": Pace(flops_per_core=34e9, tokens_per_s_max=60_000, start_s=4.5),
     # Own measurement on one H100 (2026-11-26): 257 TFLOP/s for LoRA on 7 billion weights in
     # steps of 8,192 tokens; 143 and 78 for all weights and for LoRA on 0.4 billion. Runs of
     # half a minute to a minute, start included, took 0.7 to 1.1 times what this says.

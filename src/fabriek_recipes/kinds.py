@@ -61,6 +61,8 @@ class Facts:
     """General text is mixed in."""
     files: int = 0
     """Files to learn from, where each is an example of its own (pictures)."""
+    is_sampled: bool = False
+    """There are so many files that only some were opened; the rest is as these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,11 @@
-"""Settings that every way of training has: bounds and words once, a default in each recipe."""
+"""Settings that several recipes have: their words once, and what differs in each recipe.
+
+A recipe gives the default, and a bound or a word that is its own.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -12,6 +15,80 @@ from fabriek_recipes.words import _
 # Short rows share a width of their own: attention costs its square.
 WIDTH_MIN = 256
 
+Method = Literal["lora", "full"]
+METHODS: dict[str, str] = {
+    "lora": _("A small addition (LoRA)"),
+    "full": _("Every weight"),
+}
+TrainedPart = Annotated[
+    Method,
+    Field(
+        title=_("Method"),
+        description=_(
+            "What is trained. A small addition leaves the base model as it is: cheap, and it "
+            "forgets little. Every weight is best for small models."
+        ),
+        json_schema_extra={"group": "basic", "labels": {**METHODS}},
+    ),
+]
+# How many are too many differs: after those a model only learns by heart.
+Epochs = Annotated[
+    int,
+    Field(
+        ge=1,
+        title=_("Passes over the data"),
+        description=_("How often each row is learned from. More for few rows, fewer for many."),
+        json_schema_extra={"group": "basic", "unit": "passes"},
+    ),
+]
+# Above 0.05 even the smallest model breaks down; below which nothing moves differs.
+LearningRate = Annotated[
+    float,
+    Field(le=0.05, title=_("Learning rate"), json_schema_extra={"group": "basic"}),
+]
+# Half of the rows is the most that may be kept from learning.
+HeldOutPercent = Annotated[
+    int,
+    Field(
+        le=50,
+        title=_("Kept apart for scoring"),
+        description=_(
+            "Rows the model never learns from, to score it honestly. Not used when the dataset "
+            "has a file of its own for this, with “heldout” or “test” in its name."
+        ),
+        json_schema_extra={"group": "basic", "unit": "%"},
+    ),
+]
+RowsScoredMax = Annotated[
+    int,
+    Field(
+        ge=1,
+        title=_("Most rows scored"),
+        json_schema_extra={"group": "advanced", "unit": "rows"},
+    ),
+]
+# At least the longest template; at most what one GPU holds in one row.
+TokensPerRowMax = Annotated[
+    int,
+    Field(
+        ge=32,
+        le=32_768,
+        title=_("Longest row"),
+        description=_("Rows with more tokens are left out, and counted."),
+        json_schema_extra={"group": "basic", "unit": "tokens"},
+    ),
+]
+# One answer is at most as long as one row.
+AnswerTokensMax = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=4_096,
+        title=_("Longest answer"),
+        description=_("Where the model is stopped when it is scored and does not stop itself."),
+        json_schema_extra={"group": "advanced", "unit": "tokens"},
+    ),
+]
 # Fewer than 64 tokens is less than one row; a million does not fit one GPU.
 TokensPerStep = Annotated[
     int,

@@ -93,6 +93,11 @@ def start(facts: Facts) -> int:
     return START_CPU if facts.device == "cpu" else START_GPU
 
 
+def to_answer(facts: Facts) -> int:
+    """Count what a process takes whose models read and write, and learn nothing."""
+    return start(facts) + facts.base_parameters * (4 if facts.device == "cpu" else 2)
+
+
 def tokens_of_one(tokens_per_step: int, *, width: int, gpus: int) -> int:
     """Count what one process learns from in a step: whole rows of this width."""
     rows = max(1, tokens_per_step // width)

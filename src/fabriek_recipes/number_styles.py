@@ -33,6 +33,7 @@ POINTS = re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3}){2,}")
 ENGLISH_ONLY = re.compile(r"[+-]?[1-9]\d{0,2}((,\d{3}){2,}(\.\d*)?|,\d{3}\.\d*)")
 ONE_POINT_WAY, ONE_COMMA_WAY = "one point", "one comma"
 UNCLEAR_WAYS = frozenset({ONE_POINT_WAY, ONE_COMMA_WAY})
+TELLING = frozenset({"point", "points", "comma", "english"})
 
 
 @dataclass(slots=True)
@@ -82,6 +83,11 @@ class Written:
             ("point" in seen or not is_asked, "point"),
         )
         return next((style for is_so, style in signs if is_so), None)
+
+    @property
+    def is_told(self) -> bool:
+        """Whether a number has told how all are written: no other can take that back."""
+        return not TELLING.isdisjoint(self.seen)
 
     @property
     def is_unclear(self) -> bool:

@@ -17,13 +17,13 @@ from fabriek_recipes.words import _
 __all__ = [
     "FIELDS",
     "LINE_BYTES_MAX",
+    "NO_ROWS",
     "PROBLEMS_MAX",
     "Contents",
     "Message",
     "Row",
     "RowProblem",
     "check",
-    "count",
     "files_of",
     "is_jsonl",
     "read",
@@ -37,6 +37,9 @@ T = TypeVar("T")
 
 LINE_BYTES_MAX = 1024 * 1024
 PROBLEMS_MAX = 20
+# Of ASCII, but for tabs, new lines, new pages, and the escapes that stand in logs of terminals.
+NEVER_TYPED = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
+NO_ROWS = _("The dataset has no .jsonl file; add one with your rows.")
 # A row with any of these is meant for a language model; other rows are a table, or a task's.
 FIELDS = {"text", "prompt", "completion", "messages", "chosen", "rejected", "preferred_output"}
 HELD_OUT_WORDS = {"heldout", "held", "test", "valid", "validation", "eval", "dev", "apart"}
@@ -98,12 +101,6 @@ def check(path: Path, limit: int = PROBLEMS_MAX, *, plain: bool = False) -> list
             if len(problems) >= limit:
                 break
     return problems
-
-
-def count(path: Path) -> int:
-    """Count lines that are not blank, without judging them."""
-    with path.open("rb") as file:
-        return sum(1 for _number, line in lines(file) if line is None or line.strip())
 
 
 def files_of(dataset: Path, *, plain: bool = False) -> Contents:
@@ -279,6 +276,13 @@ def _decoded(number: int, line: bytes | None) -> str | RowProblem:
         return problem(
             number, _("Line %(line)s is longer than %(most)s KiB; break it up."), most=most
         )
+    if b"\0" in line:
+        return problem(
+            number, _("Line %(line)s holds a zero byte; save the file as UTF-8 text.")
+        )
+    if len(line) - len(line.translate(None, NEVER_TYPED)) > len(line) // 10:
+        text = _("Line %(line)s is no text, but signs that nobody types; leave the file out.")
+        return problem(number, text)
     try:
         return line.decode("utf-8").rstrip()
     except UnicodeDecodeError:

@@ -12,6 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from fabriek_recipes import parquet_rows
 from fabriek_recipes.kinds import Facts
@@ -33,6 +36,7 @@ __all__ = [
     "CHECKED_ROWS_MAX",
     "NAME_CHARACTERS_MAX",
     "Column",
+    "ColumnName",
     "Figure",
     "Files",
     "Table",
@@ -40,6 +44,7 @@ __all__ = [
     "check",
     "different_of",
     "files_of",
+    "listed",
     "load",
     "names_of",
     "no_table",
@@ -51,6 +56,9 @@ __all__ = [
 SUFFIXES = frozenset({".csv", ".tsv", ".parquet", ".jsonl"})
 CHECKED_ROWS_MAX = 200_000
 DIFFERENT_ROWS, DIFFERENT_MAX = 2_000, 200
+NAMES_SHOWN = 15
+
+ColumnName = Annotated[str, Field(max_length=NAME_CHARACTERS_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +141,11 @@ def names_of(path: Path) -> tuple[str, ...]:
     for item in rows(path):
         return () if isinstance(item, RowProblem) else tuple(item[1])
     return ()
+
+
+def listed(names: Sequence[str]) -> str:
+    """List columns in a sentence; of many only the first."""
+    return ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
 
 
 def size_of(paths: Sequence[Path]) -> tuple[int, int, int]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import importlib
 import io
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -19,7 +20,9 @@ from fabriek_recipes.words import _
 PLAIN, ROWS, TABLE = ".txt", ".jsonl", ".parquet"
 PACKED = (".gz", ".zst")
 # Of what is packed so much is unpacked to see how far it shrank.
-SAMPLE_BYTES = 4 * 2**20
+SAMPLE_BYTES, SAMPLE_BYTES_MIN = 4 * 2**20, 2**20
+# Somebody waits: of more files than this some are opened, and of all together so much is read.
+FILES_OPENED, OPENED_BYTES = 100, 128 * 2**20
 TEXT = "text"
 NO_TEXT = _("The dataset has no .txt, .jsonl or .parquet file with text; add your text.")
 
@@ -110,19 +113,56 @@ class Size:
     texts: int = 0
 
 
-def size_of(path: Path) -> Size:
+def size_of_all(paths: Sequence[Path]) -> Size:
+    """Add it up; of many files some of each kind, evenly taken, stand for the others."""
+    kinds: dict[tuple[str, str], list[Path]] = defaultdict(list)
+    for path in paths:
+        kinds[kind_of(path), path.suffix].append(path)
+    opened_max = min(len(paths), FILES_OPENED)
+    sample = max(SAMPLE_BYTES_MIN, min(SAMPLE_BYTES, OPENED_BYTES // max(1, opened_max)))
+    found = [
+        _size_of_alike(alike, max(1, opened_max * len(alike) // len(paths)), sample)
+        for alike in kinds.values()
+    ]
+    return Size(
+        text_bytes=sum(one.text_bytes for one in found),
+        longest_bytes=max((one.longest_bytes for one in found), default=0),
+        texts=sum(one.texts for one in found),
+    )
+
+
+def _size_of_alike(paths: Sequence[Path], count: int, sample: int) -> Size:
+    """Open `count` of them; the others shrank as these did, by their bytes on disk."""
+    chosen = [paths[number * len(paths) // count] for number in range(count)]
+    sizes = [size_of(path, sample=sample) for path in chosen]
+    share = 1.0
+    if len(chosen) < len(paths):
+        share = _on_disk(paths) / max(1, _on_disk(chosen))
+    return Size(
+        text_bytes=int(sum(one.text_bytes for one in sizes) * share),
+        longest_bytes=max(one.longest_bytes for one in sizes),
+        texts=int(sum(one.texts for one in sizes) * share),
+    )
+
+
+def _on_disk(paths: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in paths)
+
+
+def size_of(path: Path, *, sample: int = 0) -> Size:
     """Say it from the beginning of the file alone, so that it costs the same for any file."""
+    sample = sample or SAMPLE_BYTES
     on_disk = path.stat().st_size
     if kind_of(path) == TABLE:
         return _size_of_table(path)
     seen = texts = longest = 0
     with suppress(EOFError, OSError, ValueError), opened(path) as file:
-        while seen < SAMPLE_BYTES and (line := file.readline(2**20)):
+        while seen < sample and (line := file.readline(2**20)):
             seen += len(line)
             texts += bool(line.strip())
             longest = max(longest, len(line))
-    whole = _unpacked(path, on_disk) if path.suffix in PACKED else on_disk
-    share = max(1.0, whole / max(1, seen)) if seen >= SAMPLE_BYTES else 1.0
+    whole = _unpacked(path, on_disk, sample) if path.suffix in PACKED else on_disk
+    share = max(1.0, whole / max(1, seen)) if seen >= sample else 1.0
     return Size(
         text_bytes=whole if share > 1 else seen,
         longest_bytes=longest,
@@ -130,7 +170,7 @@ def size_of(path: Path) -> Size:
     )
 
 
-def _unpacked(path: Path, on_disk: int) -> int:
+def _unpacked(path: Path, on_disk: int, sample: int) -> int:
     """Guess how large it is unpacked by how far its beginning shrank."""
     read = 0
     with suppress(EOFError, OSError, ValueError), path.open("rb", 0) as packed:
@@ -139,7 +179,7 @@ def _unpacked(path: Path, on_disk: int) -> int:
         else:
             arrow = importlib.import_module("pyarrow")
             stream = arrow.CompressedInputStream(arrow.PythonFile(packed, mode="r"), "zstd")
-        while read < SAMPLE_BYTES and (piece := stream.read(2**18)):
+        while read < sample and (piece := stream.read(2**18)):
             read += len(piece)
         return int(on_disk * read / max(1, min(packed.tell(), on_disk)))
     return on_disk

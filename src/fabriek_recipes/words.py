@@ -19,7 +19,7 @@ class Sentence(str):
     msgid: str
     values: Mapping[str, Value]
 
-    def __new__(cls, msgid: str, **values: Value) -> Sentence:
+    def __new__(cls, msgid: str, /, **values: Value) -> Sentence:
         """Fill the `%(name)s` places of `msgid`; pass numbers rounded as they are shown."""
         sentence = super().__new__(cls, msgid % values)
         sentence.msgid = msgid

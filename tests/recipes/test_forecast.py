@@ -289,6 +289,17 @@ def test_what_will_not_do_ends_in_a_sentence(tmp_path, rows, knobs, sentence):
     assert not (run.folder / "outputs/model").exists()
 
 
+def test_scores_of_two_lengths_of_a_season_are_of_the_same_tries(tmp_path):
+    short, long = (
+        run_of(tmp_path, months(16), f"season-{length}", horizon=2, windows=4, season=length)
+        for length in (1, 7)
+    )
+
+    assert (short.start(), long.start()) == (0, 0)
+    assert short.report["rows_held_out"] == long.report["rows_held_out"] == 2
+    assert short.report["season"] != long.report["season"]
+
+
 @pytest.mark.parametrize(
     ("write", "last", "season"),
     [

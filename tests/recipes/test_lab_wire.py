@@ -10,15 +10,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from fabriek_recipes.lab import wire
-from fabriek_recipes.lab.wire import (
-    CREDIT,
-    HEAD,
-    PIECE_BYTES,
-    WINDOW_BYTES,
-    BrokenLine,
-    Kind,
-    Wire,
-)
+from fabriek_recipes.lab.channel import WINDOW_BYTES, BrokenLine, Channel
+from fabriek_recipes.lab.wire import CREDIT, HEAD, PIECE_BYTES, Kind, Wire
 
 WITHIN_S = 8
 _opened = []
@@ -263,7 +256,7 @@ def test_a_channel_whose_local_end_is_gone_is_forgotten_whatever_the_node_does(
 
 
 def test_many_small_pieces_cost_no_more_than_their_window():
-    channel = wire.Channel(1)
+    channel = Channel(1)
     tracemalloc.start()
 
     for _ in range(WINDOW_BYTES // 2):

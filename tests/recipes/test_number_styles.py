@@ -41,6 +41,19 @@ def test_one_number_that_can_mean_one_thing_only_tells_of_all(words, style):
     assert not found.is_unclear
 
 
+@pytest.mark.parametrize("word", ["1.5", "1.200.000", "3,5", "1,200.50"])
+def test_what_one_number_has_told_no_other_takes_back(word):
+    found = written(["950", "1.200"])
+    assert not found.is_told
+
+    found.note(word, [4])
+    assert found.is_told
+
+    for other in ("1.200", "1,200", "2.400"):
+        found.note(other, [5])
+    assert not found.is_unclear
+
+
 @pytest.mark.parametrize(
     ("words", "thousands", "decimals"),
     [

@@ -45,9 +45,11 @@ def run(tmp_path, corpus):
     return prepare(tmp_path / "run", "pretrain_lm", LONG, {"dataset": corpus})
 
 
-@pytest.fixture
-def learning(run):
-    with Started(run) as started:
+@pytest.fixture(scope="module")
+def learning(tmp_path_factory, corpus):
+    """Give one run for all who look at it; the last of them ends it."""
+    folder = tmp_path_factory.mktemp("learning") / "run"
+    with Started(prepare(folder, "pretrain_lm", LONG, {"dataset": corpus})) as started:
         started.wait_for_step(1)
         yield started
 
@@ -77,6 +79,26 @@ def test_on_one_machine_nobody_outside_it_can_connect(learning):
     assert {address for address, _port in doors(learning)} == {"127.0.0.1"}
 
 
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_nobody_else_can_open_the_file_in_which_they_meet(learning):
+    told = Path(f"/proc/{learning.rank(0)}/environ").read_bytes().split(b"\0")
+    [place] = [each[16:] for each in told if each.startswith(b"FABRIEK_MEETING=")]
+
+    ours = os.access(place, os.R_OK | os.W_OK)
+    theirs = subprocess.run(["/bin/cat", place], user=NOBODY, check=False).returncode
+
+    assert (ours, theirs) == (True, 1)
+
+
+def test_a_run_whose_torchrun_is_killed_does_not_go_on(learning):
+    left = learning.children()
+
+    learning.process.kill()
+
+    for process in left:
+        eventually(lambda process=process: not is_alive(process), within_s=20)
+
+
 def test_on_two_machines_nothing_listens_on_all_addresses(run, two_machines):  # noqa: F811
     here, there = two_machines
     one_each = "--nproc-per-node=1"
@@ -91,17 +113,6 @@ def test_on_two_machines_nothing_listens_on_all_addresses(run, two_machines):  #
     assert found.isdisjoint({"0.0.0.0", "::"})
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
-def test_nobody_else_can_open_the_file_in_which_they_meet(learning):
-    told = Path(f"/proc/{learning.rank(0)}/environ").read_bytes().split(b"\0")
-    [place] = [each[16:] for each in told if each.startswith(b"FABRIEK_MEETING=")]
-
-    ours = os.access(place, os.R_OK | os.W_OK)
-    theirs = subprocess.run(["/bin/cat", place], user=NOBODY, check=False).returncode
-
-    assert (ours, theirs) == (True, 1)
-
-
 def test_torch_unpickles_nothing_that_processes_tell_each_other(tmp_path, corpus):
     knobs = {**TINY, "epochs": 2}
     run = prepare(tmp_path / "run", "pretrain_lm", knobs, {"dataset": corpus})
@@ -114,12 +125,3 @@ def test_torch_unpickles_nothing_that_processes_tell_each_other(tmp_path, corpus
         assert started.ended() == 0
 
     assert not file.exists(), file.read_text()
-
-
-def test_a_run_whose_torchrun_is_killed_does_not_go_on(learning):
-    left = learning.children()
-
-    learning.process.kill()
-
-    for process in left:
-        eventually(lambda process=process: not is_alive(process), within_s=20)

@@ -61,6 +61,7 @@ def test_counted_tokens_are_taken_and_said():
     assert counted.tokens == pytest.approx(990_000, abs=1)
     assert counted.why[0] == "The tokens were counted with the tokenizer of the base model."
     assert "guessed" in priced(BASE, method="full").why[0]
+    assert "some of them" in priced(replace(BASE, is_sampled=True), method="full").why[0]
 
 
 def test_the_rate_that_is_usual_falls_as_models_grow_and_is_told():
@@ -152,6 +153,28 @@ def test_a_dataset_without_text_is_told(tmp_path):
     assert "has no .txt, .jsonl or .parquet file" in str(
         RECIPE.checks({"dataset": tmp_path})[0]
     )
+
+
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (b"", "The file has no text; put some in."),
+        ("Café".encode("latin-1"), "Line 1 is not UTF-8 text; save the file as UTF-8."),
+        (
+            "Een zin.".encode("utf-16-le"),
+            "Line 1 holds a zero byte; save the file as UTF-8 text.",
+        ),
+        (
+            bytes(range(1, 9)) * 9,
+            "Line 1 is no text, but signs that nobody types; leave the file out.",
+        ),
+    ],
+)
+def test_a_text_that_is_none_is_told_with_its_file(tmp_path, held, said):
+    (tmp_path / "a.txt").write_text("Een zin.\n\n\x1b[1mEen kop.\x1b[0m\n")
+    (tmp_path / "b.txt").write_bytes(held)
+
+    assert " ".join(map(str, RECIPE.checks({"dataset": tmp_path}))) == f"In b.txt: {said}"
 
 
 def test_of_a_large_corpus_only_the_beginning_is_looked_through(tmp_path, monkeypatch):

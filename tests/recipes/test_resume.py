@@ -50,17 +50,28 @@ def twins(tmp_path, base, dataset) -> tuple[Run, Run]:
     return one, other
 
 
-def test_a_killed_run_resumes_and_ends_as_if_nothing_happened(twins):
+def imported(told: str) -> set[str]:
+    return {line.rpartition("|")[2].strip() for line in told.splitlines()}
+
+
+def test_a_killed_run_starts_lean_resumes_and_ends_as_if_nothing_happened(twins, tmp_path):
     whole, killed = twins
-    process = subprocess.Popen(
-        [sys.executable, "-m", "fabriek_recipes.finetune_lm", str(killed.folder)],
-        env={**os.environ, "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"},
-    )
+    told = {"PYTHONPROFILEIMPORTTIME": "1", "PYTHONPATH": str(SRC), "OMP_NUM_THREADS": "1"}
+    with (tmp_path / "told").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "fabriek_recipes.finetune_lm", str(killed.folder)],
+            env={**os.environ, **told},
+            stderr=errors,
+        )
     wait_for_checkpoint(killed, lambda: process.poll() is None)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert not (killed.folder / "outputs" / "report.json").exists()
     (killed.folder / "checkpoints" / ".step-00000099.safetensors.part").write_bytes(b"half")
+    # A second of processor time, for what no language model needs.
+    found = imported((tmp_path / "told").read_text())
+    assert "transformers.integrations.accelerate" in found
+    assert not found & {"accelerate.utils", "PIL._imaging", "scipy.linalg"}
 
     assert killed.start() == 0
     assert whole.start() == 0

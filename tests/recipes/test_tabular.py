@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from array import array
 from pathlib import Path
 
@@ -348,7 +349,9 @@ def test_a_worker_without_a_system_library_says_which(tmp_path, monkeypatch):
     def lacks(_name):
         raise OSError("libgomp.so.1: cannot open shared object file: No such file or directory")
 
-    monkeypatch.setattr("fabriek_recipes.training.process.importlib.import_module", lacks)
+    # As in a process that has read nothing yet.
+    monkeypatch.delitem(sys.modules, "fabriek_recipes.tabular.train", raising=False)
+    monkeypatch.setattr("fabriek_recipes.training.lean.importlib.import_module", lacks)
 
     assert run.start() == 2
 

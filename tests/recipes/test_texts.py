@@ -111,6 +111,28 @@ def test_the_size_of_a_packed_file_is_guessed_from_its_beginning(tmp_path, monke
     assert texts.size_of(plain).text_bytes == pytest.approx(whole, rel=0.01)
 
 
+def test_of_many_files_some_of_each_kind_are_opened_for_their_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(texts, "FILES_OPENED", 12)
+    for number in range(90):
+        written(tmp_path, f"{number:02d}.jsonl.gz", [*TEXTS, "x" * (number % 9)])
+    written(tmp_path, "one.txt")
+    paths = texts.files_of(tmp_path).train
+    exact = [texts.size_of(path) for path in paths]
+    opened = []
+    by_itself = texts.size_of
+    monkeypatch.setattr(
+        texts,
+        "size_of",
+        lambda path, **sample: opened.append(path) or by_itself(path, **sample),
+    )
+
+    found = texts.size_of_all(paths)
+
+    assert len(opened) <= 13
+    assert found.text_bytes == pytest.approx(sum(one.text_bytes for one in exact), rel=0.05)
+    assert found.texts == pytest.approx(sum(one.texts for one in exact), rel=0.05)
+
+
 def test_small_files_are_dealt_out_together_and_large_ones_alone(tmp_path, monkeypatch):
     monkeypatch.setattr("fabriek_recipes.pretrain_lm.shards.SHARD_BYTES", 100)
     for name, size in (("a", 40), ("b", 70), ("c", 500), ("d", 10)):

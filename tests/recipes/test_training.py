@@ -1,5 +1,6 @@
 """Packing, LoRA and answering: the parts of training that are easy to get subtly wrong."""
 
+import shutil
 import socket
 
 import pytest
@@ -8,7 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from peft import PeftModel
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    Gemma2Config,
+    Gemma2ForCausalLM,
+)
 
 from fabriek_recipes.rows import Message, Row
 from fabriek_recipes.training import lora
@@ -98,8 +104,21 @@ def test_the_interface_to_others_is_one_of_ours_or_not_known():
     assert interface_to("127.0.0.1") in names | {""}
 
 
-def test_packed_texts_do_not_see_each_other(base):
-    model = load(base, CPU, frozen=False).model
+def gemma(base, place, window):
+    """Make a tiny model whose attention no kernel does, and half of which looks back so far."""
+    shape = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 2}
+    shape |= {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
+    config = Gemma2Config(vocab_size=320, sliding_window=window, **shape)
+    Gemma2ForCausalLM(config).save_pretrained(place)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(base / name, place)
+    return place
+
+
+@pytest.mark.parametrize("window", [0, 64, 2])
+def test_packed_texts_do_not_see_each_other(base, tmp_path, window):
+    place = gemma(base, tmp_path, window) if window else base
+    model = load(place, CPU, frozen=False).model
     texts = [example(9, 20, 30, 40, learn_from=1), example(50, 60, 70, learn_from=2)]
 
     with torch.no_grad():

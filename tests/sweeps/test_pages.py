@@ -59,12 +59,15 @@ def test_somebody_says_only_for_how_many_gpu_hours_and_it_begins(world, browser)
 
 @pytest.mark.parametrize("typed", ["0,5", "0.5"])
 def test_half_an_hour_is_written_either_way(world, browser, typed):
-    client = browser(world.person)
+    client = browser(world.person, language="nl")
     page = client.get(address(world))
+    shown = filled_in(page)["low_learning_rate"]
 
     client.post(address(world), filled_in(page, budget=typed))
 
-    assert Sweep.objects.get().gpu_seconds_budget == 1800
+    sweep = Sweep.objects.get()
+    assert sweep.gpu_seconds_budget == 1800
+    assert [str(sweep.ranges[0]["low"]).replace(".", ",")] == shown
 
 
 def test_looking_at_the_price_starts_nothing_and_tells_the_most(world, browser):

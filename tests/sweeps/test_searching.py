@@ -6,6 +6,8 @@ import pytest
 from django.utils import timezone
 
 from fabriek.allocations import actions as allocations
+from fabriek.cases import actions as cases
+from fabriek.cases.models import Case
 from fabriek.engines.base import Phase, Sighting
 from fabriek.kernel.errors import Invalid, NotAllowed, NotEnough, WrongState
 from fabriek.people.models import Membership
@@ -381,3 +383,36 @@ def test_the_same_wish_twice_is_one_search(world):
 
     assert both[0] == both[1]
     assert Sweep.objects.count() == 1
+
+
+def test_a_case_does_not_end_while_a_search_of_it_goes_on(world):
+    sweep = begun(world)
+
+    with pytest.raises(WrongState) as refused:
+        cases.close(world.case, by=world.person)
+    assert refused.value.code == "goes_on"
+    assert sweep.code in str(refused.value)
+
+    actions.stop(sweep, by=world.person)
+    cases.close(world.case, by=world.person)
+
+
+def test_nor_does_a_search_begin_or_go_on_once_its_case_ended_meanwhile(world, monkeypatch):
+    def ended_first(*_words, **_more):
+        Case.objects.filter(pk=world.case.pk).update(state="closed")
+        return told(*_words, **_more)
+
+    standing = begun(world)
+    Sweep.objects.filter(pk=standing.pk).update(state="paused")
+    told = actions.quote
+    monkeypatch.setattr(actions, "quote", ended_first)
+    with pytest.raises(WrongState):
+        begun(world)
+    assert [one.state for one in Sweep.objects.all()] == ["paused"]
+
+    Case.objects.filter(pk=world.case.pk).update(state="open")
+    told = actions.usual_wish
+    monkeypatch.setattr(actions, "usual_wish", ended_first)
+    with pytest.raises(WrongState):
+        actions.go_on(again(standing), by=world.person)
+    assert Sweep.objects.get().state == "paused"

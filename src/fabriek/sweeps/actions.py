@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.allocations.models import Allocation
+from fabriek.cases.ending import ask_first
 from fabriek.cases.models import Case
 from fabriek.kernel import journal
 from fabriek.kernel.codes import give_code
@@ -89,7 +90,9 @@ def go_on(sweep: Sweep, *, by: Person) -> Sweep:
     rules.require_start(by, sweep.case)
     runs.price_for(usual_wish(sweep), case=sweep.case, by=by)
     rules.require_inside(by, sweep)
-    SWEEP.take("go_on", sweep, by=by, reason="", told={}, runs_as=by)
+    with transaction.atomic():
+        rules.require_still_open(sweep.case)
+        SWEEP.take("go_on", sweep, by=by, reason="", told={}, runs_as=by)
     return sweep
 
 
@@ -101,7 +104,7 @@ def stop(sweep: Sweep, *, by: Person) -> Sweep:
         NotAllowed: `by` is neither of the consortium nor of the factory.
         WrongState: it is over.
     """
-    rules.require_stop(by, sweep)
+    rules.require_stop(by, sweep.case, what=sweep)
     now = timezone.now()
     SWEEP.take("stop", sweep, by=by, reason="stopped", stopped_by=by, ended_at=now)
     for part in Part.objects.filter(trial__sweep=sweep, run__state__in=AT_WORK):
@@ -232,6 +235,7 @@ def _written(known: Checked, quoted: Quote, *, allocation: Allocation, by: Perso
         asked_by=by,
         runs_as=by,
     )
+    rules.require_still_open(allocation.case)
     give_code(sweep, CODE_LETTER)
     retention.hold(wish.inputs.values())
     SweepInput.objects.bulk_create(
@@ -241,3 +245,15 @@ def _written(known: Checked, quoted: Quote, *, allocation: Allocation, by: Perso
     details = {"recipe": sweep.recipe, "gpu_seconds_budget": sweep.gpu_seconds_budget}
     journal.record("sweeps.start", sweep, by=by, note=sweep.code, **details)
     return sweep
+
+
+@ask_first
+def in_the_case(case: Case) -> str:
+    """Name a search that keeps its case from ending: its next trial would be refused."""
+    code = queries.unfinished_in(case)
+    if not code:
+        return ""
+    said = _(
+        "The search %(sweep)s of this case goes on. Stop it first; then you can end the case."
+    )
+    return said % {"sweep": code}

@@ -8,17 +8,14 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 
-from fabriek.agreements import policy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
-from fabriek.kernel.errors import Invalid, NotEnough
+from fabriek.kernel.errors import NotEnough
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
 from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
-from fabriek.runs import offers
+from fabriek.runs import named_inputs, offers
 from fabriek.runs import queries as runs
-from fabriek.store.models import Revision
-from fabriek.store.references import revision_of
 from fabriek.sweeps import actions, queries, ranges, reasons, rules
 from fabriek.sweeps.models import Sweep
 from fabriek.sweeps.shapes import (
@@ -33,7 +30,6 @@ from fabriek.sweeps.shapes import (
     SweepPriceOut,
     TrialOut,
 )
-from fabriek_recipes.kinds import Recipe
 from fabriek_recipes.searches import is_lower_better, searchable
 
 router = Router(tags=["sweeps"])
@@ -115,7 +111,7 @@ def _wish(request: SignedIn, given: SweepIn) -> actions.Wish:
         recipe=recipe.name,
         gpu_seconds_budget=given.gpu_seconds_budget,
         knobs=given.knobs,
-        inputs=_inputs(request, recipe, given.inputs),
+        inputs=named_inputs.revisions(given.inputs, recipe, request.user),
         ranges=[
             ranges.Given(
                 name=one.name,
@@ -139,20 +135,6 @@ def _wish(request: SignedIn, given: SweepIn) -> actions.Wish:
 
 def _wish_id(given: UUID | None) -> UUID:
     return given or uuid4()
-
-
-def _inputs(request: SignedIn, recipe: Recipe, given: dict[str, str]) -> dict[str, Revision]:
-    kinds = {need.name: need.kind for need in recipe.inputs}
-    if unknown := sorted(given.keys() - kinds.keys()):
-        raise Invalid(
-            _("This recipe does not use “%(name)s”. It works on: %(names)s.")
-            % {"name": unknown[0][:60], "names": ", ".join(kinds)},
-            code="unknown_input",
-        )
-    return {
-        name: revision_of(reference, among=policy.visible_to(request.user), kind=kinds[name])
-        for name, reference in given.items()
-    }
 
 
 def _case(request: SignedIn, code: str) -> Case:

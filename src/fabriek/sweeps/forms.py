@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Refused
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.kernel.units import SECONDS_PER_HOUR
 from fabriek.kernel.words import gpu_hours
@@ -18,7 +19,6 @@ from fabriek.people.models import Person
 from fabriek.runs import actions as runs
 from fabriek.runs import knob_fields, offers, words
 from fabriek.runs.paid_form import INPUT, KNOB, PaidForm
-from fabriek.runs.show import Fact
 from fabriek.sweeps import actions, halving, quote_words, range_fields, ranges
 from fabriek.sweeps.range_fields import CHOICES, FACTORS, HIGH, LOW, SEARCH, SPREAD
 from fabriek.sweeps.wish import AT_ONCE_MAX, TRIALS_LEAST, TRIALS_MAX
@@ -91,7 +91,7 @@ class SweepForm(PaidForm):
         self.quote: actions.Quote | None = None
         self.why_no_price = ""
         self._offer_older({})
-        self._add_inputs()
+        self._add_asked_inputs(lacking=_("Choose what this search works on."))
         self._add_score()
         self._add_halving()
         for knob in self.knobs:
@@ -237,18 +237,6 @@ class SweepForm(PaidForm):
         """Whether somebody must say it, or mostly does, before anything can be searched."""
         is_text = knob.kind == "string" and not knob.choices
         return is_text and not knob.is_advanced and knob.name not in self.search.ranges
-
-    def _add_inputs(self) -> None:
-        for need in self.recipe.inputs:
-            offered = self.choices[need.name]
-            self.fields[INPUT + need.name] = forms.ChoiceField(
-                label=_(need.title),
-                help_text=_(need.help),
-                required=need.required,
-                choices=[("", _("Choose…")), *self._offered(need.name)],
-                initial=offered[0].reference if offered and need.required else "",
-                error_messages={"required": _("Choose what this search works on.")},
-            )
 
     def _add_score(self) -> None:
         if len(self.search.scores) > 1:

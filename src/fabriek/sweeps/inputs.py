@@ -2,10 +2,10 @@
 
 from django.utils.translation import gettext as _
 
+from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.runs import offers
 from fabriek.runs.inputs import seen_among
-from fabriek.runs.show import Fact
 from fabriek.store.references import written
 from fabriek.sweeps import queries
 from fabriek.sweeps.models import Sweep

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
 
+from fabriek.cases.models import Case
 from fabriek.kernel import text
 from fabriek.people.models import Person
 from fabriek.runs.models import Run
@@ -123,3 +124,9 @@ def won_by(run: Run) -> tuple[Sweep, int] | None:
 
 def inputs_of(sweep: Sweep) -> QuerySet[SweepInput]:
     return sweep.inputs.select_related("revision__repository").order_by("pk")
+
+
+def unfinished_in(case: Case) -> str:
+    """Give the code of a search of this case that goes on or stands still; empty for none."""
+    rows = Sweep.objects.filter(case=case, state__in=UNFINISHED).order_by("pk")
+    return rows.values_list("code", flat=True).first() or ""

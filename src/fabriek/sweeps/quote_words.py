@@ -2,8 +2,8 @@
 
 from django.utils.translation import gettext as _
 
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.words import gpu_hours
-from fabriek.runs.show import Fact
 from fabriek.sweeps.quotes import Quote
 from fabriek.sweeps.show import share_said
 
@@ -44,7 +44,9 @@ def _rounds(found: Quote) -> list[Fact]:
             Fact(
                 label=_("Round %(number)s") % {"number": place},
                 value=_("%(trials)d times about %(each)s") % said,
-                help=_("Up to %(share)s of their steps.") % said if found.goes_on else "",
+                help=_("Up to %(share)s of their steps.") % said
+                if found.goes_on
+                else _("Each is a whole run."),
             )
         )
     return rows

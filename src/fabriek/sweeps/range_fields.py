@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.forms.boundfield import BoundField
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from fabriek.runs import knob_fields, offers
@@ -95,4 +96,5 @@ class NumberBox(forms.Field):
 
 
 def _plain(one: Range, value: float) -> str:
-    return knob_fields.shown(int(value) if one.kind == "integer" else value)
+    shown = knob_fields.shown(int(value) if one.kind == "integer" else value)
+    return shown.replace(".", get_format("DECIMAL_SEPARATOR"))

@@ -1,5 +1,7 @@
 """Why a search stands where it stands, and why a trial has no score, in words."""
 
+from typing import cast
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -61,6 +63,11 @@ def trouble(part: Part) -> str:
 
 
 def _said(code: str, told: dict[str, object]) -> str:
+    if code == "no_score" and (others := told.get("scores")):
+        names = ", ".join(f"“{words.score_name(name)}”" for name in cast("list[str]", others))
+        return _(
+            "Data like this has no such score. Begin a search that chooses by: %(names)s."
+        ) % {"names": names}
     if code in TROUBLES:
         return f"{TROUBLES[code]} {told.get('text', '')}".strip()
     if code in PLAIN and (said := words.event_told(told)):

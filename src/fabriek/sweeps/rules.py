@@ -14,7 +14,8 @@ from fabriek.runs.states import RunState
 from fabriek.sweeps.models import Sweep
 from fabriek.sweeps.states import UNFINISHED, SweepState
 
-require_start = runs.require_ask
+require_start, may_stop, require_stop = runs.require_ask, runs.may_stop, runs.require_stop
+require_still_open = runs.require_still_open
 
 
 def may_see_inside(person: Person, sweep: Sweep) -> bool:
@@ -38,19 +39,6 @@ def require_inside(person: Person, sweep: Sweep) -> None:
         )
 
 
-def may_stop(person: Person, sweep: Sweep) -> bool:
-    """Allow the consortium, and staff, who answer for the machine."""
-    return person.is_factory_staff or takes_part(person, sweep.case)
-
-
-def require_stop(person: Person, sweep: Sweep) -> None:
-    if not may_stop(person, sweep):
-        raise NotAllowed(
-            _("Only the organisations of this case, or the factory, can stop %(sweep)s.")
-            % {"sweep": sweep}
-        )
-
-
 def may_keep(sweep: Sweep) -> bool:
     """Tell whether its winner can be trained: not while it searches, and once."""
     if sweep.state == SweepState.RUNNING:
@@ -69,7 +57,7 @@ def next_steps(
         steps.append(_go_on(sweep))
     if inside and has_best and may_keep(sweep):
         steps.append(_keep(sweep))
-    if sweep.state in UNFINISHED and (inside or may_stop(person, sweep)):
+    if sweep.state in UNFINISHED and (inside or may_stop(person, sweep.case)):
         steps.append(_stop(sweep))
     return steps
 

@@ -37,7 +37,8 @@ def _note_one(sweep: Sweep, part: Part, run: Run) -> None:
     if run.state == RunState.SUCCEEDED:
         name = sweep.score or _main_score(run)
         found["score"] = _score(run, name)
-        found["trouble"] = "" if found["score"] is not None else "no_score"
+        if found["score"] is None:
+            found |= {"trouble": "no_score", "told": {"scores": _others(run)}}
         if name and not sweep.score:
             Sweep.objects.filter(pk=sweep.pk, score="").update(score=name)
             sweep.score = name
@@ -51,6 +52,11 @@ def _main_score(run: Run) -> str:
     """Find the first of the recipe's scores that this run has."""
     names = searchable()[run.recipe].scores
     return next((name for name in names if _score(run, name) is not None), "")
+
+
+def _others(run: Run) -> list[str]:
+    """Name the scores it does have, by which a search could choose."""
+    return [name for name in searchable()[run.recipe].scores if _score(run, name) is not None]
 
 
 def _score(run: Run, name: str) -> float | None:

@@ -26,7 +26,8 @@ class SweepIn(Schema):
     """`gpu_seconds_budget`: all its runs together never get more.
 
     `trials` empty: as many as the budget is good for. `ranges` empty: what is suggested.
-    `halving`: one in so many goes on after a round (2, 3, 4); 0: all are trained in full.
+    `halving`: one in so many goes on after a round (2, 3, 4); 0: all are trained in full. A
+    recipe that does not go on (`goes_on`) trains all in full, whatever is given.
     `wish_id`: a UUID of your own; the same one sent twice is one search.
     """
 

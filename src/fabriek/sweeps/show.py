@@ -9,8 +9,8 @@ from django.utils.translation import ngettext
 
 from fabriek.kernel import words as amounts
 from fabriek.kernel.charts import LineChart
+from fabriek.kernel.facts import Fact
 from fabriek.runs import offers, words
-from fabriek.runs.show import Fact
 from fabriek.sweeps import drawings, halving, ranges, reasons
 from fabriek.sweeps.models import Part, Sweep
 from fabriek.sweeps.queries import Board

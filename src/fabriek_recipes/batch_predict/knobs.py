@@ -9,11 +9,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from fabriek_recipes import memory
 from fabriek_recipes.cost import Work, price
 from fabriek_recipes.facts import model_problems
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
-from fabriek_recipes.rows import PROBLEMS_MAX, RowProblem, files_of, read_questions
+from fabriek_recipes.knobs import AnswerTokensMax
+from fabriek_recipes.rows import NO_ROWS, PROBLEMS_MAX, RowProblem, files_of, read_questions
 from fabriek_recipes.words import Sentence, _
 
 Writing = Literal["likeliest", "drawn"]
@@ -46,14 +48,10 @@ class Knobs(BaseModel):
         description=_("When drawing by lot: higher lets less likely words through."),
         json_schema_extra={"group": "basic"},
     )
-    # One answer is at most as long as one row.
-    answer_tokens_max: int = Field(
+    answer_tokens_max: AnswerTokensMax = Field(
         default=256,
-        ge=1,
-        le=4_096,
-        title=_("Longest answer"),
         description=_("Where an answer is cut off when the model does not stop itself."),
-        json_schema_extra={"group": "basic", "unit": "tokens"},
+        json_schema_extra={"group": "basic"},
     )
     stop_at: str = Field(
         default="",
@@ -84,14 +82,12 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     written = facts.rows * min(
         knobs.answer_tokens_max, max(row_tokens, 0.5 * knobs.answer_tokens_max)
     )
-    start = 600_000_000 if facts.device == "cpu" else 2_000_000_000
-    weight = 4 if facts.device == "cpu" else 2
     work = Work(
         tokens=0,
         flop_per_token=0,
         scored_tokens=ceil(read + written),
         parameters=facts.base_parameters,
-        memory_bytes=int(start + facts.base_parameters * weight),
+        memory_bytes=memory.to_answer(facts),
         rows_per_step=max(1, min(facts.rows, knobs.rows_per_file)),
     )
     found = price(work, facts)
@@ -109,9 +105,7 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
     if dataset := inputs.get("dataset"):
         paths = question_files(dataset)
         if not paths:
-            problems.append(
-                Sentence(_("The dataset has no .jsonl file; add one with your rows."))
-            )
+            problems.append(Sentence(NO_ROWS))
         for path in paths:
             wrong = (row for row in read_questions(path) if isinstance(row, RowProblem))
             for row, _place in zip(wrong, range(PROBLEMS_MAX), strict=False):

@@ -20,7 +20,7 @@ import torch
 from fabriek_recipes.batch_predict.knobs import Knobs, question_files
 from fabriek_recipes.conversations import Row
 from fabriek_recipes.events import Json
-from fabriek_recipes.rows import RowProblem, read_questions
+from fabriek_recipes.rows import NO_ROWS, RowProblem, read_questions
 from fabriek_recipes.training import refusals, saving
 from fabriek_recipes.training.answering import Draw, Writing, answered
 from fabriek_recipes.training.base import Base, load
@@ -94,7 +94,7 @@ def _counted(files: Sequence[Path]) -> int:
                 raise refuse(item, path.name)
             total += 1
     if not total:
-        raise Failed("no_rows", _("The dataset has no .jsonl file; add one with your rows."))
+        raise Failed("no_rows", NO_ROWS)
     return total
 
 

@@ -15,7 +15,10 @@ from fabriek_recipes.facts import model_problems, parameters_of
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     CheckpointEverySteps,
+    Epochs,
     GradientNormMax,
+    HeldOutPercent,
+    LearningRate,
     StopAfterLooks,
     WarmupPercent,
     WeightDecay,
@@ -37,35 +40,20 @@ class Knobs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # Above 200 passes a model only learns its pictures by heart.
-    epochs: int = Field(
-        default=10,
-        ge=1,
-        le=200,
-        title=_("Passes over the data"),
-        description=_("How often each row is learned from. More for few rows, fewer for many."),
-        json_schema_extra={"group": "basic", "unit": "passes"},
-    )
-    # Below 1e-6 nothing moves; above 0.05 even the smallest model breaks down.
-    learning_rate: float = Field(
+    epochs: Epochs = Field(default=10, le=200)
+    learning_rate: LearningRate = Field(
         default=5e-5,
         ge=1e-6,
-        le=0.05,
-        title=_("Learning rate"),
         description=_("How far each step moves; ten times more for a very small model."),
-        json_schema_extra={"group": "basic"},
     )
-    # Half of the pictures is the most to keep from learning; without any is no score.
-    held_out_percent: int = Field(
+    # Without any there is no score.
+    held_out_percent: HeldOutPercent = Field(
         default=20,
         ge=5,
-        le=50,
-        title=_("Kept apart for scoring"),
         description=_(
             "Pictures the model never learns from, to score it honestly. Not used when the "
             "dataset has a folder of its own for this, with “heldout” or “test” in its name."
         ),
-        json_schema_extra={"group": "basic", "unit": "%"},
     )
     mirrored: bool = Field(
         default=True,

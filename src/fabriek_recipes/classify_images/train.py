@@ -18,7 +18,7 @@ from fabriek_recipes.classify_images.pictures import Picture
 from fabriek_recipes.classify_images.split import Pictures, divided
 from fabriek_recipes.evaluation import Evaluation
 from fabriek_recipes.events import Json
-from fabriek_recipes.training import labelled_base, measuring, reporting, saving
+from fabriek_recipes.training import labelled_base, measuring, reporting
 from fabriek_recipes.training.labels import (
     MAIN_SCORE,
     Chances,
@@ -30,9 +30,10 @@ from fabriek_recipes.training.labels import (
     chances,
     evaluated,
     labelled_facts,
+    report,
     watched,
 )
-from fabriek_recipes.training.loop import Plan
+from fabriek_recipes.training.plan import Plan, planned
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
 from fabriek_recipes.words import Failed, Sentence, _
@@ -71,7 +72,7 @@ def train(job: Job[Knobs]) -> None:
         **labelled_facts(loop, shown.apart, labels=len(shown.labels), learned=len(learn)),
         "seconds": clock.seconds(),
     }
-    job.group.once(lambda: _report(job, told, facts))
+    job.group.once(lambda: report(job, told, facts))
 
 
 def _examples(
@@ -145,18 +146,11 @@ class Sees:
 
 
 def _plan(job: Job[Knobs], learn: Sequence[Labelled]) -> Plan:
-    knobs = job.knobs
-    return Plan(
-        rows=[[one] for one in learn],
-        rows_per_step=knobs.pictures_per_step,
-        epochs=knobs.epochs,
-        fill=0,
+    return planned(
+        job.knobs,
+        [[one] for one in learn],
+        rows_per_step=job.knobs.pictures_per_step,
         seed=job.manifest.seed,
-        learning_rate=knobs.learning_rate,
-        warmup_percent=knobs.warmup_percent,
-        weight_decay=knobs.weight_decay,
-        gradient_norm_max=knobs.gradient_norm_max,
-        checkpoint_every_steps=knobs.checkpoint_every_steps,
     )
 
 
@@ -199,9 +193,3 @@ def _save(job: Job[Knobs], model: PreTrainedModel, processor: BaseImageProcessor
         processor.save_pretrained(aside)
 
     reporting.whole(job.outputs / "model", write)
-
-
-def _report(job: Job[Knobs], told: Evaluation, facts: dict[str, Json]) -> None:
-    summary = measuring.summary(told.scores)
-    job.events.result(summary)
-    saving.report(job.folder, {"scores": dict(summary), **facts})

@@ -17,7 +17,10 @@ from fabriek_recipes.facts import model_problems, parameters_of
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     CheckpointEverySteps,
+    Epochs,
     GradientNormMax,
+    HeldOutPercent,
+    LearningRate,
     LoraRank,
     StopAfterLooks,
     WarmupPercent,
@@ -30,7 +33,7 @@ METHODS: dict[str, str] = {
     "full": _("Every weight"),
     "lora": _("A small addition (LoRA)"),
 }
-ColumnName = Annotated[str, Field(min_length=1, max_length=tables.NAME_CHARACTERS_MAX)]
+ColumnName = Annotated[tables.ColumnName, Field(min_length=1)]
 
 
 class Knobs(BaseModel):
@@ -59,39 +62,17 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic", "labels": {**METHODS}},
     )
-    # Above 100 passes a model only learns its rows by heart.
-    epochs: int = Field(
-        default=4,
-        ge=1,
-        le=100,
-        title=_("Passes over the data"),
-        description=_("How often each row is learned from. More for few rows, fewer for many."),
-        json_schema_extra={"group": "basic", "unit": "passes"},
-    )
-    # Below 1e-6 nothing moves; above 0.05 even the smallest model breaks down.
-    learning_rate: float = Field(
+    epochs: Epochs = Field(default=4, le=100)
+    learning_rate: LearningRate = Field(
         default=5e-5,
         ge=1e-6,
-        le=0.05,
-        title=_("Learning rate"),
         description=_(
             "How far each step moves: about 0.00005 for every weight and 0.0002 for a small "
             "addition; ten times more for a model of a few million weights."
         ),
-        json_schema_extra={"group": "basic"},
     )
-    # Half of the rows is the most that may be kept from learning; without any is no score.
-    held_out_percent: int = Field(
-        default=20,
-        ge=5,
-        le=50,
-        title=_("Kept apart for scoring"),
-        description=_(
-            "Rows the model never learns from, to score it honestly. Not used when the dataset "
-            "has a file of its own for this, with “heldout” or “test” in its name."
-        ),
-        json_schema_extra={"group": "basic", "unit": "%"},
-    )
+    # Without any there is no score.
+    held_out_percent: HeldOutPercent = Field(default=20, ge=5)
     # At least a short sentence; at most what models that read were made for.
     tokens_per_text_max: int = Field(
         default=256,

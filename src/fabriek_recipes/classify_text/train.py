@@ -31,9 +31,10 @@ from fabriek_recipes.training.labels import (
     chances,
     evaluated,
     labelled_facts,
+    report,
     watched,
 )
-from fabriek_recipes.training.loop import Plan
+from fabriek_recipes.training.plan import Plan, planned
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import (
     Clock,
@@ -82,7 +83,7 @@ def train(job: Job[Knobs]) -> None:
         "flop_estimate": flop_per_token * loop.tokens,
         "seconds": clock.seconds(),
     }
-    job.group.once(lambda: _report(job, told, facts))
+    job.group.once(lambda: report(job, told, facts))
 
 
 # --- the model ---------------------------------------------------------------------------
@@ -186,18 +187,11 @@ def _attach(model: PreTrainedModel, knobs: Knobs) -> None:
 
 
 def _plan(job: Job[Knobs], learn: Sequence[Labelled]) -> Plan:
-    knobs = job.knobs
-    return Plan(
-        rows=[[one] for one in learn],
-        rows_per_step=knobs.rows_per_step,
-        epochs=knobs.epochs,
-        fill=0,
+    return planned(
+        job.knobs,
+        [[one] for one in learn],
+        rows_per_step=job.knobs.rows_per_step,
         seed=job.manifest.seed,
-        learning_rate=knobs.learning_rate,
-        warmup_percent=knobs.warmup_percent,
-        weight_decay=knobs.weight_decay,
-        gradient_norm_max=knobs.gradient_norm_max,
-        checkpoint_every_steps=knobs.checkpoint_every_steps,
     )
 
 
@@ -236,9 +230,3 @@ def _save(job: Job[Knobs], model: PreTrainedModel, tokenizer: PreTrainedTokenize
     if job.knobs.method == "lora":
         lora.merge(model)
     saving.model(job.outputs / "model", model, tokenizer, torch.float32)
-
-
-def _report(job: Job[Knobs], told: Evaluation, facts: dict[str, Json]) -> None:
-    summary = measuring.summary(told.scores)
-    job.events.result(summary)
-    saving.report(job.folder, {"scores": dict(summary), **facts})

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import facts as counting
+from fabriek_recipes import memory
 from fabriek_recipes.cost import Work, price
 from fabriek_recipes.evaluate import sizes
 from fabriek_recipes.evaluate.task_files import task_files
@@ -18,6 +19,7 @@ from fabriek_recipes.evaluate.tasks import problems as task_problems
 from fabriek_recipes.facts import model_problems, parameters_of
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.knobs import AnswerTokensMax, RowsScoredMax
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
@@ -36,13 +38,11 @@ class Knobs(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     # More than 20,000 rows make no interval that anybody could use narrower.
-    rows_max: int = Field(
+    rows_max: RowsScoredMax = Field(
         default=1_000,
-        ge=1,
         le=20_000,
-        title=_("Most rows scored"),
         description=_("Of more rows, so many are drawn by lot; the seed decides which."),
-        json_schema_extra={"group": "basic", "unit": "rows"},
+        json_schema_extra={"group": "basic"},
     )
     asking: Asking = Field(
         default="as_is",
@@ -53,15 +53,7 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic", "labels": {**ASKINGS}},
     )
-    # One answer is at most as long as one row.
-    answer_tokens_max: int = Field(
-        default=256,
-        ge=1,
-        le=4_096,
-        title=_("Longest answer"),
-        description=_("Where the model is stopped when it is scored and does not stop itself."),
-        json_schema_extra={"group": "advanced", "unit": "tokens"},
-    )
+    answer_tokens_max: AnswerTokensMax = 256
 
 
 def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
@@ -96,14 +88,12 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     # Of each task so many at most.
     rows = min(facts.rows, knobs.rows_max * max(1, facts.files))
     tokens = ceil(rows * (2 * row_tokens + min(knobs.answer_tokens_max, row_tokens + 8)))
-    start = 600_000_000 if facts.device == "cpu" else 2_000_000_000
-    weight = 4 if facts.device == "cpu" else 2
     work = Work(
         tokens=0,
         flop_per_token=0,
         scored_tokens=tokens,
         parameters=facts.base_parameters,
-        memory_bytes=int(start + facts.base_parameters * weight),
+        memory_bytes=memory.to_answer(facts),
         rows_per_step=max(1, rows),
     )
     found = price(work, facts)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabriek_recipes.finetune_lm.knobs import Knobs
-from fabriek_recipes.rows import Row, RowProblem, files_of, read
+from fabriek_recipes.rows import NO_ROWS, Row, RowProblem, files_of, read
 from fabriek_recipes.training.held_out import apart
 from fabriek_recipes.training.run import refuse
-from fabriek_recipes.words import Failed, _
+from fabriek_recipes.words import Failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ def split(dataset: Path, knobs: Knobs) -> Split:
     """
     contents = files_of(dataset)
     if not contents.train:
-        raise Failed("no_rows", _("The dataset has no .jsonl file; add one with your rows."))
+        raise Failed("no_rows", NO_ROWS)
     train = _rows(contents.train)
     if contents.held_out:
         return Split(train=train, held_out=_rows(contents.held_out)[: knobs.held_out_rows_max])

@@ -9,27 +9,33 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fabriek_recipes import memory
+from fabriek_recipes import memory, teaching
 from fabriek_recipes.cost import Work, price
-from fabriek_recipes.facts import model_problems
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     WIDTH_MIN,
+    AnswerTokensMax,
     CheckpointEverySteps,
+    Epochs,
     GradientNormMax,
+    HeldOutPercent,
+    LearningRate,
     LoraAlpha,
     LoraDropout,
     LoraRank,
+    RowsScoredMax,
     StopAfterLooks,
+    TokensPerRowMax,
     TokensPerStep,
+    TrainedPart,
     WarmupPercent,
     WeightDecay,
     WeightsHeld,
 )
-from fabriek_recipes.leaks import leaks
 from fabriek_recipes.lengths import counted, told
 from fabriek_recipes.memory import Need
-from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
+from fabriek_recipes.rows import check
+from fabriek_recipes.teaching import BASE_MODEL
 from fabriek_recipes.words import Sentence, _
 
 # Bytes of a line per token: Dutch with the JSON around it, whose signs are not learned; the
@@ -38,11 +44,6 @@ BYTES_PER_TOKEN = 4.0
 ANSWER_SHARE = 0.25
 TEMPLATE_TOKENS = 4
 
-Method = Literal["lora", "full"]
-METHODS: dict[str, str] = {
-    "lora": _("A small addition (LoRA)"),
-    "full": _("Every weight"),
-}
 Answers = Literal["all", "last"]
 ANSWERS: dict[str, str] = {
     "all": _("Every answer of a conversation"),
@@ -55,35 +56,15 @@ class Knobs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Method = Field(
-        default="lora",
-        title=_("Method"),
-        description=_(
-            "What is trained. A small addition leaves the base model as it is: cheap, and it "
-            "forgets little. Every weight is best for small models."
-        ),
-        json_schema_extra={"group": "basic", "labels": {**METHODS}},
-    )
-    # Above 100 passes a model only learns its rows by heart.
-    epochs: int = Field(
-        default=3,
-        ge=1,
-        le=100,
-        title=_("Passes over the data"),
-        description=_("How often each row is learned from. More for few rows, fewer for many."),
-        json_schema_extra={"group": "basic", "unit": "passes"},
-    )
-    # Below 1e-6 nothing moves; above 0.05 even the smallest model breaks down.
-    learning_rate: float = Field(
+    method: TrainedPart = "lora"
+    epochs: Epochs = Field(default=3, le=100)
+    learning_rate: LearningRate = Field(
         default=2e-4,
         ge=1e-6,
-        le=0.05,
-        title=_("Learning rate"),
         description=_(
             "How far each step moves. On a large model about 0.0002 for a small addition and "
             "0.00002 for every weight; ten times more for a model of a few million weights."
         ),
-        json_schema_extra={"group": "basic"},
     )
     answers_learned: Answers = Field(
         default="all",
@@ -94,45 +75,15 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "advanced", "labels": {**ANSWERS}},
     )
-    # At least the longest template; at most what one GPU holds in one row.
-    tokens_per_row_max: int = Field(
-        default=1024,
-        ge=32,
-        le=32_768,
-        title=_("Longest row"),
-        description=_("Rows with more tokens are left out, and counted."),
-        json_schema_extra={"group": "basic", "unit": "tokens"},
-    )
-    # Half of the rows is the most that may be kept from learning.
-    held_out_percent: int = Field(
-        default=10,
-        ge=0,
-        le=50,
-        title=_("Kept apart for scoring"),
-        description=_(
-            "Rows the model never learns from, to score it honestly. Not used when the dataset "
-            "has a file of its own for this, with “heldout” or “test” in its name."
-        ),
-        json_schema_extra={"group": "basic", "unit": "%"},
-    )
+    tokens_per_row_max: TokensPerRowMax = 1024
+    held_out_percent: HeldOutPercent = Field(default=10, ge=0)
     # Writing answers is slow; more than 5,000 tells nothing new.
-    held_out_rows_max: int = Field(
+    held_out_rows_max: RowsScoredMax = Field(
         default=200,
-        ge=1,
         le=5_000,
-        title=_("Most rows scored"),
         description=_("Scoring writes an answer to each of these rows, before and after."),
-        json_schema_extra={"group": "advanced", "unit": "rows"},
     )
-    # One answer is at most as long as one row.
-    answer_tokens_max: int = Field(
-        default=256,
-        ge=1,
-        le=4_096,
-        title=_("Longest answer"),
-        description=_("Where the model is stopped when it is scored and does not stop itself."),
-        json_schema_extra={"group": "advanced", "unit": "tokens"},
-    )
+    answer_tokens_max: AnswerTokensMax = 256
     tokens_per_step: TokensPerStep = 4_096
     lora_rank: LoraRank = 16
     lora_alpha: LoraAlpha = 32
@@ -184,27 +135,12 @@ def _width(knobs: Knobs, facts: Facts) -> int:
 
 def need(knobs: Knobs, facts: Facts) -> Need:
     """Count what one of the GPUs takes."""
-    width = _width(knobs, facts)
-    tokens = memory.tokens_of_one(knobs.tokens_per_step, width=width, gpus=facts.gpus)
-    rank = knobs.lora_rank if knobs.method == "lora" else 0
-    return memory.need_of_base(facts, lora_rank=rank, tokens=tokens)
+    return teaching.need(knobs, facts, width=_width(knobs, facts))
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
     """Say what is wrong with the rows or the base model before anything is queued."""
-    problems: list[Sentence] = []
-    if dataset := inputs.get("dataset"):
-        contents = files_of(dataset)
-        if not contents.train:
-            problems.append(
-                Sentence(_("The dataset has no .jsonl file; add one with your rows."))
-            )
-        for path in contents.train + contents.held_out:
-            problems += [problem.sentence for problem in check(path)]
-        problems += leaks(contents)
-    if model := inputs.get("model"):
-        problems += model_problems(model)
-    return tuple(problems[:PROBLEMS_MAX])
+    return teaching.problems(inputs, check)
 
 
 RECIPE = Recipe(
@@ -229,12 +165,7 @@ RECIPE = Recipe(
                 "where calls of tools may stand with the list of tools."
             ),
         ),
-        Input(
-            name="model",
-            kind="model",
-            title=_("Base model"),
-            help=_("The model to start from, in Hugging Face format with safetensors."),
-        ),
+        BASE_MODEL,
     ),
     estimate=estimate,
     checks=checks,

@@ -22,8 +22,9 @@ from fabriek_recipes.training.encoding import (
     encode,
 )
 from fabriek_recipes.training.held_out import Halves, halved
-from fabriek_recipes.training.loop import Loop, Plan
+from fabriek_recipes.training.loop import Loop
 from fabriek_recipes.training.packing import pack
+from fabriek_recipes.training.plan import Plan, planned
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
 from fabriek_recipes.training.showing import show
@@ -145,17 +146,12 @@ def _scored(
 
 def _plan(job: Job[Knobs], base: Base, rows: Rows) -> Plan:
     knobs = job.knobs
-    return Plan(
-        rows=pack([each.example for each in rows.train], rows.width),
+    return planned(
+        knobs,
+        pack([each.example for each in rows.train], rows.width),
         rows_per_step=max(1, knobs.tokens_per_step // rows.width),
-        epochs=knobs.epochs,
-        fill=base.fill,
         seed=job.manifest.seed,
-        learning_rate=knobs.learning_rate,
-        warmup_percent=knobs.warmup_percent,
-        weight_decay=knobs.weight_decay,
-        gradient_norm_max=knobs.gradient_norm_max,
-        checkpoint_every_steps=knobs.checkpoint_every_steps,
+        fill=base.fill,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import ceil
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -13,13 +12,11 @@ from fabriek_recipes import number_words, tables
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.words import Sentence, _
 
-ColumnName = Annotated[str, Field(max_length=tables.NAME_CHARACTERS_MAX)]
 # Own measurement (2026-11-27, one core, statsmodels 0.15): seconds for a thousand moments, in
 # series of a hundred, for each try and its share of choosing; and start, reading and writing.
 FIT_S_PER_1000 = 0.6
 START_S = 12.0
 ROWS_PER_S = 100_000
-NAMES_SHOWN = 15
 
 
 class Knobs(BaseModel):
@@ -27,19 +24,19 @@ class Knobs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    time_column: ColumnName = Field(
+    time_column: tables.ColumnName = Field(
         default="time",
         title=_("Column of the time"),
         description=_("Days or moments with an even step: each hour, day, week, month, year."),
         json_schema_extra={"group": "basic"},
     )
-    value_column: ColumnName = Field(
+    value_column: tables.ColumnName = Field(
         default="value",
         title=_("Column of the value"),
         description=_("The figure to forecast."),
         json_schema_extra={"group": "basic"},
     )
-    series_column: ColumnName = Field(
+    series_column: tables.ColumnName = Field(
         default="",
         title=_("Column of the series"),
         description=_(
@@ -144,7 +141,7 @@ def knob_checks(knobs: Knobs, inputs: dict[str, Path]) -> tuple[Sentence, ...]:
 
 def column_problems(knobs: Knobs, names: tuple[str, ...]) -> tuple[Sentence, ...]:
     """Say which settings name no column, and which columns there are."""
-    shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+    shown = tables.listed(names)
     asked = [knobs.time_column, knobs.value_column]
     asked += [knobs.series_column] if knobs.series_column else []
     text = _("The table has no column “%(name)s”. It has: %(names)s.")

@@ -29,9 +29,7 @@ MOMENTS_MAX = 200_000
 HOLES_SHARE = 0.3
 MINUTE_S, HOUR_S, DAY_S = 60, 3_600, 86_400
 WEEK_S = 7 * DAY_S
-MONTH_DAYS = range(28, 32)
 LEAST = 6
-WARNINGS_MAX = 8
 # After how many steps figures usually come back.
 SEASONS: dict[tuple[Unit, int], int] = {
     ("second", HOUR_S): 24,

@@ -2,50 +2,34 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from fabriek_recipes import evaluation
-from fabriek_recipes.evaluation import Evaluation, ForecastPoint, Score
-from fabriek_recipes.evaluation import Series as Shown
 from fabriek_recipes.events import Json
 from fabriek_recipes.forecast import errors, methods, series
+from fabriek_recipes.forecast import results as came
 from fabriek_recipes.forecast.errors import Window
 from fabriek_recipes.forecast.knobs import Knobs, fits_of
 from fabriek_recipes.forecast.methods import METHODS, YARDSTICK, Ahead
+from fabriek_recipes.forecast.results import Result
 from fabriek_recipes.forecast.series import Series, Values
 from fabriek_recipes.training import measuring, reporting
 from fabriek_recipes.training.identity import Clock, fingerprint
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.trial import Trial, process_bytes
-from fabriek_recipes.words import Sentence, _
+from fabriek_recipes.words import _
 
-SHOWN = 30
-DRAWN = 6
-POINTS_BEFORE = 60
 CHOOSING = 2
 DONE = "series.jsonl"
 # Of how errors are measured: what was kept under other rules is not set beside it.
-RULES = 2
+RULES = 3
 TOLD_EVERY = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
-    """What came of one series: the method, its tries, the last of them, and what comes."""
-
-    name: str
-    method: str
-    windows: list[Window]
-    tried: list[list[float]]
-    """What the last try said, and its bounds: three lists."""
-    ahead: list[list[float]]
 
 
 def train(job: Job[Knobs]) -> None:
@@ -60,14 +44,14 @@ def train(job: Job[Knobs]) -> None:
     season = job.knobs.season or found[0].step.season
     results = _results(job, found, season)
     job.events.stage(_("Scoring after"))
-    scores = _scores(job, results)
-    told = _evaluated(job, found, results, scores)
+    scored = came.scores(job, results)
+    told = came.evaluated(job, found, results, scored)
     job.events.stage(_("Saving"))
     reporting.whole(
-        job.outputs / "model", lambda aside: _write(aside, job, found, results, season)
+        job.outputs / "model", lambda aside: came.write(aside, job, found, results, season)
     )
     evaluation.save(job.folder, told)
-    summary = measuring.summary(scores)
+    summary = measuring.summary(scored)
     job.events.result(summary)
     facts: dict[str, Json] = {
         "scores": dict(summary),
@@ -81,7 +65,6 @@ def train(job: Job[Knobs]) -> None:
     reporting.report(job.folder, facts, "statsmodels", "numpy", "scipy")
 
 
-# --- one series after the other ----------------------------------------------------------
 def _results(job: Job[Knobs], found: Sequence[Series], season: int) -> list[Result]:
     """Do each series and keep it at once, so that a stopped run goes on after the last.
 
@@ -131,7 +114,7 @@ def _kept(path: Path, run: str) -> dict[str, Result]:
 
 def _result(job: Job[Knobs], one: Series, season: int) -> Result:
     knobs = job.knobs
-    origins = _origins(one, knobs, season)
+    origins = _origins(one, knobs)
     method = _chosen(job, one, origins[0], season)
     share = knobs.interval_percent / 100
     windows, last = [], None
@@ -152,14 +135,15 @@ def _result(job: Job[Knobs], one: Series, season: int) -> Result:
     )
 
 
-def _origins(one: Series, knobs: Knobs, season: int) -> list[int]:
+def _origins(one: Series, knobs: Knobs) -> list[int]:
     """Give where tries begin: the last ends where the series does, each a horizon apart.
 
-    The first leaves two seasons before it where there are so many, and six moments at least.
+    The first leaves two seasons of the step before it where there are so many, and six moments
+    at least. Not those of a season that was chosen: scores of two lengths are of equal tries.
     A stretch in which nothing was measured tells nothing; the last moment always was.
     """
     length, known = len(one), one.is_known
-    least = max(series.LEAST, min(2 * season, length - knobs.horizon))
+    least = max(series.LEAST, min(2 * one.step.season, length - knobs.horizon))
     origins = [length - knobs.horizon * (back + 1) for back in range(knobs.windows)]
     shown = [
         origin
@@ -196,145 +180,5 @@ def _ahead(method: str, past: Values, season: int, horizon: int, share: float) -
     return found or methods.repeat(past, season, horizon, share)
 
 
-# --- what came of it ---------------------------------------------------------------------
-def _scores(job: Job[Knobs], results: Sequence[Result]) -> list[Score]:
-    windows = [window for one in results for window in one.windows]
-    # Tries on one series go well or badly together; of a single series they are all there is.
-    groups = np.repeat(np.arange(len(results)), [len(one.windows) for one in results])
-
-    def measure(field: str) -> measuring.Measure:
-        values = np.array([getattr(window, field) for window in windows])
-        return lambda rows: float(values[rows].mean())
-
-    names = ("mase", "smape", "coverage")
-    return measuring.scores(
-        {name: measure(name) for name in names},
-        len(windows),
-        seed=job.manifest.seed,
-        yardstick={name: measure(f"yardstick_{name}") for name in names},
-        groups=groups,
-    )
-
-
-def _evaluated(
-    job: Job[Knobs], found: Sequence[Series], results: Sequence[Result], scores: list[Score]
-) -> Evaluation:
-    pairs = sorted(
-        zip(found, results, strict=True), key=lambda pair: -_mean(pair[1].windows, "mase")
-    )
-    remarks = _remarks(job, results, scores)
-    if measuring.is_beaten(scores, "mase"):
-        job.events.warning("yardstick", remarks[0])
-    return Evaluation(
-        rows=sum(window.moments for one in results for window in one.windows),
-        remarks=[evaluation.told(one) for one in remarks],
-        scores=scores,
-        series=[
-            Shown(
-                name=evaluation.cut(one.name or job.knobs.value_column),
-                model=result.method,
-                error=round(_mean(result.windows, "mase"), 4),
-                yardstick=round(_mean(result.windows, "yardstick_mase"), 4),
-                points=_points(job, one, result) if place < DRAWN else [],
-            )
-            for place, (one, result) in enumerate(pairs[:SHOWN])
-        ],
-    )
-
-
-def _remarks(job: Job[Knobs], results: Sequence[Result], scores: list[Score]) -> list[Sentence]:
-    if measuring.is_beaten(scores, "mase"):
-        text = _(
-            "Repeating the last season does as well or better: use that. What comes does not "
-            "follow from these figures alone, or there are too few of them."
-        )
-    elif measuring.is_within_chance(scores, "mase"):
-        text = _(
-            "The forecast does a little better than repeating the last season, by no more than "
-            "chance could give; more tries on the past would tell."
-        )
-    else:
-        text = _("The forecast does better than repeating the last season.")
-    plain = sum(one.method == YARDSTICK for one in results)
-    counted = _("For %(plain)s of %(count)s series repeating the last season was chosen.")
-    bounds = next(score for score in scores if score.name == "coverage")
-    sure = _(
-        "The bounds should hold %(asked)s %% of what comes; on the past they held %(held)s %%."
-    )
-    return [
-        Sentence(text),
-        Sentence(counted, plain=plain, count=len(results)),
-        Sentence(sure, asked=job.knobs.interval_percent, held=round(100 * bounds.value)),
-    ]
-
-
-def _points(job: Job[Knobs], one: Series, result: Result) -> list[ForecastPoint]:
-    """Show the end of the past, what the last try said of it, and what comes."""
-    length, horizon = len(one), job.knobs.horizon
-    first = max(0, length - min(120, POINTS_BEFORE + horizon))
-    tried = dict(
-        zip(range(length - horizon, length), zip(*result.tried, strict=True), strict=True)
-    )
-    comes = zip(
-        range(length, length + min(horizon, 80)), zip(*result.ahead, strict=True), strict=False
-    )
-    told, known = tried | dict(comes), one.is_known
-    return [
-        ForecastPoint(
-            at=one.moment(place),
-            actual=float(one.values[place]) if place < length and known[place] else None,
-            said=told[place][0] if place in told else None,
-            low=told[place][1] if place in told else None,
-            high=told[place][2] if place in told else None,
-        )
-        for place in range(first, length + min(horizon, 80))
-    ]
-
-
-def _write(
-    folder: Path,
-    job: Job[Knobs],
-    found: Sequence[Series],
-    results: Sequence[Result],
-    season: int,
-) -> None:
-    knobs, step = job.knobs, found[0].step
-    config = {
-        "fabriek": "forecast",
-        "format": 1,
-        "time": knobs.time_column,
-        "value": knobs.value_column,
-        "series": knobs.series_column,
-        "step": {"unit": step.unit, "count": step.count},
-        "season": season,
-        "horizon": knobs.horizon,
-        "interval_percent": knobs.interval_percent,
-    }
-    (folder / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
-    made = {
-        one.name: {
-            "model": result.method,
-            "mase": round(_mean(result.windows, "mase"), 6),
-            "yardstick_mase": round(_mean(result.windows, "yardstick_mase"), 6),
-            "moments": len(one),
-            "last": one.moment(len(one) - 1),
-        }
-        for one, result in zip(found, results, strict=True)
-    }
-    text = json.dumps({"series": made}, indent=1, ensure_ascii=False)
-    (folder / "models.json").write_text(text, encoding="utf-8")
-    with (folder / "forecast.csv").open("w", encoding="utf-8", newline="") as file:
-        rows = csv.writer(file)
-        rows.writerow(["series", "time", "forecast", "at_least", "at_most"])
-        for one, result in zip(found, results, strict=True):
-            for place, figures in enumerate(zip(*result.ahead, strict=True)):
-                moment = one.moment(len(one) + place)
-                rows.writerow([one.name, moment, *(f"{figure:.6g}" for figure in figures)])
-
-
 def _lists(found: Ahead) -> list[list[float]]:
     return [found.said.tolist(), found.low.tolist(), found.high.tolist()]
-
-
-def _mean(windows: Sequence[Window], field: str) -> float:
-    return float(np.mean([getattr(window, field) for window in windows]))

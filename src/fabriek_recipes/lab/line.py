@@ -12,8 +12,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from fabriek_recipes.lab.channel import BrokenLine
 from fabriek_recipes.lab.place import place_of, require_own, socket_in, token_in
-from fabriek_recipes.lab.wire import BrokenLine, Pipes, Wire
+from fabriek_recipes.lab.wire import Pipes, Wire
 
 NOT_THERE = 3
 

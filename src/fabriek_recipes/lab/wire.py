@@ -18,9 +18,10 @@ from contextlib import suppress
 from enum import IntEnum
 from typing import Any
 
+from fabriek_recipes.lab.channel import WINDOW_BYTES, BrokenLine, Channel
+
 HEAD = struct.Struct(">IBI")
 CREDIT = struct.Struct(">I")
-WINDOW_BYTES = 256 * 1024
 PIECE_BYTES = 32 * 1024
 TELL_TAKEN_BYTES = WINDOW_BYTES // 4
 HELLO_BYTES_MAX = 1024
@@ -49,69 +50,6 @@ class Kind(IntEnum):
 
 
 _OF_A_CHANNEL = frozenset({Kind.BYTES, Kind.TAKEN, Kind.END, Kind.BROKEN})
-
-
-class BrokenLine(Exception):
-    """The other side ended, or does not keep to the rules."""
-
-
-class Channel:
-    """One connection as the wire knows it; the bytes themselves are passed on by its task."""
-
-    def __init__(self, number: int) -> None:
-        """Begin with a full window in both directions."""
-        self.number = number
-        self.credit = WINDOW_BYTES
-        self.has_credit = asyncio.Event()
-        self.waiting_bytes = 0
-        self.task: asyncio.Task[None] | None = None
-        # In one piece: a piece of one byte would else cost fifty times what the window counts.
-        self._arrived = bytearray()
-        self._is_ended = False
-        self._has_news = asyncio.Event()
-
-    def take(self, data: bytes) -> None:
-        """Keep what arrived.
-
-        Raises:
-            BrokenLine: more came than the window allows, or after the end.
-        """
-        self.waiting_bytes += len(data)
-        if self._is_ended or self.waiting_bytes > WINDOW_BYTES:
-            raise BrokenLine("more than the window, or after the end")
-        self._arrived += data
-        self._has_news.set()
-
-    def end(self) -> None:
-        """Note that nothing more comes.
-
-        Raises:
-            BrokenLine: it was said before.
-        """
-        if self._is_ended:
-            raise BrokenLine("a second end")
-        self._is_ended = True
-        self._has_news.set()
-
-    async def arrived(self) -> bytes:
-        """Wait for what arrives, and give all of it; empty is the end."""
-        while not self._arrived and not self._is_ended:
-            self._has_news.clear()
-            await self._has_news.wait()
-        data = bytes(self._arrived)
-        self._arrived.clear()
-        return data
-
-    def earn(self, taken: int) -> None:
-        """Widen the window again by what the other side passed on.
-
-        Raises:
-            BrokenLine: it was not sent that much.
-        """
-        if not 0 < taken <= WINDOW_BYTES - self.credit:
-            raise BrokenLine("more taken than sent")
-        self.credit += taken
-        self.has_credit.set()
 
 
 class Pace:
@@ -236,6 +174,7 @@ class Wire:
         """Pass bytes in both directions; trouble in one ends both."""
         reader, writer = pipes
         both = asyncio.gather(self._outward(channel, reader), self._inward(channel, writer))
+        both.add_done_callback(_heard)
         watch = asyncio.create_task(self._gone(writer))
         ends: set[asyncio.Future[Any]] = {both, watch}
         try:
@@ -303,6 +242,12 @@ class Wire:
         async with self._writing:
             self._writer.write(HEAD.pack(number, kind, len(body)) + body)
             await self._writer.drain()
+
+
+def _heard(both: asyncio.Future[Any]) -> None:
+    """Take note of how it ended, or asyncio complains of an end that we asked for."""
+    if not both.cancelled():
+        both.exception()
 
 
 def _is_gone(writer: asyncio.StreamWriter) -> bool:

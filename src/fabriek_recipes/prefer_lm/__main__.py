@@ -8,4 +8,4 @@ from fabriek_recipes.prefer_lm.knobs import Knobs
 from fabriek_recipes.training.process import main
 
 if __name__ == "__main__":
-    sys.exit(main("prefer_lm", Knobs, sys.argv[1:]))
+    sys.exit(main("prefer_lm", Knobs, sys.argv[1:], text_only=True))

@@ -13,13 +13,13 @@ import torch
 from fabriek_recipes.conversations import Row
 from fabriek_recipes.pairs import Pair, read_pairs
 from fabriek_recipes.prefer_lm.knobs import Knobs
-from fabriek_recipes.rows import RowProblem, files_of
+from fabriek_recipes.rows import NO_ROWS, RowProblem, files_of
 from fabriek_recipes.training.encoding import Encoded
 from fabriek_recipes.training.held_out import apart
 from fabriek_recipes.training.packing import Example, pack
 from fabriek_recipes.training.preference import Answer
 from fabriek_recipes.training.run import refuse
-from fabriek_recipes.words import Failed, _
+from fabriek_recipes.words import Failed
 
 Likelihoods = Sequence[tuple[float, float]]
 
@@ -70,7 +70,7 @@ def split(dataset: Path, knobs: Knobs) -> Split:
     """
     contents = files_of(dataset)
     if not contents.train:
-        raise Failed("no_rows", _("The dataset has no .jsonl file; add one with your rows."))
+        raise Failed("no_rows", NO_ROWS)
     train = _pairs(contents.train)
     if contents.held_out:
         return Split(train=train, held_out=_pairs(contents.held_out)[: knobs.held_out_rows_max])

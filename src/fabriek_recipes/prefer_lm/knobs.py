@@ -8,29 +8,33 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fabriek_recipes import memory
+from fabriek_recipes import memory, teaching
 from fabriek_recipes.cost import Work, price
-from fabriek_recipes.facts import model_problems
-from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN, METHODS, Method
+from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     WIDTH_MIN,
     CheckpointEverySteps,
+    Epochs,
     GradientNormMax,
+    HeldOutPercent,
+    LearningRate,
     LoraAlpha,
     LoraDropout,
     LoraRank,
+    RowsScoredMax,
     StopAfterLooks,
+    TokensPerRowMax,
     TokensPerStep,
+    TrainedPart,
     WarmupPercent,
     WeightDecay,
     WeightsHeld,
 )
-from fabriek_recipes.leaks import leaks
 from fabriek_recipes.lengths import Lengths, counted, told
 from fabriek_recipes.memory import Need
 from fabriek_recipes.pairs import check_pairs
-from fabriek_recipes.rows import PROBLEMS_MAX, files_of
+from fabriek_recipes.teaching import BASE_MODEL
 from fabriek_recipes.words import Sentence, _
 
 # A row tells its question once, and the model reads it before each of the two answers.
@@ -42,35 +46,21 @@ class Knobs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    method: Method = Field(
-        default="lora",
-        title=_("Method"),
-        description=_(
-            "What is trained. A small addition leaves the base model as it is: cheap, and it "
-            "forgets little. Every weight is best for small models."
-        ),
-        json_schema_extra={"group": "basic", "labels": {**METHODS}},
-    )
+    method: TrainedPart = "lora"
     # More than 20 passes over preferences makes a model talk nonsense that is preferred.
-    epochs: int = Field(
+    epochs: Epochs = Field(
         default=1,
-        ge=1,
         le=20,
-        title=_("Passes over the data"),
         description=_("How often each pair is learned from. One or two are mostly enough."),
-        json_schema_extra={"group": "basic", "unit": "passes"},
     )
     # Common values lie between 1e-7 and 1e-5 for large models; small ones bear far more.
-    learning_rate: float = Field(
+    learning_rate: LearningRate = Field(
         default=1e-5,
         ge=1e-8,
-        le=0.05,
-        title=_("Learning rate"),
         description=_(
             "How far each step moves. About ten times lower than for teaching a task: 0.00001 "
             "for a small addition and 0.000001 for every weight of a large model."
         ),
-        json_schema_extra={"group": "basic"},
     )
     # Rafailov et al. (arXiv 2305.18290) use 0.1 to 0.5.
     beta: float = Field(
@@ -93,33 +83,16 @@ class Knobs(BaseModel):
         description=_("The part of the pairs of which the two answers may have been swapped."),
         json_schema_extra={"group": "advanced", "unit": "%"},
     )
-    tokens_per_row_max: int = Field(
+    tokens_per_row_max: TokensPerRowMax = Field(
         default=1024,
-        ge=32,
-        le=32_768,
-        title=_("Longest row"),
         description=_("Pairs in which a question with its answer has more are left out."),
-        json_schema_extra={"group": "basic", "unit": "tokens"},
     )
-    held_out_percent: int = Field(
-        default=10,
-        ge=0,
-        le=50,
-        title=_("Kept apart for scoring"),
-        description=_(
-            "Pairs the model never learns from, to score it honestly. Not used when the "
-            "dataset has a file of its own for this, with “heldout” or “test” in its name."
-        ),
-        json_schema_extra={"group": "basic", "unit": "%"},
-    )
+    held_out_percent: HeldOutPercent = Field(default=10, ge=0)
     # The interval of 2,000 pairs is two points wide on each side.
-    held_out_rows_max: int = Field(
+    held_out_rows_max: RowsScoredMax = Field(
         default=500,
-        ge=1,
         le=20_000,
-        title=_("Most rows scored"),
         description=_("Scoring reads both answers of each of these pairs, before and after."),
-        json_schema_extra={"group": "advanced", "unit": "rows"},
     )
     tokens_per_step: TokensPerStep = 8_192
     lora_rank: LoraRank = 16
@@ -174,26 +147,12 @@ def _width(knobs: Knobs, facts: Facts, known: Lengths | None) -> int:
 def need(knobs: Knobs, facts: Facts) -> Need:
     """Count as fine-tuning does: what the base model said is kept, not the base model."""
     width = _width(knobs, facts, counted(facts, knobs.tokens_per_row_max))
-    tokens = memory.tokens_of_one(knobs.tokens_per_step, width=width, gpus=facts.gpus)
-    rank = knobs.lora_rank if knobs.method == "lora" else 0
-    return memory.need_of_base(facts, lora_rank=rank, tokens=tokens)
+    return teaching.need(knobs, facts, width=width)
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
     """Say what is wrong with the pairs or the base model before anything is queued."""
-    problems: list[Sentence] = []
-    if dataset := inputs.get("dataset"):
-        contents = files_of(dataset)
-        if not contents.train:
-            problems.append(
-                Sentence(_("The dataset has no .jsonl file; add one with your rows."))
-            )
-        for path in contents.train + contents.held_out:
-            problems += [problem.sentence for problem in check_pairs(path)]
-        problems += leaks(contents, of_pairs=True)
-    if model := inputs.get("model"):
-        problems += model_problems(model)
-    return tuple(problems[:PROBLEMS_MAX])
+    return teaching.problems(inputs, check_pairs, of_pairs=True)
 
 
 RECIPE = Recipe(
@@ -218,12 +177,7 @@ RECIPE = Recipe(
                 "texts or as messages."
             ),
         ),
-        Input(
-            name="model",
-            kind="model",
-            title=_("Base model"),
-            help=_("The model to start from, in Hugging Face format with safetensors."),
-        ),
+        BASE_MODEL,
     ),
     estimate=estimate,
     checks=checks,

@@ -28,7 +28,8 @@ from fabriek_recipes.training import adapting, refusals, saving
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.encoding import check_fits, context_of, dress, encode
 from fabriek_recipes.training.held_out import Halves, halved
-from fabriek_recipes.training.loop import Loop, Plan
+from fabriek_recipes.training.loop import Loop
+from fabriek_recipes.training.plan import Plan, planned
 from fabriek_recipes.training.preference import Preference
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import Clock, choose_device, fingerprint, last_checkpoint
@@ -173,17 +174,12 @@ def _watch(job: Job[Knobs], base: Base, pairs: Pairs, reference: Reference) -> W
 
 def _plan(job: Job[Knobs], base: Base, pairs: Pairs, reference: Reference) -> Plan:
     knobs = job.knobs
-    return Plan(
-        rows=packed(pairs.train, _said(reference, pairs.train), pairs.width),
+    return planned(
+        knobs,
+        packed(pairs.train, _said(reference, pairs.train), pairs.width),
         rows_per_step=max(1, knobs.tokens_per_step // pairs.width),
-        epochs=knobs.epochs,
-        fill=base.fill,
         seed=job.manifest.seed,
-        learning_rate=knobs.learning_rate,
-        warmup_percent=knobs.warmup_percent,
-        weight_decay=knobs.weight_decay,
-        gradient_norm_max=knobs.gradient_norm_max,
-        checkpoint_every_steps=knobs.checkpoint_every_steps,
+        fill=base.fill,
     )
 
 

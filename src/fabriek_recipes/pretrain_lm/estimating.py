@@ -93,12 +93,14 @@ def count(inputs: Mapping[str, Path], base: Facts) -> Facts:
     """Add up the sizes of the files, and what the base model has."""
     found = replace(base, has_general="general" in inputs)
     if dataset := inputs.get("dataset"):
-        sizes = [texts.size_of(path) for path in texts.files_of(dataset).train]
+        files = texts.files_of(dataset).train
+        size = texts.size_of_all(files)
         found = replace(
             found,
-            rows=sum(size.texts for size in sizes),
-            text_bytes=sum(size.text_bytes for size in sizes),
-            longest_row_bytes=max((size.longest_bytes for size in sizes), default=0),
+            rows=size.texts,
+            text_bytes=size.text_bytes,
+            longest_row_bytes=size.longest_bytes,
+            is_sampled=len(files) > texts.FILES_OPENED,
         )
     if model := inputs.get("model"):
         found = replace(
@@ -185,6 +187,9 @@ def need(knobs: Set, facts: Facts) -> Need:
 def _counted(facts: Facts) -> Sentence:
     if facts.tokens:
         text = _("The tokens were counted with the tokenizer of the base model.")
+        return Sentence(text)
+    if facts.is_sampled:
+        text = _("The tokens are guessed from the size of the files: some of them were opened.")
         return Sentence(text)
     return Sentence(_("The tokens are guessed from the size of the files."))
 

@@ -13,7 +13,9 @@ from fabriek_recipes.facts import model_problems
 from fabriek_recipes.kinds import Input, Recipe
 from fabriek_recipes.knobs import (
     CheckpointEverySteps,
+    Epochs,
     GradientNormMax,
+    LearningRate,
     LoraAlpha,
     LoraDropout,
     LoraRank,
@@ -28,7 +30,7 @@ from fabriek_recipes.pretrain_lm.shapes import METHODS, SHAPES, SIZES, Method, S
 from fabriek_recipes.rows import PROBLEMS_MAX, RowProblem
 from fabriek_recipes.words import Sentence, _
 
-__all__ = ["RECIPE", "SHAPES", "SIZES", "Knobs", "Shape", "rows_per_step"]
+__all__ = ["RECIPE", "SHAPES", "SIZES", "Knobs", "Shape"]
 
 # Somebody waits for the price: so much text is looked through before; the run reads all.
 LOOKED_BYTES = 48 * 2**20
@@ -64,17 +66,14 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic", "labels": {**SIZES}},
     )
-    # Above 100 passes a model only learns its text by heart.
-    epochs: int = Field(
+    epochs: Epochs = Field(
         default=3,
-        ge=1,
         le=100,
         title=_("Passes over the text"),
         description=_(
             "How often the text is learned from. One when going on with a base model, up to "
             "four when there is little text; more teaches it by heart."
         ),
-        json_schema_extra={"group": "basic", "unit": "passes"},
     )
     # Bytes and the special signs take 260 pieces; larger than 65,536 outweighs these models.
     vocabulary: int = Field(
@@ -109,12 +108,9 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic", "unit": "tokens"},
     )
-    # Above 0.05 even the smallest model breaks down.
-    learning_rate: float = Field(
+    learning_rate: LearningRate = Field(
         default=0.0,
         ge=0.0,
-        le=0.05,
-        title=_("Learning rate"),
         description=_(
             "How far each step moves. 0: what is usual for this model, which is told beside "
             "the price. Going on begins gently again and then goes down to nothing; higher "
@@ -174,11 +170,6 @@ class Knobs(BaseModel):
         return not self.goes_on and self.tokenizer == "own"
 
 
-def rows_per_step(knobs: Knobs) -> int:
-    """Count the rows of a step, each as long as the longest text."""
-    return estimating.rows_per_step(knobs)
-
-
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
     """Say what is wrong with the text or the model before anything is queued.
 
@@ -206,6 +197,8 @@ def _of_dataset(dataset: Path) -> list[Sentence]:
             break
         seen, problems = _of_file(path, each)
         left -= seen
+        if problems and len(files) > 1:
+            found.append(Sentence(_("In %(file)s:"), file=path.name))
         found += problems
     return found
 

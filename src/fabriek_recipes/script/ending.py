@@ -12,7 +12,7 @@ from fabriek_recipes.words import Failed, _
 
 TAIL_BYTES = 16 * 1024
 SAID_CHARACTERS = 300
-NOT_FOUND, NOT_STARTED = 127, 126
+NOT_FOUND = 127
 SIGNAL_BASE = 128
 # A status that asks the engine to start the job again, which is not the program's to say.
 AGAIN = 75

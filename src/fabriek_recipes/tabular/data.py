@@ -15,7 +15,7 @@ from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular import apart_rows, columns, own_table, reading
 from fabriek_recipes.tabular import target as targets
 from fabriek_recipes.tabular.columns import Meaning
-from fabriek_recipes.tabular.knobs import NAMES_SHOWN, Knobs, column_problems
+from fabriek_recipes.tabular.knobs import Knobs, column_problems
 from fabriek_recipes.tabular.reading import Codes, Matrix
 from fabriek_recipes.tabular.target import Target
 from fabriek_recipes.training.process import Job
@@ -222,9 +222,7 @@ def _tell_commas(events: Events, found: Sequence[Meaning]) -> None:
     for style, text in ways:
         names = [one.name for one in found if one.kind == "number" and one.style == style]
         if names:
-            more = ", …" if len(names) > NAMES_SHOWN else ""
-            shown = ", ".join(names[:NAMES_SHOWN]) + more
-            events.warning("commas", Sentence(text, names=shown))
+            events.warning("commas", Sentence(text, names=tables.listed(names)))
 
 
 def _tell_left_out(events: Events, name: str, column: Column) -> int:

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import number_words, tables
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.knobs import HeldOutPercent
 from fabriek_recipes.words import Sentence, _
 
 Task = Literal["auto", "classes", "number"]
@@ -26,7 +27,6 @@ SPLITS: dict[str, str] = {
     "time": _("The latest rows"),
     "group": _("Whole groups"),
 }
-NAMES_SHOWN = 15
 # Own measurement (2026-11-27, one core, LightGBM 4.7, 60,000 rows of 21 columns): cells of the
 # table a tree goes through per second, cells read per second, bytes of memory a cell; the least
 # a tree takes; and start, plain model, scoring and effects together.
@@ -39,15 +39,13 @@ WIDE_ROWS_MAX, WIDE_MAX, WIDE_BYTES = 50_000, 2_000, 16
 NUMBERS_FROM = 20
 START_S = 10.0
 
-ColumnName = Annotated[str, Field(max_length=tables.NAME_CHARACTERS_MAX)]
-
 
 class Knobs(BaseModel):
     """Settings of learning from a table."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    target: ColumnName = Field(
+    target: tables.ColumnName = Field(
         default="",
         title=_("Column to predict"),
         description=_("The name of the column, as it stands in the first line of the table."),
@@ -71,7 +69,7 @@ class Knobs(BaseModel):
         ),
         json_schema_extra={"group": "basic", "labels": {**SPLITS}},
     )
-    split_column: ColumnName = Field(
+    split_column: tables.ColumnName = Field(
         default="",
         title=_("Column of the time or group"),
         description=_("Only needed for the latest rows or whole groups."),
@@ -88,18 +86,8 @@ class Knobs(BaseModel):
         json_schema_extra={"group": "basic"},
     )
     unclear_numbers: number_words.UnclearNumbers = "ask"
-    # Half of the rows is the most to keep from learning; without any there is no score.
-    held_out_percent: int = Field(
-        default=20,
-        ge=5,
-        le=50,
-        title=_("Kept apart for scoring"),
-        description=_(
-            "Rows the model never learns from, to score it honestly. Not used when the dataset "
-            "has a file of its own for this, with “heldout” or “test” in its name."
-        ),
-        json_schema_extra={"group": "basic", "unit": "%"},
-    )
+    # Without any there is no score.
+    held_out_percent: HeldOutPercent = Field(default=20, ge=5)
     # Below 0.005 thousands of rounds change little; 0.5 jumps over what is best.
     learning_rate: float = Field(
         default=0.05,
@@ -240,7 +228,7 @@ def knob_checks(knobs: Knobs, inputs: dict[str, Path]) -> tuple[Sentence, ...]:
 
 def column_problems(knobs: Knobs, names: tuple[str, ...]) -> tuple[Sentence, ...]:
     """Say which settings name no column, and which columns there are."""
-    shown = ", ".join(names[:NAMES_SHOWN]) + (", …" if len(names) > NAMES_SHOWN else "")
+    shown = tables.listed(names)
     if not knobs.target_name:
         text = _("Name the column to predict. The table has: %(names)s.")
         return (Sentence(text, names=shown),)

@@ -16,6 +16,11 @@ from torch.nn.attention import varlen
 from transformers import AttentionInterface, PreTrainedConfig, PreTrainedModel
 
 NAME = "texts_end_to_end"
+# Transformers' name for scores, mask and shares one after the other.
+STEP_BY_STEP = "eager"
+# And for layers that see everything before a token, or what stands near.
+FULL, NEAR = "full_attention", "sliding_attention"
+Masks = dict[str, torch.Tensor]
 # What these models do to attention, the kernel below does not know.
 UNLIKE = ("attn_logit_softcapping", "sink", "attention_sink")
 HEAD_WIDTH_MAX = 256
@@ -36,7 +41,7 @@ def fits(model: PreTrainedModel) -> bool:
     config = model.config.get_text_config()
     return (
         model.device.type == "cuda"
-        and bool(getattr(model, "_supports_attention_backend", False))
+        and takes_masks(model)
         and not any(getattr(config, name, None) for name in UNLIKE)
         and not _is_linear(config)
         and _head_width(config) <= HEAD_WIDTH_MAX
@@ -72,6 +77,38 @@ def usual(model: PreTrainedModel) -> Iterator[None]:
 def is_end_to_end(model: PreTrainedModel) -> bool:
     """Say whether the model attends this way now."""
     return _way(model) == NAME
+
+
+def is_step_by_step(model: PreTrainedModel) -> bool:
+    """Say whether the model adds its mask to the scores, instead of giving it to a kernel."""
+    return _way(model) == STEP_BY_STEP
+
+
+def takes_masks(model: PreTrainedModel) -> bool:
+    """Say whether a model attends as all others do, and leaves a mask as it comes."""
+    return bool(getattr(model, "_supports_attention_backend", False))
+
+
+def masks(model: PreTrainedModel, mask_B1TT: torch.Tensor) -> torch.Tensor | Masks:
+    """Give what each token may look at as the model takes it.
+
+    Some look less far back, in all layers or in some, for which they take a mask of each kind.
+    """
+    config = model.config.get_text_config()
+    kinds = set(getattr(config, "layer_types", None) or ())
+    window = int(getattr(config, "sliding_window", None) or 0)
+    is_known = not kinds or (NEAR in kinds and kinds <= {FULL, NEAR})
+    if not is_known or not 0 < window < mask_B1TT.shape[-1]:
+        return _as_taken(model, mask_B1TT)
+    near = _as_taken(model, torch.triu(mask_B1TT, 1 - window))
+    return {FULL: _as_taken(model, mask_B1TT), NEAR: near} if kinds else near
+
+
+def _as_taken(model: PreTrainedModel, mask_B1TT: torch.Tensor) -> torch.Tensor:
+    if not is_step_by_step(model):
+        return mask_B1TT
+    least = torch.finfo(torch.float32).min
+    return torch.zeros_like(mask_B1TT, dtype=torch.float32).masked_fill(~mask_B1TT, least)
 
 
 def attend(  # noqa: PLR0913  # as transformers calls it
@@ -119,7 +156,7 @@ def _head_width(config: PreTrainedConfig) -> int:
 def _is_linear(config: PreTrainedConfig) -> bool:
     """Say whether some layers remember instead of attending, and need to be told more."""
     kinds = getattr(config, "layer_types", None) or ()
-    return any(kind not in {"full_attention", "sliding_attention"} for kind in kinds)
+    return any(kind not in {FULL, NEAR} for kind in kinds)
 
 
 AttentionInterface.register(NAME, attend)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from transformers import (
@@ -19,10 +20,15 @@ from transformers.initialization import no_init_weights
 from transformers.utils import GENERATION_CONFIG_NAME
 
 from fabriek_recipes.facts import model_problems
+from fabriek_recipes.training import attention
 from fabriek_recipes.words import Failed, _
 
 # What the library raises on files of strangers that will not do.
 WRONG = (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError)
+# How it says that attention of a model is more than torch's kernel can do, as of Gemma 2.
+NO_KERNEL = "does not support an attention implementation"
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,17 +66,21 @@ def load(folder: Path, device: torch.device, *, frozen: bool, aside: bool = Fals
         raise Failed("bad_model", problem.msgid, **dict(problem.values))
     tokenizer = load_tokenizer(folder)
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype="auto",
-            attn_implementation="sdpa",
-            output_loading_info=True,
+        model, found = _attending(
+            lambda way: AutoModelForCausalLM.from_pretrained(
+                folder,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                dtype="auto",
+                attn_implementation=way,
+                output_loading_info=True,
+            )
         )
     except WRONG as why:
         raise _bad(str(why)) from why
+    if attention.is_step_by_step(model) and not attention.takes_masks(model):
+        raise _bad("its attention cannot be told where packed texts begin")
     if found["missing_keys"]:
         raise _bad("missing weights: " + ", ".join(sorted(found["missing_keys"])[:3]))
     dtype = model.dtype
@@ -101,7 +111,9 @@ def hollow(folder: Path, kinds: Mapping[str, str]) -> Base:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     with no_init_weights():
-        model = AutoModelForCausalLM.from_config(config, attn_implementation="sdpa")
+        model = _attending(
+            lambda way: AutoModelForCausalLM.from_config(config, attn_implementation=way)
+        )
     model.tie_weights()
     if (folder / GENERATION_CONFIG_NAME).is_file():
         model.generation_config = GenerationConfig.from_pretrained(
@@ -118,6 +130,16 @@ def kinds_of(base: Base) -> dict[str, str]:
         name: str(weight.dtype).removeprefix("torch.")
         for name, weight in base.model.named_parameters()
     }
+
+
+def _attending(made: Callable[[str], T]) -> T:
+    """Make a model that attends by torch's own kernel, or step by step where it must."""
+    try:
+        return made("sdpa")
+    except ValueError as why:
+        if NO_KERNEL not in str(why):
+            raise
+    return made(attention.STEP_BY_STEP)
 
 
 def _bad(why: str) -> Failed:

@@ -29,6 +29,7 @@ from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.packing import Example
 
 MARKED = re.compile(r"\{%-?\s*generation\s*-?%\}")
+ONE_TURN = 2  # a question and its answer
 UNFIT = (TemplateError, ValueError, TypeError, KeyError, BadTemplate)
 
 
@@ -74,11 +75,13 @@ def encode(
     """
     dress(tokenizer)
     split = [_parts(row, tokenizer, every=every) for row in rows]
-    prompts = _ids(tokenizer, ["".join(each.text for each in part[:-1]) for part in split])
+    asked = ["".join(each.text for each in part[:-1]) for part in split if len(part) > ONE_TURN]
+    prompts = iter(_ids(tokenizer, asked))
     pieces = iter(_ids(tokenizer, [each.text for part in split for each in part]))
     found = []
-    for row, part, prompt in zip(rows, split, prompts, strict=True):
+    for row, part in zip(rows, split, strict=True):
         ids = [next(pieces) for _piece in part]
+        prompt = ids[0] if len(part) == ONE_TURN else next(prompts)
         ends = _ends(tokenizer, part, prompt, ids)
         found.append(Encoded(row, _example(prompt + ids[-1], part, ends), len(prompt)))
     return found

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from fabriek_recipes import evaluation
 from fabriek_recipes.evaluation import Evaluation, Score, Worst
 from fabriek_recipes.events import Json
-from fabriek_recipes.training import measuring
+from fabriek_recipes.training import measuring, saving
 from fabriek_recipes.training.device import precision
 from fabriek_recipes.training.held_out import Halves
 from fabriek_recipes.training.loop import K, Loop
@@ -198,6 +198,13 @@ def evaluated(
         reliability=measuring.reliability(found.truth, found.model),
         worst=_worst(found, names, worst),
     )
+
+
+def report(job: Job[Any], told: Evaluation, facts: dict[str, Json]) -> None:
+    """Tell the scores, and leave them with the facts of the run."""
+    summary = measuring.summary(told.scores)
+    job.events.result(summary)
+    saving.report(job.folder, {"scores": dict(summary), **facts})
 
 
 def remark(scores: Sequence[Score]) -> Sentence:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 from fabriek_recipes.training import packing
 from fabriek_recipes.training.packing import Example, Frame, order
@@ -68,5 +69,56 @@ class Plan:
 
 
 @lru_cache(maxsize=1)  # of 100,000 rows it takes longer than a small step
+class Paced(Protocol):
+    """Settings that say how fast is learned."""
+
+    @property
+    def epochs(self) -> int:
+        """Say how often all is learned from."""
+
+    @property
+    def learning_rate(self) -> float:
+        """Say how far a step moves."""
+
+    @property
+    def warmup_percent(self) -> int:
+        """Say how long the beginning is gentle."""
+
+    @property
+    def weight_decay(self) -> float:
+        """Say how strongly weights are kept small."""
+
+    @property
+    def gradient_norm_max(self) -> float:
+        """Say to what a larger step is shortened."""
+
+    @property
+    def checkpoint_every_steps(self) -> int:
+        """Say after how many steps the run is saved."""
+
+
+def planned(
+    knobs: Paced,
+    rows: Sequence[Sequence[Example]],
+    *,
+    rows_per_step: int,
+    seed: int,
+    fill: int = 0,
+) -> Plan:
+    """Plan a run by its settings."""
+    return Plan(
+        rows=rows,
+        rows_per_step=rows_per_step,
+        fill=fill,
+        seed=seed,
+        epochs=knobs.epochs,
+        learning_rate=knobs.learning_rate,
+        warmup_percent=knobs.warmup_percent,
+        weight_decay=knobs.weight_decay,
+        gradient_norm_max=knobs.gradient_norm_max,
+        checkpoint_every_steps=knobs.checkpoint_every_steps,
+    )
+
+
 def _order(count: int, seed: int, epoch: int) -> list[int]:
     return order(count, seed=seed, epoch=epoch)

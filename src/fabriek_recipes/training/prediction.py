@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 from transformers import DynamicCache, PreTrainedModel
 
-from fabriek_recipes.training import in_step
+from fabriek_recipes.training import attention, in_step
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.device import precision
 from fabriek_recipes.training.group import ALONE, Group
@@ -222,7 +222,8 @@ def _at_work(tensor: torch.Tensor) -> torch.Tensor:
 def _call(module: nn.Module, step: Batch) -> _Output:
     where: dict[str, object] = {"attention_mask": None}
     if step.ends_T is None:
-        where["attention_mask"] = step.mask_B1TT
+        model = cast("PreTrainedModel", module)
+        where["attention_mask"] = attention.masks(model, step.mask_B1TT)
     else:
         # Of four dimensions, so that transformers leaves it as it is; nobody looks at it.
         where["attention_mask"] = step.ids_BT.new_zeros((1, 1, 1, 1))

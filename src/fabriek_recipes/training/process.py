@@ -28,7 +28,7 @@ from fabriek_recipes.run_folder import (
     Manifest,
     read_manifest,
 )
-from fabriek_recipes.training import reporting
+from fabriek_recipes.training import lean, reporting
 from fabriek_recipes.training.energy import Meter
 from fabriek_recipes.training.group import (
     ALONE,
@@ -110,8 +110,10 @@ class Job(Generic[K]):
         return self.folder / CHECKPOINTS
 
 
-def main(recipe: str, knobs: type[K], arguments: list[str]) -> int:
+def main(recipe: str, knobs: type[K], arguments: list[str], *, text_only: bool = False) -> int:
     """Run the recipe on the folder named in `arguments`; give the exit code.
+
+    `text_only`: it needs of transformers what language models need, and starts sooner.
 
     0 good, 2 an expected failure (told in the events), 1 a fault of ours, 143 stopped by
     SIGTERM, 75 when one of several processes was lost, 3 when another process is at work in the
@@ -126,7 +128,8 @@ def main(recipe: str, knobs: type[K], arguments: list[str]) -> int:
     folder, seat = Path(arguments[0]).resolve(), seat_given()
     with listening() as stop, Events(folder / EVENTS) if seat.leads else Silent() as events:
         group = _group(seat, stop, lambda end: _tell(events, end))
-        work = partial(_work, recipe, knobs, folder, Ears(events, stop, group))
+        ears = Ears(events, stop, group)
+        work = partial(_work, recipe, knobs, folder, ears, text_only=text_only)
         code = group.part(_ended(work))
         if seat.size > 1:
             # Not the long way out: torchrun sends SIGTERM as soon as one has ended, and what
@@ -160,7 +163,7 @@ class Ears:
     group: Group
 
 
-def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears) -> int:
+def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears, *, text_only: bool) -> int:
     group, events = ears.group, ears.events
     if not group.once(lambda: _alone(events)):
         if group.seat.leads:
@@ -184,7 +187,8 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears) -> int:
     meter = Meter() if group.seat.leads else None
     try:
         # Only now the heavy packages: a wrong setting must be told in a blink.
-        importlib.import_module(f"fabriek_recipes.{recipe}.train").train(job)
+        train = lean.read(f"fabriek_recipes.{recipe}.train", text_only=text_only)
+        train.train(job)
     except Tried as tried:
         events.measured(**tried.measured)
         group.once(partial(reporting.report, folder, {"dry_run": dict(tried.measured)}))

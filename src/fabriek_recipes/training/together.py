@@ -21,7 +21,7 @@ import torch
 from torch import distributed
 from torch.distributed import FileStore, PrefixStore, Store  # type: ignore[attr-defined]
 
-from fabriek_recipes.training import ending
+from fabriek_recipes.training import ending, exchange
 from fabriek_recipes.training.group import End, Ended, Pace, Seat
 from fabriek_recipes.training.network import LOOPBACK, interface_to
 from fabriek_recipes.training.stopping import Stop
@@ -36,15 +36,11 @@ PAUSE_S_MIN, PAUSE_S_MAX = 0.005, 0.25
 # Each look opens and locks the file, which on a shared disk is work for one server: many
 # processes together look no oftener than this.
 LOOKS_PER_S_MAX = 200
-# Of what one process tells the others at once: the answers to far more rows than are held back.
-SHARED_BYTES_MAX = 2**28
 # How long a process may go on after the run has ended elsewhere, before it is cut off: it may
 # be stuck for good in a sum that waits for one who left.
 GRACE_S = 3.0
 # How long one who ends the run stays for the others to hear of it.
 LINGER_S = 5.0
-# Gradients are summed in pieces: few calls, and little memory beside the gradients themselves.
-PIECE_BYTES = 64 * 2**20
 COME, END, STOP, NOTED = "come", "end", "stop", "noted"
 
 T = TypeVar("T")
@@ -118,7 +114,7 @@ class Together:
         mine = self.beside(lambda: [work(number) for number in numbers])
         with self._reaching():
             self._meet()
-            parts = _told_by_all(mine, size)
+            parts = exchange.told_by_all(mine, size)
         return [parts[number % size][number // size] for number in range(count)]
 
     def beside(self, work: Callable[[], T]) -> T:
@@ -136,14 +132,9 @@ class Together:
             yield
 
     def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Sum in pieces; all processes end with the same bits."""
+        """Sum; all processes end with the same bits."""
         with self._reaching(), torch.no_grad():
-            for piece in _pieces(tensors):
-                flat = torch.cat([tensor.reshape(-1) for tensor in piece])
-                distributed.all_reduce(flat)
-                parts = torch.split(flat, [tensor.numel() for tensor in piece])
-                for tensor, part in zip(piece, parts, strict=True):
-                    tensor.copy_(part.view_as(tensor))
+            exchange.add_up(tensors)
 
     def spread(self, tensors: Sequence[torch.Tensor]) -> None:
         """Send what the first has."""
@@ -298,33 +289,3 @@ def _is_of_the_wire(why: RuntimeError) -> bool:
 def _number(store: Store, key: str) -> int:
     """Read a number that was added to: adding nothing would read it too, but write a line."""
     return int(store.get(key))
-
-
-def _told_by_all(mine: list[T], size: int) -> list[list[T]]:
-    """Tell all what JSON can say: torch's own way to send objects is to pickle them."""
-    told = torch.frombuffer(bytearray(json.dumps(mine).encode()), dtype=torch.uint8)
-    lengths = [torch.zeros(1, dtype=torch.int64) for _seat in range(size)]
-    distributed.all_gather(lengths, torch.tensor([told.numel()]))
-    longest = max(int(length) for length in lengths)
-    if longest > SHARED_BYTES_MAX:
-        raise RuntimeError(f"{longest} bytes are too many to tell")
-    padded = torch.nn.functional.pad(told, (0, longest - told.numel()))
-    parts = [torch.zeros_like(padded) for _seat in range(size)]
-    distributed.all_gather(parts, padded)
-    return [
-        json.loads(part[: int(length)].numpy().tobytes())
-        for part, length in zip(parts, lengths, strict=True)
-    ]
-
-
-def _pieces(tensors: Sequence[torch.Tensor]) -> Iterator[list[torch.Tensor]]:
-    piece: list[torch.Tensor] = []
-    size = 0
-    for tensor in tensors:
-        if piece and (size + tensor.nbytes > PIECE_BYTES or tensor.dtype != piece[0].dtype):
-            yield piece
-            piece, size = [], 0
-        piece.append(tensor)
-        size += tensor.nbytes
-    if piece:
-        yield piece

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 import torch
 from torch import nn
@@ -13,6 +12,7 @@ from fabriek_recipes.training import in_step, shards
 from fabriek_recipes.training.checkpoints import Checkpoint
 from fabriek_recipes.training.group import Group
 from fabriek_recipes.training.plan import Plan
+from fabriek_recipes.training.sums import Sums
 
 # As torch adds it when it shortens a step.
 SMALL = 1e-6
@@ -30,9 +30,11 @@ class Weights:
         self.are_divided = in_step.is_divided(model)
         self._model, self._group = model, group
         self._optimizer = _optimizer(self.named, plan)
+        self._sums: Sums | None = None
         if not self.are_divided:
             # Other machines may differ in a bit; from here on all must be equal.
             group.spread(list(self.named.values()))
+            self._sums = Sums(list(self.named.values())) if group.seat.size > 1 else None
 
     def resume(self, found: Checkpoint) -> None:
         """Go back to a checkpoint. Only the first process needs its tensors."""
@@ -69,18 +71,10 @@ class Weights:
             yield found
 
     def add_up(self) -> None:
-        """Add up the gradients of all processes, where that was not done on the way back.
-
-        DistributedDataParallel would send while it still computes. It needs one `forward` that
-        makes the loss, which ours (logits for the labelled tokens only) is not, takes a mean
-        where we need a sum, and waits for a process without rows. See docs/adr/0013.
-        """
-        if self._group.seat.size == 1 or self.are_divided:
-            return
-        for weight in self.named.values():
-            if weight.grad is None:
-                weight.grad = torch.zeros_like(weight)
-        self._group.add_up([cast("torch.Tensor", each.grad) for each in self.named.values()])
+        """Wait for the gradients of all processes, which are added up on the way back."""
+        if self._sums:
+            with self._group.reaching():
+                self._sums.finish()
 
     def clip(self, most: float) -> float:
         """Shorten the step to `most`; gives how long it was, of all weights together."""

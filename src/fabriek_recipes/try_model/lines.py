@@ -39,6 +39,11 @@ REFUSALS: Mapping[str, str] = {
         "This question is %(tokens)s pieces of words long, and this model can look at "
         "%(most)s together. Ask something shorter."
     ),
+    "talk_too_long": _(
+        "With all that was said before, this is %(tokens)s pieces of words long, and this "
+        "model can look at %(most)s together. Begin a new conversation, or ask something "
+        "shorter."
+    ),
     "bad_template": _(
         "This model's chat template cannot take this question (%(why)s). Leave the "
         "instruction empty, or ask differently."
@@ -58,7 +63,11 @@ ENDED, CUT, FULL, STOPPED = "ended", "cut", "full", "stopped"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """What is asked. `temperature` 0: the likeliest token each time."""
+    """What is asked. `temperature` 0: the likeliest token each time.
+
+    `since`: the question with which its conversation began; its own number: it is the first,
+    with nothing before it to go on with; 0: it was to begin a new one.
+    """
 
     number: int
     prompt: str
@@ -66,6 +75,17 @@ class Question:
     temperature: float = 0.0
     tokens_max: int = 256
     seed: int = 1
+    since: int = 0
+
+    @property
+    def begun_with(self) -> int:
+        """The number of the question with which its conversation began."""
+        return self.since or self.number
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether what was said before belongs to it."""
+        return self.begun_with < self.number
 
     def told(self) -> dict[str, Json]:
         """Give it as its line holds it."""
@@ -76,6 +96,7 @@ class Question:
             "temperature": self.temperature,
             "tokens_max": self.tokens_max,
             "seed": self.seed,
+            "since": self.since,
         }
 
 
@@ -111,6 +132,22 @@ class Asked:
                 self.stopped.add(number)
             elif event.kind == "ask" and (asked := _question(number, event.fields)):
                 self.questions.append(asked)
+
+
+def conversation(
+    question: Question, asked: Iterable[Question], said: Mapping[int, str]
+) -> list[tuple[str, str]]:
+    """Give what one side is asked, as roles and texts: with its own earlier answers.
+
+    `said`: what it answered, by number. A question that it gave no word to is left out: it
+    would stand there as one that nobody answered.
+    """
+    told = [("system", question.system)] if question.system else []
+    before = range(question.begun_with, question.number)
+    for one in asked:
+        if one.number in before and (answer := said.get(one.number, "")):
+            told += [("user", one.prompt), ("assistant", answer)]
+    return [*told, ("user", question.prompt)]
 
 
 class Answers(Events):
@@ -188,6 +225,7 @@ def _question(number: int, fields: Mapping[str, Json]) -> Question | None:
         temperature=min(_number(fields.get("temperature")), TEMPERATURE_MAX),
         tokens_max=min(max(1, _count(fields.get("tokens_max"))), TOKENS_MAX),
         seed=min(_count(fields.get("seed")), SEED_MAX),
+        since=min(_count(fields.get("since")), number),
     )
 
 

@@ -32,6 +32,7 @@ from fabriek_recipes.try_model.lines import (
     Question,
     Said,
     Side,
+    conversation,
     said_in,
 )
 from fabriek_recipes.words import Failed, Sentence, _
@@ -101,7 +102,13 @@ class Session:
         self._job, self._speakers, self._answers = job, speakers, answers
         self._asked = Asked()
         self._offset = 0
-        self._done = self._answered_before()
+        # What each side said to each question, which a conversation goes on from.
+        self._told = self._told_before()
+        self._done = {
+            number
+            for number, told in self._told.items()
+            if all(one.side in told and told[one.side].is_over for one in speakers)
+        }
         self._worked_at = time.monotonic()
         self._ends_at = began + max(0, job.manifest.limits.timeout_s - LEAVE_EARLY_S)
 
@@ -119,7 +126,10 @@ class Session:
                 time.sleep(LOOK_EVERY_S)
 
     def _answer(self, question: Question) -> None:
-        telling = [Telling(each, question, self._answers) for each in self._speakers]
+        telling = [
+            Telling(each, question, self._answers, self._messages(question, each.side))
+            for each in self._speakers
+        ]
         looked_at = time.monotonic()
         while live := [one for one in telling if not one.said.is_over]:
             for one in live:
@@ -131,6 +141,16 @@ class Session:
                 if question.number in self._asked.stopped or looked_at > self._ends_at:
                     for one in live:
                         one.stop()
+        self._told[question.number] = {one.speaker.side: one.said for one in telling}
+
+    def _messages(self, question: Question, side: Side) -> list[Message]:
+        said = {
+            number: told[side].text
+            for number, told in self._told.items()
+            if side in told and told[side].refusal is None
+        }
+        before = conversation(question, self._asked.questions, said)
+        return [Message(*one) for one in before]
 
     def _look(self) -> None:
         """Take in new lines."""
@@ -138,18 +158,13 @@ class Session:
         events, self._offset = read_events(path, self._offset)
         self._asked.take(events)
 
-    def _answered_before(self) -> set[int]:
-        """Name what was answered before this process was put in the place of an earlier one."""
+    def _told_before(self) -> dict[int, dict[Side, Said]]:
+        """Read what was said before this process was put in the place of an earlier one."""
         told, at = [], 0
         while (found := read_events(self._job.folder / ANSWERS, at))[1] != at:
             told += found[0]
             at = found[1]
-        sides = {one.side for one in self._speakers}
-        return {
-            number
-            for number, said in said_in(told).items()
-            if sides == {side for side, one in said.items() if one.is_over}
-        }
+        return said_in(told)
 
     def _is_over(self) -> bool:
         now = time.monotonic()
@@ -175,6 +190,7 @@ class Telling:
     speaker: Speaker
     question: Question
     answers: Answers
+    messages: list[Message]
     said: Said = field(default_factory=Said)
     _growing: Growing | None = None
     _tokens: Iterator[int] | None = None
@@ -228,11 +244,10 @@ class Telling:
     def _begin(self) -> None:
         """Turn the question into tokens. Raises: Failed."""
         base, question = self.speaker.base, self.question
-        told = [("system", question.system)] if question.system else []
-        ids = asked(base, [Message(*one) for one in (*told, ("user", question.prompt))])
+        ids = asked(base, self.messages)
         self.said.prompt_tokens = len(ids)
         if (room := context_of(base) - len(ids)) < 1:
-            raise Failed("too_long", "")
+            raise Failed("talk_too_long" if question.goes_on else "too_long", "")
         self._most = min(question.tokens_max, room)
         manner = Manner(
             temperature=question.temperature, tokens_max=self._most, seed=question.seed
@@ -245,6 +260,7 @@ class Telling:
         if self._growing is None:
             return
         kept, text = self._growing.news(is_whole=is_whole)
+        self.said.text = self._growing.text
         if text or is_whole:
             number, side = self.question.number, self.speaker.side
             text = text[:PIECE_CHARACTERS_MAX]
