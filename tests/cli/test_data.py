@@ -144,7 +144,8 @@ def test_pushing_the_same_again_says_that_nothing_was_new(fabriek, lead, dataset
 
 
 def test_many_files_are_asked_for_in_parts(fabriek, lead, dataset, tmp_path, monkeypatch):
-    monkeypatch.setattr("fabriek.cli.data_push.ASKED_AT_ONCE", 2)
+    monkeypatch.setattr("fabriek.cli.data_sending.ASKED_AT_ONCE", 2)
+    monkeypatch.setattr("fabriek.cli.data_bundle.PIECES_MAX", 2)
     for number in range(5):
         file(tmp_path / "c", f"{number}.txt", str(number))
 
@@ -319,9 +320,9 @@ def test_unchanged_files_are_not_read_again(fabriek, lead, dataset, tmp_path, mo
     for name in ("a.txt", "b.txt"):
         os.utime(file(folder, name, name), (1_700_000_000, 1_700_000_000))
     read = []
-    really = data_local.sha256_of
+    really = data_local.content_of
     monkeypatch.setattr(
-        data_local, "sha256_of", lambda path, told: read.append(path) or really(path, told)
+        data_local, "content_of", lambda file: read.append(file.path) or really(file)
     )
 
     fabriek(lead, "data", "push", dataset.code, folder)
@@ -343,7 +344,7 @@ def test_a_folder_that_looks_as_it_did_is_told_at_once(
 ):
     path = aged(file(tmp_path, "a.txt"))
     fabriek(lead, "data", "push", dataset.code, path)
-    monkeypatch.setattr("fabriek.cli.data_local.hashed", pytest.fail)
+    monkeypatch.setattr("fabriek.cli.data_push.import_module", pytest.fail)
 
     result = fabriek(lead, "data", "push", dataset.code, path)
 

@@ -2,13 +2,14 @@
 
 import os
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 from blake3 import blake3
 
-from fabriek.cli import data_push, data_tus
-from fabriek.cli.data_progress import Stopped, Stopping
+from fabriek.cli import data_local, data_sender, data_tus
+from fabriek.cli.data_progress import Stopped
 from tests.datasets.conftest import contents, made
 from tests.factories import a_person
 
@@ -65,14 +66,14 @@ def test_a_file_that_shrinks_while_it_is_sent_is_told(fabriek, tmp_path, monkeyp
     dataset = made(by=lead)
     path = tmp_path / "big.bin"
     path.write_bytes(CONTENT[: 3 * MIB])
-    hashed = data_push.data_local.sha256_of
+    hashed = data_local.sha256_of
 
     def then_shrinks(path, told):
         found = hashed(path, told)
         os.truncate(path, MIB)
         return found
 
-    monkeypatch.setattr(data_push.data_local, "sha256_of", then_shrinks)
+    monkeypatch.setattr(data_local, "sha256_of", then_shrinks)
 
     result = fabriek(lead, "data", "push", dataset.code, path)
 
@@ -83,9 +84,8 @@ def test_a_file_that_shrinks_while_it_is_sent_is_told(fabriek, tmp_path, monkeyp
 
 def test_when_one_ends_the_others_stop_at_their_next_step(portal, monkeypatch):
     """Ctrl-C is that too: it comes out of what the first thread waits for."""
-    monkeypatch.setattr(data_push, "SENDERS", 3)
-    stopping, begun, ends = Stopping(), threading.Barrier(3), []
-    told = stopping.watched(lambda _moved: None)
+    monkeypatch.setattr(data_sender, "SENDERS", 3)
+    begun, ends = threading.Barrier(3), []
 
     def endless(step):
         begun.wait(10)
@@ -100,9 +100,14 @@ def test_when_one_ends_the_others_stop_at_their_next_step(portal, monkeypatch):
         begun.wait(10)
         raise KeyboardInterrupt
 
-    sending, waiting = (lambda: told(1)), (lambda: stopping.pause(600))
-    works = [interrupted, lambda: endless(sending), lambda: endless(waiting)]
-    with pytest.raises(KeyboardInterrupt):
-        data_push.side_by_side(works, stopping)
+    def all_three():
+        with data_sender.side_by_side() as beside:
+            told = beside.stopping.watched(lambda _moved: None)
+            for step in (lambda: told(1), lambda: beside.stopping.pause(600)):
+                beside.begin(partial(endless, step))
+            beside.begin(interrupted)
 
-    assert {sending, waiting} <= set(ends)
+    with pytest.raises(KeyboardInterrupt):
+        all_three()
+
+    assert len(ends) == 2

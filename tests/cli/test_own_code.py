@@ -167,3 +167,20 @@ def test_what_was_sent_before_runs_again_by_its_code(fabriek, world, folder):
 
     assert result.exit_code == 0, result.output
     assert Run.objects.count() == 1
+
+
+def test_old_revisions_go_with_a_reason(world, fabriek, folder):
+    for number in range(3):
+        (folder / "train.py").write_text(f"print({number})\n")
+        fabriek(world.person, *start(world, folder, "--price"))
+    code = Sent.objects.latest("pk").revision.repository.code
+
+    listed = fabriek(world.person, "code", "list", world.case.code)
+    silent = fabriek(world.person, "code", "drop", code, "1", "-y")
+    done = fabriek(world.person, "code", "drop", code, "1", "3", "-y", "--why", "a key in it")
+
+    assert f"{code}@3" in listed.output
+    assert (silent.exit_code, "Say why they go" in silent.output) == (2, True)
+    assert "revision 1 removed" in done.output
+    gone = Revision.objects.exclude(dropped_at=None)
+    assert list(gone.values_list("number", "dropped_why")) == [(1, "a key in it")]

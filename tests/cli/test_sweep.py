@@ -7,6 +7,7 @@ from fabriek.sweeps.models import Sweep
 from tests.factories import a_person
 from tests.runs.world import a_world
 from tests.sweeps.searching import again, begun, searched
+from tests.sweeps.test_recipes import IN_PARTS, WHOLE, codes, recipe, wish  # noqa: F401
 
 pytestmark = pytest.mark.django_db
 
@@ -99,3 +100,31 @@ def test_a_stranger_is_told_that_it_does_not_exist(world, fabriek):
 
     assert told.exit_code == 1
     assert "This does not exist, or it is not yours to see." in told.output
+
+
+def test_programs_and_a_terminal_are_told_the_same_of_it(
+    world,
+    program,
+    fabriek,
+    recipe,  # noqa: F811  fixtures
+    wish,  # noqa: F811
+):
+    asked = wish | {"case": world.case.code, "inputs": codes(wish), "trials": 4, "halving": 2}
+    words = [f"--{name}={value}" for name, value in wish["knobs"].items()]
+    words += ["--model", asked["inputs"]["model"]] if "model" in wish["inputs"] else []
+    words += ["--trials", "4", "--halving", "2", "--budget", "50", "--price"]
+    data = ["--case", world.case.code, "--data", asked["inputs"]["dataset"]]
+
+    price = program(world.person).post(
+        "/api/sweeps/price", asked | {"gpu_seconds_budget": 50 * 3600}, "application/json"
+    )
+    told = fabriek(world.person, "sweep", "start", recipe, *data, *words)
+    explained = fabriek(world.person, "sweep", "start", recipe)
+
+    is_in_parts = recipe in IN_PARTS
+    assert price.status_code == 200, price.json()
+    shares = [one["until_share"] for one in price.json()["rounds"]]
+    assert shares == ([0.25, 0.5] if is_in_parts else [1.0])
+    assert told.exit_code == 0, told.output
+    assert ("4 trials in full" in told.output) != is_in_parts
+    assert (WHOLE in explained.output) != is_in_parts

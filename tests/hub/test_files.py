@@ -382,15 +382,18 @@ def test_who_took_which_revision_is_written_down_once_an_hour(filled, lead):
 
 
 @pytest.mark.django_db(transaction=True)  # a decision stands once it is saved
-def test_a_call_for_a_file_costs_five_queries(filled, django_assert_num_queries):
-    filled.head("a.txt")
+def test_a_call_for_a_file_costs_three_queries(filled, django_assert_num_queries):
+    newest = filled.head("a.txt")["X-Repo-Commit"]
 
-    with django_assert_num_queries(5):
-        filled.head("a.txt")
+    # Who asks; which repository, and whether terms bind it; the revision and the file in it.
+    for revision in ("main", newest):
+        for path in ("a.txt", "nope.txt"):
+            with django_assert_num_queries(3):
+                filled.head(path, revision)
 
 
 @pytest.mark.django_db(transaction=True)  # a decision stands once it is saved
-@pytest.mark.parametrize(("path", "count"), [("", 5), ("/tree/main", 6)])
+@pytest.mark.parametrize(("path", "count"), [("", 4), ("/tree/main", 5)])
 def test_what_clients_ask_before_all_files_costs(
     filled, path, count, django_assert_num_queries
 ):
@@ -404,7 +407,7 @@ def test_what_clients_ask_before_all_files_costs(
 def test_what_is_told_of_many_files_costs_the_same(filled, django_assert_num_queries):
     filled.get("/tree/main?recursive=True")
     for path in ("/tree/main?recursive=True", "/tree/main/data/deep?recursive=True"):
-        with django_assert_num_queries(5):
+        with django_assert_num_queries(4):
             filled.get(path)
 
 
@@ -436,7 +439,7 @@ def test_all_branches_cost_the_same(hub, more, django_assert_num_queries):
     newest = hub.push({"a.txt": b"3"})
     hub.get("/refs")
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         told = hub.get("/refs").json()["branches"]
 
     assert len(told) == more + 1
@@ -451,7 +454,7 @@ def test_paths_cost_the_same(hub, folders, django_assert_num_queries):
     asked = [f"{number:02}" for number in range(folders)]
     paths_info(hub, *asked, "absent", "0")
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         told = paths_info(hub, *asked, "absent", "0").json()
 
     assert [one["path"] for one in told] == asked

@@ -9,7 +9,7 @@ from fabriek.agreements.models import Agreement, Decided, Inherited
 from fabriek.cases.states import PartnerState
 from fabriek.engines.fake import Fake
 from fabriek.lab.models import Entry
-from fabriek.runs import use
+from fabriek.runs import lineage, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from tests.agreements.policy_world import an_agreement
@@ -168,7 +168,7 @@ def test_what_was_denied_is_no_read_and_binds_nothing(world, lent):
     lines = Decided.objects.filter(repository=lent).values_list("moment", "allowed", "code")
     assert answer.status_code == 403
     assert list(lines) == [("run", False, "other_purpose")]
-    assert use.terms_of(run) == (set(), {world.revision.repository_id})
+    assert lineage.terms_of(run) == (set(), {world.revision.repository_id})
 
 
 def test_what_was_given_is_a_read_and_binds(world, lent):
@@ -179,4 +179,4 @@ def test_what_was_given_is_a_read_and_binds(world, lent):
 
     lines = Decided.objects.filter(repository=lent).values_list("moment", "allowed", "code")
     assert list(lines) == [("read", True, "agreed")]
-    assert use.terms_of(run)[0] == {agreement.pk}
+    assert lineage.terms_of(run)[0] == {agreement.pk}

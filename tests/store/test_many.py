@@ -17,7 +17,7 @@ from django.utils import timezone
 from fabriek.kernel.errors import Invalid, StorageFull
 from fabriek.store import actions, many, queries, sweeping
 from fabriek.store.base import Damaged
-from fabriek.store.models import Arrival, Blob, Pack
+from fabriek.store.models import Arrival, Blob, Damage, Pack
 from tests.factories import a_case, a_repository
 from tests.store.test_actions import contents, sha256
 from tests.store.test_files import a_small_disk, everything_below, files_of_at_most
@@ -220,6 +220,58 @@ def test_knowing_a_hash_is_not_having_the_bytes():
         )
     with pytest.raises(Invalid, match="were not sent here"):
         actions.commit(guesser, {"a": sha256(b"theirs")}, message="", by=None)
+
+
+def test_what_arrived_in_a_pack_may_be_named_there_and_nowhere_else_of_the_organisation():
+    here = a_repository()
+    other = a_repository(case=a_case(organisation=here.organisation))
+    actions.store_many(here, entries({"a": b"one", "b": b"two"}), by=None)
+
+    assert [arrival.blob for arrival in here.arrivals.all()] == [None]
+    assert queries.missing(other, [sha256(b"one")]) == [sha256(b"one")]
+    with pytest.raises(Invalid, match="were not sent here"):
+        actions.commit(other, {"a": sha256(b"one")}, message="", by=None)
+    assert queries.missing(here, [sha256(b"one")]) == []
+    assert contents(actions.commit(here, {"a": sha256(b"one")}, message="", by=None)) == {
+        "a": sha256(b"one")
+    }
+
+
+def test_what_leaves_its_pack_has_still_arrived_where_it_was_sent(settings):
+    here = a_repository()
+    other = a_repository(case=a_case(organisation=here.organisation))
+    actions.store_many(here, entries({"a": b"one", "b": b"two", "c": b"three"}), by=None)
+    actions.store_bytes(other, io.BytesIO(b"one"), by=None)  # to a file of its own
+    pack = Pack.objects.get()
+    Damage.objects.create(
+        blob=Blob.objects.get(sha256=sha256(b"two")), size_bytes=3, what="gone", place=pack.key
+    )
+    actions.store_many(other, entries({"b": b"two"}), by=None)  # healed: into another pack
+    Blob.objects.filter(sha256=sha256(b"three")).update(stored_at=timezone.now())
+    Pack.objects.filter(pk=pack.key).update(size_bytes=100)  # mostly holes: it is written anew
+    sweeping.sweep_packs(timezone.now() - timedelta(days=1))
+
+    packs = {blob.sha256: blob.pack_id for blob in Blob.objects.all()}
+    assert packs[sha256(b"one")] is None
+    assert pack.key not in packs.values()
+    wanted = {"a": sha256(b"one"), "b": sha256(b"two"), "c": sha256(b"three")}
+    assert contents(actions.commit(here, wanted, message="", by=None)) == wanted
+    with pytest.raises(Invalid, match="were not sent here"):
+        actions.commit(other, {"c": wanted["c"]}, message="", by=None)
+
+
+def test_the_same_bytes_far_apart_in_a_stream_are_kept_once(monkeypatch, settings):
+    monkeypatch.setattr(many, "PACK_BYTES", 2000)
+    monkeypatch.setattr(many, "BATCH_BYTES", 1000)
+    monkeypatch.setattr(many, "SMALL_BYTES", 500)
+    files = {f"{number}": os.urandom(450) for number in range(8)}
+    twice = files | {f"again/{path}": content for path, content in files.items()}
+
+    revision = push_many(a_repository(), twice)
+
+    assert {path: read(blob) for path, blob in queries.listing(revision).items()} == twice
+    sizes = Pack.objects.values_list("size_bytes", flat=True)
+    assert sum(sizes) == sum(map(len, files.values()))
 
 
 @pytest.mark.django_db(transaction=True)

@@ -39,6 +39,12 @@ def write(account: Account) -> Path:
     return place
 
 
+def language() -> str:
+    """Refusals come in the language of the terminal."""
+    words = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
+    return "nl" if (words or "").startswith("nl") else "en"
+
+
 def _kept() -> dict[str, str]:
     try:
         found = json.loads(path().read_text())

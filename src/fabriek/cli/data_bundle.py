@@ -1,49 +1,73 @@
 """Many small files in one stream, as `tar` writes them: to the portal, and from it."""
 
 import tarfile
-from collections.abc import Iterator
-from typing import BinaryIO
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
+from fabriek import tar_header
 from fabriek.cli import http
 from fabriek.cli.data_index import Local
-from fabriek.cli.data_local import Told
+from fabriek.cli.data_local import SMALL_BYTES, Told, content_of
 
-BELOW_BYTES = 2**20  # what is smaller travels with others
-BUNDLE_BYTES = 64 * 2**20
+BELOW_BYTES = SMALL_BYTES  # what is smaller travels with others
+BUNDLE_BYTES = 48 * 2**20
+PIECES_MAX = 5000
 PIECE_BYTES = 2**20
 BLOCK = 512
-END = bytes(2 * BLOCK)
-
-Named = tuple[str, Local]
+END, PADDING = bytes(2 * BLOCK), bytes(BLOCK)
 
 
-def bundles(files: list[Named]) -> Iterator[list[Named]]:
-    """Part them in streams of some 64 MiB: what breaks off costs no more than one of those."""
-    some: list[Named] = []
-    size = 0
-    for name, file in files:
-        some.append((name, file))
-        size += file.size_bytes + BLOCK
-        if size >= BUNDLE_BYTES:
-            yield some
-            some, size = [], 0
-    if some:
-        yield some
+class Piece(NamedTuple):
+    """A small file on its way; without `content` it is read when its turn comes."""
+
+    name: str
+    file: Local
+    sha256: str
+    content: bytes | None = None
 
 
-def send(code: str, files: list[Named], sha256s: dict[str, str], told: Told) -> None:
+def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    """Part them in streams of some 48 MiB: what breaks off costs no more than one of those."""
+    bundle = Bundle()
+    for piece in pieces:
+        bundle.add(piece)
+        if bundle.is_full:
+            yield bundle.pieces
+            bundle = Bundle()
+    if bundle.pieces:
+        yield bundle.pieces
+
+
+class Bundle:
+    """What goes in one stream."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self.size_bytes = 0
+
+    def add(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+        self.size_bytes += piece.file.size_bytes + BLOCK
+
+    @property
+    def is_full(self) -> bool:
+        return self.size_bytes >= BUNDLE_BYTES or len(self.pieces) >= PIECES_MAX
+
+
+def send(code: str, pieces: Sequence[Piece], told: Told) -> None:
     """Send them, and see that they arrived as what they were."""
-    headers = {name: _header(name, file.size_bytes) for name, file in files}
+    headers = [tar_header.of(piece.name, piece.file.size_bytes) for piece in pieces]
     size = sum(
-        len(headers[name]) + file.size_bytes + -file.size_bytes % BLOCK for name, file in files
+        len(header) + piece.file.size_bytes + -piece.file.size_bytes % BLOCK
+        for header, piece in zip(headers, pieces, strict=True)
     )
-    chunks = _large(_tar(files, headers, told))
+    chunks = _large(_tar(pieces, headers, told))
     answer = http.post_stream(f"datasets/{code}/bundle", chunks, size + len(END))
     # By their hashes: the portal may write a name in another form than this computer does.
     arrived = set(answer["files"].values())
-    for name, file in files:
-        if sha256s[name] not in arrived:
-            http.stop(f"{file.path} changed while it was sent. Run the command again.")
+    for piece in pieces:
+        if piece.sha256 not in arrived:
+            http.stop(f"{piece.file.path} changed while it was sent. Run the command again.")
 
 
 def received(stream: Iterator[bytes]) -> Iterator[tuple[str, bytes]]:
@@ -74,27 +98,13 @@ class _Pieces:
         return all_of_it[:size]
 
 
-def _tar(files: list[Named], headers: dict[str, bytes], told: Told) -> Iterator[bytes]:
-    for name, file in files:
-        yield headers[name]
-        with open(file.path, "rb", buffering=0) as content:  # noqa: PTH123
-            yield _exactly(content, file)
-        yield bytes(-file.size_bytes % BLOCK)
-        told(file.size_bytes)
+def _tar(pieces: Sequence[Piece], headers: Sequence[bytes], told: Told) -> Iterator[bytes]:
+    for header, piece in zip(headers, pieces, strict=True):
+        yield header
+        yield content_of(piece.file) if piece.content is None else piece.content
+        yield PADDING[: -piece.file.size_bytes % BLOCK]
+        told(piece.file.size_bytes)
     yield END
-
-
-def _exactly(content: BinaryIO, file: Local) -> bytes:
-    found = content.read(file.size_bytes + 1)
-    if len(found) != file.size_bytes:
-        http.stop(f"{file.path} changed while it was sent. Run the command again.")
-    return found
-
-
-def _header(name: str, size_bytes: int) -> bytes:
-    entry = tarfile.TarInfo(name)
-    entry.size = size_bytes
-    return entry.tobuf(tarfile.PAX_FORMAT)
 
 
 def _large(pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -9,10 +9,11 @@ from urllib.parse import quote
 
 import typer
 
-from fabriek.cli import data_index, data_local, data_remote, http, show
-from fabriek.cli.data_local import Files
-from fabriek.cli.data_progress import interruptible, watched
+from fabriek.cli import data_found, data_index, data_local, data_remote, http, show
+from fabriek.cli.data_found import Files
+from fabriek.cli.data_progress import watched
 from fabriek.cli.data_remote import Listing, Revision
+from fabriek.cli.ends import interruptible
 
 DIFFERS = 3  # 1 means that something went wrong
 TEXT_BYTES = 2**20
@@ -120,7 +121,7 @@ def _folder_side(folder: Path, *, quick: bool = True) -> Side:
     if not folder.is_dir():
         http.stop(f"{folder} is neither the number of a revision nor a folder here.")
     folder = folder.absolute()
-    files = data_local.found([folder])
+    files = data_found.found([folder])
     with data_index.opened() as index, watched() as screen:
         told = screen.task("Reading", sum(file.size_bytes for file in files.values()))
         trusted = [folder] if quick else []

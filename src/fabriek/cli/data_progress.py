@@ -1,12 +1,9 @@
-"""How far long work is, and how it ends when somebody presses Ctrl-C."""
+"""How far long work is, and how its threads end when somebody presses Ctrl-C."""
 
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
-from typing import NoReturn, ParamSpec
 
-import typer
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -18,11 +15,8 @@ from rich.progress import (
 
 from fabriek.cli import show
 
-INTERRUPTED = 130
 # Thousands of small files would spend their time on drawing.
 DRAWN_EVERY_BYTES = 2**20
-
-Given = ParamSpec("Given")
 
 
 class Stopped(Exception):
@@ -91,26 +85,3 @@ def watched() -> Iterator[Screen]:
     )
     with progress:
         yield Screen(progress)
-
-
-def interruptible(
-    how_to_go_on: str,
-) -> Callable[[Callable[Given, None]], Callable[Given, None]]:
-    """Let Ctrl-C end a command with a sentence that says how to go on."""
-
-    def decorate(command: Callable[Given, None]) -> Callable[Given, None]:
-        @wraps(command)
-        def run(*args: Given.args, **kwargs: Given.kwargs) -> None:
-            try:
-                command(*args, **kwargs)
-            except KeyboardInterrupt:
-                _stop(how_to_go_on)
-
-        return run
-
-    return decorate
-
-
-def _stop(how_to_go_on: str) -> NoReturn:
-    typer.echo(f"Stopped. {how_to_go_on}", err=True)
-    raise typer.Exit(INTERRUPTED)

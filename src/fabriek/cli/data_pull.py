@@ -17,8 +17,9 @@ import typer
 from fabriek.cli import data_bundle, data_index, data_local, data_remote, http, show
 from fabriek.cli.data_index import Index, Local
 from fabriek.cli.data_local import Told
-from fabriek.cli.data_progress import interruptible, watched
+from fabriek.cli.data_progress import watched
 from fabriek.cli.data_remote import Listing, Revision
+from fabriek.cli.ends import interruptible
 
 FETCHERS = 3
 # Fewer small files than this are fetched one by one: a stream would bring others along.

@@ -1,7 +1,6 @@
 """Calls to the API. A refusal is printed as its own sentence, and the command exits 1."""
 
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -9,11 +8,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
-import typer
 
-from fabriek.cli import config
+from fabriek.cli import config, ends
 
 Json = dict[str, Any]
+language, stop = config.language, ends.stop
 PAGE_SIZE = 200
 CHUNK_BYTES = 2**20
 TIMEOUT = httpx.Timeout(30, read=600)
@@ -32,12 +31,6 @@ def client_for(account: config.Account) -> httpx.Client:
     return httpx.Client(
         base_url=f"{account.url}/api/", headers=headers, timeout=TIMEOUT, follow_redirects=False
     )
-
-
-def language() -> str:
-    """Refusals come in the language of the terminal."""
-    words = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG")
-    return "nl" if (words or "").startswith("nl") else "en"
 
 
 def get(path: str, **params: object) -> Json:
@@ -104,15 +97,6 @@ def post_stream(path: str, chunks: Iterator[bytes], size_bytes: int) -> Json:
     return sent
 
 
-def send_file(
-    address: str, chunks: Iterator[bytes], size_bytes: int, *, params: Mapping[str, str]
-) -> Json:
-    """Stream bytes up; they never lie in memory as a whole."""
-    headers = {"Content-Length": str(size_bytes), "Content-Type": "application/octet-stream"}
-    sent: Json = _json("PUT", address, content=chunks, params=dict(params), headers=headers)
-    return sent
-
-
 def fetch_file(path: str, target: Path) -> str:
     """Stream a file down beside its place, put it there when it is whole; give its SHA-256."""
     part = target.with_name(f".{target.name}.part")
@@ -154,13 +138,6 @@ def refuse(answer: httpx.Response) -> NoReturn:
     fields: Json = body.get("fields") or {}
     lines = [f"  {name}: {text}" for name, text in fields.items()]
     stop(f"{said} [{body.get('code', answer.status_code)}]", *lines)
-
-
-def stop(*lines: str) -> NoReturn:
-    """Say why this cannot go on, and end the command."""
-    for line in lines:
-        typer.echo(line, err=True)
-    raise typer.Exit(1)
 
 
 def _body(answer: httpx.Response) -> Json:

@@ -18,6 +18,7 @@ COMMANDS = {
     "data": ("fabriek.cli.data", "Make datasets, push and pull their files."),
     "agreements": ("fabriek.cli.agreements", "Ask for data, and sign agreements on it."),
     "run": ("fabriek.cli.run", "Start a recipe; shows the price first."),
+    "code": ("fabriek.cli.code", "See code that was sent, and remove old revisions of it."),
     "runs": ("fabriek.cli.runs", "Follow runs: list, show, logs, cancel, continue."),
     "sweep": ("fabriek.cli.sweep", "Search for good settings: start, show, list, stop."),
     "machine": ("fabriek.cli.machine", "See free GPUs, the queue and where your runs stand."),

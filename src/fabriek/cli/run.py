@@ -52,7 +52,7 @@ def run(
         bool, typer.Option("--look", help="Only show what the model will see of the data.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Ten steps on one GPU, to correct the price by.")
+        bool, typer.Option("--dry-run", help="Ten steps on few GPUs, to correct the price by.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Start without asking.")] = False,
     follow: Annotated[

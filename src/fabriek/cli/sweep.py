@@ -195,6 +195,8 @@ def _explain(recipe: http.Json) -> None:
         empty="It has no settings to search.",
     )
     show.note(f"The best is chosen by: {', '.join(recipe['scores'])}")
+    if not recipe["goes_on"]:
+        show.note("It saves nothing half-way to go on from, so each trial is a whole run.")
     typer.echo(
         f"Start it: fabriek sweep start {recipe['recipe']} --case CODE --data CODE --budget 20"
     )
@@ -213,9 +215,11 @@ def _show_price(price: http.Json) -> None:
         f"GPU-hours, and never more than {show.hours(price['gpu_seconds_budget'])}."
     )
     for place, one in enumerate(price["rounds"], start=1):
+        is_whole = one["until_share"] == 1
+        far = "in full" if is_whole else f"up to {one['until_share']:.0%} of their steps"
         show.note(
-            f"  round {place}: {one['trials']} trials up to {one['until_share']:.0%} of their "
-            f"steps, about {show.hours(one['gpu_seconds_each'])} each"
+            f"  round {place}: {one['trials']} trials {far}, "
+            f"about {show.hours(one['gpu_seconds_each'])} each"
         )
     if not price["is_enough"]:
         show.note(

@@ -29,6 +29,9 @@ def try_(
     ] = 0.0,
     tokens: Annotated[int, typer.Option(help="How long an answer may be.")] = 256,
     seed: Annotated[int, typer.Option(help="Both sides draw with the same one.")] = 1,
+    alone: Annotated[
+        bool, typer.Option("--alone", help="Each question stands alone: nothing is remembered.")
+    ] = False,
     minutes: Annotated[int, typer.Option(help="It ends by itself after so many.")] = 15,
     allocation: Annotated[str, typer.Option(help="Who pays; else the first that can.")] = "",
 ) -> None:
@@ -48,17 +51,25 @@ def try_(
     manner = {"system": system, "temperature": temperature, "tokens_max": tokens, "seed": seed}
     try:
         _wait(code)
-        for question in [prompt] if prompt else _questions():
-            _ask(code, {"prompt": question, **manner})
+        # The session may be one that is open in the page: what was asked there stays there.
+        goes_on = False
+        for question in [prompt] if prompt else _questions(alone=alone):
+            turn = _ask(code, {"prompt": question, **manner, "goes_on": goes_on})
+            # Mostly it has become too long to read; nothing here leaves a part of it out.
+            is_refused = any(answer["refusal"] for answer in turn["answers"])
+            if goes_on and is_refused:
+                show.note("Your next question begins a new conversation.")
+            goes_on = not alone and not is_refused
     except KeyboardInterrupt:
         typer.echo()
     finally:
         _end(code)
 
 
-def _questions() -> Iterator[str]:
+def _questions(*, alone: bool) -> Iterator[str]:
     """Ask for questions until an empty line or the end of what comes in."""
-    show.note("An empty line ends the session.")
+    kept = "Each question stands alone." if alone else "What is answered here is remembered."
+    show.note(f"An empty line ends the session. {kept}")
     while True:
         try:
             typed = input("> " if sys.stdin.isatty() else "").strip()
@@ -78,7 +89,8 @@ def _wait(code: str) -> None:
             time.sleep(LOOK_EVERY_S)
 
 
-def _ask(code: str, question: dict[str, object]) -> None:
+def _ask(code: str, question: dict[str, object]) -> http.Json:
+    """Ask, wait, print what each side says, and give it."""
     number = http.post(f"try/{code}/ask", question)["number"]
     with show.out.status("…"):
         while not (turn := _turn(code, number))["is_over"]:
@@ -87,6 +99,7 @@ def _ask(code: str, question: dict[str, object]) -> None:
         typer.secho(TITLES.get(answer["side"], answer["side"]), bold=True)
         typer.echo(answer["refusal"] or answer["text"])
         typer.secho(f"{answer['tokens']} tokens, {answer['seconds']:.1f} s\n", dim=True)
+    return turn
 
 
 def _turn(code: str, number: int) -> http.Json:

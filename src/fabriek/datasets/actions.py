@@ -172,14 +172,14 @@ def commit(
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
     rules.require_save(by, dataset.repository)
-    _require_sound_rows(dataset, files)
     sent = store.named(files)
+    _require_sound_rows(dataset, sent)
     inside = descent.looked_into(dataset.repository, sent, by=by)
     with transaction.atomic():
         rules.require_open(dataset.case)
         saved = store.commit(
             dataset.repository,
-            files,
+            sent,
             message=text.line(message),
             by=by,
             parent=parent,
@@ -282,13 +282,12 @@ def _filled(source: Source, path: str) -> Iterator[bytes]:
     return chain([first], chunks)
 
 
-def _require_sound_rows(dataset: Dataset, files: Mapping[str, Blob | str]) -> None:
+def _require_sound_rows(dataset: Dataset, named: Mapping[str, str]) -> None:
     """Read the files of rows that are new; what the newest revision holds was read before.
 
     Only bytes that may be named are read: else a guessed SHA-256 would be answered with what
     stands in somebody else's file.
     """
-    named = store.named(files)
     wanted = {path: sha256 for path, sha256 in named.items() if rows_check.is_checked(path)}
     there = queries.listing(queries.latest(dataset.repository)) if wanted else {}
     known = {blob.sha256 for path, blob in there.items() if rows_check.is_checked(path)}

@@ -33,7 +33,6 @@ router = Router(tags=["datasets"])
 COUNTED_AT_ONCE = 20
 router.add_router("/{code}/uploads", uploads)
 router.add_router("/{code}/retention", retention)
-router.add_router("/{code}/retention", retention)
 router.add_router("/{code}", bulk)
 
 # What a list tells, read as plain values.
@@ -196,10 +195,12 @@ def commit(request: SignedIn, code: str) -> Status[SavedOut]:
     rules.require_part(request.user, dataset.case)
     body = read_as(RevisionIn, request)
     before = store.latest(dataset.repository)
-    paths.clean_all(file.path for file in body.files)
+    files = {file.path: file.sha256 for file in body.files}
+    if len(files) != len(body.files):
+        paths.clean_all(file.path for file in body.files)  # says which is named twice
     saved = actions.commit(
         dataset,
-        {file.path: file.sha256 for file in body.files},
+        files,
         message=body.message,
         by=request.user,
         parent=None if body.parent is None else finding.revision(dataset, body.parent),

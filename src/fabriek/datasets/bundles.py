@@ -12,7 +12,8 @@ from fabriek.kernel import journal
 from fabriek.people.models import Person
 from fabriek.store import many
 from fabriek.store.incoming import Readable
-from fabriek.store.models import Blob, File, Revision
+from fabriek.store.models import File, Revision
+from fabriek.store.noting import Stored
 from fabriek.store.queries import the_store
 
 # So many names are asked of the database at a time, and so much is handed to the web server.
@@ -38,7 +39,7 @@ class _OnItsWay:
     size_bytes: int
 
 
-def take_in(dataset: Dataset, stream: Readable, *, by: Person) -> dict[str, Blob]:
+def take_in(dataset: Dataset, stream: Readable, *, by: Person) -> dict[str, Stored]:
     """Take in the files of a tar; no revision names them before `actions.commit`.
 
     What came before something broke stays for a day, so only the rest has to be sent again.

@@ -13,16 +13,12 @@ from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
-may_create = takes_part
 # What a decision to read says of what is one's own, also where it was made of other data.
 OUR_OWN = frozenset({"own", "rights_kept"})
 
 
 def may_push(person: Person, dataset: Dataset) -> bool:
     return takes_part(person, dataset.case)
-
-
-may_edit = may_push
 
 
 def require_part(person: Person, case: Case) -> None:

@@ -4,12 +4,12 @@ Our own reader of the format, as everything in it comes from strangers: it follo
 makes no device, believes no size it did not count, and takes a tenth of the general one's time.
 """
 
-import tarfile
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from django.utils.translation import gettext as _
 
+from fabriek import tar_header
 from fabriek.kernel.errors import Invalid
 from fabriek.store.incoming import Readable
 from fabriek.store.paths import shortened
@@ -72,10 +72,7 @@ def files(stream: Readable) -> Iterator[InTar]:
 
 
 def written(found: ToWrite) -> bytes:
-    """Write the header of a file; names and sizes of any length, in the newer format."""
-    entry = tarfile.TarInfo(found.path)
-    entry.size = found.size_bytes
-    return entry.tobuf(tarfile.PAX_FORMAT)
+    return tar_header.of(found.path, found.size_bytes)
 
 
 def padding(size_bytes: int) -> bytes:
@@ -87,19 +84,29 @@ def end() -> bytes:
 
 
 class _Stream:
-    """What comes in, a large piece at a time; given out in whatever sizes are asked for."""
+    """What comes in, a large piece at a time; given out in whatever sizes are asked for.
+
+    Where the stream can, it fills the same memory each time: the bytes are copied once.
+    """
 
     def __init__(self, stream: Readable) -> None:
         self.stream = stream
-        self.held = b""
-        self.at = 0
+        self.fill = getattr(stream, "readinto", None)
+        self.held = memoryview(bytearray(PIECE_BYTES) if self.fill else b"")
+        self.at = self.end = 0
 
     def some(self, most: int) -> bytes:
-        if self.at == len(self.held):
-            self.held, self.at = self.stream.read(PIECE_BYTES), 0
-        given = self.held[self.at : self.at + most]
-        self.at += len(given)
-        return given
+        if self.at == self.end:
+            self._refill()
+        start, self.at = self.at, min(self.at + most, self.end)
+        return bytes(self.held[start : self.at])
+
+    def _refill(self) -> None:
+        if self.fill:
+            self.at, self.end = 0, self.fill(self.held)
+        else:
+            self.held = memoryview(self.stream.read(PIECE_BYTES))
+            self.at, self.end = 0, len(self.held)
 
     def exactly(self, size_bytes: int) -> bytes:
         given = self.some(size_bytes) if size_bytes else b""

@@ -1,7 +1,6 @@
 """How answers of the hub look: JSON, refusals with the headers that clients read."""
 
 import json
-import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
@@ -14,8 +13,6 @@ from django.views.decorators.csrf import csrf_exempt
 from fabriek.hub import bodies
 from fabriek.hub.refusals import EntryNotFound, HubRefused, NotSignedIn, WrongRange, unreadable
 from fabriek.kernel.errors import Refused
-
-log = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
 # What we say in curly quotes stands in headers too, which take plain signs only.

@@ -116,7 +116,8 @@ def seen(request: HttpRequest, kind: str, namespace: str, name: str) -> Door:
         found = _usable(run, kind, namespace, name)
         return Door(person=run.asked_by, repository=found, run=run)
     person = person_of(request)
-    return Door(person=person, repository=visible(person, kind, namespace, name))
+    found = visible(person, kind, namespace, name, reads=True)
+    return Door(person=person, repository=found)
 
 
 def readable(request: HttpRequest, kind: str, namespace: str, name: str) -> Door:
@@ -142,13 +143,16 @@ def writable(request: HttpRequest, kind: str, namespace: str, name: str) -> Door
     return Door(person=token.person, repository=found, token=token)
 
 
-def visible(person: Person, kind: str, namespace: str, name: str) -> Repository:
-    """Find a repository by name.
+def visible(
+    person: Person, kind: str, namespace: str, name: str, *, reads: bool = False
+) -> Repository:
+    """Find a repository by name. `reads`: whether it may be read is decided next.
 
     Raises: RepoNotFound, for an unknown name and for one of others alike.
     """
-    is_sane = queries.is_sane(namespace) and queries.is_sane(name)
-    found = lean.repository(person, KINDS[kind], namespace, name) if is_sane else None
+    if not (queries.is_sane(namespace) and queries.is_sane(name)):
+        raise refusals.repo_not_found()
+    found = lean.repository(person, KINDS[kind], namespace, name, reads=reads)
     if found is None:
         raise refusals.repo_not_found()
     return found

@@ -16,7 +16,7 @@ def resolve(
     request: HttpRequest, *, rest: str, kind: str | None = None, **where: str
 ) -> HttpResponseBase:
     """Give a file, or with HEAD what clients ask before they fetch it."""
-    found = reading.at(request, rest, kind=kind or "models", **where)
+    found = reading.at_file(request, rest, kind=kind or "models", **where)
     point = found.point
     if not found.path:
         raise refusals.entry_not_found("", point.commit_id)

@@ -3,8 +3,8 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import Exists, Max
@@ -18,14 +18,19 @@ COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 # A branch may be `feature/dutch/short`: so many words of an address may be its name.
 REF_WORDS_MAX = 6
 FOLDERS_AT_ONCE = 100
+Files = Mapping[str, File | None]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Point:
-    """Where the name of a revision leads: a revision, or the beginning, before any file."""
+    """Where the name of a revision leads: a revision, or the beginning, before any file.
+
+    `read`: files of it that were read along, by path; None for what is not there.
+    """
 
     commit_id: str
     revision: Revision | None = None
+    read: Files = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,18 +67,21 @@ def point(repository: Repository, name: str) -> Point:
     return found
 
 
-def point_and_path(repository: Repository, rest: str) -> tuple[Point, str]:
+def point_and_path(
+    repository: Repository, rest: str, *, is_file: bool = False
+) -> tuple[Point, str]:
     """Part `main/data/a.csv` into a revision and a path; names of branches may have a `/`.
 
-    Raises: RevisionNotFound.
+    `is_file`: the path is one of a file, which is read along. Raises: RevisionNotFound.
     """
     if not is_sane(rest):
         raise refusals.revision_not_found("?")
     first, _slash, path = rest.partition("/")
+    along = _normal(path) if is_file else ""
     if first == MAIN:
-        return _newest(repository, MAIN), path
+        return _newest(repository, MAIN, along=along), path
     if COMMIT_ID.fullmatch(first):
-        return _by_commit(repository, first), path
+        return _by_commit(repository, first, along=along), path
     return _by_ref(repository, rest)
 
 
@@ -106,23 +114,25 @@ def branch_exists(repository: Repository, name: str) -> bool:
     return name == MAIN or (is_sane(name) and refs.exists())
 
 
-def _newest(repository: Repository, branch: str) -> Point:
-    saved = lean.newest(repository, branch)
+def _newest(repository: Repository, branch: str, *, along: str = "") -> Point:
+    saved, read = lean.newest(repository, branch, along=along)
     if saved is None and branch != MAIN:
         saved = store.latest(repository, branch=branch)  # where it began
-    return _point(repository, saved)
+    return _point(repository, saved, read)
 
 
-def _point(repository: Repository, revision: Revision | None) -> Point:
+def _point(
+    repository: Repository, revision: Revision | None, read: Files | None = None
+) -> Point:
     commit_id = revision.commit_id if revision else beginning(repository)
-    return Point(commit_id=commit_id, revision=revision)
+    return Point(commit_id=commit_id, revision=revision, read=read or {})
 
 
-def _by_commit(repository: Repository, commit_id: str) -> Point:
-    found = lean.by_commit(repository, commit_id)
+def _by_commit(repository: Repository, commit_id: str, *, along: str = "") -> Point:
+    found, read = lean.by_commit(repository, commit_id, along=along)
     if found is None and commit_id != beginning(repository):
         raise refusals.revision_not_found(commit_id)
-    return Point(commit_id=commit_id, revision=found)
+    return Point(commit_id=commit_id, revision=found, read=read)
 
 
 def _by_ref(repository: Repository, rest: str) -> tuple[Point, str]:
@@ -142,11 +152,18 @@ def _by_ref(repository: Repository, rest: str) -> tuple[Point, str]:
 # --- files -------------------------------------------------------------------------------
 def file(point: Point, path: str) -> File:
     """Find one file. Raises: EntryNotFound."""
-    path = unicodedata.normalize("NFC", path)
-    found = lean.file(point.revision, path) if point.revision else None
+    path = _normal(path)
+    if path in point.read:
+        found = point.read[path]
+    else:
+        found = lean.file(point.revision, path) if point.revision else None
     if found is None:
         raise refusals.entry_not_found(path, point.commit_id)
     return found
+
+
+def _normal(path: str) -> str:
+    return unicodedata.normalize("NFC", path)
 
 
 def entries(point: Point, paths: Iterable[str] | None = None) -> list[Entry]:

@@ -25,9 +25,19 @@ def at(request: HttpRequest, rest: str, *, kind: str, namespace: str, name: str)
 
     Raises: NotSignedIn, RepoNotFound, Gated, RevisionNotFound.
     """
-    door = doors.seen(request, kind, namespace, name)
+    return _inside(doors.seen(request, kind, namespace, name), rest, is_file=False)
+
+
+def at_file(
+    request: HttpRequest, rest: str, *, kind: str, namespace: str, name: str
+) -> Reading:
+    """Let them in as `at` does, where the path is one of a file, which is read along."""
+    return _inside(doors.seen(request, kind, namespace, name), rest, is_file=True)
+
+
+def _inside(door: Door, rest: str, *, is_file: bool) -> Reading:
     try:
-        point, path = queries.point_and_path(door.repository, rest)
+        point, path = queries.point_and_path(door.repository, rest, is_file=is_file)
     except refusals.RevisionNotFound:
         doors.require(door, Moment.READ)
         raise

@@ -6,6 +6,8 @@ own server the bytes come from its socket instead; under any other, and in tests
 
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from typing import Any
 
@@ -30,6 +32,10 @@ class Body:
 
     def readinto(self, target: memoryview) -> int:
         """Fill `target` as far as the body goes; less than that is the end, or a cut."""
+        with self._listening():
+            return self._filled(target)
+
+    def _filled(self, target: memoryview) -> int:
         filled = 0
         while filled < len(target) and self.left_bytes:
             got = self._some(target[filled : filled + self.left_bytes])
@@ -68,15 +74,24 @@ class Body:
         return got
 
     def _received(self, target: memoryview) -> int:
-        before = self._socket.gettimeout()
-        self._socket.settimeout(SILENCE_S)
         try:
             got: int = self._socket.recv_into(target)
         except OSError:
             return 0
+        return got
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Let the socket wait as long as a client may be silent."""
+        if self._socket is None:
+            yield
+            return
+        before = self._socket.gettimeout()
+        self._socket.settimeout(SILENCE_S)
+        try:
+            yield
         finally:
             self._socket.settimeout(before)
-        return got
 
     def _take_what_is_held(self) -> None:
         """Begin with what the server read along with the headers; what is beyond goes back."""

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 from django.apps import apps
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import models
+from django.db import connection, models
+from django.utils import timezone
 
 from fabriek.kernel.errors import Text
 
@@ -37,3 +38,29 @@ def record(
         by=by,
         details=details,
     )
+
+
+def statement(
+    verb: str, kind: type[models.Model], *, source: str, **details: object
+) -> tuple[str, list[object]]:
+    """Give the SQL and its words that add a line for each row of `source`, by its `id`.
+
+    For one statement that changes something and tells of it at once; the platform itself acts.
+    """
+    entry: type[Entry] = apps.get_model("kernel", "Entry")
+    told = {
+        "at": timezone.now(),
+        "verb": verb,
+        "subject_kind": kind._meta.label_lower,
+        "thread": "",
+        "details": details,
+    }
+    fields = [field for field in entry._meta.concrete_fields if field.name in told]
+    words = [field.get_db_prep_save(told[field.name], connection) for field in fields]
+    columns = ", ".join(str(field.column) for field in fields)
+    places = ", ".join("%s" for _field in fields)
+    text = (
+        f"INSERT INTO {entry._meta.db_table} ({columns}, subject_id) "  # noqa: S608  ours
+        f"SELECT {places}, id FROM {source}"
+    )
+    return text, words

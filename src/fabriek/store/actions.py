@@ -18,9 +18,9 @@ from fabriek.people.models import Organisation, Person
 from fabriek.store import lists, paths, queries, refusals
 from fabriek.store.arriving import adopt, store_bytes
 from fabriek.store.base import Brought
-from fabriek.store.lists import Named, digest_of
+from fabriek.store.lists import Content, Named, digest_of
 from fabriek.store.many import Entry, store_many
-from fabriek.store.models import MAIN, Blob, Repository, Revision
+from fabriek.store.models import MAIN, Repository, Revision
 from fabriek.store.singles import checked
 from fabriek.store.sweeping import Swept, sweep
 
@@ -62,7 +62,7 @@ class Change:
     `parent`: the revision that this was made from, where that must still be the newest.
     """
 
-    files: Mapping[str, Blob | str]
+    files: Mapping[str, Content | str]
     message: str
     parent: Revision | None = None
     delete: Collection[str] = ()
@@ -115,7 +115,7 @@ def _new_name(repository: Repository, namespace: str, *, title: str, code: str) 
 
 def commit(
     repository: Repository,
-    files: Mapping[str, Blob | str],
+    files: Mapping[str, Content | str],
     *,
     message: str,
     by: Person | None,
@@ -193,13 +193,19 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 # --- committing --------------------------------------------------------------------------
-def named(files: Mapping[str, Blob | str]) -> dict[str, str]:
+class Checked(dict[str, str]):
+    """{clean path: SHA-256}: what `named` gave is not looked through again."""
+
+
+def named(files: Mapping[str, Content | str]) -> Checked:
     """Return {clean path: SHA-256}, both checked; the first thing `commit` does."""
+    if isinstance(files, Checked):
+        return files
     cleaned = paths.clean_all(files)
-    return {
-        cleaned[path]: file.sha256 if isinstance(file, Blob) else checked(file)
+    return Checked(
+        (cleaned[path], checked(file) if isinstance(file, str) else file.sha256)
         for path, file in files.items()
-    }
+    )
 
 
 def _require_message(message: str) -> None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from fabriek.kernel import strange
 from fabriek.people.models import Person
-from fabriek.store import damages, queries
+from fabriek.store import claims, damages, queries
 from fabriek.store.incoming import Received, Source
 from fabriek.store.models import Arrival, Blob, Damage, Repository
 
@@ -68,6 +68,10 @@ def adopt(
 @transaction.atomic
 def _arrived(repository: Repository, received: Received, *, by: Person | None) -> Blob:
     now = timezone.now()
+    known = Blob.objects.filter(
+        organisation_id=repository.organisation_id, sha256=received.sha256, pack__isnull=False
+    )
+    claims.keep(known.values_list("pk", flat=True))
     # They are a file of their own now, also if they lay in a pack, whole or damaged, before.
     facts: dict[str, object] = {"stored_at": now, "pack": None, "pack_offset": 0}
     if received.blake3:

@@ -17,7 +17,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from fabriek.kernel.errors import Refused
-from fabriek.store import queries, suspects
+from fabriek.store import claims, queries, suspects
 from fabriek.store.base import Alone, Harm, Kept, Looked, Pace
 from fabriek.store.files import FolderStore
 from fabriek.store.models import Blob, Damage, File
@@ -171,6 +171,7 @@ def _brought_back(there: FolderStore, kept: Kept, blob: Blob) -> bool:
         log.warning("%s is damaged in the second place too.", blob.sha256)
         return False
     with transaction.atomic():
+        claims.keep([blob.pk])
         Blob.objects.filter(pk=blob.pk).update(
             pack=None, pack_offset=0, blake3=received.blake3, verified_at=None
         )

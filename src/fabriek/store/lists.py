@@ -9,7 +9,8 @@ from typing import NamedTuple, Protocol, TypeVar
 from django.db import connection
 
 from fabriek.store import queries
-from fabriek.store.models import File, Repository, Revision
+from fabriek.store.among import among
+from fabriek.store.models import Blob, File, Repository, Revision
 
 ROWS_AT_ONCE = 10_000
 FEW = 100  # the database holds each row against each of these
@@ -45,11 +46,11 @@ def of(revision: Revision | None) -> dict[str, Named]:
 
 def claimed(repository: Repository, sha256s: Collection[str]) -> dict[str, Named]:
     """Find bytes that may be named and lock them, inside the caller's transaction."""
-    rows = queries.claimable(repository).select_for_update()
+    rows = Blob.objects.filter(organisation_id=repository.organisation_id).select_for_update()
     found: dict[str, Named] = {}
     # In one order for everybody, so that two who lock never wait for each other.
-    for some in queries.batches(sorted(set(sha256s))):
-        here = rows.filter(sha256__in=some).order_by("sha256")
+    for some in queries.batches(sorted(set(sha256s)), queries.MANY):
+        here = rows.filter(among(queries.nameable(repository, some))).order_by("sha256")
         values = here.values_list("pk", "sha256", "size_bytes")
         found |= {row[1]: Named(*row) for row in values}
     return found

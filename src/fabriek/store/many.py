@@ -4,25 +4,27 @@ Making a file costs a file system more than its bytes do, and a flush for each c
 pack of a thousand small files is flushed once, and noted in one transaction.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
-from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
-from fabriek.store import base, hashing, noting, paths, queries, singles
+from fabriek.store import hashing, known, noting, paths, queries, singles
 from fabriek.store.arriving import store_bytes
+from fabriek.store.filling import Filling
 from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
-from fabriek.store.models import Blob, Damage, Repository
+from fabriek.store.models import Repository
 
 # Above this the bytes cost more than the file: a choice, see docs/adr/0023.
 SMALL_BYTES = 2**18
 PACK_BYTES = 64 * 2**20
 BATCH_BYTES = 8 * 2**20  # held in memory until it is known which of them are new
+THREADS = 3  # one hashes, one writes, and one may still flush the pack before
 
 
 class Entry(NamedTuple):
@@ -36,7 +38,7 @@ class Entry(NamedTuple):
 
 def store_many(
     repository: Repository, entries: Iterable[Entry], *, by: Person | None
-) -> dict[str, Blob]:
+) -> dict[str, noting.Stored]:
     """Take in a stream of files for the next revision; return them by their clean paths.
 
     `entries` is read once and in order; memory stays bounded however many there are. What came
@@ -48,75 +50,117 @@ def store_many(
             than was said of them.
         TooLarge, StorageFull: see `base.Store.receive`.
     """
-    stream = _Stream(repository=repository, by=by, entries=iter(entries))
-    while not stream.is_at_end:
-        stream.take_pack()
+    with ThreadPoolExecutor(THREADS) as threads:
+        stream = _Stream(repository=repository, by=by, entries=iter(entries), threads=threads)
+        stream.take_all()
     return {path: stream.blobs[sha256] for path, sha256 in stream.named.items()}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class _Small:
+class _Read(NamedTuple):
+    path: str
+    content: bytes
+    expected_sha256: str | None
+
+
+class _Small(NamedTuple):
     sha256: str
     blake3: str
     content: bytes
 
 
 @dataclass(kw_only=True, slots=True)
+class _Pack:
+    """A pack that is being filled, or waits to be noted, and what came in meanwhile."""
+
+    filling: Filling
+    fresh: dict[str, noting.Fresh] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
+    ill: set[str] = field(default_factory=set)
+    size_bytes: int = 0
+
+    def add(self, new: Sequence[_Small]) -> None:
+        for sha256, blake3, content in new:
+            size_bytes = len(content)
+            self.fresh[sha256] = noting.Fresh(sha256, blake3, size_bytes, self.size_bytes)
+            self.size_bytes += size_bytes
+        if new:
+            self.filling.add([one.content for one in new])
+
+
+@dataclass(kw_only=True, slots=True)
 class _Stream:
-    """How far the taking in has come. What is not yet in `blobs` waits in `fresh`."""
+    """How far the taking in has come.
+
+    Four things go on at once: the next batch is read and what is new of the last one asked of
+    the database here, while threads hash one batch and write another. A pack is noted when the
+    next one is nearly full: by then it is on the disk.
+    """
 
     repository: Repository
     by: Person | None
     entries: Iterator[Entry]
+    threads: Executor
     is_at_end: bool = False
     named: dict[str, str] = field(default_factory=dict)
-    blobs: dict[str, Blob] = field(default_factory=dict)
-    fresh: dict[str, Blob] = field(default_factory=dict)
-    known: set[str] = field(default_factory=set)
-    ill: set[str] = field(default_factory=set)
-    pack_bytes: int = 0
+    blobs: dict[str, noting.Stored] = field(default_factory=dict)
+    last: _Pack | None = None
 
-    def take_pack(self) -> None:
-        """Fill one pack, and write down what is in it."""
-        self.fresh, self.known, self.ill, self.pack_bytes = {}, set(), set(), 0
-        organisation_id = self.repository.organisation_id
-        key = queries.the_store().keep_pack(organisation_id, self._pieces())
-        if self.fresh or self.known:
+    def take_all(self) -> None:
+        try:
+            while not self.is_at_end:
+                self._fill(
+                    _Pack(filling=Filling(self.repository.organisation_id, self.threads))
+                )
+        finally:
+            self._note_last()
+
+    def _fill(self, pack: _Pack) -> None:
+        """Fill a pack; what is in it waits to be written down."""
+        try:
+            for batch in self._batches():
+                self._add(batch, pack)
+            self._note_last()
+        except BaseException:
+            pack.filling.leave()
+            raise
+        pack.filling.end()
+        self.last = pack
+
+    def _note_last(self) -> None:
+        pack, self.last = self.last, None
+        if pack is None:
+            return
+        key = pack.filling.key()
+        if pack.fresh or pack.known:
             self.blobs |= noting.note(
                 noting.Filled(
                     repository=self.repository,
                     by=self.by,
                     key=key,
-                    size_bytes=self.pack_bytes,
-                    fresh=self.fresh,
-                    known=self.known,
-                    ill=self.ill,
+                    size_bytes=pack.size_bytes,
+                    fresh=pack.fresh,
+                    known=pack.known,
+                    ill=pack.ill,
                 )
             )
 
-    def _pieces(self) -> Iterator[bytes]:
-        while not self.is_at_end and self.pack_bytes + BATCH_BYTES <= PACK_BYTES:
+    def _batches(self) -> Iterator[list[_Small]]:
+        """Give what fits in one pack, hashed; while one is looked at, the next is hashed."""
+        room = PACK_BYTES
+        waiting: list[tuple[list[_Read], Future[list[tuple[str, str]]]]] = []
+        while not self.is_at_end and room >= BATCH_BYTES:
             batch = self._batch()
-            contents = {small.sha256: small.content for small in batch}
-            here, ill = _still_here(self.repository, contents)
-            self.known |= here
-            self.ill |= ill
-            for small in batch:
-                if small.sha256 in here or small.sha256 in self.fresh:
-                    continue
-                self.fresh[small.sha256] = Blob(
-                    organisation_id=self.repository.organisation_id,
-                    sha256=small.sha256,
-                    blake3=small.blake3,
-                    size_bytes=len(small.content),
-                    pack_offset=self.pack_bytes,
-                )
-                self.pack_bytes += len(small.content)
-                yield small.content
+            room -= sum(len(each.content) for each in batch)
+            waiting.append((batch, self.threads.submit(_digests, batch)))
+            if len(waiting) > 1:
+                ready, digests = waiting.pop(0)
+                yield self._hashed(ready, digests.result())
+        for ready, digests in waiting:
+            yield self._hashed(ready, digests.result())
 
-    def _batch(self) -> list[_Small]:
+    def _batch(self) -> list[_Read]:
         """Read the next small files; larger ones between them become files of their own."""
-        batch: list[_Small] = []
+        batch: list[_Read] = []
         size_bytes = 0
         while size_bytes + SMALL_BYTES <= BATCH_BYTES and len(batch) < queries.AT_ONCE:
             entry = next(self.entries, None)
@@ -127,11 +171,37 @@ class _Stream:
             if not 0 < entry.size_bytes <= SMALL_BYTES:
                 self._take_alone(path, entry)
                 continue
-            small = _read(path, entry)
-            self.named[path] = small.sha256
-            batch.append(small)
+            self.named[path] = ""  # until it is hashed
+            batch.append(_Read(path, _content(path, entry), entry.expected_sha256))
             size_bytes += entry.size_bytes
         return batch
+
+    def _hashed(
+        self, batch: Sequence[_Read], digests: Iterable[tuple[str, str]]
+    ) -> list[_Small]:
+        """Name what was hashed. Raises: Invalid, where it is not what was announced."""
+        found: list[_Small] = []
+        for read, (sha256, blake3) in zip(batch, digests, strict=True):
+            if read.expected_sha256 not in {None, sha256}:
+                raise singles.other_bytes(sha256)
+            self.named[read.path] = sha256
+            found.append(_Small(sha256, blake3, read.content))
+        return found
+
+    def _add(self, batch: Sequence[_Small], pack: _Pack) -> None:
+        """Put into the pack what the organisation has not, or not whole."""
+        new = {one.sha256: one for one in batch if not self._is_taken(one.sha256, pack)}
+        here, ill = known.still_here(
+            self.repository, {sha256: one.content for sha256, one in new.items()}
+        )
+        pack.known |= here
+        pack.ill |= ill
+        pack.add([one for sha256, one in new.items() if sha256 not in here])
+
+    def _is_taken(self, sha256: str, pack: _Pack) -> bool:
+        return sha256 in self.blobs or any(
+            sha256 in each.fresh or sha256 in each.known for each in (pack, self.last) if each
+        )
 
     def _clean(self, entry: Entry) -> str:
         path = paths.clean(entry.path)
@@ -147,7 +217,7 @@ class _Stream:
         expected = entry.expected_sha256
         blob = store_bytes(self.repository, said, by=self.by, expected_sha256=expected)
         self.named[path] = blob.sha256
-        self.blobs[blob.sha256] = blob
+        self.blobs[blob.sha256] = noting.stored(blob)
 
 
 def exactly(source: Source, size_bytes: int, path: str) -> Iterator[bytes]:
@@ -181,46 +251,17 @@ def _at_most(source: Source, size_bytes: int) -> Iterator[bytes]:
         yield chunk
 
 
-def _read(path: str, entry: Entry) -> _Small:
-    content = b"".join(exactly(entry.source, entry.size_bytes, path))
-    sha256, fast = hashing.both(content)
-    if entry.expected_sha256 not in {None, sha256}:
-        raise singles.other_bytes(sha256)
-    return _Small(sha256=sha256, blake3=fast, content=content)
+def _content(path: str, entry: Entry) -> bytes:
+    """Read a small file: most come whole, with one call. Raises: Invalid."""
+    source, size_bytes = entry.source, entry.size_bytes
+    read = getattr(source, "read", None)
+    if read is not None:
+        first: bytes = read(size_bytes)
+        if len(first) == size_bytes:
+            return first
+        source = chain([first], _at_most(source, size_bytes - len(first)))
+    return b"".join(exactly(source, size_bytes, path))
 
 
-def _still_here(
-    repository: Repository, contents: Mapping[str, bytes]
-) -> tuple[set[str], set[str]]:
-    """Find which bytes the organisation has whole, and which no longer; both known to it.
-
-    Those are kept from the sweep for a day. Ours are read and compared: what came in is small
-    and at hand, and would be thrown away for them.
-
-    Marked and read in one transaction: a sweep that came before took the row with it, and one
-    that comes after sees the mark.
-    """
-    owner = repository.organisation_id
-    rows = Blob.objects.filter(organisation_id=owner, sha256__in=contents)
-    if not rows.exists():
-        return set(), set()
-    store = queries.the_store()
-    with transaction.atomic():
-        locked = list(rows.select_for_update().order_by("sha256"))
-        rows.update(stored_at=timezone.now())
-        harmed = Damage.objects.filter(blob__in=locked, repaired_at=None)
-        listed = set(harmed.values_list("blob_id", flat=True))
-    here = {
-        blob.sha256
-        for blob in locked
-        if blob.pk not in listed and _is(store, blob, contents[blob.sha256])
-    }
-    return here, {blob.sha256 for blob in locked} - here
-
-
-def _is(store: base.Store, blob: Blob, content: bytes) -> bool:
-    try:
-        with store.open(blob) as ours:
-            return ours.read() == content
-    except base.Damaged:
-        return False
+def _digests(batch: Iterable[_Read]) -> list[tuple[str, str]]:
+    return [hashing.both(each.content) for each in batch]

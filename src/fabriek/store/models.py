@@ -186,10 +186,14 @@ class Arrival(models.Model):
 
     Knowing a SHA-256 is not having the file: a revision may only name what arrived here, or
     what a repository of the same case names already. Gone a day after the last arrival.
+
+    Of a pack that was filled here one row says it for all that lies in it: a row a file would
+    be half of what the database does for thousands of small ones.
     """
 
     repository = models.ForeignKey(Repository, models.CASCADE, related_name="arrivals")
-    blob = models.ForeignKey(Blob, models.CASCADE, related_name="arrivals")
+    blob = models.ForeignKey(Blob, models.CASCADE, null=True, related_name="arrivals")
+    pack = models.ForeignKey(Pack, models.CASCADE, null=True, related_name="arrivals")
     by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
@@ -198,10 +202,15 @@ class Arrival(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["repository", "blob"], name="arrival_once"),
+            models.UniqueConstraint(fields=["repository", "pack"], name="pack_arrival_once"),
+            models.CheckConstraint(
+                name="arrival_of_one",
+                condition=Q(blob=None, pack__isnull=False) | Q(blob__isnull=False, pack=None),
+            ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.blob} for {self.repository}"
+        return f"{self.blob or self.pack} for {self.repository}"
 
 
 class Revision(models.Model):

@@ -24,7 +24,7 @@ from blake3 import blake3
 
 from fabriek.store import base, copies, incoming
 from fabriek.store.base import Kept
-from fabriek.store.early import Early
+from fabriek.store.direct import Direct
 
 PACKS = "packs"
 KEY = re.compile(r"[0-9a-f]{32}")
@@ -43,11 +43,11 @@ def path_of(folder: Path, key: str) -> Path:
 def keep(folder: Path, pieces: Iterable[bytes]) -> str:
     """Write a pack of an organisation's `folder`; see `base.Store.keep_pack`."""
     with incoming.temporary(folder / incoming.FOLDER) as file:
-        early = Early(file.descriptor)
+        out = Direct(file.descriptor)
         for piece in pieces:
-            file.write(piece)
-            early.wrote(len(piece))
-        if not early.written:
+            out.write(piece)
+        out.end()
+        if not out.written:
             return ""
         key = uuid.uuid4().hex
         os.fchmod(file.descriptor, copies.READ_ONLY)

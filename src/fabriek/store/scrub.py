@@ -5,7 +5,6 @@ A round reads everything once: what was read longest ago comes first. How far it
 time; its claim on the round runs out when it is killed.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -22,8 +21,6 @@ from fabriek.store.models import Blob, Round
 AT_ONCE = 200  # found in one query; a pack among them is read to its end
 CLAIM = timedelta(minutes=2)
 CLAIM_AGAIN_S = 20
-
-log = logging.getLogger(__name__)
 
 
 class Stopped(Exception):

@@ -60,7 +60,10 @@ def sweep(now: datetime) -> Swept:
 def _unnamed(before: datetime) -> QuerySet[Blob]:
     named = File.objects.filter(blob=OuterRef("pk"))
     arrived = Arrival.objects.filter(blob=OuterRef("pk"))
-    return Blob.objects.filter(~Exists(named), ~Exists(arrived), stored_at__lt=before)
+    with_its_pack = Arrival.objects.filter(pack=OuterRef("pack_id"))
+    return Blob.objects.filter(
+        ~Exists(named), ~Exists(arrived), ~Exists(with_its_pack), stored_at__lt=before
+    )
 
 
 def _forgotten(before: datetime) -> Iterator[list[Blob]]:
@@ -222,6 +225,9 @@ def _read_whole(
 def _note_moved(pack: _Weighed, key: str, moved: list[tuple[Blob, int]]) -> None:
     size_bytes = sum(blob.size_bytes for blob, _offset in moved)
     Pack.objects.create(key=key, organisation_id=pack.organisation_id, size_bytes=size_bytes)
+    for arrival in Arrival.objects.filter(pack_id=pack.key):
+        arrival.pk, arrival.pack_id = None, key
+        arrival.save(force_insert=True)
     new = {blob.pk: offset for blob, offset in moved}
     # Some may have moved to a file of their own meanwhile: those stay where they are.
     rows = Blob.objects.select_for_update().filter(pk__in=new, pack_id=pack.key)

@@ -1,10 +1,9 @@
 """What can be done with experiments and tracked runs."""
 
-import json
 import time
 from collections.abc import Mapping
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -12,34 +11,22 @@ from django.utils.translation import gettext_lazy
 from fabriek.cases.models import Case
 from fabriek.kernel import journal
 from fabriek.runs.models import Run
-from fabriek.tracking import batches, doors, queries, refusals, rules, settling
+from fabriek.tracking import arriving, batches, doors, queries, refusals, rules, settling
 from fabriek.tracking.batches import Batch
 from fabriek.tracking.doors import Caller, Found
 from fabriek.tracking.models import (
     EXPERIMENT_NAME_MAX,
     NAME_MAX,
-    Arrival,
     Experiment,
     Series,
     Status,
     Tally,
     Tracked,
 )
-from fabriek.tracking.packing import Points
 
 RUN_NAME = "mlflow.runName"
 # Below this name the runs of the factory itself are found.
 OF_THE_FACTORY = "runs"
-# One more row of a call, as the database takes it: Django would take longer than that.
-ARRIVE = (
-    f"INSERT INTO {Arrival._meta.db_table} (tracked_id, names, data) "  # noqa: S608  ours
-    "VALUES (%s, %s, %s)"
-)
-COUNT = (
-    f"UPDATE {Tally._meta.db_table} SET points = points + %s, "  # noqa: S608  ours
-    "points_waiting = points_waiting + %s, arrivals_waiting = arrivals_waiting + 1 "
-    "WHERE tracked_id = %s AND points + %s <= %s"
-)
 
 journal.describe(
     {
@@ -178,11 +165,7 @@ def log(found: Found, batch: Batch) -> None:
         raise refusals.no_run()
     _require_names(tally, batch)
     _require_room(tracked, tally, batch)
-    with transaction.atomic():
-        if batch.params or batch.tags:
-            _keep_words(tracked, batch)
-        if batch.metrics:
-            _arrive(tracked, batch)
+    _keep(tracked, batch)
     waiting = tally.points_waiting + batch.points
     if tally.arrivals_waiting >= rules.ARRIVALS_WAITING or waiting >= rules.POINTS_WAITING:
         settling.settle(tracked.pk)
@@ -219,6 +202,15 @@ def _place_for(run: Run | None) -> Found:
     return Found(tracked=tracked, tally=tally, run=run)
 
 
+def _keep(tracked: Tracked, batch: Batch) -> None:
+    if not (batch.params or batch.tags):
+        arriving.arrive(tracked, batch)  # it needs no transaction of ours around it
+        return
+    with transaction.atomic():
+        _keep_words(tracked, batch)
+        arriving.arrive(tracked, batch)
+
+
 def _keep_words(tracked: Tracked, batch: Batch) -> None:
     rows = Tracked.objects.select_for_update().only("params", "tags", "name")
     kept = rows.get(pk=tracked.pk)
@@ -241,20 +233,6 @@ def _within(words: dict[str, str], most: int) -> dict[str, str]:
             % {"most": most}
         )  # fmt: skip
     return words
-
-
-def _arrive(tracked: Tracked, batch: Batch) -> None:
-    together = Points()
-    for points in batch.metrics.values():
-        together.extend(points)
-    names = [[name, len(points)] for name, points in batch.metrics.items()]
-    count = len(together)
-    with connection.cursor() as cursor:
-        # The guard comes first: it holds the run, so that two calls come one after the other.
-        cursor.execute(COUNT, [count, count, tracked.pk, count, rules.POINTS_MAX])
-        if not cursor.rowcount:
-            raise _full()
-        cursor.execute(ARRIVE, [tracked.pk, json.dumps(names), together.pack()])
 
 
 def _require_names(tally: Tally, batch: Batch) -> None:
@@ -283,13 +261,6 @@ def _require_room(tracked: Tracked, tally: Tally, batch: Batch) -> None:
               "them less often, in a new case.")
             % {"case": tracked.case.code, "most": rules.POINTS_OF_CASE_MAX}
         )  # fmt: skip
-
-
-def _full() -> refusals.Wrong:
-    return refusals.Wrong(
-        _("The run would have more than %(most)s figures. Log them less often.")
-        % {"most": rules.POINTS_MAX}
-    )
 
 
 def _exists(name: str) -> refusals.Exists:

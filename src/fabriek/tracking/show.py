@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from fabriek.cases.models import Case
 from fabriek.kernel import words
 from fabriek.kernel.charts import LineChart, Series, line_chart
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.paging import Paged
-from fabriek.runs.show import Fact
 from fabriek.runs.words import duration
 from fabriek.tracking import queries
 from fabriek.tracking.models import Artifact, Status, Tracked

@@ -1,0 +1,181 @@
+"""Send what is new of files and folders, and save it as one revision."""
+
+import unicodedata
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import typer
+
+from fabriek.cli import data_bundle, data_index, data_local, data_remote, data_tus, http, show
+from fabriek.cli.data_bundle import Piece
+from fabriek.cli.data_found import Files
+from fabriek.cli.data_index import Index
+from fabriek.cli.data_progress import Screen, watched
+from fabriek.cli.data_push import say_nothing_new
+from fabriek.cli.data_remote import Listing, Revision
+from fabriek.cli.data_sender import Sender, missing, side_by_side
+from fabriek.cli.data_tus import Sending
+
+ASKED_AT_ONCE = 5000
+SHOWN_AT_MOST = 20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """What was found here, how all of it looked, and when that was."""
+
+    sources: list[Path]
+    files: Files
+    looks: bytes
+    at_ns: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plan:
+    """What a push would do to the newest revision."""
+
+    files: Files
+    sha256s: dict[str, str]
+    newest: Revision
+    delete: list[str]
+
+    @property
+    def local(self) -> Listing:
+        return _listing(self.files, self.sha256s)
+
+    @property
+    def new(self) -> list[str]:
+        """Name what the newest revision has not, or not with these bytes."""
+        there = {name: sha256 for name, (sha256, _size) in self.newest.files.items()}
+        return [name for name, sha256 in self.sha256s.items() if there.get(name) != sha256]
+
+
+def push(code: str, seen: Seen, *, message: str, delete: bool, dry_run: bool) -> None:
+    """Do what the command says; `seen` is what there is, and something of it may be new."""
+    files = _named(seen.files)
+    with data_index.opened() as index, watched() as screen:
+        if dry_run:
+            told = screen.task("Reading", _size_bytes(files))
+            sha256s = data_local.hashed(files, seen.sources, index, told)
+            _tell(_planned(code, files, sha256s, delete=delete))
+            return
+        digest = index.digest_at(seen.looks)
+        if digest and (known := data_remote.newest_if(code, digest)):
+            say_nothing_new(known, len(files))
+            return
+        plan = _sent(code, files, seen, index, screen, delete=delete)
+    _save(code, plan, message)
+
+
+def _named(files: Files) -> Files:
+    """Name them as the portal does."""
+    named = {unicodedata.normalize("NFC", name): file for name, file in files.items()}
+    if len(named) != len(files):
+        http.stop("Two files have names that look the same. Rename one of them.")
+    return named
+
+
+def _sent(
+    code: str, files: Files, seen: Seen, index: Index, screen: Screen, *, delete: bool
+) -> Plan:
+    """Read what may be new, and send what the portal lacks of it meanwhile."""
+    told = screen.task("Reading", _size_bytes(files))
+    sending = screen.task("Sending", _size_bytes(files))
+    with side_by_side() as beside:
+        sender = Sender(code, beside, sending)
+        sha256s = data_local.hashed(files, seen.sources, index, told, sender.take)
+        sender.flush()
+        plan = _planned(code, files, sha256s, delete=delete)
+        digest = data_remote.digest_of(plan.local)
+        index.keep_digest(seen.looks, digest, files.values(), seen_at_ns=seen.at_ns)
+        _send_rest(code, plan, index, sender)
+    return plan
+
+
+def _planned(code: str, files: Files, sha256s: dict[str, str], *, delete: bool) -> Plan:
+    """Compare with the newest revision."""
+    local = _listing(files, sha256s)
+    newest = data_remote.newest(code, perhaps=local)
+    gone = sorted(newest.files.keys() - local.keys()) if delete else []
+    return Plan(files=files, sha256s=sha256s, newest=newest, delete=gone)
+
+
+def _listing(files: Files, sha256s: dict[str, str]) -> Listing:
+    return {name: (sha256s[name], file.size_bytes) for name, file in files.items()}
+
+
+def _size_bytes(files: Files) -> int:
+    return sum(file.size_bytes for file in files.values())
+
+
+def _send_rest(code: str, plan: Plan, index: Index, sender: Sender) -> None:
+    """Send what was not read now, as it is known from before, and large files."""
+    chosen: dict[str, str] = {}
+    for name in plan.new:
+        if plan.sha256s[name] not in sender.seen:
+            chosen.setdefault(plan.sha256s[name], name)
+    needed = _missing(code, sorted(chosen))
+    pieces = [Piece(chosen[sha256], plan.files[chosen[sha256]], sha256) for sha256 in needed]
+    small = [piece for piece in pieces if piece.file.size_bytes < data_bundle.BELOW_BYTES]
+    for piece in pieces:
+        if piece.file.size_bytes >= data_bundle.BELOW_BYTES:
+            sending = Sending(
+                code=code,
+                name=piece.name,
+                file=piece.file,
+                sha256=piece.sha256,
+                index=index,
+                told=sender.told,
+                pause=sender.beside.stopping.pause,
+            )
+            sender.beside.begin(partial(data_tus.send, sending))
+    for some in data_bundle.bundles(small):
+        sender.beside.begin(partial(data_bundle.send, code, some, sender.told))
+
+
+def _missing(code: str, sha256s: list[str]) -> list[str]:
+    """Ask which bytes must be sent, as many at a time as the portal takes."""
+    found: set[str] = set()
+    for start in range(0, len(sha256s), ASKED_AT_ONCE):
+        found |= missing(code, sha256s[start : start + ASKED_AT_ONCE])
+    return [sha256 for sha256 in sha256s if sha256 in found]
+
+
+def _save(code: str, plan: Plan, message: str) -> None:
+    new, newest = plan.new, plan.newest
+    if not new and not plan.delete:
+        say_nothing_new(str(newest), len(newest.files))
+        return
+    body: http.Json = {
+        "message": message or f"{len(plan.files)} file(s) from the command line",
+        "files": [{"path": name, "sha256": plan.sha256s[name]} for name in new],
+        "delete": plan.delete,
+    }
+    if plan.delete:
+        # What somebody saved meanwhile is not for us to leave out.
+        body["parent"] = newest.number
+    saved = http.post(f"datasets/{code}/revisions", body)
+    left_out = f" · {len(plan.delete)} left out" if plan.delete else ""
+    typer.echo(f"{code}@{saved['number']} · {saved['file_count']} file(s){left_out}")
+
+
+def _tell(plan: Plan) -> None:
+    there = plan.newest.files
+    lines = [
+        (
+            "changed" if name in there else "added",
+            show.size(plan.files[name].size_bytes),
+            name,
+        )
+        for name in plan.new
+    ]
+    lines += [("left out", show.size(there[name][1]), name) for name in plan.delete]
+    show.table(
+        ("what", "size", "path"),
+        lines[:SHOWN_AT_MOST],
+        empty=f"Nothing is new: {plan.newest} holds these files already.",
+    )
+    if len(lines) > SHOWN_AT_MOST:
+        show.note(f"... and {len(lines) - SHOWN_AT_MOST} more.")
+    show.note("Nothing was sent.")
