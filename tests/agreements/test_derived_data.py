@@ -488,6 +488,58 @@ def test_the_end_stops_runs_on_copies_and_says_what_stays(world, copy):
     assert "models" not in facts["remains"]
 
 
+def test_the_end_names_what_was_made_also_under_an_earlier_text(world, copy, browser):
+    """The last agreement kept open what began under the first; a stranger's is a code only."""
+    first = world.agree()
+    push(copy, {"rows.csv": ROWS}, by=world.user)
+    model = a_model(case=world.using)
+    theirs = a_dataset_of(world.stranger, a_case(lead=world.stranger))
+    repositories = [copy.repository, model.repository, theirs.repository]
+    codes = [copy.code, model.code, theirs.code]
+    for repository, code in zip(repositories, codes, strict=True):
+        Repository.objects.filter(pk=repository.pk).update(code=code)
+        inheritance.pass_on(repository, agreements=[first.pk], sources=[])
+    second = world.agree()
+    AGREEMENT.take("replace", first, by=None, over_at=timezone.now())
+    ended_agreements.tick()
+    AGREEMENT.take("revoke", second, by=None, over_at=timezone.now(), reason="x")
+    ended_agreements.tick()
+
+    told = [Agreement.objects.get(pk=one.pk).statement.facts["made"] for one in (first, second)]
+
+    ends = [{row["code"]: row["done"] for row in rows} for rows in told]
+    assert ends[0] == {copy.code: "covered", model.code: "kept", theirs.code: "closed"}
+    assert ends[1] == {copy.code: "closed", model.code: "kept"}
+    firm = world.using.organisation.name
+    at = {"case": world.using.code, "organisation": firm}
+    kind = {"code": copy.code, "kind": "dataset", "done": "closed"}
+    assert told[1][0] == kind | at | {"files": 1, "size_bytes": len(ROWS)}
+    assert told[0][2] == {"code": theirs.code, "kind": "dataset", "done": "closed"}
+    page = f"/data/statements/{second.code}/"
+    assert copy.title in browser(world.user).get(page).text
+    owners = browser(world.owner).get(page).text
+    assert copy.code in owners
+    assert copy.title not in owners
+
+
+def test_the_end_tells_of_what_is_open_to_everybody(world, copy):
+    """Of data that its owner opened no other agreement is the reason why copies stay."""
+    agreement = world.agree()
+    push(copy, {"rows.csv": ROWS}, by=world.user)
+    model = a_model(case=world.using)
+    Repository.objects.filter(pk=model.repository_id).update(code=model.code, is_open=True)
+    inheritance.pass_on(model.repository, agreements=[agreement.pk], sources=[])
+    Repository.objects.filter(pk=world.repository.pk).update(is_open=True)
+
+    AGREEMENT.take("revoke", agreement, by=None, over_at=timezone.now(), reason="x")
+    ended_agreements.tick()
+
+    facts = Agreement.objects.get(pk=agreement.pk).statement.facts
+    ends = {row["code"]: row["done"] for row in facts["made"]}
+    assert ends == {copy.code: "open", model.code: "open_model"}
+    assert "models" in facts["remains"]
+
+
 # --- what a job sends --------------------------------------------------------------------
 def test_the_key_of_a_run_sends_nothing(world, copy, client):
     """So that all a run makes comes in with its own origin."""

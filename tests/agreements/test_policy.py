@@ -6,7 +6,7 @@ import pytest
 import time_machine
 from django.utils import timezone, translation
 
-from fabriek.agreements import policy, reasons
+from fabriek.agreements import inheritance, policy, reasons
 from fabriek.agreements.policy import ANYTHING, Moment, Wish
 from fabriek.agreements.states import AgreementState
 from fabriek.cases.models import Intake
@@ -322,6 +322,19 @@ def test_a_decision_costs_few_questions(world, django_assert_max_num_queries):
 
     with django_assert_max_num_queries(4):
         assert policy.would(wish).allowed
+
+
+def test_what_was_read_along_with_data_serves_one_decision(world):
+    result = a_policy_world().repository
+    agreement = world.agree()
+    inheritance.note(result, is_bound=False)
+
+    inheritance.pass_on(result, agreements=[agreement.pk], sources=[])
+    told = [inheritance.terms_of(result)]
+    inheritance.note(result, is_bound=False)
+    told += [inheritance.terms_of(result) for _time in range(2)]
+
+    assert [len(each) for each in told] == [1, 0, 1]
 
 
 # --- words ----------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ IT6 = Namespace("http://data.europa.eu/it6/")
 OURS = Path(__file__).with_name("mldcat.ttl")
 # The standard's own shapes (CC BY 4.0): SEMICeu/MLDCAT-AP, releases/3.1.0/shacl.
 THEIRS = os.environ.get("FABRIEK_TEST_MLDCAT", "")
+SCHEMA = JsonStrictValidator(SchemaVersion.V1_6)  # which takes seconds to get ready
 
 
 def bill_of(reader, model):
@@ -67,17 +68,19 @@ def a_model_of_lent_data():
 
 
 # --- the bill of materials ---------------------------------------------------------------
-@pytest.mark.parametrize("licence", [*Licence.values])
-def test_the_bill_is_valid_by_the_schema_of_the_standard(program, tmp_path, licence):
+def test_the_bill_is_valid_by_the_schema_of_the_standard(program, tmp_path):
     base = an_open_model(tmp_path)
     case, _lead, member = a_consortium()
-    data = some_data(case, licence=licence, has_personal_data=True)
-    model = actions.register(a_finished_run(case=case, data=[data], base=base))
+    data = [
+        some_data(case, code=f"D26-90{at:02}", licence=licence, has_personal_data=True)
+        for at, licence in enumerate(Licence.values)
+    ]
+    model = actions.register(a_finished_run(case=case, data=data, base=base))
 
     for reader, one in ((member, model), (a_person(), base)):
         text = json.dumps(bill_of(program(reader), one))
 
-        assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+        assert SCHEMA.validate_str(text) is None
 
 
 def test_the_validator_finds_what_is_wrong(program):
@@ -86,7 +89,7 @@ def test_the_validator_finds_what_is_wrong(program):
 
     del bill["metadata"]["component"]["name"]
 
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(bill)) is not None
+    assert SCHEMA.validate_str(json.dumps(bill)) is not None
 
 
 def test_the_bill_names_data_base_and_libraries_with_digests_and_licences(program, tmp_path):

@@ -8,7 +8,7 @@ from django.utils.translation import override
 from fabriek.allocations.models import Funder, Line
 from fabriek.cases.models import Sector
 from fabriek.kernel.periods import Period
-from fabriek.reports import queries
+from fabriek.reports import queries, units
 from fabriek.reports.figures import Figure
 from tests.factories import a_case, a_dataset, a_model, a_run, a_sector
 from tests.reports.making import (
@@ -312,3 +312,10 @@ def test_a_year_ends_on_its_last_day(last, first):
 def test_figures_are_shown_as_precisely_as_they_deserve(value, shown):
     with override("en"):
         assert Figure(key="a", label="", value=value, unit="", definition="").shown == shown
+
+
+def test_a_unit_stands_in_the_number_of_its_figure():
+    said = {value: units.said(units.ORGANISATIONS, value) for value in (None, 0, 1, 1.5, 2)}
+
+    assert [value for value, words in said.items() if words == "organisation"] == [1]
+    assert units.name(units.WORKING_DAYS) == "working days"

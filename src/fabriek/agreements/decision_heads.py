@@ -10,6 +10,7 @@ from fabriek.agreements.traces import Chain
 from fabriek.kernel import journal
 from fabriek.kernel.models import Entry
 
+Statement = tuple[str, list[object]]  # and its words
 VERB = "agreements.note_decisions"
 journal.describe({VERB: _("The factory notes how far the decisions on data came.")})
 
@@ -27,6 +28,12 @@ def note() -> int:
 def note_one(chain: Chain) -> None:
     head = {"length": chain.length, "digest": chain.digest}
     journal.record(VERB, chain, by=None, repository=chain.repository_id, **head)
+
+
+def statement(repository: int, length: int, digest: str, *, source: str) -> Statement:
+    """Give the SQL that notes the chain in `source`, for where that is begun with it."""
+    told = {"length": length, "digest": digest}
+    return journal.statement(VERB, Chain, source=source, repository=repository, **told)
 
 
 def noted_heads() -> dict[tuple[int, int], str]:

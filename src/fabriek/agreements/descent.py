@@ -24,7 +24,7 @@ from fabriek.cases.models import cases_of
 from fabriek.kernel.errors import WrongState
 from fabriek.people.models import Person
 from fabriek.store import front_matter
-from fabriek.store.models import File, Repository, Revision
+from fabriek.store.models import Blob, File, Repository, Revision
 from fabriek.store.queries import batches, claimed, the_store
 
 NAMES_IN_CARD = ("base_model", "datasets", "source_datasets")
@@ -72,7 +72,7 @@ def pass_terms_on(
     Raises: WrongState, where everybody may have it already.
     """
     to = revision.repository
-    names = _names_in(revision)
+    names = _named_by(revision)
     lent = _lent(to, by)
     sources = _named(names, by) if names else set()
     if bound := set(_bound(to, lent, by).values_list("pk", flat=True)):
@@ -135,25 +135,35 @@ def _agreements(to: Repository, lent: QuerySet[Agreement], sources: set[int]) ->
 
 
 # --- by its card -------------------------------------------------------------------------
-def _names_in(revision: Revision) -> list[str]:
-    """Read what the card of a revision names; a card that cannot be read names nothing."""
+def _named_by(revision: Revision) -> list[str]:
     row = File.objects.filter(revision=revision, path=front_matter.README)
     found = row.select_related("blob").first()
-    if found is None:
-        return []
-    with the_store().open(found.blob) as file:
+    return names_in(readme(found.blob)) if found else []
+
+
+def readme(blob: Blob) -> str:
+    with the_store().open(blob) as file:
         text = file.read(front_matter.LONGEST_README_BYTES).decode("utf-8", "replace")
-    matter = front_matter.read(text.replace("\0", "")).matter
-    return list(_names(matter))[:NAMES_MAX]
+    return text.replace("\0", "")
+
+
+def names_in(card: str) -> list[str]:
+    """Read what a card names; one that cannot be read names nothing."""
+    return list(_names(front_matter.read(card).matter))[:NAMES_MAX]
 
 
 def _named(names: list[str], by: Person) -> set[int]:
     """Find what the card names among what `by` may see; other names stand for other places."""
+    return set(policy.visible_to(by).filter(called(names)).values_list("pk", flat=True))
+
+
+def called(names: Iterable[str]) -> Q:
+    """Find repositories by names as cards give them: ids and codes."""
     wanted = Q(pk__in=())
     for name in names:
         head, _slash, tail = name.partition("/")
         wanted |= Q(namespace__iexact=head, name__iexact=tail) if tail else Q(code=head.upper())
-    return set(policy.visible_to(by).filter(wanted).values_list("pk", flat=True))
+    return wanted
 
 
 def _names(matter: dict[str, object]) -> Iterator[str]:
@@ -217,7 +227,7 @@ def _first_there(bound: set[int], free: QuerySet[Repository], some: list[str]) -
     holders: dict[str, dict[int, datetime]] = defaultdict(dict)
     beside: dict[str, dict[int, datetime]] = defaultdict(dict)
     for sha256, size_bytes, path, repository, first in since.order_by():
-        is_beside = repository in bound and _is_beside_data(path, size_bytes)
+        is_beside = repository in bound and is_beside_data(path, size_bytes)
         held = (beside if is_beside else holders)[sha256]
         held[repository] = min(first, held.get(repository, first))
     for sha256 in _data_in_sources(bound, beside):
@@ -232,7 +242,8 @@ def _bound_first(bound: set[int], held: Mapping[int, datetime]) -> Iterator[int]
             yield pk
 
 
-def _is_beside_data(path: str, size_bytes: int) -> bool:
+def is_beside_data(path: str, size_bytes: int) -> bool:
+    """Tell by what its owner calls a file whether strangers may well have the same."""
     name = path.rpartition("/")[2]
     return size_bytes <= BESIDE_BYTES_MAX and BESIDE_DATA.fullmatch(name) is not None
 
@@ -245,4 +256,4 @@ def _data_in_sources(bound: set[int], sha256s: Iterable[str]) -> set[str]:
     sources = Inherited.objects.filter(repository__in=bound).values("agreement__repository")
     rows = File.objects.filter(revision__repository__in=sources, blob__sha256__in=wanted)
     told = rows.values_list("blob__sha256", "blob__size_bytes", "path").distinct()
-    return {sha256 for sha256, size, path in told if not _is_beside_data(path, size)}
+    return {sha256 for sha256, size, path in told if not is_beside_data(path, size)}

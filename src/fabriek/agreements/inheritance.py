@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from fabriek.agreements import terms
 from fabriek.agreements.models import Agreement, Duty, Place
@@ -13,6 +13,8 @@ from fabriek.agreements.traces import Inherited
 from fabriek.kernel.prepared import Prepared
 from fabriek.people.models import Person
 from fabriek.store.models import Repository
+
+NOTED = "_is_bound"  # on a repository: what was read along with it
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -25,7 +27,7 @@ class MadeUnder:
 
 def terms_of(repository: Repository) -> list[Inherited]:
     """Give what it descends from; nothing where it was made of open or own data only."""
-    if not _ANY.rows(repository.pk):
+    if not _is_bound(repository):
         return []  # most have none, and it is asked at each decision
     rows = Inherited.objects.filter(repository=repository)
     rows = rows.select_related("agreement__case", "agreement__repository__case")
@@ -36,6 +38,24 @@ def datasets_of(repository: Repository) -> "QuerySet[Inherited, Any]":
     """Name the datasets that were made of this data: they share its fate, whoever has them."""
     rows = Inherited.objects.filter(agreement__repository=repository.pk)
     return rows.filter(repository__kind=Repository.Kind.DATASET).values("repository")
+
+
+def is_bound() -> Exists:
+    """Tell of each repository of a query whether anything binds it."""
+    return Exists(Inherited.objects.filter(repository=OuterRef("pk")))
+
+
+def note(repository: Repository, *, is_bound: bool) -> None:
+    """Spare the next decision about this very object a question: its answer is known.
+
+    For whoever decides at once. Once only, as what is pushed may bind it a moment later.
+    """
+    repository.__dict__[NOTED] = is_bound
+
+
+def _is_bound(repository: Repository) -> bool:
+    noted: bool | None = repository.__dict__.pop(NOTED, None)
+    return bool(_ANY.rows(repository.pk)) if noted is None else noted
 
 
 def _any(repository: int) -> "QuerySet[Inherited, Any]":
@@ -53,6 +73,7 @@ def pass_on(to: Repository, *, agreements: Iterable[int], sources: Iterable[int]
     owner looks at it before it goes out: at a model; who may have the data itself is asked
     of a dataset each time.
     """
+    to.__dict__.pop(NOTED, None)
     is_result = to.kind == Repository.Kind.MODEL
     rows = [
         Inherited(

@@ -11,8 +11,9 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.agreements import made
 from fabriek.agreements.models import Agreement, Duty
-from fabriek.agreements.traces import Chain, Decided, Inherited, Statement
+from fabriek.agreements.traces import Chain, Decided, Statement
 from fabriek.agreements.wishes import Moment
 from fabriek.kernel import journal
 from fabriek.kernel.errors import Text
@@ -102,13 +103,13 @@ def state(agreement: Agreement, findings: Findings) -> Statement:
     verb = "agreements.keep_copies" if findings.covered_by else "agreements.state_deletion"
     try:
         with transaction.atomic():
-            made = Statement.objects.create(
+            stated = Statement.objects.create(
                 agreement=agreement, facts=facts, sha256=sha256, seal=_seal(sha256)
             )
             journal.record(verb, agreement, by=None, sha256=sha256)
     except IntegrityError:
         return Statement.objects.get(agreement=agreement)
-    return made
+    return stated
 
 
 def text_of(facts: Mapping[str, object]) -> str:
@@ -136,6 +137,7 @@ def _seal(sha256: str) -> str:
 def _facts(agreement: Agreement, findings: Findings) -> dict[str, object]:
     repository = agreement.repository
     chain = Chain.objects.filter(repository=repository).first()
+    rows = made.of(agreement)
     return {
         "format": FORMAT,
         "factory": settings.FACTORY_NAME,
@@ -155,8 +157,9 @@ def _facts(agreement: Agreement, findings: Findings) -> dict[str, object]:
         "covered_by": findings.covered_by,
         "stopped": list(findings.stopped),
         "removed": [_as_row(one) for one in findings.removed],
-        "remains": _remains(agreement, findings),
-        "made_of_it": _made(agreement),
+        "remains": _remains(agreement, findings, rows),
+        "made_of_it": [row["code"] for row in rows],
+        "made": rows,
         "fetched_by": _fetchers(agreement),
         "decisions": chain.length if chain else 0,
         "decisions_digest": chain.digest if chain else "",
@@ -176,24 +179,18 @@ def _as_row(one: Removed) -> dict[str, object]:
     }
 
 
-def _remains(agreement: Agreement, findings: Findings) -> list[str]:
+def _remains(agreement: Agreement, findings: Findings, rows: Sequence[made.Row]) -> list[str]:
     found = {"dataset", "logs", *findings.remains}
     if findings.removed:
         found.add("backups")
-    if _made(agreement, Repository.Kind.MODEL):
+    ends = {(row["kind"], row["done"]) for row in rows}
+    if ends & {(Repository.Kind.MODEL, word) for word in ("kept", "open_model")}:
         found.add("models")
-    if _made(agreement, Repository.Kind.DATASET):
+    if (Repository.Kind.DATASET, "closed") in ends:
         found.add("derived")
     if _fetchers(agreement):
         found.add("fetched")
     return [word for word in REMAINS if word in found]
-
-
-def _made(agreement: Agreement, *kinds: Repository.Kind) -> list[str]:
-    rows = Inherited.objects.filter(agreement=agreement).order_by("pk")
-    if kinds:
-        rows = rows.filter(repository__kind__in=kinds)
-    return [code or "" for code in rows.values_list("repository__code", flat=True)]
 
 
 def _fetchers(agreement: Agreement) -> list[str]:

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from fabriek.agreements import made as made_of
 from fabriek.agreements import reasons, reviews, statements, use_queries
 from fabriek.agreements.traces import Inherited, Statement
 from fabriek.kernel import numbers
@@ -95,6 +96,7 @@ def statement(request: SignedIn, code: str) -> HttpResponse:
         "is_genuine": statements.is_genuine(made),
         "remains": [statements.REMAINS.get(word, word) for word in facts["remains"]],
         "files": sum(row["files"] for row in facts["removed"]),
+        "made": made_of.told(facts.get("made", ()), request.user),
     }
     return render(request, "agreements/statement.html", context)
 

@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.cases import rules
+from fabriek.cases import ending, rules
 from fabriek.cases.models import Case, Intake, Partner, Sector
 from fabriek.cases.states import CASE, PARTNER
 from fabriek.kernel import journal, text
@@ -95,14 +95,20 @@ def propose(case: Case, *, by: Person) -> Case:
     return case
 
 
+@transaction.atomic
 def close(case: Case, *, by: Person) -> Case:
+    """End the case, once nothing of it goes on any more. Raises: WrongState."""
     rules.require("close", by, case)
+    _require_over(case)
     CASE.take("close", case, by=by)
     return case
 
 
+@transaction.atomic
 def withdraw(case: Case, *, by: Person) -> Case:
+    """Stop with the case, as `close`."""
     rules.require("withdraw", by, case)
+    _require_over(case)
     CASE.take("withdraw", case, by=by)
     return case
 
@@ -182,6 +188,12 @@ def _move(step: str, partner: Partner, *, by: Person) -> Partner:
         note: dict[str, object] = {"note": partner.organisation.name}
         PARTNER.take(step, partner, by=by, details=note, answered_at=answered_at)
     return partner
+
+
+def _require_over(case: Case) -> None:
+    """Hold the case first, so that what is begun meanwhile waits and finds it ended."""
+    Case.objects.select_for_update().get(pk=case.pk)
+    ending.require_over(case)
 
 
 def _hold_live(case: Case) -> None:

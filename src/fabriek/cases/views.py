@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from fabriek.cases import actions, queries, rules
+from fabriek.cases import actions, ending, queries, rules
 from fabriek.cases.forms import CaseForm, IntakeForm, NewCaseForm, PartnerForm
 from fabriek.cases.models import Case, Partner
 from fabriek.cases.states import CaseState
@@ -170,7 +170,8 @@ def _end(request: SignedIn, code: str, step: str) -> HttpResponse:
     case = _case(request, code)
     rules.require(step, request.user, case)
     if request.method != "POST":
-        return render(request, f"cases/{step}.html", {"case": case})
+        context = {"case": case, "obstacles": ending.obstacles(case)}
+        return render(request, f"cases/{step}.html", context)
     ENDINGS[step](case, by=request.user)
     messages.success(request, _("The case is over. You can still read everything."))
     return redirect(case)

@@ -9,6 +9,7 @@ from ninja import Query, Router, Schema, Status
 from fabriek.catalogue import actions, gaps, opening, queries, rules, told, ways
 from fabriek.catalogue.card import PROBLEMS
 from fabriek.catalogue.models import Record
+from fabriek.catalogue.models_api import router as models
 from fabriek.catalogue.queries import Asked
 from fabriek.catalogue.ways import Way
 from fabriek.datasets.models import Dataset
@@ -18,6 +19,7 @@ from fabriek.people.http import SignedIn
 from fabriek.store.models import Revision
 
 router = Router(tags=["catalogue"])
+router.add_router("/models", models)
 
 
 class AskedIn(Schema):

@@ -12,8 +12,6 @@ from fabriek.catalogue.models import Record
 from fabriek.catalogue.vocabulary import Language
 from fabriek.store.models import Repository
 
-WORDS = ("keywords", "tasks")
-
 
 class Words(forms.CharField):
     """Several words in one box, with a comma between them."""

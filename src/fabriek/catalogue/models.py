@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.agreements.models import Duty, Place, Product, Purpose
 from fabriek.catalogue.checks import Among, some_words
+from fabriek.catalogue.model_records import ModelRecord, ModelStem  # noqa: F401  tables
 from fabriek.catalogue.vocabulary import Access, Frequency, Language, Theme
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.text import PLAIN

@@ -8,10 +8,12 @@ from django.db.models import Case, IntegerField, Max, Q, QuerySet, Sum, Value, W
 from django.db.models.expressions import F
 
 from fabriek.catalogue import rules, stems
+from fabriek.catalogue.model_records import ModelStem
 from fabriek.catalogue.models import Record, Stem
 from fabriek.catalogue.vocabulary import Access, Language, Theme
 from fabriek.datasets.models import Dataset, Licence
 from fabriek.kernel import text
+from fabriek.kernel.paging import MOST_DIGITS
 from fabriek.people.models import Organisation, Person
 from fabriek.store.models import Repository
 
@@ -26,9 +28,10 @@ PATHS = "dataset__repository__organisation", "dataset__case__organisation"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Asked:
-    """What somebody looks for; empty is everything."""
+    """What somebody looks for; empty is everything. `kind`: datasets or models only."""
 
     q: str = ""
+    kind: str = ""
     theme: str = ""
     licence: str = ""
     access: str = ""
@@ -44,6 +47,11 @@ class Asked:
         return cls(**{name: text.sought(given.get(name, "")) for name in names})
 
     @property
+    def owner_id(self) -> int | None:
+        is_number = self.owner.isascii() and self.owner.isdigit()
+        return int(self.owner) if is_number and len(self.owner) <= MOST_DIGITS else None
+
+    @property
     def is_empty(self) -> bool:
         return not any(getattr(self, each.name) for each in fields(self))
 
@@ -55,12 +63,18 @@ def search(person: Person | None, asked: Asked) -> QuerySet[Any, int]:
     """
     repositories = Repository.objects.filter(rules.found_by(person))
     rows = Record.objects.filter(dataset__repository__in=repositories.values("pk"))
-    rows = rows.filter(_narrowed(asked))
+    return ordered(Stem, rows.filter(_narrowed(asked)), asked)
+
+
+def ordered(
+    table: type[Stem] | type[ModelStem], rows: QuerySet[Any], asked: Asked
+) -> QuerySet[Any, int]:
+    """Give the ids of those that have all words that were typed, the best first."""
     typed = stems.words(asked.q)[:MOST_WORDS]
     if asked.q.strip() and not typed:
         return rows.none().values_list("pk", flat=True)
     if typed:
-        return _ranked(rows, list(dict.fromkeys(typed)))
+        return _ranked(table, rows, list(dict.fromkeys(typed)))
     return rows.order_by("-changed_at", "-pk").values_list("pk", flat=True)
 
 
@@ -83,15 +97,17 @@ def _narrowed(asked: Asked) -> Q:
         found &= Q(dataset__has_personal_data=asked.personal == "yes")
     if asked.open in {"yes", "no"}:
         found &= Q(dataset__repository__is_open=asked.open == "yes")
-    if asked.owner.isascii() and asked.owner.isdigit() and len(asked.owner) < 19:  # noqa: PLR2004
-        found &= Q(dataset__repository__organisation=int(asked.owner))
+    if asked.owner_id is not None:
+        found &= Q(dataset__repository__organisation=asked.owner_id)
     if asked.language in Language.values:
         # Not `contains` of JSON, which SQLite has not: a code stands in quotes, once.
         found &= Q(languages__icontains=f'"{asked.language}"')
     return found
 
 
-def _ranked(rows: QuerySet[Record], typed: list[str]) -> QuerySet[Any, int]:
+def _ranked(
+    table: type[Stem] | type[ModelStem], rows: QuerySet[Any], typed: list[str]
+) -> QuerySet[Any, int]:
     """Keep records that have every word, with how well they fit.
 
     One pass over the index of stems: grouped by record, with a mark for each word.
@@ -114,7 +130,7 @@ def _ranked(rows: QuerySet[Record], typed: list[str]) -> QuerySet[Any, int]:
     )
     # Found among the stems alone, whose index has all of it; the records are only asked whether
     # this reader may find them.
-    found = Stem.objects.filter(any_of, record__in=rows.values("pk")).values("record")
+    found = table.objects.filter(any_of, record__in=rows.values("pk")).values("record")
     found = found.annotate(rank=Sum(weight), **marks).filter(**dict.fromkeys(marks, 1))
     return found.order_by("-rank", "-record").values_list("record", flat=True)
 
@@ -150,7 +166,8 @@ def harvested() -> QuerySet[Record]:
 def owners(person: Person | None) -> QuerySet[Organisation]:
     """Give the organisations to choose among: those that own something found."""
     repositories = Repository.objects.filter(
-        rules.found_by(person), kind=Repository.Kind.DATASET
+        (rules.found_by(person) & Q(kind=Repository.Kind.DATASET))
+        | Q(kind=Repository.Kind.MODEL, is_open=True)
     )
     return Organisation.objects.filter(pk__in=repositories.values("organisation")).order_by(
         "name"

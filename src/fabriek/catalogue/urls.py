@@ -7,6 +7,7 @@ ENDINGS = r"(?P<ending>ttl|jsonld|rdf)"
 urlpatterns = [
     path("catalogue/", views.listing, name="list"),
     re_path(rf"^catalogue\.{ENDINGS}$", exports.catalogue, name="export_all"),
+    path("catalogue/models/<slug:code>/", views.model, name="model"),
     path("catalogue/<slug:code>/", views.detail, name="detail"),
     re_path(rf"^catalogue/(?P<code>[-\w]+)\.{ENDINGS}$", exports.dataset, name="export"),
     path("catalogue/<slug:code>.croissant.json", exports.as_croissant, name="croissant"),

@@ -17,6 +17,7 @@ from fabriek.catalogue import (
     exports,
     formats,
     gaps,
+    open_models,
     opening,
     queries,
     rules,
@@ -25,9 +26,11 @@ from fabriek.catalogue import (
 )
 from fabriek.catalogue.card import PROBLEMS
 from fabriek.catalogue.forms import ListedForm, RecordForm
+from fabriek.catalogue.model_records import ModelRecord
 from fabriek.catalogue.models import Record
 from fabriek.catalogue.queries import Asked
 from fabriek.catalogue.vocabulary import Access, Language, Theme
+from fabriek.catalogue.ways import Way
 from fabriek.datasets.models import Dataset, Licence
 from fabriek.kernel.errors import Text
 from fabriek.kernel.paging import Paged, paginate
@@ -35,6 +38,7 @@ from fabriek.people.http import SignedIn
 from fabriek.people.models import Person
 
 FILES_SHOWN = 50
+MODELS_BESIDE = 5
 SAID_LISTED: dict[str, Text] = {
     "nobody": gettext_lazy("Nobody but the consortium finds this dataset now."),
     "members": gettext_lazy("Everybody who can sign in finds this dataset now."),
@@ -58,18 +62,13 @@ def listing(request: HttpRequest) -> HttpResponseBase:
     if ending := formats.asked(request):
         return exports.catalogue(request, ending)
     person, asked = exports.reader(request), Asked.of(request.GET)
-    found = paginate(queries.search(person, asked), request.GET.get("page", "1"))
-    records = queries.on_page(found.items)
-    ways_there = ways.ways(person, records)
-    page = Paged(
-        items=[(record, ways_there[record.pk]) for record in records],
-        count=found.count,
-        page=found.page,
-        size=found.size,
-    )
+    number = request.GET.get("page", "1")
     choices = _choices(person, asked)
+    page = None if asked.kind == "models" else _datasets(person, asked, number)
+    beside = page is not None and page.page == 1 and asked.kind != "datasets"
     context = {
         "page": page,
+        "models": _models(asked, number) if page is None or beside else None,
         "asked": asked,
         "choices": choices,
         "is_narrowed": any(choice.chosen for choice in choices),
@@ -93,6 +92,18 @@ def detail(request: HttpRequest, code: str) -> HttpResponseBase:
         "offer": _offer(record),
     }
     return formats.of_this_reader(render(request, "catalogue/detail.html", context))
+
+
+@require_safe
+def model(request: HttpRequest, code: str) -> HttpResponseBase:
+    """Show an open model, to everybody alike; a closed one is not there."""
+    record = get_object_or_404(open_models.shown(), repository__code=code)
+    context = {
+        "record": record,
+        "revision": told.newest_revisions([record.repository]).get(record.repository_id),
+        "way": ways.to_model(exports.reader(request), record),
+    }
+    return formats.of_this_reader(render(request, "catalogue/model.html", context))
 
 
 @login_required
@@ -138,6 +149,23 @@ def card(request: SignedIn, code: str) -> HttpResponse:
     return response
 
 
+def _datasets(person: Person | None, asked: Asked, number: str) -> Paged[tuple[Record, Way]]:
+    found = paginate(queries.search(person, asked), number)
+    records = queries.on_page(found.items)
+    there = ways.ways(person, records)
+    items = [(record, there[record.pk]) for record in records]
+    return Paged(items=items, count=found.count, page=found.page, size=found.size)
+
+
+def _models(asked: Asked, number: str) -> Paged[ModelRecord]:
+    """Give a page of models; beside datasets the first few."""
+    rows = open_models.search(asked)
+    alone = asked.kind == "models"
+    found = paginate(rows, number) if alone else paginate(rows, size=MODELS_BESIDE)
+    items = open_models.on_page(found.items)
+    return Paged(items=items, count=found.count, page=found.page, size=found.size)
+
+
 def _dataset(request: SignedIn, code: str) -> Dataset:
     rows = Dataset.objects.visible_to(request.user)
     rows = rows.select_related("case__organisation", "repository__organisation")
@@ -181,7 +209,9 @@ def _offer(record: Record) -> list[str]:
 def _choices(person: Person | None, asked: Asked) -> list[Choice]:
     yes_no = [("no", _("none")), ("yes", _("contains personal data"))]
     owners = [(str(each.pk), each.name) for each in queries.owners(person)]
+    kinds = [("datasets", _("datasets")), ("models", _("models"))]
     given = (
+        ("kind", _("What"), kinds),
         ("theme", _("Theme"), Theme.choices),
         ("access", _("Access"), Access.choices),
         ("licence", _("Licence"), Licence.choices),

@@ -11,6 +11,7 @@ from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import WAITING, AgreementState
 from fabriek.cases.models import cases_of
 from fabriek.catalogue import rules
+from fabriek.catalogue.model_records import ModelRecord
 from fabriek.catalogue.models import Record
 from fabriek.catalogue.vocabulary import Access
 from fabriek.kernel.errors import Text
@@ -50,6 +51,17 @@ def ways(person: Person | None, records: Iterable[Record]) -> dict[int, Way]:
         )
         for record in records
     }
+
+
+def to_model(person: Person | None, record: ModelRecord) -> Way:
+    """Only who signed in can fetch the files of a model."""
+    page = reverse("registry:detail", args=[record.repository.code])
+    return Way(
+        kind="open",
+        sentence=_("This model is open to everybody."),
+        label=_("Fetch and use it") if person else _("Sign in and fetch it"),
+        url=page if person else f"{reverse('account_login')}?next={page}",
+    )
 
 
 def _way(

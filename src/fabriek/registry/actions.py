@@ -18,7 +18,7 @@ from fabriek.people.models import Organisation, Person
 from fabriek.registry import card, card_facts, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs import actions as runs
-from fabriek.runs import evaluated, folders, use
+from fabriek.runs import evaluated, folders, lineage
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
@@ -220,7 +220,7 @@ def _registered(
         card=card.written(card_facts.for_everybody(told, run)),
     )
     _named(model)
-    agreements, sources = use.terms_of(run)
+    agreements, sources = lineage.terms_of(run)
     if inheritance.pass_on(repository, agreements=agreements, sources=sources):
         journal.record("registry.ask_review", model, by=None, note=model.code)
     runs.note_outputs_taken(run)

@@ -16,6 +16,7 @@ from fabriek.people.http import SignedIn
 from fabriek.people.models import Person
 from fabriek.registry import actions, bound, origin, queries, rules
 from fabriek.registry.models import Model, Signature
+from fabriek.registry.opening_api import router as opening
 from fabriek.registry.paper_api import router as papers
 from fabriek.runs.meant import is_meant
 from fabriek.store.models import File, Repository
@@ -24,6 +25,7 @@ from fabriek.store.shapes import FileOut
 
 router = Router(tags=["models"])
 router.add_router("", papers)
+router.add_router("", opening)
 
 # What a list tells, read as plain values: a card is long, and so are the settings of a run.
 LISTED = (
@@ -40,11 +42,15 @@ LISTED = (
     "scores",
     "revision__size_bytes",
     "registered_at",
+    "is_ours",
 )
 
 
 class ModelOut(Schema):
-    """`case` is null for open base models, which belong to none."""
+    """`case` is null for open base models, which belong to none.
+
+    So are `case` and `run` where the case is not yours: of that an open model tells nothing.
+    """
 
     code: str
     title: str
@@ -60,7 +66,7 @@ class ModelOut(Schema):
 
     @staticmethod
     def resolve_case(model: Model) -> str | None:
-        return model.case.code if model.case else None
+        return model.case.code if model.case and _is_ours(model) else None
 
     @staticmethod
     def resolve_base(model: Model, context: dict[str, Any]) -> str | None:
@@ -70,7 +76,7 @@ class ModelOut(Schema):
 
     @staticmethod
     def resolve_run(model: Model) -> str | None:
-        return model.run.code if model.run else None
+        return model.run.code if model.run and _is_ours(model) else None
 
 
 class LearnedFromOut(Schema):
@@ -207,16 +213,21 @@ def _learned_from(used: origin.Input) -> dict[str, str]:
     }
 
 
+def _is_ours(model: Model) -> bool:
+    return bool(model.is_ours)  # type: ignore[attr-defined]
+
+
 def _row(
     row: dict[str, Any], address: Callable[[str], str], bases: Container[str], person: Person
 ) -> ModelOut:
     tells = row["repository__is_open"] or is_meant(row["run__meant_for"] or "", person)
+    is_ours = row["is_ours"]
     return ModelOut.model_construct(
         **row | {"scores": row["scores"] if tells else {}},
-        case=row["case__code"],
+        case=row["case__code"] if is_ours else None,
         is_open=row["repository__is_open"],
         base=row["base__code"] if row["base__code"] in bases else None,
-        run=row["run__code"],
+        run=row["run__code"] if is_ours else None,
         size_bytes=row["revision__size_bytes"],
         url=address(row["code"]),
     )

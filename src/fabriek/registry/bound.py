@@ -9,10 +9,10 @@ from django.utils.translation import ngettext
 from fabriek.agreements import inheritance, lean, terms
 from fabriek.agreements.models import Agreement, Duty, Place, Product
 from fabriek.agreements.terms import Terms
+from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.registry.card import LANGUAGE
 from fabriek.registry.models import Model
-from fabriek.registry.show import Fact
 
 
 def sentences(
@@ -47,8 +47,12 @@ def facts(model: Model, person: Person) -> list[Fact]:
 def tells(model: Model, person: Person) -> bool:
     """Tell whether this person may read what its makers wrote on the card of a model.
 
-    The factory's own card names nothing that was lent; what people push may say anything.
+    The card of a confidential case tells of that case. Else the factory's own names nothing
+    that was lent; what people push may say anything.
     """
+    case = model.case
+    if case and case.is_confidential and not model.is_ours:  # type: ignore[attr-defined]
+        return False
     if model.run_id is not None:
         return True
     rows = inheritance.terms_of(model.repository)

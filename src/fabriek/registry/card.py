@@ -4,11 +4,10 @@ Markdown with the front matter that Hugging Face reads. The card travels with th
 is in English with a Dutch summary, whatever language the page around it has.
 """
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fabriek.registry import card_content, card_scores
+from fabriek.registry import card_content, card_front, card_scores
 from fabriek.registry.card_marks import code as _code
 from fabriek.registry.card_marks import inside as _inside
 from fabriek.registry.card_marks import line as _line
@@ -104,42 +103,26 @@ def written(facts: CardFacts) -> str:
 
 def of_unknown(*, title: str, licence: str) -> str:
     """Write the little that is known of a model that came without a card."""
-    front = _matter(_licence(licence))
+    front = card_front.matter(card_front.licence(licence))
     return f"{front}\n\n# {_line(title)}\n\nIts makers sent no model card with it.\n"
 
 
 def _front_matter(facts: CardFacts) -> str:
     meta: dict[str, object] = {
-        **_licence(facts.licence),
+        **card_front.licence(facts.licence),
         **_of_kind(facts),
         "tags": ["fabriek", facts.recipe.replace("_", "-")],
         "datasets": [source.reference for source in facts.datasets if source.reference],
     }
     if facts.base and facts.base.reference:
         meta["base_model"] = facts.base.reference
-    return _matter(meta)
+    return card_front.matter(meta)
 
 
 def _of_kind(facts: CardFacts) -> dict[str, object]:
     """Say by which library it is used and what it does, as far as that is known."""
     told = {"library_name": facts.library_name, "pipeline_tag": facts.pipeline_tag}
     return {name: value for name, value in told.items() if value}
-
-
-def _licence(licence: str) -> dict[str, object]:
-    name = licence.lower()
-    if name in HUB_LICENCES:
-        return {"license": name}
-    return {"license": "other", "license_name": name}
-
-
-def _matter(meta: Mapping[str, object]) -> str:
-    """JSON is valid YAML: quoting by a library, so that no title can break out of its line."""
-    lines = [f"{name}: {json.dumps(value)}" for name, value in meta.items()]
-    return "\n".join(["---", *lines, "---"])
-
-
-HUB_LICENCES = {"cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "eupl-1.2", "apache-2.0", "mit"}
 
 
 def _summaries(facts: CardFacts) -> str:

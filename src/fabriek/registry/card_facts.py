@@ -14,7 +14,7 @@ from fabriek.machine import drawn
 from fabriek.programs import queries as programs
 from fabriek.registry import bound, card, card_scores, licences
 from fabriek.registry.models import Model
-from fabriek.runs import folders, offers, use
+from fabriek.runs import folders, lineage, offers
 from fabriek.runs.models import Run
 from fabriek.store.models import Repository, Revision
 from fabriek.store.references import written
@@ -62,7 +62,7 @@ def of_run(run: Run, *, base: Model | None, parameters: int) -> card.CardFacts:
         gpu_seconds_used=run.gpu_seconds_used or 0,
         gpu_seconds_estimated=run.gpu_seconds_estimated,
         energy=energy_of(run),
-        terms=bound.sentences(*use.terms_of(run)),
+        terms=bound.sentences(*lineage.terms_of(run)),
         chosen=_chosen(run),
         code=_code(run),
     )
@@ -151,7 +151,7 @@ def for_everybody(told: card.CardFacts, run: Run) -> card.CardFacts:
         told,
         datasets=[_unnamed(one, lent) for one in told.datasets],
         base=told.base and _unnamed(told.base, lent),
-        terms=bound.sentences(*use.terms_of(run), named=False),
+        terms=bound.sentences(*lineage.terms_of(run), named=False),
     )
 
 

@@ -3,10 +3,10 @@
 from django.utils.translation import gettext as _
 
 from fabriek.kernel import words
+from fabriek.kernel.facts import Fact
 from fabriek.machine import drawn
 from fabriek.registry.card import BASE_FLOP, GPAI_FLOP, number
 from fabriek.registry.models import Model
-from fabriek.registry.show import Fact
 
 
 def facts(model: Model) -> list[Fact]:

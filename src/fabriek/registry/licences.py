@@ -3,13 +3,38 @@
 A rule of thumb for the card, not legal advice, and it says so there.
 """
 
+import re
 from collections.abc import Sequence
 
-from fabriek.datasets.models import Licence
+from fabriek.datasets.models import OPEN_LICENCES, Licence
 from fabriek.kernel.words import kept
 
 # From free to bound; of several the most bound one counts.
 BOUND = (Licence.CC0, Licence.CC_BY, Licence.EUPL, Licence.CC_BY_SA, Licence.OTHER)
+
+# As cards of models write them; those of data hold for models as well.
+OPEN_TO_ALL = {
+    *(str(one).lower() for one in OPEN_LICENCES),
+    *("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "mpl-2.0"),
+}
+_WORD = r"[\"']?([A-Za-z0-9][A-Za-z0-9.-]{0,38})[\"']?\s*$"
+STATED = re.compile(rf"^license:\s*{_WORD}", re.MULTILINE)
+# As Hugging Face writes one that it has no word for, beside `license: other`.
+NAMED = re.compile(rf"^license_name:\s*{_WORD}", re.MULTILINE)
+MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
+
+
+def lets_everybody(licence: str) -> bool:
+    return licence.lower() in OPEN_TO_ALL
+
+
+def stated(card: str) -> str:
+    """Read which licence a card states; empty where it states none."""
+    matter = MATTER.match(card)
+    found = STATED.search(matter[1]) if matter else None
+    if matter and found and found[1].lower() == "other":
+        found = NAMED.search(matter[1]) or found
+    return found[1] if found else ""
 
 
 def inherited(*, base: str, datasets: Sequence[str]) -> str:

@@ -1,6 +1,5 @@
 """Models that a program pushed: a place for their files first, a model once they are whole."""
 
-import re
 from collections.abc import Collection, Mapping
 from functools import partial
 from pathlib import PurePosixPath
@@ -15,7 +14,7 @@ from fabriek.datasets.models import Licence
 from fabriek.kernel import journal, pickles, text
 from fabriek.kernel.codes import give_code
 from fabriek.people.models import Person
-from fabriek.registry import card, outputs
+from fabriek.registry import card, licences, opening, outputs
 from fabriek.registry.models import Model
 from fabriek.registry.reasons import NoModel
 from fabriek.store import actions as store
@@ -26,10 +25,6 @@ README = "README.md"
 CARD_BYTES_MAX = 400_000
 # What stands beside a model and only holds data; a program of its own, such as .py, is none.
 BESIDE = {".png", ".jpg", ".jpeg", ".gif", ".svg", ".webp", ".csv", ".jsonl", ".yaml", ".yml"}
-LICENCE = re.compile(
-    r"^license:\s*[\"']?([A-Za-z0-9][A-Za-z0-9.-]{0,38})[\"']?\s*$", re.MULTILINE
-)
-MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
 
 journal.describe(
     {
@@ -84,10 +79,15 @@ def pass_terms_on(
     by: Person,
     inside: Collection[str] | None = None,
 ) -> None:
-    """Bind what was saved, in the same transaction, and ask the owners of its data to look."""
+    """Bind what was saved, in the same transaction, and ask the owners of its data to look.
+
+    Raises: WrongState, where everybody may have the model already and could not with this.
+    """
     if descent.pass_terms_on(revision, files, by=by, inside=inside):
         for model in Model.objects.filter(repository=revision.repository):
             _ask_review(model)
+    if revision.repository.kind == Repository.Kind.MODEL:
+        opening.require_still(revision.repository)
 
 
 def _ask_review(model: Model) -> None:
@@ -113,7 +113,10 @@ def take_note(repository: Repository, revision: Revision, *, by: Person | None) 
             return known
         facts = known.facts | {"parameters_total": parameters}
         Model.objects.filter(pk=known.pk).update(
-            revision=revision, facts=facts, card=told or known.card
+            revision=revision,
+            facts=facts,
+            card=told or known.card,
+            licence=_licence_now(known, told),
         )
         journal.record("registry.push_again", known, by=by, note=known.code)
         known.refresh_from_db()
@@ -144,9 +147,18 @@ def _registered(
 
 def licence_of(readme: str) -> str:
     """Read what the card says; without it the model is for the consortium only."""
-    matter = MATTER.match(readme)
-    found = LICENCE.search(matter[1]) if matter else None
-    return found[1] if found else str(Licence.CONSORTIUM)
+    return licences.stated(readme) or str(Licence.CONSORTIUM)
+
+
+def _licence_now(known: Model, told: str) -> str:
+    """Follow the newest card; what a run made has that of its data, and no card widens it."""
+    if not told:
+        return known.licence
+    if known.run_id is None:
+        return licence_of(told)
+    stated = licences.stated(told)
+    narrows = stated and not licences.lets_everybody(stated)
+    return stated if narrows and licences.lets_everybody(known.licence) else known.licence
 
 
 def _parameters(files: Mapping[str, Blob]) -> int:

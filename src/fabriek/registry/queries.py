@@ -26,6 +26,7 @@ SHOWN = (
     "case__title",
     "revision__size_bytes",
     "repository__is_open",
+    "repository__organisation__name",
     "run__meant_for",
 )
 # What the page of one model shows: all of the model, and what its origin tells.
@@ -33,6 +34,7 @@ MODEL = tuple(field.name for field in Model._meta.concrete_fields)
 ORIGIN = (
     "case__code",
     "case__title",
+    "case__is_confidential",
     "case__state",
     "case__organisation__name",
     "revision__number",
@@ -95,14 +97,18 @@ def shown(person: Person) -> QuerySet[Model]:
 
 def with_origin(models: QuerySet[Model], person: Person) -> QuerySet[Model]:
     """Bring along the run, what paid for it, and the case."""
-    ours = Case.objects.taken_part_in_by(person).filter(pk=OuterRef("case"))
     return models.select_related(
         "case__organisation",
         "revision",
         "repository__organisation",
         "run__allocation__decision__application",
         "base__repository",
-    ).annotate(is_ours=Exists(ours))
+    ).annotate(is_ours=_is_ours(person))
+
+
+def _is_ours(person: Person) -> Exists:
+    """Tell whether it is of a case of theirs: of other cases not even the title is told."""
+    return Exists(Case.objects.taken_part_in_by(person).filter(pk=OuterRef("case")))
 
 
 def told(models: QuerySet[Model]) -> QuerySet[Model]:
@@ -111,16 +117,17 @@ def told(models: QuerySet[Model]) -> QuerySet[Model]:
 
 
 def listing(person: Person, words: str = "") -> QuerySet[Model]:
-    """Find by code, title, licence or case; newest first."""
+    """Find by code, title, licence or one's own case; newest first. Each has `is_ours`."""
     rows = Model.objects.visible_to(person).only(*SHOWN)
-    rows = rows.select_related("case", "revision", "repository", "run")
+    rows = rows.select_related("case", "revision", "repository__organisation", "run")
+    rows = rows.annotate(is_ours=_is_ours(person))
     for word in _words(words):
         rows = rows.filter(
             Q(code__iexact=word)
             | Q(title__icontains=word)
             | Q(licence__icontains=word)
-            | Q(case__code__iexact=word)
-            | Q(case__title__icontains=word)
+            | Q(case__code__iexact=word, is_ours=True)
+            | Q(case__title__icontains=word, is_ours=True)
         )
     return rows.order_by("-registered_at", "-pk")
 

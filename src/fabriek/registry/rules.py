@@ -28,11 +28,6 @@ def takes_part(person: Person, model: Model) -> bool:
     return Case.objects.taken_part_in_by(person).filter(pk=model.case_id).exists()
 
 
-def may_see(person: Person, model: Model) -> bool:
-    """Staff get no more than others: a model may repeat the data it learned from."""
-    return policy.would(_wish(Moment.SEE, person, model)).allowed
-
-
 def tells_figures(person: Person, model: Model) -> bool:
     """Tell whether this person may read how it was made and how good it is.
 

@@ -1,22 +1,13 @@
 """The facts of a model as its page lists them."""
 
-from dataclasses import dataclass
-
 from django.utils.translation import gettext as _
 
 from fabriek.kernel import words
+from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.registry import licences, queries
 from fabriek.registry.models import Model
 from fabriek_recipes.recipe import catalogue
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    label: str
-    value: str
-    url: str = ""
-    help: str = ""
 
 
 def facts(model: Model, person: Person) -> list[Fact]:
@@ -44,10 +35,15 @@ def recipe_title(name: str) -> str:
     return _(recipe.title) if recipe else name
 
 
+def _is_ours(model: Model) -> bool:
+    """Tell whether the reader is of its case: of that an open model tells strangers nothing."""
+    return bool(model.is_ours)  # type: ignore[attr-defined]
+
+
 def _descent(model: Model, base: Model | None) -> list[Fact]:
     found = []
-    if model.case:
-        url = model.case.get_absolute_url() if model.is_ours else ""  # type: ignore[attr-defined]
+    if model.case and _is_ours(model):
+        url = model.case.get_absolute_url()
         found.append(Fact(label=_("Case"), value=model.case.title, url=url))
     if base:
         found.append(Fact(label=_("Base model"), value=base.title, url=base.get_absolute_url()))
@@ -71,6 +67,7 @@ def _making(model: Model) -> list[Fact]:
     found = []
     if model.run:
         found.append(Fact(label=_("Recipe"), value=recipe_title(model.run.recipe)))
+    if model.run and _is_ours(model):
         used = words.gpu_hours(model.run.gpu_seconds_used or 0)
         found.append(Fact(label=_("Cost of the run"), value=used))
     for name, label in (

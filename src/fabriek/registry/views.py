@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET, require_safe
 
 from fabriek.agreements.policy import Decision
 from fabriek.datasets.attachment import attachment
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
 from fabriek.people.models import Person
@@ -15,6 +16,7 @@ from fabriek.registry import (
     actions,
     bound,
     law,
+    opening,
     origin,
     queries,
     reading,
@@ -77,6 +79,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "known": known,
         "law": law.facts(model),
         "signed": signing_told.of(model) if known else None,
+        "may_open": opening.may_open(request.user, model),
     }
     return render(request, "registry/detail.html", context)
 
@@ -95,7 +98,7 @@ def _first_score(model: Model, person: Person) -> list[scores.Score]:
     return scores.pairs(model.scores)[:1] if rules.tells_figures(person, model) else []
 
 
-def _facts(model: Model, person: Person, release: Decision) -> list[show.Fact]:
+def _facts(model: Model, person: Person, release: Decision) -> list[Fact]:
     told = bound.facts(model, person) if release.agreement else []
     return [*show.facts(model, person), *told]
 

@@ -6,7 +6,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from fabriek.people.http import SignedIn
-from fabriek.reports import periods, queries, rules
+from fabriek.reports import periods, queries, rules, units
 
 router = Router(tags=["reports"])
 
@@ -70,7 +70,7 @@ def report(request: SignedIn, funder: str, asked: Query[PeriodIn]) -> ReportOut:
                 key=one.key,
                 label=str(one.label),
                 value=one.value,
-                unit=str(one.unit),
+                unit=units.name(one.unit),
                 definition=str(one.definition),
             )
             for one in made.figures

@@ -12,6 +12,7 @@ from fabriek.access.models import Application
 from fabriek.kernel import workdays
 from fabriek.kernel.errors import Text
 from fabriek.kernel.periods import Period
+from fabriek.reports import units
 from fabriek.reports.figures import Figure, Payer, Section
 from fabriek.runs.models import Run
 
@@ -75,7 +76,7 @@ def _counts(submitted: Sequence[_Way], decided: Sequence[_Way]) -> tuple[Figure,
             key="applications_submitted",
             label=_("Applications"),
             value=len(submitted),
-            unit=_("applications"),
+            unit=units.APPLICATIONS,
             definition=_(
                 "Applications submitted in this period through an access mode that a share of "
                 "this funder pays for."
@@ -85,21 +86,21 @@ def _counts(submitted: Sequence[_Way], decided: Sequence[_Way]) -> tuple[Figure,
             key="applications_decided",
             label=_("Decisions"),
             value=len(decided),
-            unit=_("applications"),
+            unit=units.APPLICATIONS,
             definition=_("Those of them, or of earlier, that were decided in this period."),
         ),
         Figure(
             key="awards",
             label=_("Awards"),
             value=awards,
-            unit=_("applications"),
+            unit=units.APPLICATIONS,
             definition=_("Decisions in this period that award GPU-hours."),
         ),
         Figure(
             key="success_rate",
             label=_("Success rate"),
             value=100 * awards / len(decided) if decided else None,
-            unit="%",
+            unit=units.PERCENT,
             definition=_("Awards as a part of all decisions in this period."),
         ),
     )
@@ -133,7 +134,7 @@ def _times(decided: Sequence[_Way]) -> tuple[Figure, ...]:
             key="promises_kept",
             label=_("Promises kept"),
             value=100 * sum(kept) / len(kept) if kept else None,
-            unit="%",
+            unit=units.PERCENT,
             definition=_(
                 "Decisions in this period that came before the moment that was promised."
             ),
@@ -150,5 +151,5 @@ def _median(
     days = [workdays.workdays_between(start, end) for start, end in pairs if start and end]
     value = float(median(days)) if days else None
     return Figure(
-        key=key, label=label, value=value, unit=_("working days"), definition=definition
+        key=key, label=label, value=value, unit=units.WORKING_DAYS, definition=definition
     )

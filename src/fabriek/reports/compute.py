@@ -16,6 +16,7 @@ from fabriek.allocations.queries import TOTALS
 from fabriek.allocations.usage import SPENT, month_of
 from fabriek.kernel.periods import Period
 from fabriek.kernel.units import gpu_hours
+from fabriek.reports import units
 from fabriek.reports.figures import Figure, Payer, Section
 
 SHOWN = [kind for kind in LineKind if kind not in {LineKind.HOLD, LineKind.RELEASE}]
@@ -97,14 +98,14 @@ def _figures(now: dict[str, int]) -> tuple[Figure, ...]:
             key="gpu_hours_granted",
             label=_("Granted"),
             value=gpu_hours(_total("granted", now)),
-            unit=_("GPU-hours"),
+            unit=units.GPU_HOURS,
             definition=_("GPU-hours granted from shares of this funder in this period."),
         ),
         Figure(
             key="gpu_hours_used",
             label=_("Used"),
             value=gpu_hours(_total("spent", now)),
-            unit=_("GPU-hours"),
+            unit=units.GPU_HOURS,
             definition=_(
                 "GPU-hours that runs used in this period, with corrections. What runs used "
                 "beyond their grant is paid by the factory and is not counted here."
@@ -114,7 +115,7 @@ def _figures(now: dict[str, int]) -> tuple[Figure, ...]:
             key="gpu_hours_expired",
             label=_("Ended unused"),
             value=gpu_hours(_total("expired", now)),
-            unit=_("GPU-hours"),
+            unit=units.GPU_HOURS,
             definition=_(
                 "GPU-hours that ended in this period because they were not used in time, less "
                 "what was given back. Below zero means that more was given back than ended."

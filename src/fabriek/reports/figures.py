@@ -6,18 +6,26 @@ from dataclasses import dataclass
 from fabriek.allocations.models import Funder, Share
 from fabriek.kernel import words
 from fabriek.kernel.errors import Text
+from fabriek.reports import units
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Figure:
-    """One number. `value` is None when there is nothing yet to compute it from."""
+    """One number. `value` is None when there is nothing yet to compute it from.
+
+    `unit` is a word of `units`.
+    """
 
     key: str
     label: Text
     value: float | None
-    unit: Text
+    unit: str
     definition: Text
     note: Text = ""
+
+    @property
+    def unit_said(self) -> str:
+        return units.said(self.unit, self.value)
 
     @property
     def shown(self) -> str:

@@ -13,7 +13,7 @@ from fabriek.allocations.models import Funder, Line, Share
 from fabriek.allocations.queries import summed
 from fabriek.kernel.periods import Period
 from fabriek.people.models import Duty, Person
-from fabriek.reports import aid, awards, compute, reach, results
+from fabriek.reports import aid, awards, compute, reach, results, units
 from fabriek.reports.aid import Undertaking
 from fabriek.reports.compute import Compute
 from fabriek.reports.figures import Figure, Payer, Section
@@ -124,7 +124,7 @@ def _split_figures(sections: tuple[Section, ...]) -> Iterator[Figure]:
                         key=f"organisations_{name}:{key}",
                         label=row.label,
                         value=count,
-                        unit=_("organisations"),
+                        unit=units.ORGANISATIONS,
                         definition=split.definition,
                     )
 
@@ -136,7 +136,7 @@ def _share_figures(found: Compute) -> Iterator[Figure]:
                 key=f"share_{name}:{use.share.code}",
                 label=str(use.share),
                 value=value,
-                unit="%",
+                unit=units.PERCENT,
                 definition=ACTUAL if name == "actual" else TARGET,
             )
 

@@ -16,6 +16,7 @@ from fabriek.kernel.periods import Period
 from fabriek.people.models import Organisation
 from fabriek.people.size_class import SizeClass, size_class
 from fabriek.people.size_words import LABELS, NO_ENTERPRISE
+from fabriek.reports import units
 from fabriek.reports.figures import Figure, Payer, Section, Split, SplitRow
 
 COLUMNS = ("pk", "kind", "region", "staff_count", "turnover_eur", "balance_eur")
@@ -85,7 +86,7 @@ def _figures(found: Collection[_Seen]) -> tuple[Figure, ...]:
             key="organisations_in_contact",
             label=_("Organisations in contact"),
             value=len(found),
-            unit=_("organisations"),
+            unit=units.ORGANISATIONS,
             definition=_(
                 "Organisations of the whole factory that registered, proposed a case or got "
                 "GPU-hours in this period."
@@ -95,7 +96,7 @@ def _figures(found: Collection[_Seen]) -> tuple[Figure, ...]:
             key="organisations_supported",
             label=_("Organisations supported"),
             value=sum(one.supported for one in found),
-            unit=_("organisations"),
+            unit=units.ORGANISATIONS,
             definition=_(
                 "Organisations that were granted GPU-hours from a share of this funder in this "
                 "period."

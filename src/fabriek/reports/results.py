@@ -11,6 +11,7 @@ from fabriek.allocations.models import Grant
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.periods import Period
 from fabriek.registry.models import Model
+from fabriek.reports import units
 from fabriek.reports.figures import Figure, Payer, Section
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
@@ -56,7 +57,7 @@ def _figures(counts: Mapping[str, Counts]) -> tuple[Figure, ...]:
             key="datasets",
             label=_("Datasets"),
             value=datasets,
-            unit=_("datasets"),
+            unit=units.DATASETS,
             definition=_(
                 "Datasets made in this period, in cases with GPU-hours of this funder."
             ),
@@ -65,21 +66,21 @@ def _figures(counts: Mapping[str, Counts]) -> tuple[Figure, ...]:
             key="runs_ended",
             label=_("Runs"),
             value=runs,
-            unit=_("runs"),
+            unit=units.RUNS,
             definition=_("Runs that ended in this period, on GPU-hours of this funder."),
         ),
         Figure(
             key="runs_succeeded",
             label=_("Runs that succeeded"),
             value=succeeded,
-            unit=_("runs"),
+            unit=units.RUNS,
             definition=_("Those of them that came to a good end."),
         ),
         Figure(
             key="models",
             label=_("Models"),
             value=models,
-            unit=_("models"),
+            unit=units.MODELS,
             definition=_(
                 "Models registered in this period, in cases with GPU-hours of this funder."
             ),
@@ -88,7 +89,7 @@ def _figures(counts: Mapping[str, Counts]) -> tuple[Figure, ...]:
             key="models_open",
             label=_("Open models"),
             value=is_open,
-            unit=_("models"),
+            unit=units.MODELS,
             definition=_("Those of them that everybody may use."),
         ),
     )

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from fabriek.kernel.periods import Period
 from fabriek.kernel.sheets import csv_file
 from fabriek.people.http import SignedIn
-from fabriek.reports import aid, periods, queries, rules
+from fabriek.reports import aid, periods, queries, rules, units
 from fabriek.reports.figures import Payer
 
 FIGURE_COLUMNS = ("funder", "from", "until", "key", "label", "value", "unit", "definition")
@@ -45,7 +45,7 @@ def figures_csv(request: SignedIn, code: str) -> StreamingHttpResponse:
     figures = queries.report(payer, period).figures
     start = (code, period.first, period.last)
     rows = (
-        (*start, one.key, str(one.label), one.value, str(one.unit), str(one.definition))
+        (*start, one.key, str(one.label), one.value, units.name(one.unit), str(one.definition))
         for one in figures
     )
     return csv_file(f"figures-{code}-{period.last}", FIGURE_COLUMNS, rows)

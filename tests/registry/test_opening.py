@@ -1,0 +1,324 @@
+"""A model is opened by its makers where all behind it lets it, and is found beside datasets."""
+
+import pytest
+from django.utils import timezone
+
+from fabriek.agreements import reviews
+from fabriek.agreements.models import Purpose
+from fabriek.catalogue import open_models
+from fabriek.catalogue.model_records import ModelRecord
+from fabriek.catalogue.queries import Asked
+from fabriek.datasets.models import Dataset
+from fabriek.kernel.errors import Invalid, NotAllowed, Refused
+from fabriek.kernel.models import Entry
+from fabriek.people.models import Membership
+from fabriek.registry import actions, opening, telling
+from fabriek.registry.models import Model
+from fabriek.runs.destinations import Destination
+from fabriek.runs.models import RunInput
+from fabriek.store.models import Repository, Revision
+from tests.agreements.policy_world import an_agreement, passed_on
+from tests.factories import (
+    a_case,
+    a_dataset,
+    a_model,
+    a_partner,
+    a_person,
+    a_revision,
+    staff,
+)
+from tests.registry.worlds import a_consortium, a_finished_run, plain_model, some_data
+
+pytestmark = pytest.mark.django_db
+ABOUT = "Stuurt berichten naar de juiste balie."
+FREE = {"purposes": [*Purpose.values], "product": "model_weights", "place": "open"}
+
+
+def opened(model, by, **given):
+    return opening.open_up(model, by=by, sure=True, **{"about": ABOUT} | given)
+
+
+def found(words, **asked):
+    ids = open_models.search(Asked(q=words, **asked))
+    return [record.repository.code for record in open_models.on_page(list(ids))]
+
+
+@pytest.fixture
+def made():
+    case, lead, member = a_consortium()
+    model = a_model(case=case)
+    Repository.objects.filter(pk=model.repository_id).update(code=model.code)
+    return Model.objects.get(pk=model.pk), lead, member
+
+
+# --- found by everybody ------------------------------------------------------------------
+def test_an_open_model_is_found_without_an_account_until_it_is_closed(made, client, browser):
+    model, lead, member = made
+    page, everything = f"/catalogue/models/{model.code}/", "/catalogue/?q=bericht"
+    assert client.get(page).status_code == 404
+    opening_page = f"/models/{model.code}/open/"
+
+    assert model.title in browser(lead).get(opening_page).text
+    browser(lead).post(opening_page, {"title": "Balie", "about": ABOUT, "sure": "on"})
+    model.refresh_from_db()
+    assert (model.title, model.repository.title) == ("Balie", "Balie")
+
+    firm = model.case.organisation.name
+    shown = client.get(page).text
+    assert [word in shown for word in (model.title, ABOUT, firm, "EUPL")] == [True] * 4
+    assert model.title in client.get(everything).text
+    assert model.title in client.get(f"{everything}&kind=models").text
+    assert model.title not in client.get(f"{everything}&kind=datasets").text
+    assert model.title not in client.get(f"{everything}&theme=HEAL").text
+    told = browser(a_person()).get("/api/catalogue/models/", {"q": "berichten"}).json()
+    assert [(one["code"], one["owner"]) for one in told["items"]] == [(model.code, firm)]
+    assert browser(member).post(f"/models/{model.code}/close/").status_code == 403
+
+    browser(lead).post(f"/models/{model.code}/close/")
+
+    assert client.get(page).status_code == 404
+    assert model.title not in client.get(everything).text
+    assert not ModelRecord.objects.exists()
+
+
+def test_what_is_closed_in_any_way_is_not_told_of(made):
+    model, lead, _member = made
+    opened(model, lead)
+    assert found("balie", licence="EUPL-1.2") == [model.code]
+
+    Repository.objects.filter(pk=model.repository_id).update(is_open=False)
+    telling.tick()
+
+    assert found("balie") == []
+    assert found("") == []
+    assert not open_models.shown().exists()
+
+
+def test_a_model_from_elsewhere_is_told_of_by_the_loop_and_followed(made, tmp_path):
+    folder = plain_model(tmp_path / "model")
+    card = "---\nlicense: mit\n---\n# Taal\n\nEen **klein** model voor Nederlandse brieven.\n"
+    (folder / "README.md").write_text(card)
+    firm = made[0].case.organisation
+    model = actions.bring_in(
+        folder, title="Zomerwoorden", licence="mit", organisation=firm, by=staff()
+    )
+
+    telling.tick()
+
+    assert found("brief") == [model.code]
+    record = ModelRecord.objects.get()
+    assert record.text == "Een klein model voor Nederlandse brieven."
+    Model.objects.filter(pk=model.pk).update(title="Winterwoorden")
+    telling.tick()
+    assert (found("zomerwoorden"), found("winterwoorden")) == ([], [model.code])
+    at = ModelRecord.objects.get().changed_at
+    telling.tick()
+    assert ModelRecord.objects.get().changed_at == at
+
+
+# --- who, and whether it may -------------------------------------------------------------
+def test_only_a_lead_of_its_maker_opens_it(made, browser):
+    model, _lead, member = made
+    partner = a_person()
+    a_partner(model.case, lead=partner)
+
+    for person in (member, partner, staff()):
+        with pytest.raises(NotAllowed):
+            opened(model, person)
+
+    address = f"/models/{model.code}/open/"
+    assert browser(a_person()).get(address).status_code == 404
+    assert not Repository.objects.get(pk=model.repository_id).is_open
+
+
+def test_nothing_is_opened_without_being_sure(made, browser):
+    model, lead, _member = made
+
+    answer = browser(lead).post(
+        f"/api/models/{model.code}/open", {}, content_type="application/json"
+    )
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_sure")
+
+
+@pytest.mark.parametrize(
+    ("terms", "may"),
+    [
+        ({}, True),
+        ({"purposes": ["training"]}, False),
+        ({"product": "model_api"}, False),
+        ({"place": "shared"}, False),
+        ({"conditions": "Not for our competitors."}, False),
+    ],
+)
+def test_terms_of_lent_data_must_leave_everything_free(made, terms, may):
+    model, lead, _member = made
+    lent = an_agreement(a_dataset().repository, model.case, **FREE | terms)
+    passed_on(model.repository, lent)
+
+    if may:
+        opened(model, lead)
+        return
+    with pytest.raises(Refused) as refused:
+        opened(model, lead)
+    assert refused.value.code == "made_of_others"
+
+
+def test_nor_may_it_wait_for_a_look_or_be_meant_for_some(made):
+    model, lead, _member = made
+    named = an_agreement(a_dataset().repository, model.case, **FREE)
+    named.organisations.set([a_partner(model.case).organisation])
+    looked_at = an_agreement(a_dataset().repository, model.case, **FREE)
+    both = (
+        passed_on(model.repository, named),
+        passed_on(model.repository, looked_at, needs_review=True),
+    )
+
+    for row in both:
+        with pytest.raises(Refused):
+            opened(model, lead)
+        row.delete()
+
+    opened(model, lead)
+
+
+def test_closed_data_of_a_partner_stands_in_the_way_also_behind_answers():
+    case, lead, _member = a_consortium()
+    partner = a_person()
+    a_partner(case, lead=partner)
+    free = {"licence": "CC-BY-4.0"}
+    sent, own = some_data(case, code="D26-9002", **free), some_data(case, **free)
+    answering = a_finished_run(case=case, data=[sent], recipe="batch_predict")
+    Revision.objects.filter(repository=sent.repository).update(author=partner)
+    Destination.objects.create(
+        run=answering, dataset=own, revision=1, asked_by=lead, settled_at=timezone.now()
+    )
+    model = a_model(case=case, run=a_finished_run(case=case, data=[own]))
+
+    with pytest.raises(Refused) as refused:
+        opened(model, lead)
+    assert refused.value.code == "made_of_others"
+
+    Repository.objects.filter(pk=sent.repository_id).update(is_open=True)
+    opened(model, lead)
+
+
+def test_what_people_of_a_partner_sent_is_not_for_the_lead_to_open(made):
+    model, lead, member = made
+    partner = a_person()
+    a_partner(model.case, lead=partner)
+    Revision.objects.filter(pk=model.revision_id).update(author=partner)
+
+    with pytest.raises(Refused) as refused:
+        opened(model, lead)
+    assert refused.value.code == "made_of_others"
+
+    Membership.objects.filter(person=partner).delete()
+    with pytest.raises(Refused):
+        opened(model, lead)
+
+    Revision.objects.filter(pk=model.revision_id).update(author=member)
+    opened(model, lead)
+
+
+def test_personal_data_asks_for_a_reason_and_a_closed_licence_is_in_the_way(made):
+    model, lead, _member = made
+    data = some_data(model.case, has_personal_data=True, licence="consortium-only")
+    run = a_finished_run(case=model.case)
+    RunInput.objects.create(run=run, name="dataset", revision=a_revision(data.repository))
+    Model.objects.filter(pk=model.pk).update(run=run, licence="consortium-only")
+
+    with pytest.raises(Invalid) as refused:
+        opened(model, lead)
+    assert refused.value.code == "licence"
+
+    Model.objects.filter(pk=model.pk).update(licence="apache-2.0")
+    with pytest.raises(Invalid, match=data.code) as refused:
+        opened(model, lead)
+    assert refused.value.code == "licence"
+
+    Dataset.objects.filter(pk=data.pk).update(licence="CC-BY-4.0")
+    with pytest.raises(Invalid) as refused:
+        opened(model, lead)
+    assert refused.value.code == "personal_data"
+    opened(model, lead, why="All agreed.")
+
+
+@pytest.mark.parametrize("terms", [FREE, FREE | {"place": "shared"}])
+def test_data_that_was_really_lent_on_free_terms_is_no_obstacle(terms):
+    case, lead, _member = a_consortium()
+    lent = a_dataset(licence="CC-BY-4.0")
+    Repository.objects.filter(pk=lent.repository_id).update(code=lent.code)
+    sender = lent.case.created_by
+    run = a_finished_run(case=case, data=[some_data(case, licence="CC-BY-4.0"), lent])
+    rows = run.inputs.filter(revision__repository=lent.repository)
+    rows.update(agreement=an_agreement(lent.repository, case, **terms))
+    Revision.objects.filter(repository=lent.repository).update(author=sender)
+    model = actions.register(run)
+
+    if terms == FREE:
+        opened(model, lead)
+        return
+    with pytest.raises(Refused) as refused:
+        opened(model, lead)
+    assert refused.value.code == "made_of_others"
+
+
+# --- what others learn of it -------------------------------------------------------------
+def test_a_confidential_case_stays_unknown_when_its_model_is_opened(browser, program):
+    case, lead, member = a_consortium()
+    case.title, case.is_confidential = "Zwanenmeer overname", True
+    case.save()
+    data = some_data(case, licence="CC-BY-4.0")
+    model = actions.register(a_finished_run(case=case, data=[data]))
+    with pytest.raises(Invalid) as refused:
+        opened(model, lead)
+    assert refused.value.code == "no_title"
+
+    opened(model, lead, title="Balie")
+
+    address = model.get_absolute_url()
+    seen = {}
+    for person in (member, a_person()):
+        pages = [browser(person).get(one).text for one in ("/models/", address)]
+        asked = program(person).get(f"/api/models/{model.code}").json()
+        listed = program(person).get("/api/models/").json()["items"][0]
+        words = ("zwanenmeer", case.code, "balie")
+        found = [
+            program(person).get(f"/api/models/?q={word}").json()["count"] for word in words
+        ]
+        seen[person] = (
+            [case.title in page or case.code in page for page in pages],
+            "Kosten" in pages[1] or "Cost" in pages[1],
+            [one[name] is None for one in (asked, listed) for name in ("case", "run")],
+            case.code in program(person).get(f"/api/models/{model.code}/card").text,
+            found,
+        )
+    ours, strangers = seen.values()
+    assert ours == ([True, True], True, [False] * 4, True, [1, 1, 1])
+    assert strangers == ([False, False], False, [True] * 4, False, [0, 0, 1])
+
+
+@pytest.mark.parametrize("later", ["held_back", "new_files"])
+def test_an_open_model_that_its_owner_lets_out_no_more_is_closed_again(made, client, later):
+    model, lead, _member = made
+    owner = a_person()
+    theirs = a_dataset(case=a_case(lead=owner)).repository
+    lent = an_agreement(theirs, model.case, **FREE, duties=["review"])
+    row = passed_on(model.repository, lent, needs_review=True)
+    reviews.judge(row, by=owner, verdict="released")
+    opened(model, lead)
+    telling.tick()
+    assert found("balie") == [model.code]
+
+    if later == "held_back":
+        reviews.judge(row, by=owner, verdict="held_back", note="It repeats names.")
+    else:
+        a_revision(model.repository, number=2)
+    telling.tick()
+
+    repository = Repository.objects.get(pk=model.repository_id)
+    assert (repository.is_open, repository.listed_for) == (False, "nobody")
+    assert found("balie") == []
+    assert client.get(f"/catalogue/models/{model.code}/").status_code == 404
+    assert Entry.objects.get(verb="registry.close_held_back").by is None
