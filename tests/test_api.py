@@ -278,6 +278,24 @@ def test_the_description_names_every_stage(client):
     }
 
 
+def test_the_description_tells_how_each_refuses_and_in_which_shape(client, program):
+    found = client.get("/api/openapi.json").json()
+    shape = {"$ref": "#/components/schemas/RefusalOut"}
+
+    for path, operations in found["paths"].items():
+        for method, operation in operations.items():
+            told = operation["responses"]
+            refusals = [one for status, one in told.items() if status.startswith("4")]
+            shapes = [one["content"]["application/json"]["schema"] for one in refusals]
+            assert shapes == [shape] * len(refusals), path
+            least = {"4XX"} | ({"401", "403"} if operation.get("security") else set())
+            least |= {"404"} if "{" in path else set()
+            least |= {"409"} if method in {"post", "put", "patch", "delete"} else set()
+            assert least <= told.keys(), (method, path)
+    refused = program(a_person()).get("/api/cases/C26-9999").json()
+    assert set(refused) == set(found["components"]["schemas"]["RefusalOut"]["required"])
+
+
 def test_each_shape_has_a_name_of_its_own():
     """The description keeps one shape a name: of two with the same name, one would be a lie."""
     shapes = [shape for shape in _below(Schema) if shape.__module__.startswith("fabriek.")]

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import HttpBearer
 from ninja.security.apikey import APIKeyCookie
@@ -17,6 +16,7 @@ from fabriek.access.api import router as access
 from fabriek.agreements.api import router as agreements
 from fabriek.agreements.use_api import router as data_use
 from fabriek.allocations.api import router as allocations
+from fabriek.api_description import DescribedAPI, RefusalOut
 from fabriek.cases.api import router as cases
 from fabriek.catalogue.api import router as catalogue
 from fabriek.datasets.api import router as datasets
@@ -32,6 +32,7 @@ from fabriek.quality.api import router as quality
 from fabriek.registry.api import router as registry
 from fabriek.reports.api import router as reports
 from fabriek.runs.api import router as runs
+from fabriek.runs.origin_api import router as origin
 from fabriek.sweeps.api import router as sweeps
 from fabriek.trying.api import router as trying
 
@@ -89,7 +90,7 @@ class SessionAuth(APIKeyCookie):
         return person
 
 
-api = NinjaAPI(
+api = DescribedAPI(
     title="Fabriek",
     version="1",
     description="Everything the pages can do, for programs. Make a token on the page “Tokens”.",
@@ -117,6 +118,7 @@ for prefix, router in {
     "/reports": reports,
 }.items():
     api.add_router(prefix, router)
+api.add_router("/datasets", origin)  # of a later room than the datasets themselves
 
 
 @api.exception_handler(Refused)
@@ -163,8 +165,8 @@ def _refusal(
     fields: Mapping[str, Text] | None = None,
 ) -> HttpResponse:
     texts = {name: str(text) for name, text in (fields or {}).items()}
-    body = {"code": code, "detail": detail, "fields": texts}
-    return api.create_response(request, body, status=status)
+    body = RefusalOut(code=code, detail=detail, fields=texts)
+    return api.create_response(request, body.dict(), status=status)
 
 
 def _place(problem: dict[str, Any]) -> str:

@@ -1,91 +1,19 @@
 """Settings. Every knob is read from the environment here and nowhere else."""
 
 import os
-import secrets
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.kernel.environment import Environment
+from fabriek.kernel.home import database, secret_key
 from fabriek.kernel.origins import index_url, lab_url, origin_of
 
 PACKAGE = Path(__file__).resolve().parent
-
-
-def _flag(name: str, default: bool = False) -> bool:
-    return os.environ.get(name, "1" if default else "0").lower() in {"1", "true", "yes", "on"}
-
-
-def _words(name: str, default: str) -> list[str]:
-    return [word.strip() for word in os.environ.get(name, default).split(",") if word.strip()]
-
-
-def _made(home: Path) -> Path:
-    """Make the factory's folder, and those above it that lack.
-
-    Nobody else may look into them, but jobs that run as other accounts pass through them.
-    """
-    lacking = [folder for folder in (home, *home.parents) if not folder.exists()]
-    for folder in reversed(lacking):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o711)
-    return home
-
-
-def _secret_key(home: Path) -> str:
-    """Read the key from the environment, else from the factory's own folder, made once.
-
-    The file is created exclusively and then read back, so that two processes which start
-    together end up with the same key.
-    """
-    given = os.environ.get("FABRIEK_SECRET_KEY")
-    if given:
-        return given
-    path = _made(home) / "secret-key"
-    try:
-        opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip() or secrets.token_urlsafe(48)
-    with os.fdopen(opened, "w") as file:
-        key = secrets.token_urlsafe(48)
-        file.write(key)
-    return key
-
-
-def _database(url: str, home: Path) -> dict[str, object]:
-    """Understand `sqlite:///path` and `postgresql://user:password@host:port/name`."""
-    if not url:
-        url = f"sqlite:///{_made(home) / 'fabriek.sqlite3'}"
-    parts = urlsplit(url)
-    if parts.scheme == "sqlite":
-        return {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": unquote(parts.path[1:]),
-            # Opening it anew for each call would cost as much as two queries.
-            "CONN_MAX_AGE": 600,
-            "OPTIONS": {
-                "transaction_mode": "IMMEDIATE",
-                "timeout": 20,
-                # What was written is put in place four times more seldom than by default: each
-                # time somebody waits for the disk, and a line of the log fills many pages.
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; "
-                "PRAGMA wal_autocheckpoint=4000;",
-            },
-        }
-    host = dict(word.split("=", 1) for word in parts.query.split("&") if "=" in word)
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path[1:]),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": unquote(host.get("host", parts.hostname or "")),
-        "PORT": str(parts.port or ""),
-        "CONN_MAX_AGE": 600,
-        "CONN_HEALTH_CHECKS": True,
-        # What `kernel.prepared` asks is planned once for each connection.
-        "OPTIONS": {"prepare_threshold": 0},
-    }
-
+PORT_MAX = 65_535
+_ENVIRONMENT = Environment(os.environ)
+_flag, _words = _ENVIRONMENT.flag, _ENVIRONMENT.words
+_whole, _number, _one_of = _ENVIRONMENT.whole, _ENVIRONMENT.number, _ENVIRONMENT.one_of
 
 # --- The factory -------------------------------------------------------------------------
 HOME = Path(os.environ.get("FABRIEK_HOME", "var")).resolve()
@@ -94,22 +22,22 @@ FACTORY_CODE = os.environ.get("FABRIEK_CODE", "FAB")  # the start of application
 # The private key (PEM, P-256) that signs models; made at first use where there is none.
 SIGNING_KEY = Path(os.environ.get("FABRIEK_SIGNING_KEY", HOME / "signing-key.pem")).resolve()
 TERMS_URL = os.environ.get("FABRIEK_TERMS_URL", "")  # a link at the foot of every page
-FACTORY_URL = os.environ.get("FABRIEK_URL", "http://localhost:8000").rstrip("/")
+FACTORY_URL = _ENVIRONMENT.address("FABRIEK_URL", "http://localhost:8000")
 STORE_HOME = Path(os.environ.get("FABRIEK_STORE", HOME / "store")).resolve()
 # Files in a bucket: s3://bucket/prefix; the folder above then holds what is on its way and what
 # was used lately, up to this much. The endpoint is for buckets that are not Amazon's.
 STORE_BUCKET = os.environ.get("FABRIEK_STORE_BUCKET", "")
-STORE_NEAR_BYTES = int(os.environ.get("FABRIEK_STORE_NEAR_BYTES", str(500 * 2**30)))
+STORE_NEAR_BYTES = _whole("FABRIEK_STORE_NEAR_BYTES", 500 * 2**30)
 S3_ENDPOINT = os.environ.get("FABRIEK_S3_ENDPOINT", "")
 RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()
 # Files of runs of people's own code, and how much those of one case may take together.
 TRACKING_HOME = Path(os.environ.get("FABRIEK_TRACKING", HOME / "tracking")).resolve()
-TRACKING_BYTES = int(os.environ.get("FABRIEK_TRACKING_BYTES", str(100 * 2**30)))
-ENGINE = os.environ.get("FABRIEK_ENGINE", "local")
+TRACKING_BYTES = _whole("FABRIEK_TRACKING_BYTES", 100 * 2**30)
+ENGINE = _one_of("FABRIEK_ENGINE", "local", "slurm", "fake")
 ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
-ENGINE_GPUS = int(os.environ.get("FABRIEK_ENGINE_GPUS", "0"))  # 0: what the machine has
+ENGINE_GPUS = _whole("FABRIEK_ENGINE_GPUS", 0)  # 0: what the machine has
 # Of one GPU, for what a run is told before it starts; 0: nobody said.
-GPU_MEMORY_GB = float(os.environ.get("FABRIEK_GPU_MEMORY_GB", "0"))
+GPU_MEMORY_GB = _number("FABRIEK_GPU_MEMORY_GB", 0)
 # Only for FABRIEK_ENGINE=slurm.
 SLURM_SSH = os.environ.get("FABRIEK_SLURM_SSH", "")  # user@login; else the commands are here
 SLURM_CONF = os.environ.get("FABRIEK_SLURM_CONF", "")  # where it is not the usual one
@@ -117,10 +45,10 @@ SLURM_ACCOUNT = os.environ.get("FABRIEK_SLURM_ACCOUNT", "fabriek")  # above all 
 SLURM_PARTITION = os.environ.get("FABRIEK_SLURM_PARTITION", "")
 # Where runs go whose data may be used nowhere else: see docs/operate/slurm.md. Empty: none.
 SLURM_SECURE_PARTITION = os.environ.get("FABRIEK_SLURM_SECURE_PARTITION", "")
-SLURM_DEVICE = os.environ.get("FABRIEK_SLURM_DEVICE", "cuda")  # cpu on an emulated cluster
-SLURM_NODES = int(os.environ.get("FABRIEK_SLURM_NODES", "64"))  # the most that one run may have
+SLURM_DEVICE = _one_of("FABRIEK_SLURM_DEVICE", "cuda", "cpu")  # cpu on an emulated cluster
+SLURM_NODES = _whole("FABRIEK_SLURM_NODES", 64, least=1)  # the most that one run may have
 # How long one job may be, if less than the partition says: a longer run is a chain. 0: that.
-SLURM_WALL_S = int(os.environ.get("FABRIEK_SLURM_WALL_S", "0"))
+SLURM_WALL_S = _whole("FABRIEK_SLURM_WALL_S", 0)
 # By which the nodes of a run speak to each other: `ib0`; empty: the way to the first node.
 SLURM_INTERFACE = os.environ.get("FABRIEK_SLURM_INTERFACE", "")
 # Jobs of a case run as that case's own Unix account; nobody but the operator turns it off.
@@ -131,42 +59,42 @@ UNIX_HOOK = Path(
 ).resolve()
 # What one GPU with its part of a node draws, by the day from which on: 2026-01-01:700,...
 GPU_WATTS = os.environ.get("FABRIEK_GPU_WATTS", "")
-RECONCILE_HOUR = int(os.environ.get("FABRIEK_RECONCILE_HOUR", "3"))  # by night, local time
+RECONCILE_HOUR = _whole("FABRIEK_RECONCILE_HOUR", 3, most=23)  # by night, local time
 # In interactive work people run programs of their own. Where the jobs of all cases run as one
 # account, that account can read everything: there nobody but the operator turns it on.
 LAB = _flag("FABRIEK_LAB", ENGINE == "slurm" and UNIX_ACCOUNTS)
 # Where it is found (* becomes the run, as each has a host of its own), and the port on loopback
 # on which the gateway listens. 0: that of the address, or the one after the portal's.
 LAB_URL = lab_url(os.environ.get("FABRIEK_LAB_URL", ""), FACTORY_URL)
-LAB_PORT = int(os.environ.get("FABRIEK_LAB_PORT", "0"))
+LAB_PORT = _whole("FABRIEK_LAB_PORT", 0, most=PORT_MAX)
 # Programs of people's own as runs, by the same rule; and from where their packages may come
 # (the address of an index, without a password in it). Empty: nothing is installed.
 OWN_CODE = _flag("FABRIEK_OWN_CODE", ENGINE == "slurm" and UNIX_ACCOUNTS)
 PACKAGE_INDEX = index_url(os.environ.get("FABRIEK_PACKAGE_INDEX", ""))
 # What somebody sends of their code at once, unpacked.
-CODE_LIMIT_BYTES = int(os.environ.get("FABRIEK_CODE_LIMIT_BYTES", str(100 * 2**20)))
-LOOP_PAUSE_S = float(os.environ.get("FABRIEK_LOOP_PAUSE_S", "1"))
+CODE_LIMIT_BYTES = _whole("FABRIEK_CODE_LIMIT_BYTES", 100 * 2**20)
+LOOP_PAUSE_S = _number("FABRIEK_LOOP_PAUSE_S", 1)
 COUNTRIES = Path(
     os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
 )
 # All bytes are read again within so many days; between jobs, at most so many bytes a second.
-SCRUB_DAYS = int(os.environ.get("FABRIEK_SCRUB_DAYS", "28"))
-SCRUB_BYTES_PER_S = int(os.environ.get("FABRIEK_SCRUB_BYTES_PER_S", str(200 * 10**6)))
+SCRUB_DAYS = _whole("FABRIEK_SCRUB_DAYS", 28)
+SCRUB_BYTES_PER_S = _whole("FABRIEK_SCRUB_BYTES_PER_S", 200 * 10**6)
 # A second place with the same files, such as a mirror: what is damaged here comes from there.
 _COPY = os.environ.get("FABRIEK_STORE_COPY", "")
 STORE_COPY = Path(_COPY).resolve() if _COPY else None
-UPLOAD_LIMIT_BYTES = int(os.environ.get("FABRIEK_UPLOAD_LIMIT_BYTES", str(100 * 2**30)))
+UPLOAD_LIMIT_BYTES = _whole("FABRIEK_UPLOAD_LIMIT_BYTES", 100 * 2**30)
 # All files together of the model that a run made, or of the checkpoints that one goes on from.
-OUTPUTS_LIMIT_BYTES = int(os.environ.get("FABRIEK_OUTPUTS_LIMIT_BYTES", str(512 * 2**30)))
+OUTPUTS_LIMIT_BYTES = _whole("FABRIEK_OUTPUTS_LIMIT_BYTES", 512 * 2**30)
 
 # Looking at data. A worker has this much memory, disk and time; larger revisions are looked at
 # when somebody asks.
 LOOKS_HOME = Path(os.environ.get("FABRIEK_LOOKS", HOME / "looks")).resolve()
-LOOK_WORKERS = int(os.environ.get("FABRIEK_LOOK_WORKERS", "2"))
-LOOK_MEMORY_BYTES = int(os.environ.get("FABRIEK_LOOK_MEMORY_BYTES", str(2 * 2**30)))
-LOOK_DISK_BYTES = int(os.environ.get("FABRIEK_LOOK_DISK_BYTES", str(64 * 2**30)))
-LOOK_S = int(os.environ.get("FABRIEK_LOOK_S", "3600"))
-LOOK_AUTO_BYTES = int(os.environ.get("FABRIEK_LOOK_AUTO_BYTES", str(2 * 2**30)))
+LOOK_WORKERS = _whole("FABRIEK_LOOK_WORKERS", 2)
+LOOK_MEMORY_BYTES = _whole("FABRIEK_LOOK_MEMORY_BYTES", 2 * 2**30)
+LOOK_DISK_BYTES = _whole("FABRIEK_LOOK_DISK_BYTES", 64 * 2**30)
+LOOK_S = _whole("FABRIEK_LOOK_S", 3600)
+LOOK_AUTO_BYTES = _whole("FABRIEK_LOOK_AUTO_BYTES", 2 * 2**30)
 # The Python that reads names of people, made by `make .venv/names`; empty: none.
 NAMES_HOME = Path(os.environ.get("FABRIEK_NAMES_HOME", ".venv-names")).resolve()
 NAMES_PYTHON = os.environ.get(
@@ -176,7 +104,7 @@ NAMES_PYTHON = os.environ.get(
 NAMES_CACHE = NAMES_HOME / "tables"
 
 # --- Django ------------------------------------------------------------------------------
-SECRET_KEY = _secret_key(HOME)
+SECRET_KEY = secret_key(os.environ.get("FABRIEK_SECRET_KEY", ""), HOME)
 DEBUG = _flag("FABRIEK_DEBUG")
 ALLOWED_HOSTS = _words("FABRIEK_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = _words("FABRIEK_ORIGINS", "")
@@ -184,7 +112,7 @@ ROOT_URLCONF = "fabriek.urls"
 WSGI_APPLICATION = "fabriek.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "people.Person"
-DATABASES = {"default": _database(os.environ.get("FABRIEK_DATABASE", ""), HOME)}
+DATABASES = {"default": database(os.environ.get("FABRIEK_DATABASE", ""), HOME)}
 
 INSTALLED_APPS = [
     "django.contrib.auth",
@@ -280,7 +208,9 @@ ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
 ACCOUNT_SIGNUP_FORM_CLASS = "fabriek.people.signup.SignupForm"
-ACCOUNT_EMAIL_VERIFICATION = os.environ.get("FABRIEK_EMAIL_VERIFICATION", "mandatory")
+ACCOUNT_EMAIL_VERIFICATION = _one_of(
+    "FABRIEK_EMAIL_VERIFICATION", "mandatory", "optional", "none"
+)
 ACCOUNT_EMAIL_SUBJECT_PREFIX = f"[{FACTORY_NAME}] "
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_PREVENT_ENUMERATION = True
@@ -297,7 +227,6 @@ OIDC_ISSUER = os.environ.get("FABRIEK_OIDC_ISSUER", "").rstrip("/")
 SIGN_IN_ORIGINS = sorted(
     {origin_of(OIDC_ISSUER), *map(origin_of, _words("FABRIEK_OIDC_ORIGINS", ""))} - {""}
 )
-SOCIALACCOUNT_ONLY = False
 SOCIALACCOUNT_ADAPTER = "fabriek.people.elsewhere.SignInElsewhere"
 SOCIALACCOUNT_EMAIL_AUTHENTICATION = _flag("FABRIEK_OIDC_LINKS")
 SOCIALACCOUNT_EMAIL_AUTHENTICATION_AUTO_CONNECT = True
@@ -318,7 +247,7 @@ if OIDC_ISSUER:
     }
 
 # --- Language and time -------------------------------------------------------------------
-LANGUAGE_CODE = os.environ.get("FABRIEK_LANGUAGE", "nl")
+LANGUAGE_CODE = _one_of("FABRIEK_LANGUAGE", "nl", "en")
 LANGUAGES = [("nl", _("Dutch")), ("en", _("English"))]
 LOCALE_PATHS = [PACKAGE / "locale", PACKAGE.parent / "fabriek_recipes" / "locale"]
 USE_I18N = True
@@ -346,24 +275,26 @@ SESSION_COOKIE_AGE = 12 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
-X_FRAME_OPTIONS = "DENY"
 
 # --- Mail --------------------------------------------------------------------------------
 EMAIL_HOST = os.environ.get("FABRIEK_SMTP_HOST", "")
-EMAIL_PORT = int(os.environ.get("FABRIEK_SMTP_PORT", "587"))
+EMAIL_PORT = _whole("FABRIEK_SMTP_PORT", 587, least=1, most=PORT_MAX)
 EMAIL_HOST_USER = os.environ.get("FABRIEK_SMTP_USER", "")
 EMAIL_HOST_PASSWORD = os.environ.get("FABRIEK_SMTP_PASSWORD", "")
 EMAIL_USE_TLS = bool(EMAIL_HOST)
 # Without a mail server: on the terminal, or as files in the factory's own folder.
-EMAIL_KIND = "smtp" if EMAIL_HOST else os.environ.get("FABRIEK_MAIL", "console")
+EMAIL_KIND = (
+    "smtp" if EMAIL_HOST else _one_of("FABRIEK_MAIL", "console", "filebased", "locmem", "dummy")
+)
 EMAIL_BACKEND = f"django.core.mail.backends.{EMAIL_KIND}.EmailBackend"
 EMAIL_FILE_PATH = HOME / "mail"
 DEFAULT_FROM_EMAIL = os.environ.get("FABRIEK_MAIL_FROM", "fabriek@localhost")
 
+LOG_LEVEL = _one_of("FABRIEK_LOG", "WARNING", "DEBUG", "INFO", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": os.environ.get("FABRIEK_LOG", "WARNING")},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
 }

@@ -4,10 +4,11 @@ from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
 
 from fabriek.api import api
-from fabriek.kernel import gallery
+from fabriek.kernel import gallery, health
 from fabriek.people import elsewhere
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("healthz", health.look),
     path("", include("fabriek.pages.urls")),
     path(".well-known/", include("fabriek.registry.key_urls")),
     path("", include("fabriek.hub.urls")),  # before the API, whose codes are no namespace

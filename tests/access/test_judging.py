@@ -475,7 +475,8 @@ def test_an_award_waits_for_the_applicant():
 
     actions.accept(application, by=lead)
 
-    assert list(actions.queries.awards_accepted()) == [application.decision]
+    application.refresh_from_db()
+    assert (application.state, application.decision.is_award) == (S.ACCEPTED, True)
 
 
 def test_a_case_elsewhere_is_nobody_own():

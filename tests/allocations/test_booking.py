@@ -240,13 +240,3 @@ def test_an_allocation_without_any_line_drifts(allocation):
     Line.objects.all().delete()
 
     assert list(queries.drift()) == [allocation]
-
-
-def test_usage_by_share_sums_the_lines_of_a_period(allocation, django_assert_num_queries):
-    actions.hold(allocation, run_key="a", gpu_seconds=10 * HOUR)
-    actions.settle(allocation, run_key="a", gpu_seconds_used=11 * HOUR)
-
-    with django_assert_num_queries(1):
-        usage = queries.usage_by_share(Line.objects.all())
-
-    assert usage == {"nl": queries.ShareUsage(granted=10 * HOUR, spent=10 * HOUR)}

@@ -1,7 +1,6 @@
 """A real lab in a factory that runs: JupyterLab behind the gateway, for browser and CLI."""
 
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -149,18 +148,15 @@ def test_the_lab_sees_no_cookie_or_key_of_the_portal(ada, lab):
 def test_signing_out_ends_what_is_open(ada, lab):
     inside = ada.enters(lab)
     line = inside.opens(f"/terminals/websocket/{_terminal(inside)}")
-    line.settimeout(20)
+    line.settimeout(60)
 
     ada.signs_out()
-    began = time.monotonic()
     # It is cut off, without a last word; a socket that stays open is a timeout, and fails.
     with suppress(websocket.WebSocketConnectionClosedException):
         while line.connected and line.recv():
             pass
-    took_s = time.monotonic() - began
     line.shutdown()
 
-    assert took_s < 10
     assert inside.get("/api/status").status_code == 403
 
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from statistics import mean, pstdev
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -352,6 +353,19 @@ def test_nothing_a_database_cannot_keep_is_written(job):
 
 
 # --- the same row twice ----------------------------------------------------------------------
+def test_mean_and_spread_are_right_far_from_nought_and_of_one_value(looked):
+    far = [1e9 + n % 7 + 0.25 for n in range(200)]
+    rows = "".join(f"{value!r},{n % 5},0.1,x\n" for n, value in enumerate(far))
+
+    found = looked({"a.csv": f"far,whole,one,word\n{rows}".encode()})
+
+    told = {one["name"]: one for one in found["files"][0]["columns"]}
+    assert told["far"]["mean"] == float(f"{mean(far):.6g}")
+    assert told["far"]["spread"] == float(f"{pstdev(far):.6g}")
+    assert (told["whole"]["mean"], told["whole"]["spread"]) == (2.0, 1.41421)
+    assert (told["one"]["mean"], told["one"]["spread"]) == (0.1, 0.0)
+
+
 def test_a_row_is_the_same_whatever_type_its_column_was_read_with(looked):
     other = lines({"n": "2", "t": "y"}, {"n": "9", "t": "q"})
 

@@ -11,7 +11,7 @@ import pytest
 from fabriek.engines.base import JobHeldUp
 from fabriek.engines.fake import Fake
 from fabriek.engines.local import Local
-from fabriek.runs import accounts, budgets, folders, jobs, reasons, show, walls
+from fabriek.runs import accounts, budgets, folders, jobs, show, waits, walls
 from fabriek.runs.states import RunState
 from tests.factories import a_case, an_allocation
 from tests.runs.world import a_world, passes, seen_again
@@ -133,7 +133,7 @@ def test_a_slow_hook_ends_with_all_it_started_and_rests_for_everybody(
     trouble = refused(THERE)
     others = refused("somebody-else")
 
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 50  # what the hook started would take a minute
     assert "not over after" in str(trouble) + str(others)
     assert calls() == [f"ensure {THERE}"]
     child = int((tmp_path / "child").read_text())
@@ -337,10 +337,10 @@ def test_each_word_for_it_has_a_sentence():
         "no_access_lists",
     )
 
-    sentences = {reasons.waiting(None, word) for word in words}
+    sentences = {waits.sentence(None, word) for word in words}
 
     assert len(sentences) == 1
-    assert not any(reasons.needs_you(word) for word in words)
+    assert not any(waits.needs_you(word) for word in words)
 
 
 def _not_here(*_args):

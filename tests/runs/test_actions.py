@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from fabriek.cases import actions as cases
+from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
 from fabriek.engines.base import Phase, Sighting
 from fabriek.kernel.errors import Invalid, NotAllowed, NotEnough, WrongState
@@ -20,6 +22,35 @@ pytestmark = pytest.mark.django_db
 
 def names(person, run):
     return [step.name for step in rules.next_steps(person, run)]
+
+
+# --- the end of the case ---------------------------------------------------------------------
+@pytest.mark.parametrize("step", ["close", "withdraw"])
+def test_a_case_does_not_end_while_a_run_of_it_goes_on(world, browser, step):
+    run = world.ask()
+    end = getattr(cases, step)
+    client, address = browser(world.person), f"/cases/{world.case.code}/{step}"
+
+    with pytest.raises(WrongState) as refused:
+        end(world.case, by=world.person)
+
+    assert refused.value.code == "goes_on"
+    assert run.code in str(refused.value)
+    assert run.code in client.get(address).text
+    assert Case.objects.get(pk=world.case.pk).state == CaseState.OPEN
+    Run.objects.filter(pk=run.pk).update(state=RunState.LOST)
+    assert run.code not in client.get(address).text
+    end(world.case, by=world.person)
+
+
+def test_a_case_that_ended_a_moment_ago_gets_no_run(world):
+    Case.objects.filter(pk=world.case.pk).update(state=CaseState.CLOSED)
+    assert world.allocation.case.state == CaseState.OPEN  # as it was read before
+
+    with pytest.raises(WrongState):
+        world.ask()
+
+    assert (Run.objects.count(), world.held()) == (0, 0)
 
 
 # --- asking ----------------------------------------------------------------------------------
@@ -313,7 +344,7 @@ def test_who_may_step_is_who_is_shown_the_step(world):
     run = world.ask()
 
     for person in (world.person, staff(), a_person()):
-        assert rules.may_cancel(person, run) == ("cancel" in names(person, run))
+        assert rules.may_stop(person, run.case) == ("cancel" in names(person, run))
 
 
 def test_reading_the_report_trusts_nothing(world):

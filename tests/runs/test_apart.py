@@ -7,7 +7,7 @@ from fabriek.agreements import circles
 from fabriek.agreements.models import Decided
 from fabriek.engines.base import Phase, Sighting
 from fabriek.engines.fake import Fake
-from fabriek.runs import actions, apart, jobs, rules, show, use
+from fabriek.runs import actions, apart, facts, jobs, rules, use
 from fabriek.runs.models import Run
 from tests.agreements.policy_world import an_agreement, passed_on
 from tests.factories import a_case, a_partner, a_person, a_token, an_organisation
@@ -229,7 +229,7 @@ def test_what_a_dry_run_measured_is_for_whom_it_is_meant(lent, partner):
     only_for(lent, lead(lent))
     run = lent.ask(is_dry=True)
 
-    told = [str(one.value) for one in show.facts(run, inside=False)]
+    told = [str(one.value) for one in facts.of(run, inside=False)]
 
     assert "It makes no model: it measures ten steps." in told
 

@@ -1,11 +1,11 @@
-"""A dry run: asked for as any run, on one GPU, and what it measured corrects the price."""
+"""A dry run: asked for as any run, on few GPUs, and what it measured corrects the price."""
 
 import pytest
 
 from fabriek.engines.base import Phase, Sighting
 from fabriek.kernel.errors import Invalid
 from fabriek.registry.queries import awaiting_registration
-from fabriek.runs import actions, energy, folders
+from fabriek.runs import actions, energy, folders, offers
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek_recipes.run_folder import read_manifest
@@ -32,6 +32,25 @@ def test_a_dry_run_is_one_gpu_for_some_minutes_and_says_so_to_the_recipe(world):
     assert (limits.gpus, limits.timeout_s, limits.steps_max) == (1, 900, 10)
     assert run.gpu_seconds_estimated <= 120
     assert world.held() == 900
+
+
+def test_where_one_gpu_is_too_small_it_takes_those_asked_for_or_says_what_to_do(
+    world, settings
+):
+    settings.ENGINE, settings.SLURM_DEVICE, settings.GPU_MEMORY_GB = "slurm", "cuda", 8
+    huge = {"knobs": {"size": "huge"}}
+
+    run = world.ask(**huge, gpus=4, is_dry=True)
+    measured(run, **STEPS)
+    four = actions.price_for(world.wish(**huge, gpus=4), case=world.case, by=world.person)
+    eight = actions.price_for(world.wish(**huge, gpus=8), case=world.case, by=world.person)
+    small = world.ask(gpus=4, is_dry=True)
+
+    assert (run.gpus, run.gpu_seconds_held, small.gpus) == (4, 3_600, 1)
+    assert four.measured.endswith("250 tokens a second on 4 GPUs, 7 GB of memory.")
+    assert (four.memory_bytes, eight.memory_bytes < 7e9) == (7e9, True)
+    with pytest.raises(Invalid, match="Ask for 4 GPUs"):
+        world.ask(**huge, is_dry=True)
 
 
 def test_an_ordinary_run_has_no_limit_of_steps(world):
@@ -85,9 +104,7 @@ def test_a_figure_that_cannot_be_corrects_nothing(world, wrong):
 def test_the_measurement_of_another_case_stays_there(world):
     theirs = a_run(
         recipe="pretrain_lm",
-        knobs=actions.offers.checked_knobs(
-            actions.offers.recipe("pretrain_lm"), {"size": "tiny"}
-        ).model_dump(),
+        knobs=offers.checked_knobs(offers.recipe("pretrain_lm"), {"size": "tiny"}).model_dump(),
         is_dry=True,
     )
     measured(theirs, **STEPS)
@@ -133,7 +150,7 @@ def test_a_stranger_starts_none(world, program):
 
 
 def test_a_recipe_without_steps_refuses(world, monkeypatch):
-    recipe = actions.offers.known("lab")
+    recipe = offers.known("lab")
     assert not recipe.has_dry_run
 
     with pytest.raises(Invalid, match="This recipe has no dry run"):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from fabriek.engines.base import Phase, Sighting
-from fabriek.runs import actions, folders, reasons
+from fabriek.runs import actions, folders, reasons, taken_along
 from fabriek.runs.states import RunState
 from tests.runs.world import passes, seen_again
 
@@ -45,7 +45,7 @@ def test_more_than_the_factory_copies_ends_the_run_in_words_and_leaves_nothing(
     if limit == "bytes":
         settings.OUTPUTS_LIMIT_BYTES = 1500
     else:
-        monkeypatch.setattr(folders, "CHECKPOINTS_MAX", 1)
+        monkeypatch.setattr(taken_along, "CHECKPOINTS_MAX", 1)
     (stopped.folder / "checkpoints" / "step-2").write_bytes(os.urandom(1000))
     before = world.left()
     onward = actions.go_on(stopped, by=world.person)
@@ -56,7 +56,7 @@ def test_more_than_the_factory_copies_ends_the_run_in_words_and_leaves_nothing(
     assert (ended.state, ended.reason) == (RunState.FAILED, "checkpoints_too_large")
     assert "more checkpoints than the factory copies" in str(reasons.ENDINGS[ended.reason])
     assert not (onward.folder / "checkpoints").exists()
-    assert not (onward.folder / folders.CHECKPOINTS_PART).exists()
+    assert not (onward.folder / taken_along.PART).exists()
     assert world.left() == before
 
 

@@ -227,7 +227,10 @@ def test_rows_that_will_not_do_are_refused_before_anything_is_held(world, asked,
     assert world.held() == 0
 
 
-RARE = "Label “%(name)s” stands in %(count)s of %(rows)s rows: look at its own scores."
+RARE = (
+    "Label “%(name)s” stands in %(count)s of %(rows)s rows: look at its own scores, as a high "
+    "accuracy says little of it."
+)
 WARNING = {
     "code": "rare_label",
     "text": "Label “hiv-positief” stands in 3 of 90 rows",
@@ -236,11 +239,17 @@ WARNING = {
 }
 FAILURE = {
     "code": "bad_row",
-    "text": "rows.jsonl: mevrouw de Vries",
+    "text": "text.txt: mevrouw de Vries",
     "msgid": "%(file)s: %(problem)s",
-    "values": {"file": "rows.jsonl", "problem": "mevrouw de Vries"},
+    "values": {"file": "text.txt", "problem": "mevrouw de Vries"},
 }
 WITHOUT_TEMPLATE = {"code": "x", "text": "mevrouw de Vries"}
+# What a program says that files have taken over: no words of ours, or places for its own.
+TAKEN_OVER = [
+    {"msgid": "mevrouw de Vries", "values": {}},
+    {"msgid": "In %(file)s:", "values": {"file": "mevrouw de Vries"}},
+    {"msgid": "In %(file)s:", "values": {}, "text": "mevrouw de Vries"},
+]
 
 
 @pytest.mark.parametrize("is_lent", [True, False])
@@ -251,7 +260,7 @@ def test_warnings_and_failures_quote_rows_to_who_may_read_them(
         world,
         revision=lent if is_lent else world.revision,
         state=RunState.FAILED,
-        warnings=[WARNING, WITHOUT_TEMPLATE],
+        warnings=[WARNING, WITHOUT_TEMPLATE, *TAKEN_OVER],
         failure=FAILURE,
     )
 
@@ -261,7 +270,7 @@ def test_warnings_and_failures_quote_rows_to_who_may_read_them(
     for answer in (page, told):
         assert ("hiv-positief" in answer) == (not is_lent)
         assert ("de Vries" in answer) == (not is_lent)
-        assert ("stands in 3 of 90 rows" in answer, "rows.jsonl: " in answer) == (True, True)
+        assert ("stands in 3 of 90 rows" in answer, "text.txt: " in answer) == (True, True)
         assert ("left out here: you may not read them" in answer) == is_lent
 
 

@@ -7,7 +7,7 @@ from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.runs import actions, jobs, show
 from fabriek.runs.models import Run
-from fabriek.runs.reconcile import OVERDUE_S
+from fabriek.runs.moves import OVERDUE_S
 from fabriek.runs.states import RunState
 from tests.runs.test_pages import FORM, text_of, typed
 from tests.runs.world import answered_steadily, passes, seen_again

@@ -1,9 +1,14 @@
 """Two at once, in threads, on a database that more than one connection can reach."""
 
-import pytest
+import threading
 
+import pytest
+from django.db import connection
+
+from fabriek.cases import actions as cases
+from fabriek.cases.models import Case
 from fabriek.kernel.errors import Refused
-from fabriek.runs import actions
+from fabriek.runs import actions, rules
 from fabriek.runs.models import Run
 from fabriek.store import retention
 from fabriek.store.retention import Wish
@@ -49,3 +54,31 @@ def test_what_is_dropped_after_it_was_looked_at_is_no_input(monkeypatch):
 
     assert Run.objects.count() == 0
     assert world.held() == 0
+
+
+def test_a_case_does_not_end_while_a_run_of_it_is_written(monkeypatch):
+    world = a_world()
+    looks = rules.require_still_open
+
+    def close():
+        try:
+            cases.close(Case.objects.get(pk=world.case.pk), by=world.person)
+        except Refused as refused:
+            said.append(refused.code)
+        finally:
+            connection.close()
+
+    said = []
+    closing = threading.Thread(target=close)
+
+    def closes_right_after(case):
+        looks(case)
+        closing.start()
+        closing.join(timeout=1)  # it waits for us, until this run is saved
+
+    monkeypatch.setattr(rules, "require_still_open", closes_right_after)
+    world.ask()
+    closing.join()
+
+    assert said == ["goes_on"]
+    assert Case.objects.get(pk=world.case.pk).state == "open"

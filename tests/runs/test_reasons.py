@@ -10,7 +10,7 @@ import fabriek
 from fabriek.agreements.reasons import DENIED
 from fabriek.engines.base import Reason
 from fabriek.engines.slurm_words import REASONS, REFUSALS
-from fabriek.runs import reasons, rules
+from fabriek.runs import reasons, rules, waits
 from fabriek.runs.models import Run
 from fabriek.runs.use import ENDING
 
@@ -47,7 +47,7 @@ def test_each_word_for_what_holds_a_run_up_has_a_sentence():
     held_up = said_of("JobHeldUp", "code")
 
     assert {"account_hook", "account_missing", "no_access_lists"} < held_up
-    assert [word for word in held_up if "cluster says" in reasons.waiting(None, word)] == []
+    assert [word for word in held_up if "cluster says" in waits.sentence(None, word)] == []
     assert held_up.isdisjoint(ending_words())
 
 
@@ -68,52 +68,52 @@ def test_every_ending_has_a_sentence_in_each_language():
 
 
 def test_slurm_knows_no_reason_for_which_we_have_no_sentence():
-    assert [word for word in SLURM_22_05 if "cluster says" in reasons.waiting(1, word)] == []
+    assert [word for word in SLURM_22_05 if "cluster says" in waits.sentence(1, word)] == []
 
 
 @pytest.mark.parametrize(
     ("wait", "words"),
     [
-        (reasons.TURN, "None Priority SchedDefer Cleaning WaitingForScheduling"),
-        (reasons.ROOM, "Resources Licenses BurstBufferResources"),
-        (reasons.LATER, "BeginTime Reservation"),
-        (reasons.OTHER_RUN, "Dependency"),
-        (reasons.NEVER, "DependencyNeverSatisfied"),
+        (waits.TURN, "None Priority SchedDefer Cleaning WaitingForScheduling"),
+        (waits.ROOM, "Resources Licenses BurstBufferResources"),
+        (waits.LATER, "BeginTime Reservation"),
+        (waits.OTHER_RUN, "Dependency"),
+        (waits.NEVER, "DependencyNeverSatisfied"),
         (
-            reasons.LIMIT,
+            waits.LIMIT,
             "AssocGrpGRES QOSGrpGRES QOSMaxGRESPerUser AssocMaxSubmitJobLimit "
             "QOSMaxSubmitJobPerUserLimit AssocGrpGRESRunMinutes QOSGrpCPURunMinutesLimit "
             "MaxJobsPerAccount AssocMaxJobsLimit",
         ),
         (
-            reasons.BUDGET,
+            waits.BUDGET,
             "AssocGrpGRESMinutes QOSGrpGRESMinutes QOSGrpCPUMinutesLimit "
             "AssocGrpBillingMinutes QOSGrpWallLimit",
         ),
         (
-            reasons.OUT_OF_SERVICE,
+            waits.OUT_OF_SERVICE,
             "PartitionDown PartitionInactive NodeDown ReqNodeNotAvail FrontEndDown "
             "Nodes_required_for_job_are_DOWN",
         ),
         (
-            reasons.TOO_LONG,
+            waits.TOO_LONG,
             "PartitionTimeLimit QOSMaxWallDurationPerJobLimit AssocMaxWallDurationPerJobLimit",
         ),
         (
-            reasons.MISFIT,
+            waits.MISFIT,
             "BadConstraints PartitionNodeLimit PartitionConfig QOSMaxGRESPerJob "
             "AssocMaxCpuPerNode QOSMaxGRESMinutesPerJob QOSMinGRES",
         ),
         (
-            reasons.HELD,
+            waits.HELD,
             "JobHeldUser JobHeldAdmin ReservationDeleted job_requeued_in_held_state",
         ),
-        (reasons.BROKEN, "JobLaunchFailure JobHoldMaxRequeue launch_failed_requeued_held"),
-        (reasons.NOT_LET_IN, "InvalidAccount InvalidQOS AccountNotAllowed QOSNotAllowed"),
+        (waits.BROKEN, "JobLaunchFailure JobHoldMaxRequeue launch_failed_requeued_held"),
+        (waits.NOT_LET_IN, "InvalidAccount InvalidQOS AccountNotAllowed QOSNotAllowed"),
     ],
 )
 def test_each_reason_of_slurm_is_said_as_what_it_means(wait, words):
-    said = {word: reasons.waiting(None, word) for word in words.split()}
+    said = {word: waits.sentence(None, word) for word in words.split()}
 
     assert said == dict.fromkeys(words.split(), str(wait.sentence))
 
@@ -136,13 +136,13 @@ def test_each_reason_of_slurm_is_said_as_what_it_means(wait, words):
     ],
 )
 def test_of_what_an_engine_says_one_plain_word_is_kept(told, word):
-    assert reasons.plain(told) == word
+    assert waits.plain(told) == word
 
 
 def test_a_word_fits_its_column():
     most = Run._meta.get_field("waiting_reason").max_length
 
-    assert most == reasons.WORD_MAX == len(reasons.plain("x" * 500))
+    assert most == waits.WORD_MAX == len(waits.plain("x" * 500))
     assert max(map(len, SLURM_22_05)) <= most
 
 
@@ -168,7 +168,7 @@ def test_a_word_fits_its_column():
 )
 def test_a_run_that_waits_is_told_where_it_stands_and_why(language, position, word, said):
     with translation.override(language):
-        assert reasons.waiting(position, word) == said
+        assert waits.sentence(position, word) == said
 
 
 @pytest.mark.parametrize("language", ["en", "nl"])
@@ -189,4 +189,4 @@ def test_an_ending_of_which_we_know_nothing_is_shown_as_it_is(language):
     ],
 )
 def test_who_must_do_something_is_told_so(word, needed):
-    assert reasons.needs_you(word) is needed
+    assert waits.needs_you(word) is needed

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from fabriek.datasets.models import Dataset
 from fabriek.quality.models import Look
 from fabriek.quality.states import ErrandState
-from fabriek.runs import counted, seen, seen_words
+from fabriek.runs import behind_walls, counted, seen_words
 from fabriek.runs.look import Looked
 from fabriek.runs.models import Counted
 from fabriek.runs.seen_shapes import SeenIn
@@ -325,9 +325,15 @@ def test_words_of_a_wrong_line_are_for_who_sees_words_only(at, monkeypatch, what
 
 @pytest.mark.parametrize(
     ("msgid", "values"),
-    [("%(a)300000000s", {"a": "x"}), ("%(a)d", {"a": "y"}), ("%", {}), ("%(a).9999999s", {})],
+    [
+        ("%(a)300000000s", {"a": "x"}),
+        ("%(a)d", {"a": "y"}),
+        ("%", {}),
+        ("%(a).9999999s", {}),
+        ("Jansen, diagnose F32", {}),
+    ],
 )
-def test_a_sentence_that_would_fill_memory_is_no_answer_of_the_worker(at, msgid, values):
+def test_what_is_no_sentence_of_a_recipe_is_no_answer_of_the_worker(at, msgid, values):
     told = counted_of([[0, 1, msgid, values]])
 
     with pytest.raises(ValidationError):
@@ -336,7 +342,9 @@ def test_a_sentence_that_would_fill_memory_is_no_answer_of_the_worker(at, msgid,
 
 @pytest.mark.parametrize("values", [{"a": "x"}, {"msgid": "y"}, {"b": float("inf")}, {}])
 def test_a_sentence_that_does_not_fit_its_values_is_said_in_other_words(at, values):
-    told = SeenIn.model_validate({"count": counted_of([[0, 1, "%(b)s%(c)s", values]])})
+    told = SeenIn.model_validate(
+        {"count": counted_of([[0, 1, "%(file)s: %(problem)s", values]])}
+    )
     at.push({"rows.jsonl": some_rows(1)})
     looked = Looked(
         dataset=Revision.objects.first(), model=None, files=["rows.jsonl"], count=told.count
@@ -457,7 +465,7 @@ def test_hostile_files_of_a_model_give_a_sentence(at, files, said):
 
 
 def test_a_template_that_does_not_end_is_stopped(at, monkeypatch):
-    monkeypatch.setattr(seen, "WORK_S", 1)
+    monkeypatch.setattr(behind_walls, "WORK_S", 1)
     loop = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
     at.push({"rows.jsonl": row()}, template=loop)
 
@@ -469,7 +477,7 @@ def test_when_too_many_look_at_once_the_next_waits(at, settings):
     at.push({"rows.jsonl": row()})
     settings.LOOKS_HOME.mkdir()
 
-    with seen.slot(settings.LOOKS_HOME):
+    with behind_walls.slot(settings.LOOKS_HOME):
         answer = at.page()
 
     assert answer.status_code == 409

@@ -215,6 +215,13 @@ def test_the_page_of_the_dataset_names_the_run_its_model_and_its_data(world, bro
     assert f"answers of {run.code}" in page
     assert "D26-8201@1, M26-8201@1" in page
     assert saved.made_by(dataset, a_person()) == []
+    address = f"/api/datasets/{dataset.code}/origin"
+    assert browser(a_person()).get(address).status_code == 404
+    told = browser(world.person).get(address).json()
+    (maker,) = told.pop("runs")
+    assert told == {"agreements": [], "agreements_of_others": 0}
+    assert (maker["run"], maker["revision"]) == (run.code, 1)
+    assert maker["inputs"] == ["D26-8201@1", "M26-8201@1"]
 
 
 @pytest.mark.parametrize("count", [1, 3])

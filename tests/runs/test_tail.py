@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from django.utils import translation
 
-from fabriek.runs import tail, words
+from fabriek.runs import tail, warnings_of_end, words
 from fabriek.runs.models import Metric
 from fabriek_recipes.events import LINE_BYTES_MAX
 from tests.factories import a_run
@@ -108,6 +108,20 @@ def test_result_failure_and_warning_are_kept():
     assert now.scores == {"loss_after": 1.5, "loss_before": None}
     assert now.failure == told
     assert now.warnings == [told]
+
+
+@pytest.mark.parametrize(
+    ("code", "msgid"), [("x", warnings_of_end.ENDS_SOON), (warnings_of_end.CODE, "x")]
+)
+def test_a_program_says_nothing_of_agreements_in_the_words_of_the_portal(code, msgid):
+    run = a_run()
+    values = {"agreement": "mevrouw de Vries", "ends_at": "F32"}
+    events(run, {"at": 1.0, "kind": "warning", "code": code, "msgid": msgid, "values": values})
+
+    tail.catch_up(run)
+
+    (told,) = seen_again(run).warnings
+    assert (told["code"], told["msgid"]) == ("", "")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from fabriek.kernel.models import Entry
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.trying import actions, exchange, following
-from fabriek_recipes.try_model.lines import ANSWERS, QUESTIONS
+from fabriek_recipes.try_model.lines import ANSWERS, QUESTIONS, conversation
 from tests.factories import an_organisation
 from tests.trying.world import again, answered, given, lent, named_partner
 
@@ -40,6 +40,7 @@ def test_a_question_is_a_line_in_the_folder_and_stands_nowhere_else(world):
         "temperature": 0.0,
         "tokens_max": 256,
         "seed": 7,
+        "since": 0,
     }
     assert not Entry.objects.filter(details__icontains="belt").exists()
     kept = Run.objects.filter(pk=run.pk).values().get()
@@ -57,6 +58,21 @@ def test_one_question_at_a_time(world):
 
     assert refused.value.code == "answering"
     assert actions.ask(run, given("Nog een"), by=world.member) == 2
+
+
+def test_a_question_goes_on_with_the_conversation_or_begins_a_new_one(world):
+    run = world.opened()
+    for number, goes_on in enumerate((True, True, False, True), start=1):
+        actions.ask(run, given(f"Vraag {number}", goes_on=goes_on), by=world.member)
+        answered(run, number, model=f"Ja {number}", base="")
+
+    assert [line["since"] for line in lines_of(run)] == [1, 1, 0, 3]
+    asked = exchange.read(run).questions
+    said = {number: f"Ja {number}" for number in range(1, 5)}
+    follows = [("user", "Vraag 3"), ("assistant", "Ja 3"), ("user", "Vraag 4")]
+    assert conversation(asked[3], asked, said) == follows
+    # What one side had no word to is no question that it was asked.
+    assert conversation(asked[3], asked, {}) == [("user", "Vraag 4")]
 
 
 def test_stopping_an_answer_is_a_line_and_once_is_enough(world):

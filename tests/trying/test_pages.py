@@ -371,6 +371,24 @@ def test_rows_that_went_wrong_are_examples_and_one_click_fills_the_box(world, br
     assert not box.search(wrong)
 
 
+def test_the_next_question_goes_on_as_the_last_did_and_an_example_begins_anew(world, browser):
+    run = world.opened()
+    client = browser(world.member)
+
+    def goes_on(address=f"/try/{run.code}/"):
+        page = client.get(address).content.decode()
+        return " checked" in re.search(r"<input[^>]*name=\"goes_on\"[^>]*>", page)[0]
+
+    ticked = [goes_on()]
+    for number, sent in enumerate(({"goes_on": "on"}, {}, {"goes_on": "on"}), start=1):
+        client.post(f"/try/{run.code}/ask", typed(**sent))
+        answered(run, number, model="Ja", base="Nee")
+        ticked.append(goes_on())
+
+    assert ticked == [True, True, False, True]
+    assert not goes_on(f"/try/{run.code}/?example=0")
+
+
 def test_who_may_not_read_the_rows_gets_the_examples_of_the_card(world, browser, monkeypatch):
     run = world.opened()
     monkeypatch.setattr("fabriek.runs.made.may_read_rows", lambda *_who: False)

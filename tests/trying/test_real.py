@@ -11,6 +11,7 @@ from fabriek.runs.states import RunState
 from fabriek.trying import following
 from fabriek_recipes.conversations import Message
 from fabriek_recipes.training.base import load
+from fabriek_recipes.training.encoding import context_of
 from fabriek_recipes.training.writing import Manner, asked, written
 from fabriek_recipes.try_model.knobs import READY
 from tests.engines.waiting import eventually
@@ -36,15 +37,13 @@ def machine(tmp_path):
     return Local(tmp_path / "engine", gpus=1, grace_s=5, beat_s=0.1)
 
 
-def said(folder):
+def said(folder, *before):
     """Say what this model answers, by itself."""
     found = load(folder, torch.device("cpu"), frozen=True)
-    ids = written(
-        found.model,
-        asked(found, [Message("user", PROMPT)]),
-        stops=found.stops,
-        manner=Manner(tokens_max=24),
-    )
+    messages = [Message(*one) for one in (*before, ("user", PROMPT))]
+    prompt = asked(found, messages)
+    most = min(24, context_of(found) - len(prompt))  # a conversation fills what it can look at
+    ids = written(found.model, prompt, stops=found.stops, manner=Manner(tokens_max=most))
     return found.tokenizer.decode(list(ids), skip_special_tokens=True).strip()
 
 
@@ -70,6 +69,11 @@ def shown(client, run):
     return re.findall(r'<p class="wrote" dir="auto">([^<]*)</p>', newest)
 
 
+def answers(client, run, **changes):
+    client.post(f"/try/{run.code}/ask", typed(**changes))
+    return shown(client, run)
+
+
 def typed(**changes):
     settings = {"tokens_max": "24", "temperature": "0", "seed": "1", "system": ""}
     return {"prompt": PROMPT} | settings | changes
@@ -92,10 +96,8 @@ def test_a_model_and_its_base_answer_side_by_side_and_leave_no_word(
     client.post(f"/try/new?model={model.code}", {"allocation": account, "minutes": "15"})
     run = Run.objects.get(recipe="try_model")
     ready(machine, run)
-    client.post(f"/try/{run.code}/ask", typed())
-    both = shown(client, run)
-    client.post(f"/try/{run.code}/ask", typed())
-    again = shown(client, run)
+    both, again = answers(client, run), answers(client, run)
+    on = answers(client, run, goes_on="on")
     client.post(f"/try/{run.code}/ask", typed(tokens_max="2048", temperature="2"))
     client.post(f"/try/{run.code}/stop")
     shown(client, run)
@@ -105,6 +107,11 @@ def test_a_model_and_its_base_answer_side_by_side_and_leave_no_word(
 
     assert both == again == [said(tuned), said(base)]
     assert both[0] != both[1]
+    # Each goes on from what it answered itself.
+    assert on == [
+        said(folder, ("user", PROMPT), ("assistant", answer))
+        for folder, answer in zip((tuned, base), again, strict=True)
+    ]
     assert ended.state == RunState.CANCELLED
     assert 0 < ended.gpu_seconds_used < 900
     left = [path for path in run.folder.rglob("*") if path.is_file()]

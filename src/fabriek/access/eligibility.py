@@ -21,7 +21,6 @@ from fabriek.people.models import Organisation
 from fabriek.people.size_class import SizeClass, size_class
 
 SMALL_KINDS = frozenset({Organisation.Kind.SME, Organisation.Kind.STARTUP})
-BUSINESS_KINDS = SMALL_KINDS | {Organisation.Kind.SCALE_UP, Organisation.Kind.LARGE}
 CONSENTS = ("no_double_funding", "ai_act", "accepts_terms")
 
 

@@ -12,7 +12,6 @@ from fabriek.access.models import (
     Application,
     ApplicationQuerySet,
     Assessment,
-    Decision,
     Form,
     Mode,
 )
@@ -191,15 +190,6 @@ def _with_basis_of_steps(rows: ApplicationQuerySet, person: Person) -> QuerySet[
     rows = rows.prefetch_related(Prefetch("assessments", findings))
     # Only who has an organisation can have part in a case.
     return rows.prefetch_related("case__partners") if person.organisation_ids else rows
-
-
-def awards_accepted() -> QuerySet[Decision]:
-    """Awards the applicant agreed to, oldest first."""
-    return (
-        Decision.objects.filter(is_award=True, application__state=S.ACCEPTED)
-        .select_related("application__case__organisation", "application__mode")
-        .order_by("decided_at", "pk")
-    )
 
 
 def _awaiting_applicant(person: Person) -> Q:

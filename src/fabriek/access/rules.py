@@ -7,14 +7,12 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.access import timing
 from fabriek.access.models import Application, Assessment
-from fabriek.access.states import ApplicationState
 from fabriek.cases.models import Case
 from fabriek.cases.states import PartnerState
 from fabriek.kernel.errors import NotAllowed, Text
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
 
-S = ApplicationState
 Step = Assessment.Step
 
 MEMBERS_ONLY = _(

@@ -30,8 +30,12 @@ from fabriek.allocations.lines import (
     balance,
     balance_by_share,
     bill,
+    has,
+    is_billed,
+    left_by_share,
     open_holds,
     overrun,
+    overruns_since_hold,
     sums_by_share,
 )
 
@@ -81,7 +85,7 @@ def hold(
         Short: less than `gpu_seconds` is left.
     """
     _check(gpu_seconds > 0, "a hold is more than nothing")
-    if _has(lines, LineKind.HOLD, run_key):
+    if has(lines, LineKind.HOLD, run_key):
         return ()
     if not term.is_open(at):
         raise OutsideTerm(day=term.day_of(at), term=term)
@@ -104,12 +108,12 @@ def settle(
     held = sums_by_share(lines, run_key, {LineKind.HOLD})
     if not held:
         raise NoHold(run_key)
-    if _has(lines, LineKind.RELEASE, run_key):
+    if has(lines, LineKind.RELEASE, run_key):
         return ()
     spent = _take(held, gpu_seconds_used)
     beyond = gpu_seconds_used - sum(spent.values())
     freed = {share: part - spent.get(share, 0) for share, part in held.items()}
-    left = _left(lines)
+    left = left_by_share(lines)
     spent = _add(left, spent, _take(left, beyond))
     new = (
         *_lines(LineKind.RELEASE, run_key, held, at),
@@ -127,7 +131,7 @@ def charge(lines: Sequence[Line], *, uses: Iterable[Use], at: datetime) -> tuple
     as somebody may submit ten thousand. A use that was charged before changes nothing.
     """
     charged = {line.run_key for line in lines}
-    left = _left(lines)
+    left = left_by_share(lines)
     new: list[Line] = []
     for use in uses:
         _check(use.gpu_seconds >= 0, "nobody uses less than nothing")
@@ -159,10 +163,10 @@ def counter(
     name = f"{_word(corrects)}:{_word(key)}"
     if any(line.key.rpartition(":")[0] == f"{LineKind.COUNTER}:{name}" for line in lines):
         return ()
-    if not _is_billed(lines, corrects):
+    if not is_billed(lines, corrects):
         raise NotSettled(corrects)
     if gpu_seconds > 0:
-        parts = _take(_left(lines), gpu_seconds)
+        parts = _take(left_by_share(lines), gpu_seconds)
         if uncovered := gpu_seconds - sum(parts.values()):
             parts[FACTORY] = uncovered
     else:
@@ -175,7 +179,7 @@ def expire(lines: Sequence[Line], *, term: Term, at: datetime) -> tuple[Line, ..
     """Take away what is left after the last day; what living runs hold stays until settled."""
     if not term.is_over(at):
         return ()
-    left = {share: part for share, part in _left(lines).items() if part}
+    left = {share: part for share, part in left_by_share(lines).items() if part}
     times = sum(line.kind == LineKind.EXPIRE for line in lines)
     return _lines(LineKind.EXPIRE, "", left, at, name=str(times))
 
@@ -197,7 +201,7 @@ def extend(
 
 
 def _charge(lines: Sequence[Line], gpu_seconds: int) -> dict[str, int]:
-    parts = _take(_left(lines), gpu_seconds)
+    parts = _take(left_by_share(lines), gpu_seconds)
     if missing := gpu_seconds - sum(parts.values()):
         raise Short(missing=missing)
     return parts
@@ -221,7 +225,7 @@ def _pay_overruns(
 ) -> tuple[Line, ...]:
     new: list[Line] = []
     pool = dict(freed)
-    for run_key, owed in _overruns_since_hold(lines, freed_by).items():
+    for run_key, owed in overruns_since_hold(lines, freed_by).items():
         parts = _take(pool, owed)
         if not parts:
             continue
@@ -241,30 +245,6 @@ def _whose(lines: Iterable[Line], key: str) -> str:
     if not key.startswith(AROUND):
         return ""
     return next((line.note for line in lines if line.run_key == key), "")
-
-
-def _overruns_since_hold(lines: Sequence[Line], run_key: str) -> dict[str, int]:
-    owed: dict[str, int] = {}
-    is_holding = False
-    for line in lines:
-        is_holding = is_holding or (line.kind == LineKind.HOLD and line.run_key == run_key)
-        if is_holding and line.kind == LineKind.OVERRUN:
-            owed[line.run_key] = owed.get(line.run_key, 0) + line.gpu_seconds
-    return owed
-
-
-def _left(lines: Iterable[Line]) -> dict[str, int]:
-    return {share: part.left for share, part in balance_by_share(lines).items()}
-
-
-def _has(lines: Iterable[Line], kind: LineKind, run_key: str) -> bool:
-    return any(line.kind == kind and line.run_key == run_key for line in lines)
-
-
-def _is_billed(lines: Iterable[Line], run_key: str) -> bool:
-    kinds = {line.kind for line in lines if line.run_key == run_key}
-    # A settled run has released its hold; a use that was charged never held anything.
-    return LineKind.RELEASE in kinds or (bool(kinds) and LineKind.HOLD not in kinds)
 
 
 def _take(pools: Mapping[str, int], gpu_seconds: int) -> dict[str, int]:

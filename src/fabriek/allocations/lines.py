@@ -12,7 +12,7 @@ A job that was submitted around the portal is billed like a run that held nothin
 of its own, which begins with AROUND, and with the name of its user as the note.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -148,3 +148,31 @@ def sums_by_share(
         if line.run_key == run_key and line.kind in kinds:
             sums[line.share] = sums.get(line.share, 0) + line.gpu_seconds
     return sums
+
+
+def has(lines: Iterable[Line], kind: LineKind, run_key: str) -> bool:
+    """Tell whether this run has a line of this kind."""
+    return any(line.kind == kind and line.run_key == run_key for line in lines)
+
+
+def is_billed(lines: Iterable[Line], run_key: str) -> bool:
+    """Tell whether a run was settled, or a use charged: only then it has a bill."""
+    kinds = {line.kind for line in lines if line.run_key == run_key}
+    # A settled run has released its hold; a use that was charged never held anything.
+    return LineKind.RELEASE in kinds or (bool(kinds) and LineKind.HOLD not in kinds)
+
+
+def left_by_share(lines: Iterable[Line]) -> dict[str, int]:
+    """Give what each share can still pay, the oldest first."""
+    return {share: part.left for share, part in balance_by_share(lines).items()}
+
+
+def overruns_since_hold(lines: Sequence[Line], run_key: str) -> dict[str, int]:
+    """Sum up, for each run, what overran while this one was holding time."""
+    owed: dict[str, int] = {}
+    is_holding = False
+    for line in lines:
+        is_holding = is_holding or (line.kind == LineKind.HOLD and line.run_key == run_key)
+        if is_holding and line.kind == LineKind.OVERRUN:
+            owed[line.run_key] = owed.get(line.run_key, 0) + line.gpu_seconds
+    return owed

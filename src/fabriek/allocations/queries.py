@@ -1,7 +1,6 @@
 """Questions about GPU time: what waits for a grant, what is left, whether totals are right."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import F, Min, Q, QuerySet, Sum
@@ -67,16 +66,6 @@ TOTALS: dict[str, tuple[tuple[LineKind, ...], tuple[LineKind, ...]]] = {
     "spent": ((LineKind.SPEND, LineKind.COUNTER), ()),
     "expired": ((LineKind.EXPIRE,), (LineKind.EXTEND,)),
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ShareUsage:
-    """What one share gave and lost, in GPU-seconds."""
-
-    granted: int = 0
-    held: int = 0
-    spent: int = 0
-    expired: int = 0
 
 
 def listing(
@@ -146,16 +135,6 @@ def drift() -> QuerySet[Allocation]:
     in_lines = {f"{name}_in_lines": summed(name, prefix="lines__") for name in TOTALS}
     is_right = Q(**{f"gpu_seconds_{name}": F(f"{name}_in_lines") for name in TOTALS})
     return Allocation.objects.annotate(**in_lines).exclude(is_right).order_by("pk")
-
-
-def usage_by_share(lines: QuerySet[Line]) -> dict[str, ShareUsage]:
-    """Sum up these lines for each share, by its code; what the factory bore is left out."""
-    rows = lines.filter(share__isnull=False).order_by().values("share__code")
-    sums = rows.annotate(**{name: summed(name) for name in TOTALS})
-    return {
-        code: ShareUsage(granted=granted, held=held, spent=spent, expired=expired)
-        for code, granted, held, spent, expired in sums.values_list("share__code", *TOTALS)
-    }
 
 
 def summed(total: str, *, prefix: str = "", only: Q | None = None) -> Coalesce:

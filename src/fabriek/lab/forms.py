@@ -93,20 +93,8 @@ class LabForm(PaidForm):
             except (Invalid, NotAllowed) as refusal:
                 self.add_error(None, str(refusal))
             else:
-                self._check_affordable(price.gpu_seconds_held)
+                self._check_hours(price.gpu_seconds_held)
         return self.cleaned_data
-
-    def _check_affordable(self, held: int) -> None:
-        left = self.allocation_chosen().gpu_seconds_left
-        if held <= left:
-            return
-        said = _(
-            "This takes %(held)s; you have %(left)s. Choose fewer hours or fewer GPUs, or "
-            "ask for more GPU-hours."
-        )
-        self.add_error(
-            "hours", said % {"held": words.gpu_hours(held), "left": words.gpu_hours(left)}
-        )
 
     def _add_earlier(self, proposed: str) -> None:
         field = cast("forms.ChoiceField", self.fields["earlier"])

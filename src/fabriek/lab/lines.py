@@ -19,7 +19,8 @@ from functools import partial
 from pathlib import Path
 
 from fabriek.engines.base import EngineError
-from fabriek_recipes.lab.wire import BrokenLine, Pipes, Wire
+from fabriek_recipes.lab.channel import BrokenLine
+from fabriek_recipes.lab.wire import Pipes, Wire
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,6 @@
 """Carry a request, or a WebSocket, to the lab and its answer back: only what each may see."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, suppress
 
@@ -11,8 +10,6 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from fabriek.lab.lines import Line
-
-log = logging.getLogger(__name__)
 
 # RFC 9110, 7.6.1, and what is ours to say on either side.
 HOP = frozenset(
@@ -141,6 +138,8 @@ async def carry_socket(
         for one in (transport, request.transport):
             if one:
                 one.abort()
+        if connection:
+            connection.close()
     return outer
 
 

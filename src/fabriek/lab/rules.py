@@ -13,7 +13,7 @@ from fabriek.cases.rules import takes_part
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.lab.models import Entry
 from fabriek.people.models import Person, Token
-from fabriek.runs import use
+from fabriek.runs import lineage, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek_recipes.lab.knobs import READY, RECIPE
@@ -85,7 +85,7 @@ def who_may_stay(entries: Iterable[Entry]) -> set[Entry]:
 
 def _for_whom_data_is_closed(entries: Collection[Entry]) -> set[Entry]:
     """Name who may not be where the data is: more may have come in, or an agreement ended."""
-    with_data = use.with_data({entry.run for entry in entries})
+    with_data = lineage.with_data({entry.run for entry in entries})
     denied: dict[tuple[int, int], bool] = {}
     for entry in entries:
         both = (entry.person_id, entry.run_id)

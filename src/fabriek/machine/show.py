@@ -18,7 +18,7 @@ from fabriek.machine import queries
 from fabriek.machine.queries import Users
 from fabriek.machine.standing import Seen
 from fabriek.people.models import Person
-from fabriek.runs import expected_start, reasons
+from fabriek.runs import expected_start, waits
 from fabriek.runs.models import Run
 
 NODE_STATES: dict[NodeState, Text] = {
@@ -251,7 +251,7 @@ def _own_run(run: Run) -> OwnRun:
         label=run.get_state_display(),
         gpus=run.gpus,
         queue_position=run.queue_position,
-        waiting=reasons.waiting(run.queue_position, run.waiting_reason),
+        waiting=waits.sentence(run.queue_position, run.waiting_reason),
         expected_start=expected_start.sentence(run),
         starts_expected_at=run.starts_expected_at,
     )

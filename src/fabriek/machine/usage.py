@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from fabriek.kernel import words
-from fabriek.kernel.errors import Text
+from fabriek.kernel.facts import Fact
 from fabriek.machine.energy import ESTIMATED
 from fabriek.runs.models import Run
 
@@ -25,14 +25,6 @@ class Usage:
     waited_s: int
     energy_j: int | None
     energy_method: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    label: Text
-    value: str
-    help: str = ""
-    url: str = ""
 
 
 def of(run: Run) -> Usage | None:

@@ -22,7 +22,8 @@ from fabriek.runs import rules as run_rules
 from fabriek.store import actions as store
 from fabriek.store import queries as stored
 from fabriek.store.many import store_many
-from fabriek.store.models import Blob, Repository, Revision
+from fabriek.store.models import Repository, Revision
+from fabriek.store.noting import Stored
 from fabriek_recipes.script.knobs import RECIPE
 
 NAME_CHARACTERS = 80
@@ -108,7 +109,7 @@ def _repository(case: Case, name: str, *, by: Person) -> Repository:
     return repository
 
 
-def _taken_in(repository: Repository, sending: Sending, *, by: Person) -> dict[str, Blob]:
+def _taken_in(repository: Repository, sending: Sending, *, by: Person) -> dict[str, Stored]:
     limits = archive.Limits(size_bytes=settings.CODE_LIMIT_BYTES)
     found = archive.entries(sending.archive, limits)
     first = next(found, None)
@@ -123,7 +124,7 @@ def _taken_in(repository: Repository, sending: Sending, *, by: Person) -> dict[s
 
 
 def _saved(
-    repository: Repository, files: dict[str, Blob], *, message: str, by: Person
+    repository: Repository, files: dict[str, Stored], *, message: str, by: Person
 ) -> Revision:
     gone = stored.listing(stored.latest(repository)).keys() - files.keys()
     change = store.Change(files=files, message=message, delete=gone)

@@ -6,14 +6,15 @@ from collections.abc import Iterable
 from django.conf import settings
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
-from ninja import Query, Router, Schema, Status
+from ninja import Path, Query, Router, Schema, Status
 
 from fabriek.cases.models import Case
 from fabriek.datasets.lengths import require_length
+from fabriek.datasets.retention_shapes import DropIn, PlanOut, WhichIn, told
 from fabriek.kernel.body import Body
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
 from fabriek.people.http import SignedIn
-from fabriek.programs import actions, archive, queries
+from fabriek.programs import actions, archive, dropping, queries
 from fabriek.store.models import Revision
 from fabriek.store.references import written
 
@@ -76,6 +77,20 @@ def index(
     found = get_object_or_404(Case.objects.taken_part_in_by(request.user), code=case)
     shown = paginate(queries.newest_of(found), page, size)
     return Listing[CodeOut].of(shown, _shown(shown.items))
+
+
+@router.get("/{code}/retention", response=PlanOut)
+def plan(request: SignedIn, code: Path[str], asked: Query[WhichIn]) -> PlanOut:
+    """See which revisions could go, and why the others stay. Changes nothing."""
+    found = queries.found(code, request.user)
+    return told(dropping.plan(found, asked.wish, by=request.user))
+
+
+@router.post("/{code}/retention", response=PlanOut)
+def drop(request: SignedIn, code: Path[str], body: DropIn) -> PlanOut:
+    """Remove what no run needs, saying `why`. Each revision keeps its line in the list."""
+    found = queries.found(code, request.user)
+    return told(dropping.drop(found, body.named, by=request.user, why=body.why))
 
 
 def _case(request: SignedIn, code: str) -> Case:

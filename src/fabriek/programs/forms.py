@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.cases.models import Case
-from fabriek.kernel import words
-from fabriek.kernel.errors import Invalid, NotAllowed, WrongState
+from fabriek.kernel.errors import Refused
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
 from fabriek.programs.actions import NAME_CHARACTERS
@@ -18,7 +18,6 @@ from fabriek.runs import actions as runs
 from fabriek.runs import engine, prices
 from fabriek.runs.paid_form import INPUT, KNOB, PaidForm
 from fabriek.runs.price_words import price_facts
-from fabriek.runs.show import Fact
 from fabriek_recipes.script.knobs import COMMAND_CHARACTERS, RECIPE
 from fabriek_recipes.script.knobs import NAME_CHARACTERS as FILE_NAME_CHARACTERS
 
@@ -129,23 +128,11 @@ class ProgramForm(PaidForm):
         if not self.errors:
             try:
                 self.price = runs.price_for(self.wish(), case=self.case, by=self.by)
-            except (Invalid, NotAllowed, WrongState) as refusal:
+            except Refused as refusal:
                 self.add_error(AT_FAULT.get(refusal.code), str(refusal))
             else:
-                self._check_affordable(self.price.gpu_seconds_held)
+                self._check_hours(self.price.gpu_seconds_held)
         return self.cleaned_data
-
-    def _check_affordable(self, held: int) -> None:
-        left = self.allocation_chosen().gpu_seconds_left
-        if held <= left:
-            return
-        said = _(
-            "This takes %(held)s; you have %(left)s. Choose fewer hours or fewer GPUs, or "
-            "ask for more GPU-hours."
-        )
-        self.add_error(
-            "hours", said % {"held": words.gpu_hours(held), "left": words.gpu_hours(left)}
-        )
 
     def _add_inputs(self) -> None:
         for need in RECIPE.inputs:

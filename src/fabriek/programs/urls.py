@@ -2,7 +2,10 @@
 
 from django.urls import path
 
-from fabriek.programs import views
+from fabriek.programs import drop_views, views
 
 app_name = "programs"
-urlpatterns = [path("new", views.new, name="new")]
+urlpatterns = [
+    path("new", views.new, name="new"),
+    path("<str:code>/drop", drop_views.drop, name="drop"),
+]

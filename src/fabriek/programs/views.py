@@ -12,13 +12,15 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Refused
 from fabriek.people.http import SignedIn
-from fabriek.programs import actions
+from fabriek.programs import actions, queries
 from fabriek.programs.forms import CODE, ProgramForm
 from fabriek.programs.uploads import CodeUploadHandler
 from fabriek.runs import actions as runs
+from fabriek.store.models import Repository
 from fabriek.store.references import written
 
 TO_MEND = 422
+DROPPABLE_SHOWN = 20
 ENDINGS = (".tar.gz", ".tgz", ".tar", ".zip")
 
 
@@ -35,7 +37,8 @@ def new(request: SignedIn) -> HttpResponse:
     actions.require_send(case, request.user)
     if request.method != "POST":
         form = ProgramForm(case=case, by=request.user)
-        return render(request, "programs/new.html", {"form": form, "case": case})
+        context = {"form": form, "case": case, "droppable": _droppable(request, case)}
+        return render(request, "programs/new.html", context)
     handler = CodeUploadHandler(request)
     request.upload_handlers = [handler]
     return _posted(request, case, handler)
@@ -54,8 +57,20 @@ def _posted(request: SignedIn, case: Case, handler: CodeUploadHandler) -> HttpRe
         run = runs.ask(form.wish(), allocation=form.allocation_chosen(), by=request.user)
         messages.success(request, _("%(run)s is on its way to the machine.") % {"run": run})
         return redirect(run)
-    context = {"form": form, "case": case, "chosen": given.get(CODE, "")}
+    context = {
+        "form": form,
+        "case": case,
+        "chosen": given.get(CODE, ""),
+        "droppable": _droppable(request, case),
+    }
     return render(request, "programs/new.html", context, status=TO_MEND if form.errors else 200)
+
+
+def _droppable(request: SignedIn, case: Case) -> list[Repository]:
+    """Give the code of which this person may let old revisions go."""
+    if not request.user.leads(case.organisation_id):
+        return []
+    return list(queries.with_old_ones(case)[:DROPPABLE_SHOWN])
 
 
 def _sent(

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from fabriek.kernel import bars, words
-from fabriek.kernel.errors import Text
+from fabriek.kernel.facts import Fact
 from fabriek.quality import said
 from fabriek.quality.models import Look
 
@@ -18,13 +18,6 @@ MOST_FILES = 12
 MOST_COLUMNS = 60
 Json = dict[str, Any]
 TONES = {"wrong": "wrong", "attention": "attention", "note": "neutral"}
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    label: Text
-    value: Text
-    help: Text = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,9 +91,11 @@ def _grown(now: Json, then: Json, since: int) -> str:
 def _counted_by(tokens: Json) -> str:
     if tokens["by"] == "characters":
         return _("An estimate: one token for each four characters.")
-    return _("By the tokenizer of the open model, measured on %(rows)s rows.") % {
-        "rows": words.number(tokens["rows"])
-    }
+    return ngettext(
+        "By the tokenizer of the open model, measured on %(rows)s row.",
+        "By the tokenizer of the open model, measured on %(rows)s rows.",
+        tokens["rows"],
+    ) % {"rows": words.number(tokens["rows"])}
 
 
 def _shares(languages: Json) -> str:
@@ -114,7 +109,9 @@ def _shares(languages: Json) -> str:
 
 
 def _sampled(languages: Json) -> str:
-    return _("Measured on %(rows)s rows.") % {"rows": words.number(languages["rows"])}
+    return ngettext(
+        "Measured on %(rows)s row.", "Measured on %(rows)s rows.", languages["rows"]
+    ) % {"rows": words.number(languages["rows"])}
 
 
 def _pictures(now: Json) -> list[Fact]:
@@ -240,7 +237,8 @@ def _told(told: Json) -> str:
     if told["kind"] == "time" and told.get("first"):
         return _("from %(first)s to %(last)s") % {"first": told["first"], "last": told["last"]}
     if told["kind"] == "yes_no" and "yes" in told:
-        return _("%(count)s times yes") % {"count": words.number(told["yes"])}
+        counted = ngettext("%(count)s time yes", "%(count)s times yes", told["yes"])
+        return counted % {"count": words.number(told["yes"])}
     if told["kind"] == "text" and "mean_length" in told:
         return _("%(mean)s characters on average, %(longest)s at most") % {
             "mean": words.number(told["mean_length"]),

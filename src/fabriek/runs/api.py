@@ -8,10 +8,9 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from ninja import Router, Status
 
-from fabriek.agreements import policy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
-from fabriek.kernel.errors import Invalid, NotEnough
+from fabriek.kernel.errors import NotEnough
 from fabriek.kernel.paging import PAGE_SIZE, Listing, paginate
 from fabriek.kernel.steps import StepOut
 from fabriek.people.http import SignedIn
@@ -20,6 +19,7 @@ from fabriek.runs import (
     expected_start,
     folders,
     look,
+    named_inputs,
     offers,
     price_words,
     queries,
@@ -45,8 +45,6 @@ from fabriek.runs.shapes import (
     SeenRowsOut,
     WishIn,
 )
-from fabriek.store.models import Revision
-from fabriek.store.references import revision_of
 from fabriek_recipes.recipe import Recipe
 
 router = Router(tags=["runs"])
@@ -238,7 +236,7 @@ def _wish(request: SignedIn, case: Case, given: WishIn) -> actions.Wish:
     return actions.Wish(
         recipe=recipe.name,
         knobs=given.knobs,
-        inputs=_inputs(request, recipe, given.inputs),
+        inputs=named_inputs.revisions(given.inputs, recipe, request.user),
         saved_in=saved_in.read(case, given.answers_to, given.answers_title),
         gpus=given.gpus,
         nodes=given.nodes,
@@ -247,20 +245,6 @@ def _wish(request: SignedIn, case: Case, given: WishIn) -> actions.Wish:
         is_dry=given.dry_run,
         wish_id=given.wish_id or uuid4(),
     )
-
-
-def _inputs(request: SignedIn, recipe: Recipe, given: dict[str, str]) -> dict[str, Revision]:
-    kinds = {need.name: need.kind for need in recipe.inputs}
-    if unknown := sorted(given.keys() - kinds.keys()):
-        raise Invalid(
-            _("This recipe does not use “%(name)s”. It works on: %(names)s.")
-            % {"name": unknown[0][:60], "names": ", ".join(kinds)},
-            code="unknown_input",
-        )
-    return {
-        name: revision_of(reference, among=policy.visible_to(request.user), kind=kinds[name])
-        for name, reference in given.items()
-    }
 
 
 def _run(request: SignedIn, code: str) -> Run:

@@ -20,7 +20,16 @@ from fabriek.agreements.models import Agreement, Duty
 from fabriek.agreements.traces import Decided
 from fabriek.agreements.wishes import Moment
 from fabriek.kernel.models import Entry
-from fabriek.runs import evaluated, folders, hub_keys, made, reconcile, rules, sweep
+from fabriek.runs import (
+    evaluated,
+    folders,
+    hub_keys,
+    made,
+    reconcile,
+    rules,
+    sweep,
+    taken_along,
+)
 from fabriek.runs.models import Removal, Run
 from fabriek.runs.states import RunState
 from fabriek.store.models import Revision
@@ -42,7 +51,7 @@ NAMED = frozenset(
         run_folder.INPUTS,
         hub_keys.FOLDER,
         run_folder.CHECKPOINTS,
-        folders.CHECKPOINTS_PART,
+        taken_along.PART,
         run_folder.OUTPUTS,
         *WORK,
     }
@@ -125,7 +134,7 @@ def _copies(agreement: Agreement, run: Run) -> Iterator[Copy]:
     """
     yield from _laid_out(agreement, run)
     yield Copy(what=What.FETCHED, name=hub_keys.FOLDER)
-    for name in (run_folder.CHECKPOINTS, folders.CHECKPOINTS_PART):
+    for name in (run_folder.CHECKPOINTS, taken_along.PART):
         yield Copy(what=What.CHECKPOINTS, name=name)
     if not may_turn_up(run, timezone.now()):
         yield from _made(run, is_cleared=Duty.DELETE in agreement.duties)

@@ -3,14 +3,19 @@
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fabriek.agreements.policy import Decision
+from fabriek.cases.ending import ask_first
+from fabriek.cases.models import Case
 from fabriek.kernel import journal
 from fabriek.kernel.errors import WrongState
 from fabriek.people.models import Person
 from fabriek.runs import rules, use
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED
+
+NAMED_MAX = 5
 
 
 @transaction.atomic
@@ -21,7 +26,7 @@ def cancel(run: Run, *, by: Person) -> Run:
         NotAllowed: `by` is neither of the consortium nor of the factory.
         WrongState: the run is already over.
     """
-    rules.require_cancel(by, run)
+    rules.require_stop(by, run.case, what=run)
     return _end(run, verb="runs.ask_cancel", reason="", by=by)
 
 
@@ -50,6 +55,24 @@ def stop_for_data(run: Run, denied: Decision) -> None:
     if ends.update(cancel_asked_at=timezone.now(), stop_reason=use.ending_of(denied)):
         note = denied.agreement.code if denied.agreement else ""
         journal.record("runs.stop_for_data", run, by=None, note=note)
+
+
+@ask_first
+def at_work(case: Case) -> str:
+    """Name runs that keep their case from ending: afterwards nobody could look after them."""
+    rows = Run.objects.filter(case=case, state__in=UNFINISHED).order_by("pk")
+    codes = list(rows.values_list("code", flat=True))
+    if not codes:
+        return ""
+    said = ngettext(
+        "%(runs)s of this case still waits or is at work. Stop it, or wait until it is over; "
+        "then you can end the case.",
+        "Runs of this case still wait or are at work: %(runs)s. Stop them, or wait until they "
+        "are over; then you can end the case.",
+        len(codes),
+    )
+    shown = [*codes[:NAMED_MAX], *(["…"] if len(codes) > NAMED_MAX else [])]
+    return said % {"runs": ", ".join(shown)}
 
 
 def _end(run: Run, *, verb: str, reason: str, by: Person) -> Run:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.kernel import words
-from fabriek.runs import reasons
+from fabriek.runs import waits
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE
 
@@ -74,7 +74,7 @@ def mark(run: Run) -> str:
 
 
 def _waits(run: Run) -> bool:
-    if run.cancel_asked_at or reasons.needs_you(run.waiting_reason):
+    if run.cancel_asked_at or waits.needs_you(run.waiting_reason):
         return False
     on_its_way = run.state in ALIVE
     return on_its_way and (run.queue_position is not None or bool(run.waiting_reason))

@@ -2,32 +2,26 @@
 
 import fcntl
 import json
-import logging
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
-from io import BufferedReader
-from pathlib import Path, PurePosixPath
+from contextlib import contextmanager
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import cast
 
-from django.conf import settings
 from django.utils.translation import gettext as _
 
 from fabriek import VERSION
 from fabriek.engines.base import JobHeldUp, JobRejected
 from fabriek.kernel import strange
 from fabriek.kernel.errors import Refused, StorageFull
-from fabriek.runs import hub_keys, kept, tried, walls
+from fabriek.runs import hub_keys, taken_along, tried, walls
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
-from fabriek.store import copies
 from fabriek.store.base import Brought, StoreDown
-from fabriek.store.incoming import require_room
 from fabriek.store.models import Revision
 from fabriek.store.references import written
-from fabriek.store.sources import first_bytes
 from fabriek_recipes import run_folder
 from fabriek_recipes.kinds import InputKind
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest
@@ -37,11 +31,7 @@ from fabriek_recipes.try_model.lines import QUESTIONS
 LOG_TAIL_BYTES = 16_384
 LOG_PIECE_BYTES = 65_536
 REPORT_BYTES_MAX = 4 * 2**20
-CHECKPOINTS_MAX = 20_000  # those that a thousand GPUs save have a few files for each
 LOCK = ".preparing"
-CHECKPOINTS_PART = ".checkpoints.part"
-
-log = logging.getLogger(__name__)
 
 
 class Busy(Exception):
@@ -109,7 +99,7 @@ def _lay_out(run: Run, folder: Path) -> None:
         if not target.exists():
             _materialise_whole(item.revision, target)
     if run.continues:
-        _take_checkpoints(place(run.continues), folder, up_to=run.continues_step)
+        taken_along.checkpoints(place(run.continues), folder, up_to=run.continues_step)
     hub_keys.write(run, folder)
     if run.recipe == TRY_MODEL.name:
         (folder / QUESTIONS).touch()  # before a job could put something of its own there
@@ -137,7 +127,7 @@ def alone(folder: Path) -> Iterator[None]:
 
 
 def _clear(folder: Path) -> None:
-    for name in (run_folder.INPUTS, CHECKPOINTS_PART, run_folder.CHECKPOINTS):
+    for name in (run_folder.INPUTS, taken_along.PART, run_folder.CHECKPOINTS):
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
@@ -232,74 +222,6 @@ def _materialise_whole(revision: Revision, target: Path) -> None:
     part.parent.mkdir(parents=True, exist_ok=True)
     store.materialise(revision, part)
     part.rename(target)
-
-
-def _take_checkpoints(source: strange.Place, folder: Path, *, up_to: int | None) -> None:
-    """Copy what an earlier job left to go on from, up to a step.
-
-    Raises: JobRejected, OSError, StorageFull.
-    """
-    target = folder / run_folder.CHECKPOINTS
-    if target.exists():
-        return
-    part = folder / CHECKPOINTS_PART
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir()
-    left = settings.OUTPUTS_LIMIT_BYTES
-    with suppress(FileNotFoundError, PermissionError, strange.Untrusted):
-        for name in (one for one in _checkpoints(source) if kept.is_taken(one.name, up_to)):
-            left -= _take(source, name, part / name.relative_to(run_folder.CHECKPOINTS), left)
-    part.rename(target)
-
-
-def _checkpoints(source: strange.Place) -> Iterator[PurePosixPath]:
-    below = run_folder.CHECKPOINTS
-    try:
-        for name in strange.names_below(source, below, at_most=CHECKPOINTS_MAX):
-            yield PurePosixPath(below, name)
-    except strange.TooMany as error:
-        raise _too_much(source) from error
-
-
-def _take(source: strange.Place, name: PurePosixPath, target: Path, left: int) -> int:
-    """Copy a file of an earlier job, unless that made it into something else; give its size.
-
-    Raises: JobRejected, when it is larger than what is `left` (bytes).
-    """
-    try:
-        with strange.opened(source, name) as there:
-            if strange.is_hollow(there.fileno()):
-                log.warning("%s of %s is mostly holes: left behind", name, source.folder)
-                return 0
-            size = os.fstat(there.fileno()).st_size
-            if size > left:
-                raise _too_much(source)
-            _copy(there, target, size)
-            return size
-    except (strange.Untrusted, PermissionError):
-        log.warning(
-            "%s of %s is not the job's own or kept from us: left behind", name, source.folder
-        )
-        return 0
-
-
-def _copy(there: BufferedReader, target: Path, size: int) -> None:
-    """Copy no more than that: another job of the case may let it grow meanwhile."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("xb") as here:
-        if copies.clone_into(here.fileno(), there.fileno()):
-            return
-        require_room(target.parent, size)
-        for chunk in first_bytes(there, size):
-            here.write(chunk)
-
-
-def _too_much(source: strange.Place) -> JobRejected:
-    return JobRejected(
-        f"The checkpoints in {source.folder} are more than FABRIEK_OUTPUTS_LIMIT_BYTES, or "
-        f"more than {CHECKPOINTS_MAX} files.",
-        code="checkpoints_too_large",
-    )
 
 
 def _manifest(run: Run, inputs: dict[str, Revision]) -> Manifest:

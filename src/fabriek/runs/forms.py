@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any, cast
 from uuid import uuid4
 
-from django import forms
 from django.core.validators import MaxValueValidator
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
@@ -13,7 +12,8 @@ from django.utils.translation import gettext_lazy
 from fabriek.allocations.models import Allocation
 from fabriek.cases.models import Case
 from fabriek.kernel import words
-from fabriek.kernel.errors import Invalid, NotAllowed, Refused
+from fabriek.kernel.errors import Refused
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
 from fabriek.runs import actions, engine, knob_fields, offers, prices
@@ -21,7 +21,6 @@ from fabriek.runs.answers_form import AnswersForm
 from fabriek.runs.models import Run
 from fabriek.runs.paid_form import GIVEN_MAX, INPUT, KNOB, OFF, OTHERS
 from fabriek.runs.price_words import price_facts
-from fabriek.runs.show import Fact
 from fabriek_recipes.recipe import Recipe
 
 SECONDS_PER_MINUTE = 60
@@ -77,7 +76,7 @@ class RunForm(AnswersForm):
         self.price: prices.Price | None = None
         self.why_no_price = ""
         self._offer_older(named or {})
-        self._add_inputs()
+        self._add_asked_inputs(lacking=_("Choose what this run works on."))
         self.add_answers(like)
         self._add_knobs()
         self._bound_nodes()
@@ -145,7 +144,7 @@ class RunForm(AnswersForm):
         if not self.errors:
             try:
                 self.price = self._priced(self.wish())
-            except (Invalid, NotAllowed) as refusal:
+            except Refused as refusal:  # also “busy”: what was filled in stays
                 self._show(refusal)
             else:
                 self._check_affordable()
@@ -194,18 +193,6 @@ class RunForm(AnswersForm):
         )
 
     # --- making the fields ----------------------------------------------------------------
-    def _add_inputs(self) -> None:
-        for need in self.recipe.inputs:
-            offered = self.choices[need.name]
-            self.fields[INPUT + need.name] = forms.ChoiceField(
-                label=_(need.title),
-                help_text=_(need.help),
-                required=need.required,
-                choices=[("", _("Choose…")), *self._offered(need.name)],
-                initial=offered[0].reference if offered and need.required else "",
-                error_messages={"required": _("Choose what this run works on.")},
-            )
-
     def _add_knobs(self) -> None:
         for knob in self.knobs:
             self.fields[KNOB + knob.name] = knob_fields.field(knob)

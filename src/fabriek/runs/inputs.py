@@ -6,10 +6,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from fabriek.agreements import policy
+from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.runs import queries
 from fabriek.runs.models import Run, RunInput
-from fabriek.runs.show import Fact
 from fabriek.store.models import Repository
 from fabriek.store.references import written
 from fabriek_recipes.recipe import runnable

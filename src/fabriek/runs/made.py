@@ -16,7 +16,7 @@ from fabriek.agreements import policy
 from fabriek.agreements.policy import Moment
 from fabriek.kernel import strange
 from fabriek.people.models import Person
-from fabriek.runs import folders, own_files, rules, use
+from fabriek.runs import folders, lineage, own_files, rules
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED
 from fabriek.store.models import Repository
@@ -85,7 +85,7 @@ def _named(run: Run, first: int) -> Iterator[MadeFile]:
 
 def may_read_rows(run: Run, person: Person) -> bool:
     """Tell whether this person may read all that the run worked on; nothing is logged."""
-    return may_read(use.worked_on(run), person)
+    return may_read(lineage.worked_on(run), person)
 
 
 def may_read(several: Iterable[tuple[Repository, int | None]], person: Person) -> bool:
@@ -98,7 +98,7 @@ def require_read(run: Run, person: Person) -> None:
 
     Raises: NotAllowed, with the reason in words.
     """
-    for one in use.worked_on(run):
+    for one in lineage.worked_on(run):
         policy.require(_read(person, *one))
 
 

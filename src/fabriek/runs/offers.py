@@ -4,7 +4,6 @@ import functools
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from django.core.cache import cache
@@ -14,10 +13,9 @@ from pydantic import BaseModel, ValidationError
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.words import percent_sign
 from fabriek.people.models import Person
-from fabriek.runs import engine, folders, own_code, withheld, words
+from fabriek.runs import engine, own_code, recipe_checks, withheld, words
 from fabriek.runs.words import amount, pydantic_sentence, told
 from fabriek.store.models import Revision
-from fabriek_recipes import facts
 from fabriek_recipes.kinds import Facts, Recipe
 from fabriek_recipes.recipe import catalogue, runnable
 from fabriek_recipes.words import Failed, Sentence, Value
@@ -218,8 +216,8 @@ def _problems(recipe: Recipe, inputs: Mapping[str, Revision]) -> tuple[Sentence,
     key = f"problems:{recipe.name}:{_named(inputs)}"
     kept: list[tuple[str, dict[str, Value]]] | None = cache.get(key)
     if kept is None:
-        with folders.laid_out(dict(inputs)) as paths:
-            kept = [(one.msgid, dict(one.values)) for one in recipe.checks(paths)]
+        found = recipe_checks.of_inputs(recipe, inputs)
+        kept = [(one.msgid, dict(one.values)) for one in found]
         cache.set(key, kept)
     return tuple(Sentence(msgid, **values) for msgid, values in kept)
 
@@ -232,12 +230,18 @@ def _knob_problems(
         return wrong
     if knobs is None or recipe.knob_checks is None:
         return ()
-    with folders.laid_out(dict(inputs)) as paths:
-        return recipe.knob_checks(knobs, paths)
+    return tuple(recipe_checks.of_settings(recipe, inputs, knobs))
 
 
-def facts_of(recipe: Recipe, inputs: Mapping[str, Revision], *, gpus: int) -> Facts:
-    """Count what an estimate needs; what was counted before is remembered."""
+def facts_of(
+    recipe: Recipe, inputs: Mapping[str, Revision], *, gpus: int, by: Person | None = None
+) -> Facts:
+    """Count what an estimate needs; what was counted before is remembered.
+
+    `by`: who is told why that cannot be; words of rows only where they may read these.
+
+    Raises: Refused, Invalid: they cannot be looked at, or not counted.
+    """
     base = Facts(
         rows=0,
         text_bytes=0,
@@ -249,19 +253,13 @@ def facts_of(recipe: Recipe, inputs: Mapping[str, Revision], *, gpus: int) -> Fa
     key = f"facts:{way}:{gpus}:{base.device}:{_named(inputs)}"
     found: Facts | None = cache.get(key)
     if found is None:
-        with folders.laid_out(dict(inputs)) as paths:
-            found = _looked_at(recipe, paths, base)
+        try:
+            found = recipe_checks.counted(recipe, inputs, base)
+        except Failed as failed:
+            text = _said([failed.sentence], inputs, by, of_settings=False)
+            raise Invalid(text, code=failed.code) from failed
         cache.set(key, found)
     return found
-
-
-def _looked_at(recipe: Recipe, paths: dict[str, Path], base: Facts) -> Facts:
-    try:
-        if recipe.count:
-            return recipe.count(paths, base)
-        return facts.look(paths, base, plain="model" not in paths)
-    except Failed as failed:
-        raise Invalid(told(failed.sentence), code=failed.code) from failed
 
 
 def _named(inputs: Mapping[str, Revision]) -> str:

@@ -61,6 +61,32 @@ class PaidForm(forms.Form):
                 with suppress(Refused):  # then the newest is what there is
                     offered.append(queries.older_choice(asked, need.kind, self.by))
 
+    def _add_asked_inputs(self, *, lacking: str) -> None:
+        """Ask for each of the recipe's inputs; `lacking`: what is said of one that must be."""
+        for need in self.recipe.inputs:
+            offered = self.choices[need.name]
+            self.fields[INPUT + need.name] = forms.ChoiceField(
+                label=_(need.title),
+                help_text=_(need.help),
+                required=need.required,
+                choices=[("", _("Choose…")), *self._offered(need.name)],
+                initial=offered[0].reference if offered and need.required else "",
+                error_messages={"required": lacking},
+            )
+
+    def _check_hours(self, held: int) -> None:
+        """Say of the hours that were asked for when the GPU time that is left is less."""
+        left = self.allocation_chosen().gpu_seconds_left
+        if held <= left:
+            return
+        said = _(
+            "This takes %(held)s; you have %(left)s. Choose fewer hours or fewer GPUs, or "
+            "ask for more GPU-hours."
+        )
+        self.add_error(
+            "hours", said % {"held": words.gpu_hours(held), "left": words.gpu_hours(left)}
+        )
+
     def _offered(self, name: str) -> list[tuple[str, str]]:
         offered = self.choices[name]
         return [(one.reference, f"{one.reference}  {one.title}".strip()) for one in offered]

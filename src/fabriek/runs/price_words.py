@@ -2,11 +2,11 @@
 
 from django.utils.translation import gettext as _
 
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.words import gpu_hours, size
 from fabriek.runs import memory
 from fabriek.runs.prices import Price
 from fabriek.runs.shapes import PriceOut
-from fabriek.runs.show import Fact
 
 
 def price_facts(price: Price, *, left: int) -> list[Fact]:

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from fabriek.kernel.errors import Invalid
+from fabriek.people.models import Person
 from fabriek.runs import counted, energy, memory, offers, tried
 from fabriek.runs.energy import Energy
 from fabriek.runs.tried import Tried
@@ -19,6 +20,8 @@ from fabriek_recipes.kinds import Estimate, Recipe
 # use is given back.
 PATIENCE = 3
 TIMEOUT_MIN_S = 600
+# An estimate may be so many times too high: only beyond that it is sure that nothing fits.
+SURE = 1.5
 TIMEOUT_MAX_S = 7 * 24 * 3600
 
 
@@ -45,6 +48,7 @@ class Price:
     `is_secure`: it goes to the secure part of the machine, as its data asks.
     """
 
+    gpus: int
     gpu_seconds: int
     gpu_seconds_held: int
     timeout_s: int
@@ -64,6 +68,7 @@ def price(
     *,
     extent: Extent,
     found: Tried | None = None,
+    by: Person | None = None,
 ) -> Price:
     """Estimate a run on what it will really read, by the recipe's own formula.
 
@@ -71,7 +76,7 @@ def price(
     """
     looked_at = {} if recipe.lasts_as_asked else inputs
     gpus, timeout_s = extent.gpus, extent.timeout_s
-    looked = offers.facts_of(recipe, looked_at, gpus=gpus)
+    looked = offers.facts_of(recipe, looked_at, gpus=gpus, by=by)
     seen = counted.with_lengths(looked, recipe, knobs, inputs)
     seen = replace(seen, is_part=extent.until_share < 1, gpu_memory_bytes=memory.of_gpu_bytes())
     estimate: Estimate = recipe.estimate(knobs, seen)
@@ -84,6 +89,7 @@ def price(
         gpu_seconds = gpus * timeout_s
     timeout_s = timeout_s or _patience(gpu_seconds / gpus)
     return Price(
+        gpus=gpus,
         gpu_seconds=gpu_seconds,
         gpu_seconds_held=gpus * timeout_s,
         timeout_s=timeout_s,
@@ -99,15 +105,17 @@ def dry(cost: Price, recipe: Recipe) -> Price:
     """Make it the price of a dry run of the same.
 
     Raises:
-        Invalid: the recipe has none.
+        Invalid: the recipe has none, or it would surely run out of memory.
     """
     if not recipe.has_dry_run:
         raise Invalid(_("This recipe has no dry run. Start it as it is."), code="no_dry_run")
-    gpu_seconds = min(cost.gpu_seconds, tried.GPU_SECONDS)
+    if cost.memory_note and cost.memory_bytes > SURE * memory.there_bytes():
+        raise Invalid(cost.memory_note, code="too_large")
+    gpu_seconds = min(cost.gpu_seconds, tried.GPU_SECONDS * cost.gpus)
     return replace(
         cost,
         gpu_seconds=gpu_seconds,
-        gpu_seconds_held=tried.GPUS * cost.timeout_s,
+        gpu_seconds_held=cost.gpus * cost.timeout_s,
         energy=energy.expected(gpu_seconds),
     )
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -22,16 +21,15 @@ from fabriek.engines.base import (
     JobHeldUp,
     JobRejected,
     Phase,
-    Reason,
     Sighting,
 )
-from fabriek.kernel.errors import StorageFull, WrongState
+from fabriek.kernel.errors import StorageFull
 from fabriek.runs import (
     accounts,
     folders,
     jobs,
+    moves,
     own_code,
-    reasons,
     remembered,
     silence,
     tail,
@@ -44,8 +42,6 @@ from fabriek.runs.states import ALIVE, RUN, RunState
 log = logging.getLogger(__name__)
 
 CLAIM = timedelta(minutes=1)
-# Longer than any engine needs to stop what has used its time.
-OVERDUE_S = 600
 # After silence. Longer than it takes until the next pass, in which the others have their turn.
 TRY_AGAIN = timedelta(seconds=5)
 # How long after it was lost a run may still turn up in the accounting.
@@ -101,7 +97,8 @@ def follow_living(engine: Engine) -> None:
     silence.note_answer([run for key, run in living.items() if key not in sightings])
     if silence.is_long_past():
         goes_on = {key: seen for key, seen in sightings.items() if not seen.phase.is_final}
-        _stop(engine, [key for key in living if _is_overdue(living[key], goes_on.get(key))])
+        late = (key for key in living if moves.is_overdue(living[key], goes_on.get(key)))
+        _stop(engine, list(late))
     remembered.keep(followed, sightings)
     remembered.keep_waiting(followed, sightings)
     for key, run in followed.items():
@@ -118,29 +115,21 @@ def _stop(engine: Engine, keys: Iterable[str]) -> None:
         log.warning("Not all runs could be stopped; they will be. %s", down)
 
 
-def _is_overdue(run: Run, seen: Sighting | None) -> bool:
-    """Whether it has had far more than its time: what is started again counts for itself.
-
-    It counts in its own folder, where the work may write.
-    """
-    return seen is not None and seen.elapsed_s > run.timeout_s + OVERDUE_S
-
-
 def _send(engine: Engine, run: Run) -> None:
     if run.cancel_asked_at:
         _call_off(engine, run)
         return
     if reason := use.denial(run):
         log.info("%s may not start: %s", run, reason)
-        _advance(run, "fail", Sighting(Phase.FAILED, reason=reason))
+        moves.take(run, "fail", Sighting(Phase.FAILED, reason=reason))
         return
     try:
         if _made_ready(engine, run):
             engine.submit(jobs.job_of(run))
-            _advance(run, "enqueue", Sighting(Phase.QUEUED))
+            moves.take(run, "enqueue", Sighting(Phase.QUEUED))
     except JobRejected as rejection:
         log.warning("The engine rejects %s: %s", run, rejection)
-        _advance(run, "fail", Sighting(Phase.FAILED, reason=rejection.code))
+        moves.take(run, "fail", Sighting(Phase.FAILED, reason=rejection.code))
     except folders.OnItsWay as way:
         _say_on_its_way(run, way)
     except JobHeldUp as trouble:
@@ -161,7 +150,7 @@ def _made_ready(engine: Engine, run: Run) -> bool:
         return False
     except (OSError, StorageFull):
         log.exception("%s could not be made ready.", run)
-        _advance(run, "fail", Sighting(Phase.FAILED, reason="not_ready"))
+        moves.take(run, "fail", Sighting(Phase.FAILED, reason="not_ready"))
         return False
     return True
 
@@ -188,23 +177,23 @@ def _say_on_its_way(run: Run, way: folders.OnItsWay) -> None:
 def _call_off(engine: Engine, run: Run) -> None:
     """Cancel a run that was not sent; one that a pass sent before it died is followed first."""
     if folders.is_ready(run) and engine.look([run.key]):
-        _advance(run, "enqueue", Sighting(Phase.QUEUED))
+        moves.take(run, "enqueue", Sighting(Phase.QUEUED))
     else:
-        _advance(run, "cancel", Sighting(Phase.CANCELLED, reason="cancelled"))
+        moves.take(run, "cancel", Sighting(Phase.CANCELLED, reason="cancelled"))
 
 
 def _follow(run: Run, seen: Sighting | None) -> None:
     if seen is None:
         if run.state in ALIVE and silence.is_too_long(run):
             lost = Sighting(Phase.UNKNOWN, elapsed_s=run.elapsed_s, reason="silent")
-            _advance(run, "lose", lost)
+            moves.take(run, "lose", lost)
         return
     all_read = _caught_up(run)
     step = STEP_FOR.get(seen.phase)
     if seen.phase.is_final and not all_read:
         return  # the end would close the book on events that were not read yet
     if step and step in RUN.open_from(run.state):
-        _advance(run, step, seen)
+        moves.take(run, step, seen)
     elif seen.starts > run.starts:  # started again while nobody looked
         Run.objects.filter(pk=run.pk).update(starts=seen.starts)
 
@@ -238,66 +227,3 @@ def _claim(run: Run) -> bool:
 
 def _claim_until(run: Run, moment: datetime) -> None:
     Run.objects.filter(pk=run.pk, state=RunState.WAITING).update(claimed_until=moment)
-
-
-def _advance(run: Run, step: str, seen: Sighting) -> None:
-    """Take the step and settle the GPU time together, unless another pass already did."""
-    was_billed = run.gpu_seconds_used is not None
-    try:
-        with transaction.atomic():
-            RUN.take(step, run, by=None, details=None, **_columns(run, step, seen))
-            if run.state not in ALIVE:
-                _bill(run, seen, was_billed=was_billed)
-    except WrongState:
-        log.info("%s was already moved on by another pass.", run)
-
-
-def _columns(run: Run, step: str, seen: Sighting) -> dict[str, object]:
-    now = timezone.now()
-    columns: dict[str, object] = {"elapsed_s": max(seen.elapsed_s, 0)}
-    columns |= {"queue_position": None, "waiting_reason": "", "starts_expected_at": None}
-    columns["starts"] = max(seen.starts, run.starts)
-    if step == "enqueue":
-        # It was how much of the data is here: the recipe's own begins at nothing.
-        columns |= {"progress_done": 0, "progress_total": 0}
-        columns["last_seen_at"] = now  # it may have been asked for hours ago
-    if step == "requeue":
-        columns |= {"queue_position": seen.queue_position}
-        columns |= {"waiting_reason": reasons.plain(seen.reason)}
-    if step == "start":
-        columns["started_at"] = run.started_at or _moment(seen.started_at) or now
-        columns |= {"ended_at": None, "reason": ""}  # it may have been lost meanwhile
-    elif step in {"succeed", "fail", "stop"} and run.started_at is None:
-        columns["started_at"] = _moment(seen.started_at)
-    if step not in {"enqueue", "requeue", "start"}:
-        columns["ended_at"] = _moment(seen.ended_at) or now
-        stopped_by_us = not run.cancel_asked_at and _is_overdue(run, seen) and step == "stop"
-        asked_by_us = run.stop_reason if step in {"stop", "cancel"} else ""
-        told = Reason.TIMEOUT if stopped_by_us else seen.reason[:40]
-        columns["reason"] = asked_by_us or told
-        columns["exit_code"] = seen.exit_code
-        columns["gpu_seconds_used"] = max(seen.elapsed_s, 0) * run.gpus
-    return columns
-
-
-def _bill(run: Run, seen: Sighting, *, was_billed: bool) -> None:
-    """Settle the hold; a run that was lost and found gets a counter-entry instead.
-
-    Asked once for each end of a run, as the move beside it happens once. The key names the
-    amount: a run that is lost and found twice is corrected twice.
-    """
-    used = max(seen.elapsed_s, 0) * run.gpus
-    if not was_billed:
-        allocations.settle(run.allocation, run_key=run.key, gpu_seconds_used=used)
-        return
-    allocations.correct(
-        run.allocation,
-        run_key=run.key,
-        gpu_seconds_used=used,
-        key=f"found-{used}",
-        note="The run turned up after it was lost.",
-    )
-
-
-def _moment(epoch: float | None) -> datetime | None:
-    return tail.moment(epoch) if epoch else None

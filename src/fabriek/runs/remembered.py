@@ -6,7 +6,7 @@ from django.db import connection
 from django.utils import timezone
 
 from fabriek.engines.base import Phase, Sighting
-from fabriek.runs import expected_start, many_rows, reasons
+from fabriek.runs import expected_start, many_rows, waits
 from fabriek.runs.models import Run
 from fabriek.runs.states import ALIVE, RunState
 
@@ -68,7 +68,7 @@ def _waits(run: Run, seen: Sighting) -> tuple[int | None, str, datetime | None] 
     """
     if run.state in ALIVE and seen.phase is Phase.QUEUED:
         starts_at = expected_start.kept(run.starts_expected_at, seen.starts_at)
-        return seen.queue_position, reasons.plain(seen.reason), starts_at
+        return seen.queue_position, waits.plain(seen.reason), starts_at
     if run.state == RunState.RUNNING and seen.phase is Phase.RUNNING:
         return None, "", None
     return None  # a step that is about to be taken empties it, or nothing may be concluded

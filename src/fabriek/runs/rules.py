@@ -10,7 +10,7 @@ from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
-from fabriek.runs import folders, mending, reasons
+from fabriek.runs import folders, mending, waits
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek_recipes.recipe import runnable
@@ -62,9 +62,9 @@ def require_log(run: Run) -> None:
         )
 
 
-def may_cancel(person: Person, run: Run) -> bool:
+def may_stop(person: Person, case: Case) -> bool:
     """Allow the consortium, and staff, who answer for the machine."""
-    return person.is_factory_staff or takes_part(person, run.case)
+    return person.is_factory_staff or takes_part(person, case)
 
 
 def require_ask(person: Person, case: Case) -> None:
@@ -73,17 +73,33 @@ def require_ask(person: Person, case: Case) -> None:
             _("Only the organisations of %(case)s start runs for it.") % {"case": case.code}
         )
     if case.state != CaseState.OPEN:
-        raise WrongState(
-            _("%(case)s is not open, so nothing can be run for it. Propose the case first.")
-            % {"case": case.code}
-        )
+        raise _not_open(case)
 
 
-def require_cancel(person: Person, run: Run) -> None:
-    if not may_cancel(person, run):
+def require_still_open(case: Case) -> None:
+    """Look again once it is written, and keep the case from ending until that is saved.
+
+    Its lock is needed: what is written names the case, but PostgreSQL holds no row for that
+    before the end, so that a case could close in between. Call it in that transaction.
+    """
+    held = Case.objects.select_for_update(no_key=True).get(pk=case.pk)
+    if held.state != CaseState.OPEN:
+        raise _not_open(case)
+
+
+def _not_open(case: Case) -> WrongState:
+    return WrongState(
+        _("%(case)s is not open, so nothing can be run for it. Propose the case first.")
+        % {"case": case.code}
+    )
+
+
+def require_stop(person: Person, case: Case, *, what: object) -> None:
+    """Refuse strangers to stop `what`, a run of this case or several that belong together."""
+    if not may_stop(person, case):
         raise NotAllowed(
             _("Only the organisations of this case, or the factory, can stop %(run)s.")
-            % {"run": run}
+            % {"run": what}
         )
 
 
@@ -135,7 +151,7 @@ def _cancel(run: Run) -> NextStep:
         name="cancel",
         label=gettext_lazy("Stop this run"),
         sentence=gettext_lazy("The run does not start by itself. You can stop it.")
-        if reasons.needs_you(run.waiting_reason)
+        if waits.needs_you(run.waiting_reason)
         else gettext_lazy("The run goes on by itself. You can stop it."),
         url=reverse("runs:cancel", args=[run.code]),
         tone="danger",

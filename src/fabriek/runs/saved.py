@@ -1,19 +1,20 @@
 """What is told of where the answers of a run go, and of the runs that made a dataset."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from fabriek.cases.rules import takes_part
 from fabriek.datasets.models import Dataset
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.words import moment
 from fabriek.people.models import Person
 from fabriek.runs import inputs, rules, saved_in, saving
 from fabriek.runs.destinations import Destination
 from fabriek.runs.models import Run, RunInput
-from fabriek.runs.show import Fact
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek.store.references import written
 
@@ -28,6 +29,18 @@ class Saved:
     code: str = ""
     url: str = ""
     waits: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Maker:
+    """A run whose answers are in a dataset; an empty input is what one may not know of."""
+
+    saved: Destination
+    inputs: Sequence[str]
+
+    @property
+    def saved_at(self) -> datetime:
+        return self.saved.settled_at or self.saved.asked_at
 
 
 def of(run: Run) -> Destination | None:
@@ -62,34 +75,40 @@ def to_programs(run: Run) -> dict[str, object] | None:
     }
 
 
-def made_by(dataset: Dataset, person: Person) -> list[Fact]:
+def makers(dataset: Dataset, person: Person, *, most: int) -> list[Maker]:
     """Name the last runs whose answers are in a dataset, to people of its case.
 
-    With what and on what, as far as this person may know of it.
+    With what they worked on, as far as this person may know of it.
     """
     if not takes_part(person, dataset.case):
         return []
     rows = Destination.objects.filter(dataset=dataset, revision__isnull=False)
-    some = list(rows.select_related("run").order_by("-revision", "-pk")[:RUNS_SHOWN])
+    some = list(rows.select_related("run").order_by("-revision", "-pk")[:most])
     if not some:
         return []
     rows_used = RunInput.objects.filter(run__in=[one.run_id for one in some]).order_by("pk")
     used = list(rows_used.select_related("revision__repository"))
     known = inputs.known_among(used, person, cases={dataset.case_id})
-    by_run = {one.run_id: [row for row in used if row.run_id == one.run_id] for one in some}
-    return [_origin(one, by_run[one.run_id], known) for one in some]
+    by_run: dict[int, list[str]] = {one.run_id: [] for one in some}
+    for row in used:
+        by_run[row.run_id].append(written(row.revision) if row.pk in known else "")
+    return [Maker(saved=one, inputs=by_run[one.run_id]) for one in some]
 
 
-def _origin(one: Destination, used: Iterable[RunInput], known: set[int]) -> Fact:
-    names = [written(row.revision) if row.pk in known else _("data of others") for row in used]
+def made_by(dataset: Dataset, person: Person) -> list[Fact]:
+    return [_origin(one) for one in makers(dataset, person, most=RUNS_SHOWN)]
+
+
+def _origin(one: Maker) -> Fact:
+    names = [name or _("data of others") for name in one.inputs]
     said = _("%(when)s, of %(inputs)s") % {
-        "when": moment(one.settled_at or one.asked_at),
+        "when": moment(one.saved_at),
         "inputs": ", ".join(dict.fromkeys(names)),
     }
     return Fact(
-        label=_("Revision %(number)s") % {"number": one.revision},
-        value=_("answers of %(run)s") % {"run": one.run.code},
-        url=reverse("runs:detail", args=[one.run.code]),
+        label=_("Revision %(number)s") % {"number": one.saved.revision},
+        value=_("answers of %(run)s") % {"run": one.saved.run.code},
+        url=reverse("runs:detail", args=[one.saved.run.code]),
         help=said,
     )
 

@@ -32,7 +32,7 @@ from fabriek.kernel.errors import (
     WrongState,
 )
 from fabriek.kernel.resting import Rests
-from fabriek.runs import folders, made, saved_in, use
+from fabriek.runs import folders, lineage, made, saved_in, use
 from fabriek.runs.destinations import Destination
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
@@ -180,7 +180,7 @@ def _require_allowed(one: Destination) -> None:
 
 
 def _has_personal_data(run: Run) -> bool:
-    return saved_in.has_personal_data(row.revision for row in use.inputs_of(run))
+    return saved_in.has_personal_data(row.revision for row in lineage.inputs_of(run))
 
 
 def _names(run: Run) -> list[str]:
@@ -260,7 +260,7 @@ def _save(one: Destination, dataset: Dataset, ready: taking_in.Ready) -> None:
     still = Destination.objects.filter(pk=one.pk, settled_at=None, dataset=dataset)
     if not still.exists():
         return  # another pass was quicker, or somebody chose otherwise
-    agreements, sources = use.terms_of(run)
+    agreements, sources = lineage.terms_of(run)
     revision = taking_in.save(
         dataset,
         ready,

@@ -2,10 +2,27 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from fabriek_recipes import sentences
+
+
+def _known(msgid: str) -> str:
+    """Let words of rows be no template: those that may not be read would be told by it."""
+    if msgid not in sentences.known():
+        raise ValueError("no sentence of a recipe")
+    return msgid
+
 
 # What words.filled takes: plain places only, or a width would fill memory.
-Template = Annotated[str, Field(max_length=2_000, pattern=r"^(?:[^%]|%%|%\(\w{1,40}\)s)*$")]
+Template = Annotated[
+    str,
+    Field(max_length=2_000, pattern=r"^(?:[^%]|%%|%\(\w{1,40}\)s)*$"),
+    AfterValidator(_known),
+]
+Values = Annotated[
+    dict[str, int | float | Annotated[str, Field(max_length=4_000)]], Field(max_length=20)
+]
 Amount = Annotated[int, Field(ge=0, le=2**53)]
 Text = Annotated[str, Field(max_length=4 * 2**20)]
 Where = tuple[Amount, Amount]  # the number of a file, and a line
@@ -43,7 +60,7 @@ class CountIn(_Closed):
     asked_again: PairsIn
     problem_count: Amount
     problems: Annotated[
-        list[tuple[Amount, Amount, Template, dict[str, int | float | str]]],
+        list[tuple[Amount, Amount, Template, Values]],
         Field(max_length=20),
     ]
     picks: Annotated[
@@ -67,6 +84,35 @@ class RowIn(_Closed):
     left_out: Amount
     runs: list[RunIn]
     answers: Annotated[list[list[RunIn]], Field(max_length=2)] = []
+
+
+class FactsIn(_Closed):
+    """What was counted of inputs; the machine it is for is said by who asks."""
+
+    rows: Amount
+    text_bytes: Amount
+    base_parameters: Amount
+    longest_row_bytes: Amount
+    columns: Amount
+    different: Annotated[
+        list[tuple[Annotated[str, Field(max_length=200)], Amount]], Field(max_length=2_000)
+    ]
+    tokens: Amount
+    vocabulary: Amount
+    has_general: bool
+    files: Amount
+    is_sampled: bool
+
+
+class ChecksIn(_Closed):
+    """What a recipe says of its inputs; `code`: it cannot go on with them at all."""
+
+    problems: Annotated[list[tuple[Template, Values]], Field(max_length=60)] = []
+    found: FactsIn | None = None
+    code: Annotated[str, Field(max_length=60)] = ""
+    trouble: Annotated[str, Field(max_length=40)] = ""
+    facts: dict[str, int | str] = {}
+    held: dict[str, Any] = {}
 
 
 class SeenIn(_Closed):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from fabriek.kernel.errors import Text
+from fabriek.kernel.facts import Fact
 from fabriek.kernel.words import number, percent_sign
 from fabriek.runs import seen_rows, seen_texts, withheld
 from fabriek.runs.look import Looked
@@ -23,13 +23,6 @@ WRONG, ATTENTION, NEUTRAL = "wrong", "attention", "neutral"
 class Remark:
     tone: str
     text: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    label: Text
-    value: str
-    help: str = ""
 
 
 def remarks(looked: Looked) -> list[Remark]:
@@ -152,7 +145,7 @@ def _problem(looked: Looked, msgid: str, values: Mapping[str, int | float | str]
     """Say what is wrong with a line: hostile rows may have chosen these words."""
     if looked.shows_words and not looked.hides_personal:
         return filled(msgid, values) or withheld.said("", {})
-    return withheld.said(msgid, values)
+    return withheld.said(msgid, values, told=frozenset())
 
 
 def _odd(looked: Looked, count: CountIn) -> list[Remark]:

@@ -37,11 +37,11 @@ class RecipesOut(Schema):
 class WishIn(Schema):
     """`inputs`: the name of the input, and what it is: `D26-0001`, or `D26-0001@2`.
 
-    `gpus` counts all of them, over all `nodes`. `dry_run`: ten steps on one GPU and no model,
-    to correct the price by. `wish_id`: a UUID of your own; the same one
-    sent twice is one run. `answers_to`: where the answers are saved when it has ended well, of
-    a recipe that leaves rows: `new` for a new dataset of the case, called `answers_title`, or
-    the code of one; empty: nowhere, they stay with the run.
+    `gpus` counts all of them, over all `nodes`. `dry_run`: ten steps, on one GPU where that
+    holds the model, and no model, to correct the price by. `wish_id`: a UUID of your own; the
+    same one sent twice is one run. `answers_to`: where the answers are saved when it has ended
+    well, of a recipe that leaves rows: `new` for a new dataset of the case, called
+    `answers_title`, or the code of one; empty: nowhere, they stay with the run.
     """
 
     case: str

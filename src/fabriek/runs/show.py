@@ -8,22 +8,19 @@ from django.utils.translation import gettext_lazy
 
 from fabriek.kernel import words as amounts
 from fabriek.kernel.errors import Text
-from fabriek.kernel.words import percent_sign
 from fabriek.people.models import Person
 from fabriek.runs import (
     course,
-    energy,
     expected_start,
     folders,
     kept,
     mending,
-    offers,
     queries,
     reasons,
     rules,
     scored,
     silence,
-    tried,
+    waits,
     warnings_of_end,
     withheld,
     words,
@@ -39,14 +36,6 @@ WAITING: dict[str, Text] = {
     RunState.QUEUED: gettext_lazy("The run waits for its turn on the machine"),
     RunState.RUNNING: gettext_lazy("The run has started"),
 }
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Fact:
-    label: Text
-    value: object
-    url: str = ""
-    help: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,7 +84,7 @@ def live(run: Run, person: Person, *, inside: bool) -> Live:
         remaining=expected_start.sentence(run) or (left if left_s else ""),
         seen=seen(run),
         state=_("paused") if run.reason == rules.PAUSED else run.get_state_display(),
-        attention=waiting(run) if reasons.needs_you(run.waiting_reason) else "",
+        attention=waiting(run) if waits.needs_you(run.waiting_reason) else "",
         log=log,
         course=course.of(run) if inside else None,
         warnings=warnings(run, person) if inside else (),
@@ -147,7 +136,7 @@ def waiting(run: Run) -> str:
     """Say what the engine says of a run that waits; of one that is being stopped no more."""
     if run.cancel_asked_at:
         return ""
-    told = reasons.waiting(run.queue_position, run.waiting_reason)
+    told = waits.sentence(run.queue_position, run.waiting_reason)
     if run.state == RunState.QUEUED and run.started_at:
         onward = _("The run waits to go on from its last checkpoint, by itself.")
         return f"{onward} {told}".strip()
@@ -156,99 +145,6 @@ def waiting(run: Run) -> str:
 
 def scores(run: Run, found: Evaluation | None) -> scored.Table:
     return scored.table(run.scores, found)
-
-
-def facts(run: Run, *, inside: bool) -> list[Fact]:
-    """Tell what everybody who may see the run sees of it; what it measured only inside."""
-    rows = [
-        *_dry(run, inside=inside),
-        *_trial(run),
-        Fact(label=_("Case"), value=run.case, url=run.case.get_absolute_url()),
-        Fact(label=_("Asked by"), value=run.asked_by, help=amounts.moment(run.asked_at)),
-        Fact(label=_("GPUs"), value=_gpus(run)),
-        *_secure(run),
-    ]
-    if run.continues:
-        rows.append(_continued(run.continues, run.continues_step))
-    if run.started_at:
-        waited_s = max(int((run.started_at - run.asked_at).total_seconds()), 0)
-        said = _("after a wait of %(time)s") % {"time": words.duration(waited_s)}
-        rows.append(Fact(label=_("Started"), value=amounts.moment(run.started_at), help=said))
-    if run.starts > 1:
-        said = _("The run stopped, saved and went on: it stays one run with one bill.")
-        rows.append(Fact(label=_("Parts"), value=amounts.number(run.starts), help=said))
-    if run.ended_at:
-        took = words.duration(run.elapsed_s)
-        rows.append(Fact(label=_("Ended"), value=amounts.moment(run.ended_at), help=took))
-    return rows
-
-
-def _continued(earlier: Run, step: int | None) -> Fact:
-    said = _("from step %(step)s") % {"step": amounts.number(step)} if step else ""
-    url = earlier.get_absolute_url()
-    return Fact(label=_("Continues"), value=earlier.code, url=url, help=said)
-
-
-def _dry(run: Run, *, inside: bool) -> list[Fact]:
-    """Say of a dry run that it is one, and what it measured."""
-    if not run.is_dry:
-        return []
-    found = tried.measured(run) if inside else None
-    said = found.says() if found else _("It makes no model: it measures ten steps.")
-    return [Fact(label=_("Dry run"), value=said)]
-
-
-def _trial(run: Run) -> list[Fact]:
-    """Say of a trial that its score is what counts."""
-    if not run.is_trial:
-        return []
-    said = _("Its score is compared with that of others; the model it makes is not kept.")
-    if run.until_share < 1:
-        said = _("It does the first %(share)s of its steps, and its score is compared.")
-        said %= {"share": f"{amounts.number(100 * run.until_share, 1)}{percent_sign()}"}
-    return [Fact(label=_("Trial"), value=said)]
-
-
-def _secure(run: Run) -> list[Fact]:
-    if not run.is_secure:
-        return []
-    said = _(
-        "This runs on the secure part of the machine. Its log stays there, and what it makes "
-        "goes out only after the owner of the data looked at it."
-    )
-    return [Fact(label=_("Where"), value=_("Secure part"), help=said)]
-
-
-def bill(run: Run) -> list[Fact]:
-    rows = [
-        Fact(label=_("Expected"), value=amounts.gpu_hours(run.gpu_seconds_estimated)),
-        Fact(
-            label=_("Set aside"),
-            value=amounts.gpu_hours(run.gpu_seconds_held),
-            help=_("What is not used comes back when the run ends."),
-        ),
-    ]
-    if run.gpu_seconds_used is not None:
-        rows.append(Fact(label=_("Used"), value=amounts.gpu_hours(run.gpu_seconds_used)))
-    if drawn := energy.used(run):
-        rows.append(Fact(label=_("Energy"), value=drawn.said, help=drawn.method))
-    paid = Fact(
-        label=_("Paid from"),
-        value=run.allocation.account,
-        url=run.allocation.get_absolute_url(),
-    )
-    return [*rows, paid]
-
-
-def knobs(run: Run) -> list[Fact]:
-    """Tell what was set, in the recipe's words; if it is gone, by the bare names."""
-    rows = [
-        Fact(label=knob.title, value=knob.said_with_unit(value) or "–")
-        for knob, value in offers.chosen(run.recipe, run.knobs)
-    ]
-    if run.recipe in rules.INTERACTIVE:
-        return rows  # nothing in it is drawn by lot
-    return [*rows, Fact(label=_("Seed"), value=str(run.seed))]
 
 
 def buttons(person: Person, run: Run, *, inside: bool) -> list[Button]:
@@ -289,13 +185,6 @@ def checkpoints(run: Run) -> list[kept.Checkpoint]:
         return []
     found = kept.checkpoints(folders.place(run))
     return found if len(found) > 1 else []
-
-
-def _gpus(run: Run) -> str:
-    if run.nodes == 1:
-        return amounts.number(run.gpus)
-    said = {"gpus": amounts.number(run.gpus), "nodes": amounts.number(run.nodes)}
-    return _("%(gpus)s over %(nodes)s nodes") % said
 
 
 def _doing(run: Run, *, inside: bool) -> str:

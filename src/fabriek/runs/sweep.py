@@ -17,7 +17,6 @@ from fabriek.kernel.strange import DEEPEST, FOLDER, LINK
 
 # Each goes DEEPEST levels down: what is deeper than all of them is left for the next time.
 ROUNDS = 1_000
-SEEN = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 OWNER_ALL = 0o700
 READ_BY_ALL = 0o644  # else `strange` would not read it back
 

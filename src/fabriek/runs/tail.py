@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from fabriek.kernel import strange
-from fabriek.runs import folders
+from fabriek.runs import folders, warnings_of_end
 from fabriek.runs.models import Metric, Run
 from fabriek_recipes.events import LINE_BYTES_MAX, Event, events_in
 from fabriek_recipes.run_folder import EVENTS
@@ -150,13 +150,20 @@ def _warning(code: str, msgid: str) -> Event:
 
 
 def _told(fields: Mapping[str, object]) -> dict[str, object]:
-    """Keep a sentence with its template, so that a page can say it in Dutch."""
+    """Keep a sentence with its template, so that a page can say it in Dutch.
+
+    What the portal says of agreements is shown whole to everybody in the case, so that a
+    program does not say it.
+    """
+    code, msgid = _text(fields.get("code"))[:NAME_MAX], _text(fields.get("msgid"))
+    if code == warnings_of_end.CODE or msgid in warnings_of_end.SENTENCES:
+        code = msgid = ""
     values = fields.get("values")
     pairs = islice(values.items(), TOLD_VALUES_MAX) if isinstance(values, Mapping) else ()
     return {
-        "code": _text(fields.get("code"))[:NAME_MAX],
+        "code": code,
         "text": _text(fields.get("text")),
-        "msgid": _text(fields.get("msgid")),
+        "msgid": msgid,
         "values": {_text(name)[:NAME_MAX]: _plain(value) for name, value in pairs},
     }
 

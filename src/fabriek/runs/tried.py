@@ -52,6 +52,8 @@ SPEEDS: dict[str, Text] = {
     "cells": gettext_lazy("%(speed)s cells of the table a second"),
     "moments": gettext_lazy("%(speed)s moments a second"),
 }
+# Of a model whose weights had to be divided.
+SPEED_OF_SEVERAL = gettext_lazy("%(speed)s tokens a second on %(gpus)s GPUs")
 FEW = 100
 LOOKED_AT = 20
 STEP_S_MAX, STEP_TOKENS_MAX, MEMORY_MAX = 3_600, 10**9, 10**15
@@ -100,13 +102,18 @@ def corrected(
     estimate: Estimate, tried: Tried, *, recipe: Recipe, knobs: BaseModel, facts: Facts
 ) -> Estimate:
     """Put what was measured in the place of what was reckoned: of learning, and of memory."""
-    alone = recipe.estimate(knobs, replace(facts, gpus=1))
-    if not alone.learning_s or not alone.tokens:
+    on = tried.run.gpus
+    same = recipe.estimate(knobs, replace(facts, gpus=on))
+    if not same.learning_s or not same.tokens:
         return estimate
-    factor = tried.seconds_per_token * alone.tokens / alone.learning_s
+    factor = tried.seconds_per_token * same.tokens / same.learning_s
     wall_s = estimate.gpu_seconds / facts.gpus + estimate.learning_s * (factor - 1)
+    # Divided over another number of GPUs, each holds another part.
+    holds_same = on in {GPUS, facts.gpus}
     return replace(
-        estimate, gpu_seconds=ceil(wall_s * facts.gpus), memory_bytes=tried.memory_bytes
+        estimate,
+        gpu_seconds=ceil(wall_s * facts.gpus),
+        memory_bytes=tried.memory_bytes if holds_same else estimate.memory_bytes,
     )
 
 
@@ -115,6 +122,8 @@ def _speed(run: Run, per_s: float) -> str:
     recipe = catalogue().get(run.recipe)
     counts = recipe.counts if recipe else "tokens"
     figure = number(per_s, 1) if per_s < FEW else number(round(per_s))
+    if run.gpus > GPUS:
+        return str(SPEED_OF_SEVERAL) % {"speed": figure, "gpus": run.gpus}
     return str(SPEEDS[counts]) % {"speed": figure}
 
 

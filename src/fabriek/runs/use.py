@@ -1,21 +1,19 @@
 """What a run does with its inputs, as the one place that decides about data asks it."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from fabriek.agreements import policy, reasons, secure_part
 from fabriek.agreements.models import Product, Purpose
 from fabriek.agreements.policy import Moment
-from fabriek.agreements.traces import Decided
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.people.models import Person
-from fabriek.runs import apart
+from fabriek.runs import apart, lineage
 from fabriek.runs.models import Run, RunInput
 from fabriek.store.models import Repository, Revision
 from fabriek_recipes.kinds import Recipe
@@ -85,7 +83,7 @@ def check_carried(use: Use, earlier: Run) -> None:
 
     Raises: Invalid, NotAllowed, as `check` does.
     """
-    for repository, number in worked_on(earlier):
+    for repository, number in lineage.worked_on(earlier):
         wish = _wish(use, repository, number)
         if not policy.would(wish).allowed:
             _refuse(policy.decide(wish), repository, use.case)
@@ -94,14 +92,14 @@ def check_carried(use: Use, earlier: Run) -> None:
 def wishes(use: Use, inputs: Iterable[Revision], earlier: Run | None) -> list[policy.Wish]:
     """Give what it does with each thing; `earlier`: the run whose files it begins with."""
     own = [_wish(use, one.repository, one.number) for one in inputs]
-    before = worked_on(earlier) if earlier else []
+    before = lineage.worked_on(earlier) if earlier else []
     return [*own, *(_wish(use, *one) for one in before)]
 
 
 def note(run: Run, *, by: Person) -> None:
     """Log under which agreements a run was asked for, and remember them with its inputs."""
     use = replace(_of(run, timeout_s=run.timeout_s), by=by, asked_by=None)
-    for row in inputs_of(run):
+    for row in lineage.inputs_of(run):
         about = row.revision
         _remember(run, row, policy.decide(_wish(use, about.repository, about.number)))
 
@@ -113,14 +111,14 @@ def denial(run: Run) -> str:
     left the consortium.
     """
     use = _of(run, timeout_s=run.timeout_s)
-    for row in inputs_of(run):
+    for row in lineage.inputs_of(run):
         repository, number = row.revision.repository, row.revision.number
         for wish in (_wish(use, repository, number), _laid_out(use, repository, number)):
             decision = policy.decide(wish)
             if not decision.allowed:
                 return ending_of(decision)
         _remember(run, row, decision)
-    for one in fetched_by(run):  # by an earlier one, whose files it begins with
+    for one in lineage.fetched_by(run):  # by an earlier one, whose files it begins with
         decision = policy.decide(_wish(use, *one))
         if not decision.allowed:
             return ending_of(decision)
@@ -130,7 +128,7 @@ def denial(run: Run) -> str:
 def may_go_on(run: Run) -> bool:
     """Tell whether what the run works on may still be worked on now; nothing is logged."""
     use = _of(run)
-    return all(policy.would(_wish(use, *one)).allowed for one in worked_on(run))
+    return all(policy.would(_wish(use, *one)).allowed for one in lineage.worked_on(run))
 
 
 def may_keep(run: Run, repository: Repository) -> bool:
@@ -144,7 +142,7 @@ def may_leave(run: Run, person: Person) -> policy.Decision | None:
     What was fetched in there counts as what was laid out.
     """
     use = Use(recipe=run.recipe, case=run.case, by=person, run=run.code)
-    for one in worked_on(run):
+    for one in lineage.worked_on(run):
         wish = _wish(use, *one)
         if not policy.would(wish).allowed:
             return policy.decide(wish)
@@ -172,21 +170,6 @@ def fetch(
     if decision.allowed:
         apart.narrow(run, replace(works[0], on_behalf_of=None))
     return decision
-
-
-def terms_of(run: Run) -> tuple[set[int], set[int]]:
-    """Give the keys of the agreements by which the run read, and of all that it read.
-
-    Laid out for it, or fetched while it ran: what it made descends from these.
-    """
-    line = list(line_of(run))
-    rows = RunInput.objects.filter(run__in=line)
-    read = _read_by(line)
-    agreements = {*rows.values_list("agreement", flat=True)}
-    agreements |= {*read.values_list("agreement", flat=True)}
-    sources = {*rows.values_list("revision__repository", flat=True)}
-    sources |= {*read.values_list("repository", flat=True)}
-    return {key for key in agreements if key is not None}, sources
 
 
 def ending_of(decision: policy.Decision) -> str:
@@ -264,47 +247,6 @@ def _makes(recipe: Recipe | None) -> str:
 def _is_worked_in(recipe: Recipe | None) -> bool:
     """Whether people have files and programs of their own in it; of the unknown, yes."""
     return recipe is None or (recipe.lasts_as_asked and not recipe.answers_only)
-
-
-def inputs_of(run: Run) -> list[RunInput]:
-    """Give what a run works on, and what those worked on whose files it begins with."""
-    chain = list(line_of(run))
-    rows = RunInput.objects.filter(run__in=chain)
-    return list(rows.select_related("revision__repository__case").order_by("pk"))
-
-
-def fetched_by(run: Run) -> list[tuple[Repository, int | None]]:
-    """Give what this line of runs read by its keys, and of which revision: the log knows."""
-    rows = _read_by(list(line_of(run))).select_related("repository__case")
-    return list(dict.fromkeys((row.repository, row.revision) for row in rows.order_by("pk")))
-
-
-def worked_on(run: Run) -> list[tuple[Repository, int | None]]:
-    """Give all that a run may have copies of, laid out or fetched, and of which revision."""
-    laid_out = [(row.revision.repository, row.revision.number) for row in inputs_of(run)]
-    return list(dict.fromkeys([*laid_out, *fetched_by(run)]))
-
-
-def with_data(runs: Collection[Run]) -> set[Run]:
-    """Keep those that may have copies of something, asked of all of them at once."""
-    laid_out = RunInput.objects.filter(run__in=runs).values_list("run", flat=True)
-    found, fetched = set(laid_out), set(_read_by(runs).values_list("run", flat=True))
-    return {run for run in runs if run.continues_id or run.pk in found or run.code in fetched}
-
-
-def _read_by(line: Iterable[Run]) -> QuerySet[Decided]:
-    codes = [one.code for one in line]
-    return Decided.objects.filter(run__in=codes, moment=Moment.READ, allowed=True)
-
-
-def line_of(run: Run) -> Iterator[Run]:
-    """Give the run, the one that it goes on with, and so on."""
-    seen = set()
-    one: Run | None = run
-    while one is not None and one.pk not in seen:
-        seen.add(one.pk)
-        yield one
-        one = one.continues
 
 
 def _remember(run: Run, row: RunInput, decision: policy.Decision) -> None:

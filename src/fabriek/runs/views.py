@@ -16,16 +16,17 @@ from fabriek.runs import (
     actions,
     evaluated,
     expected_start,
+    facts,
     first_answers,
     inputs,
     made,
     offers,
     queries,
-    reasons,
     rules,
     samples,
     saved,
     show,
+    waits,
 )
 from fabriek.runs.forms import RunForm
 from fabriek.runs.models import Run
@@ -48,7 +49,7 @@ def index(request: SignedIn) -> HttpResponse:
         (
             run,
             titles.get(run.recipe, run.recipe),
-            reasons.waiting(run.queue_position, run.waiting_reason),
+            waits.sentence(run.queue_position, run.waiting_reason),
             expected_start.about(run.starts_expected_at),
         )
         for run in page.items
@@ -118,8 +119,8 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "buttons": [one for one in buttons if one is not main],
         "live": show.live(run, request.user, inside=inside),
         "failure": show.failure(run, request.user, inside=inside),
-        "facts": show.facts(run, inside=inside),
-        "bill": show.bill(run),
+        "facts": facts.of(run, inside=inside),
+        "bill": facts.bill(run),
     }
     if inside:
         is_lent = bool(run.scores) and inputs.is_lent(run)
@@ -134,7 +135,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
             "made": _made(request, run),
             "saved": saved.shown(run, request.user),
             "first_answers": first_answers.shown(run, request.user),
-            "knobs": show.knobs(run),
+            "knobs": facts.knobs(run),
             "inputs": inputs.shown(run, request.user),
             "samples": samples.latest(run, request.user),
             "checkpoints": show.checkpoints(run),

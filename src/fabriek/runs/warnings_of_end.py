@@ -30,6 +30,7 @@ ENDS_SOON_UNNAMED = gettext_noop(
     "An agreement on data of this run ends on %(ends_at)s (UTC), and the run is stopped then. "
     "It is for other organisations of this case: ask who started the run."
 )
+SENTENCES = frozenset({ENDS_SOON, ENDS_SOON_UNNAMED})
 CODE = "agreement_ends"
 
 

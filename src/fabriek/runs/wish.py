@@ -20,8 +20,8 @@ SEED_MAX = 2**31 - 1
 class Wish:
     """What somebody wants to run. `timeout_s` empty: three times the estimate.
 
-    `gpus` counts all of them, over all `nodes`. `is_dry`: measure a few steps on one GPU, so
-    that the price can be corrected; no model is made.
+    `gpus` counts all of them, over all `nodes`. `is_dry`: measure a few steps, on one GPU where
+    that holds the model, so that the price can be corrected; no model is made.
 
     `is_trial`: it is one of several that are compared, and what it makes is not registered.
     `until_share`: it ends after this part of its steps and keeps where to go on from;
@@ -48,7 +48,7 @@ class Wish:
 
 
 def small(wish: Wish) -> Wish:
-    """Give a dry run one GPU for some minutes, whatever was asked for."""
+    """Give a dry run one GPU for some minutes, as far as its settings allow."""
     if not wish.is_dry:
         return wish
     return replace(wish, gpus=tried.GPUS, nodes=tried.NODES, timeout_s=tried.TIMEOUT_S)

@@ -69,7 +69,6 @@ UNITS: dict[str, Text] = {
 # Templates come out of run folders: only plain places, or `%(x)999999999s` would fill memory.
 PLAIN_PLACES = re.compile(r"(?:[^%]|%%|%\(\w+\)s)*")
 MINUTE_S = 60
-HOUR_S = 3600
 
 
 def stage(name: str) -> str:

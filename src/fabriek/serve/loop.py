@@ -23,7 +23,7 @@ from fabriek.hub import xet_sweep
 from fabriek.machine import books, nightly, standing
 from fabriek.notices import post
 from fabriek.quality import follow as looks
-from fabriek.registry import collect, signing_keep
+from fabriek.registry import collect, signing_keep, telling
 from fabriek.runs import ended_agreements, engine, reconcile, saving
 from fabriek.store import actions as store
 from fabriek.store import scrub
@@ -42,7 +42,7 @@ SCRUB_SLICE_S = 20
 def one_pass() -> None:
     made = (saving.tick, collect.tick, signing_keep.tick)
     parts = (follow_runs, stepping.tick, look_at_machine, draw_books)
-    told = (trying.tick, gather.tick, post.tick)
+    told = (trying.tick, gather.tick, telling.tick, post.tick)
     for part in (ended_agreements.tick, looks.tick, *parts, *made, *told):
         _contained(part)
 

@@ -43,13 +43,17 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Given:
-    """What somebody asks, and how it is to be answered. `temperature` 0: the likeliest."""
+    """What somebody asks, and how it is to be answered. `temperature` 0: the likeliest.
+
+    `goes_on`: each side is shown its own earlier answers of the conversation.
+    """
 
     prompt: str
     system: str = ""
     temperature: float = 0.0
     tokens_max: int = 256
     seed: int = 1
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -138,8 +142,11 @@ def ask(run: Run, given: Given, *, by: Person) -> int:
     sides = queries.sides(run)
     with exchange.turn(run) as turn:
         _require_turn(turn.talk, sides)
+        number = len(turn.talk.questions) + 1
+        begun_with = turn.talk.questions[-1].begun_with if turn.talk.questions else number
         asked = Question(
-            number=len(turn.talk.questions) + 1,
+            number=number,
+            since=begun_with if question.goes_on else 0,
             prompt=question.prompt,
             system=question.system,
             temperature=question.temperature,
@@ -189,6 +196,7 @@ def checked(given: Given) -> Given:
         temperature=given.temperature,
         tokens_max=given.tokens_max,
         seed=given.seed,
+        goes_on=given.goes_on,
     )
 
 

@@ -31,13 +31,17 @@ class TryIn(Schema):
 
 
 class AskIn(Schema):
-    """`temperature` 0: the likeliest word each time. Both sides draw with the same `seed`."""
+    """`temperature` 0: the likeliest word each time. Both sides draw with the same `seed`.
+
+    `goes_on`: with the conversation of the question before; each side is shown what it said.
+    """
 
     prompt: str
     system: str = ""
     temperature: float = 0.0
     tokens_max: int = 256
     seed: int = 1
+    goes_on: bool = False
 
 
 class AskedOut(Schema):
@@ -56,7 +60,10 @@ class AnswerOut(Schema):
 
 
 class TurnOut(Schema):
+    """`since`: the number of the question with which its conversation began."""
+
     number: int
+    since: int
     prompt: str
     system: str
     is_over: bool
@@ -150,6 +157,7 @@ def _shown(run: Run, request: SignedIn) -> TryOut:
 def _turn(shown: show.Shown) -> TurnOut:
     return TurnOut(
         number=shown.number,
+        since=shown.since,
         prompt=shown.prompt,
         system=shown.system,
         is_over=shown.is_over,

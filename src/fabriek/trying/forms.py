@@ -116,6 +116,16 @@ class QuestionForm(forms.Form):
         help_text=gettext_lazy("The system text. Not every model takes one."),
     )
 
+    goes_on = forms.BooleanField(
+        label=gettext_lazy("Go on with the conversation"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy(
+            "What you asked before is sent along, with what each answered itself. Without this "
+            "your question begins a new conversation."
+        ),
+    )
+
     def given(self) -> actions.Given:
         return actions.Given(**self.cleaned_data)
 

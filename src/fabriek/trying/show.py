@@ -6,6 +6,7 @@ from zlib import crc32
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from fabriek.kernel import words
 from fabriek.kernel.errors import Text
@@ -42,9 +43,14 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shown:
-    """One question with its answers; `manner`: how it was to be answered, where not as ever."""
+    """One question with its answers; `manner`: how it was to be answered, where not as ever.
+
+    `begun_with`: what was asked first in its conversation; empty where it stands alone.
+    """
 
     number: int
+    since: int
+    begun_with: str
     prompt: str
     system: str
     manner: str
@@ -136,11 +142,13 @@ def _turn(talk: exchange.Talk, question: Question, sides: set[str]) -> Shown:
     alone = len(sides) == 1
     return Shown(
         number=question.number,
+        since=question.begun_with,
+        begun_with=_first(talk, question).prompt if question.goes_on else "",
         prompt=question.prompt,
         system=question.system,
         manner=_manner(question),
         answers=tuple(
-            _answer(side, said.get(side, Said()), alone=alone)
+            _answer(side, said.get(side, Said()), alone=alone, goes_on=question.goes_on)
             for side in SIDES
             if side in sides
         ),
@@ -148,7 +156,13 @@ def _turn(talk: exchange.Talk, question: Question, sides: set[str]) -> Shown:
     )
 
 
-def _answer(side: Side, said: Said, *, alone: bool) -> Answer:
+def _first(talk: exchange.Talk, question: Question) -> Question:
+    """Give the question with which a conversation began."""
+    known = (one for one in talk.questions if one.number == question.begun_with)
+    return next(known, question)
+
+
+def _answer(side: Side, said: Said, *, alone: bool, goes_on: bool) -> Answer:
     titles = {
         "model": _("The model") if alone else _("This model"),
         "base": _("Its base model"),
@@ -157,7 +171,7 @@ def _answer(side: Side, said: Said, *, alone: bool) -> Answer:
         name=side,
         title=titles[side],
         text=said.text,
-        note=_note(said) if said.tokens or said.is_over else "",
+        note=_note(said, goes_on=goes_on) if said.tokens or said.is_over else "",
         refusal=told(said.refusal) if said.refusal else "",
         is_over=said.is_over,
         tokens=said.tokens,
@@ -165,7 +179,7 @@ def _answer(side: Side, said: Said, *, alone: bool) -> Answer:
     )
 
 
-def _note(said: Said) -> str:
+def _note(said: Said, *, goes_on: bool) -> str:
     """Say how much was written and how fast: `12 tokens in 0.8 s (15 a second)`."""
     if said.refusal:
         return ""
@@ -174,15 +188,25 @@ def _note(said: Said) -> str:
         "seconds": words.number(said.seconds, 1),
         "pace": words.number(said.tokens / max(said.seconds, 0.001)),
     }
-    text = _("%(tokens)s tokens in %(seconds)s s (%(pace)s a second).") % facts
-    return f"{text} {_ending(said)}".strip()
+    text = ngettext(
+        "%(tokens)s token in %(seconds)s s (%(pace)s a second).",
+        "%(tokens)s tokens in %(seconds)s s (%(pace)s a second).",
+        said.tokens,
+    )
+    text %= facts
+    return f"{text} {_ending(said, goes_on=goes_on)}".strip()
 
 
-def _ending(said: Said) -> str:
+def _ending(said: Said, *, goes_on: bool) -> str:
     if said.why == STOPPED:
         return _("You stopped it here.")
     if said.why == CUT:
         return _("It was cut off here: let it be longer to read on.")
+    if said.why == FULL and goes_on:
+        return _(
+            "With all that was said before it fills what this model can look at. Begin a new "
+            "conversation to go on."
+        )
     if said.why == FULL:
         return _("With the question it fills all that this model can look at.")
     return _("It ended without a word.") if said.why and not said.text else ""

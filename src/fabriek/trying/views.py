@@ -141,7 +141,10 @@ def _page(request: SignedIn, run: Run, form: QuestionForm | None) -> HttpRespons
 def _initial(
     request: SignedIn, found: list[examples.Example], shown: show.Session
 ) -> dict[str, object]:
-    """Fill in the example that was chosen, and the settings of the question before."""
+    """Fill in the example that was chosen, and the settings of the question before.
+
+    An example is a row by itself: it goes on with nothing, unless its reader says so.
+    """
     chosen = request.GET.get("example", "")
     numbers = {str(number): one.prompt for number, one in enumerate(found)}
     last = shown.last
@@ -151,6 +154,7 @@ def _initial(
             "temperature": last.temperature,
             "tokens_max": last.tokens_max,
             "seed": last.seed,
+            "goes_on": bool(last.since) and chosen not in numbers,
         }
         if last
         else {}

@@ -2,6 +2,7 @@
 
 from django import template
 
+from fabriek.kernel.facts import Fact
 from fabriek.machine import usage
 from fabriek.runs.models import Run
 
@@ -9,6 +10,6 @@ register = template.Library()
 
 
 @register.simple_tag
-def counted_by_machine(run: Run) -> list[usage.Fact]:
+def counted_by_machine(run: Run) -> list[Fact]:
     """Give facts: `{% counted_by_machine run as counted %}`."""
     return usage.facts(run)

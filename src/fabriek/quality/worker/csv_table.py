@@ -72,15 +72,25 @@ def _tell_of_two_ways(
     columns = {place: Written() for place, name in names if name in decimals}
     if not columns:
         return
-    for row, cells in _records(at, found, most=CELLS_READ // len(columns)):
-        for place, column in columns.items():
-            if place < len(cells) and (word := cells[place].strip()):
-                column.note(word, [row] if len(column.places) < PLACES_NAMED else ())
+    _note(columns, at, found)
     for place, column in columns.items():
         if column.is_unclear and ONE_POINT_WAY in column.seen:
             name, rows = found.names[place], column.places
             told = problem("two_ways", "attention", path=table.path, column=name, rows=rows)
             table.problems.append(told)
+
+
+def _note(columns: dict[int, Written], at: Path, found: Dialect) -> None:
+    """Note how numbers are written, of each column until one has told."""
+    asked, most = dict(columns), CELLS_READ // len(columns)
+    for row, cells in _records(at, found, most=most):
+        for place, column in tuple(asked.items()):
+            if place < len(cells) and (word := cells[place].strip()):
+                column.note(word, [row] if len(column.places) < PLACES_NAMED else ())
+                if column.is_told:
+                    del asked[place]
+        if not asked:
+            return
 
 
 def _records(at: Path, found: Dialect, *, most: int) -> Iterator[tuple[int, list[str]]]:

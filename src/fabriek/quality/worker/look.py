@@ -27,7 +27,6 @@ from fabriek.quality.worker.table import Table
 MOST_TABLES = 300
 OF_ROWS = ("csv", "jsonl", "json", "parquet", "text")
 MOST_PROBLEMS = 500
-PREVIEW_ROWS = 5
 
 
 def look(job: Job, names: Names) -> Json:

@@ -13,7 +13,6 @@ HEAD_BYTES = 2**16
 MOST_NAMED = 20
 BOMB_PIXELS = 100_000_000
 TINY_PIXELS = 32
-CHUNK_BYTES = 2**20
 JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 
 Size = tuple[str, int, int]

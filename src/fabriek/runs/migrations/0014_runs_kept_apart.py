@@ -4,23 +4,49 @@ from django.db import migrations, models
 def keep_apart_what_was(apps, schema_editor):
     """Of runs on lent data from before: who may see into them, and as whom they wait.
 
-    By the agreements of their own inputs. What a model passed on is not in it.
+    By the agreements of their own inputs and of those of runs that they go on from, and by
+    those under which models and datasets among these were made. What a run fetched while it
+    worked is not in it.
     """
     Run = apps.get_model("runs", "Run")
     RunInput = apps.get_model("runs", "RunInput")
-    lent = RunInput.objects.exclude(agreement=None)
-    for run in list(Run.objects.filter(pk__in=lent.values("run")).select_related("case")):
+    Agreement = apps.get_model("agreements", "Agreement")
+    Inherited = apps.get_model("agreements", "Inherited")
+    made_under = Inherited.objects.values("repository")
+    bound = RunInput.objects.filter(
+        models.Q(agreement__isnull=False) | models.Q(revision__repository__in=made_under)
+    )
+    goes_on_from = dict(Run.objects.values_list("pk", "continues"))
+    first_bound = set(bound.values_list("run", flat=True))
+    lines = {key: line_of(key, goes_on_from) for key in goes_on_from}
+    touched = [key for key, line in lines.items() if line & first_bound]
+    for run in [Run.objects.get(pk=key) for key in touched]:
+        rows = bound.filter(run__in=lines[run.pk])
+        made_of = Inherited.objects.filter(repository__in=rows.values("revision__repository"))
+        agreements = Agreement.objects.filter(
+            models.Q(pk__in=rows.values("agreement"))
+            | models.Q(pk__in=made_of.values("agreement"))
+        )
         circle = None
-        for one in lent.filter(run=run).select_related("agreement"):
-            named = set(one.agreement.organisations.values_list("pk", flat=True))
+        for one in agreements.select_related("case"):
+            named = set(one.organisations.values_list("pk", flat=True))
             if named:
-                named.add(run.case.organisation_id)
+                named.add(one.case.organisation_id)
                 circle = named if circle is None else circle & named
         if circle is not None:
             run.meant_for = f",{','.join(str(key) for key in sorted(circle))},"
         if run.state == "waiting" and run.recipe != "lab":
             run.apart = "l"
         run.save(update_fields=["meant_for", "apart"])
+
+
+def line_of(key, goes_on_from):
+    """Name a run, the one that it goes on from, and so on."""
+    line = set()
+    while key is not None and key not in line:
+        line.add(key)
+        key = goes_on_from.get(key)
+    return line
 
 
 class Migration(migrations.Migration):

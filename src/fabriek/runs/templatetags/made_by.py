@@ -4,8 +4,8 @@ from django import template
 from django.template import Context
 
 from fabriek.datasets.models import Dataset
+from fabriek.kernel.facts import Fact
 from fabriek.runs import saved
-from fabriek.runs.show import Fact
 
 register = template.Library()
 

@@ -14,7 +14,7 @@ from fabriek.quality.worker import confine
 NO_NETWORK = confine.leave_network()
 
 from fabriek.quality.worker.job import Job, Json, Trouble  # noqa: E402
-from fabriek.runs.worker import plain, seen  # noqa: E402
+from fabriek.runs.worker import checks, plain, seen  # noqa: E402
 
 # Address space is counted generously: libraries reserve what they never use.
 RESERVED_BYTES = 2 * 2**30
@@ -40,7 +40,7 @@ def main() -> int:
     signal.setitimer(signal.ITIMER_REAL, float(job.asked["seconds"]))
     try:
         is_safe = held.keep_files or not job.has_links()
-        result = _done(job) if is_safe else {"trouble": "no_walls"}
+        result = _done(job, held) if is_safe else {"trouble": "no_walls"}
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         shutil.rmtree(job.temporary, ignore_errors=True)
@@ -65,9 +65,12 @@ def _held(job: Job) -> confine.Held:
     )
 
 
-def _done(job: Job) -> Json:
+def _done(job: Job, held: confine.Held) -> Json:
     """Do it; whatever goes wrong becomes a code."""
     try:
+        if "recipe" in job.asked:
+            checks.require_own(job, keeps_files=held.keep_files)
+            return checks.checked(job)
         return plain.seen(job) if "vocabulary" in job.asked else seen.seen(job)
     except Trouble as trouble:
         return {"trouble": trouble.code, "facts": trouble.facts}

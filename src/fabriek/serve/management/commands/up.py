@@ -2,12 +2,16 @@
 
 import sys
 from argparse import ArgumentParser
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
 from fabriek.serve import isolation, supervisor
+
+HERE = {"localhost", "127.0.0.1", "::1"}
+HTTP = 80
 
 
 class Command(BaseCommand):
@@ -31,6 +35,12 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{settings.FACTORY_NAME} serves http://{host}:{port} (its files: {settings.HOME})"
         )
+        told = urlsplit(settings.FACTORY_URL)
+        if told.hostname in HERE and (told.port or HTTP) != port:
+            self.stderr.write(
+                f"Links in mails begin with {settings.FACTORY_URL}, which is another port: set "
+                f"FABRIEK_URL=http://localhost:{port}, or leave it out."
+            )
         self.stdout.write("Stop it with Ctrl-C.")
         self.stdout.flush()
         sys.exit(supervisor.run(host=host, port=port, threads=threads))
