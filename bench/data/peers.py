@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parents[2] / ".bench-peers"
-LIMIT_S = 600
+LIMIT_S = 1800
 PACKAGES = {
     "dvc": ["dvc"],
     "tus": ["tuspyserver", "tuspy", "uvicorn", "fastapi"],
@@ -15,6 +15,7 @@ PACKAGES = {
     "mlflow": ["mlflow"],
     "trl": ["trl==1.16.0", "torch==2.13.0", "peft", "datasets"],
     "datatrove": ["datatrove[processing]", "spacy"],
+    "llamafactory": ["llamafactory==0.9.5", "torch==2.11.0", "torchaudio==2.11.0"],
 }
 
 

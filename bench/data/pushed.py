@@ -5,22 +5,28 @@ Peers do the same on this disk alone; ours sends over HTTP to a portal that prov
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from bench.data import peers
-from bench.data.files import begin_lfs, linked, settle, write_small
+from bench.data.files import (
+    ALONE,
+    begin_dvc,
+    begin_lfs,
+    linked,
+    run,
+    settle,
+    write_small,
+)
 from bench.data.rounds import Scene
-from bench.data.turns import ROUNDS, Took, in_turn
+from bench.data.turns import ROUNDS, beside, in_turn
 from bench.table import Table
 from bench.visitors import key_for
 from fabriek.datasets import actions
 from fabriek.datasets.models import Dataset
 
-LIMIT_S = 600
 MANY_TIMES, AGAIN_TIMES = 2, 5  # what we hold ourselves to
 OURS, DVC, LFS = "fabriek data push, over HTTP", "dvc add, hard link", "git lfs: add, commit"
 
@@ -60,7 +66,10 @@ class Pushing:
             shutil.rmtree(place, ignore_errors=True)
             place.mkdir()
             linked(self.files, place / "small")
-            (self._begin_dvc if name == DVC else begin_lfs)(place)
+            if name == DVC and self.dvc:
+                begin_dvc(self.dvc, place, keeps="hardlink")
+            else:
+                begin_lfs(place)
         settle()
 
     def _make_new(self) -> None:
@@ -69,46 +78,35 @@ class Pushing:
             with path.open("r+b") as file:
                 file.write(os.urandom(8))
 
-    def _begin_dvc(self, place: Path) -> None:
-        self.run([str(self.dvc), "init", "--no-scm", "-q"], place)
-        self.run([str(self.dvc), "config", "cache.type", "hardlink", "-q"], place)
-
     def ours(self, _turn: int) -> None:
         code = self.datasets[-1].code
         command = [str(Path(sys.executable).with_name("fabriek")), "data", "push", code]
-        self.run([*command, str(self.ours_from)], self.scene.folder)
+        run([*command, str(self.ours_from)], self.scene.folder, environment=self.environment)
         settle()
 
     def by_dvc(self, _turn: int) -> None:
-        self.run([str(self.dvc), "add", "small", "-q"], self.place(DVC))
+        add = [str(self.dvc), "add", "small", "-q"]
+        run(add, self.place(DVC), environment=self.environment)
         settle()
 
     def by_lfs(self, _turn: int) -> None:
         place = self.place(LFS)
-        self.run(["git", "add", "."], place)
+        run(["git", "add", "."], place)
         who = ["-c", "user.name=bench", "-c", "user.email=bench@example.org"]
-        self.run(["git", *who, "commit", "-q", "--allow-empty", "-m", "bench"], place)
+        run(["git", *who, "commit", "-q", "--allow-empty", "-m", "bench"], place)
         settle()
-
-    def run(self, command: list[str], where: Path) -> None:
-        subprocess.run(
-            command,
-            check=True,
-            cwd=where,
-            env=self.environment,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=LIMIT_S,
-        )
 
 
 def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
-    environment = os.environ | {
-        "FABRIEK_URL": scene.server.url,
-        "FABRIEK_TOKEN": key_for(scene.person),
-        "XDG_CACHE_HOME": str(scene.folder / "cache"),
-        "DVC_NO_ANALYTICS": "1",
-    }
+    environment = (
+        os.environ
+        | {
+            "FABRIEK_URL": scene.server.url,
+            "FABRIEK_TOKEN": key_for(scene.person),
+            "XDG_CACHE_HOME": str(scene.folder / "cache"),
+        }
+        | ALONE
+    )
     pushing = Pushing(
         scene=scene,
         environment=environment,
@@ -122,14 +120,14 @@ def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
     first = in_turn(works, rounds=rounds, before=pushing.ready)
     settle()
     again = in_turn(works, rounds=rounds)
+    both = {"ours": OURS, "peer": DVC}
+    pushed = beside(
+        "Many small files pushed by a command (4 to 60 KiB)", first, times=MANY_TIMES, **both
+    )
+    told = f"{pushed.note} What the portal itself spends is not in the CPU. {_lacking(works)}"
     return [
-        _beside(
-            "Many small files pushed by a command (4 to 60 KiB)",
-            first,
-            note=f"What the portal itself spends is not in the CPU. {_lacking(works)}",
-            times=MANY_TIMES,
-        ),
-        _beside("The same command, nothing changed", again, note="", times=AGAIN_TIMES),
+        replace(pushed, note=told.strip()),
+        beside("The same command, nothing changed", again, times=AGAIN_TIMES, **both),
     ]
 
 
@@ -148,15 +146,4 @@ def _dataset(scene: Scene, number: int) -> Dataset:
 
 
 def _lacking(works: dict[str, Callable[[int], None]]) -> str:
-    lacking = [name for name in (DVC, LFS) if name not in works]
-    return f"Not to be had here: {', '.join(lacking)}." if lacking else ""
-
-
-def _beside(title: str, took: dict[str, Took], *, note: str, times: float) -> Table:
-    rows = [(name, each.best_s, each.median_s, each.cpu_s) for name, each in took.items()]
-    header = ("what", "best s", "median s", "least CPU s")
-    if DVC not in took:
-        return Table(title=title, header=header, rows=rows, note=note)
-    faster = took[DVC].best_s / took[OURS].best_s
-    said = f"Ours is {faster:.1f} times as fast as dvc add (goal: {times}). {note}".strip()
-    return Table(title=title, header=header, rows=rows, note=said, ok=faster >= times)
+    return "" if LFS in works else f"{LFS}: not to be had here."

@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.data import peers
-from bench.data.files import begin_lfs, linked, run, settle, write_large, write_small
+from bench.data.files import (
+    begin_dvc,
+    begin_lfs,
+    linked,
+    run,
+    settle,
+    write_large,
+    write_small,
+)
 from bench.data.rounds import Scene
-from bench.data.turns import ROUNDS, Took, in_turn
+from bench.data.turns import beside, in_turn
 from bench.table import Table
 from fabriek.people.models import Organisation
 from fabriek.store import actions, queries, scrub
@@ -47,9 +55,8 @@ class Place:
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
         if name.startswith("dvc"):
-            how = "hardlink" if "hard link" in name else "copy"
-            self._dvc("init", "--no-scm")
-            self._dvc("config", "cache.type", how)
+            keeps = "hardlink" if "hard link" in name else "copy"
+            begin_dvc(self._dvc, self.work, keeps=keeps)
             if "many" in name:
                 linked(self.files, self.work / "small")
             else:
@@ -60,17 +67,19 @@ class Place:
         settle()
 
     def dvc_add(self, _turn: int) -> None:
-        self._dvc("add", "small" if (self.work / "small").exists() else "large.bin")
+        what = "small" if (self.work / "small").exists() else "large.bin"
+        run([str(self._dvc), "add", what, "-q"], cwd=self.work)
         settle()
 
     def lfs_add(self, _turn: int) -> None:
         run(["git", "add", "large.bin"], cwd=self.work)
         settle()
 
-    def _dvc(self, *words: str) -> None:
+    @property
+    def _dvc(self) -> Path:
         if self.dvc is None:
             raise RuntimeError("dvc cannot be had here")
-        run([str(self.dvc), *words, "-q"], cwd=self.work)
+        return self.dvc
 
     def own_repository(self) -> Repository:
         """Make one of an organisation of its own: nothing of it is here yet."""
@@ -108,7 +117,7 @@ def _large(place: Place) -> Table:
     if place.has_lfs:
         works[LFS] = place.lfs_add
     took = in_turn(works, before=place.ready)
-    return _beside(
+    return beside(
         f"One file of {place.file.stat().st_size / 2**20:,.0f} MiB taken in",
         took,
         ours="ours: copied, SHA-256 and BLAKE3, fsync",
@@ -140,7 +149,7 @@ def _again(place: Place) -> Table:
             run(["cat", str(path)])
 
     took = in_turn(works, before=warm)
-    return _beside("Read again", took, ours="ours: scrub", peer="sha256sum", times=SCRUB_TIMES)
+    return beside("Read again", took, ours="ours: scrub", peer="sha256sum", times=SCRUB_TIMES)
 
 
 # --- many small files ----------------------------------------------------------------------
@@ -158,7 +167,7 @@ def _many(place: Place) -> Table:
     if place.dvc:
         works["dvc add many, hard link"] = place.dvc_add
     took = in_turn(works, before=place.ready)
-    return _beside(
+    return beside(
         "Many small files taken in (4 to 60 KiB)",
         took,
         ours="ours: packs, hashed, fsync, a revision",
@@ -177,10 +186,7 @@ def _out(place: Place) -> Table:
             revision, place.work / "inputs"
         ),
     }
-    took = in_turn(works, before=place.ready)
-    rows = [(name, each.best_s, each.median_s, each.cpu_s) for name, each in took.items()]
-    header = ("what", "best s", "median s", "least CPU s")
-    return Table(title="The same files laid out", header=header, rows=rows)
+    return beside("The same files laid out", in_turn(works, before=place.ready))
 
 
 def _entries(folder: Path) -> Iterator[actions.Entry]:
@@ -192,14 +198,3 @@ def _entries(folder: Path) -> Iterator[actions.Entry]:
             with open(f"{below}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
                 size = os.fstat(file.fileno()).st_size
                 yield actions.Entry(f"{front}/{name}", size, file)
-
-
-# --- telling -------------------------------------------------------------------------------
-def _beside(title: str, took: dict[str, Took], *, ours: str, peer: str, times: float) -> Table:
-    rows = [(name, each.best_s, each.median_s, each.cpu_s) for name, each in took.items()]
-    header = ("what", "best s", "median s", "least CPU s")
-    if peer not in took:
-        return Table(title=title, header=header, rows=rows, note=f"{peer}: not to be had here.")
-    faster = took[peer].best_s / took[ours].best_s
-    note = f"Ours is {faster:.1f} times as fast as {peer} (goal: {times}); best of {ROUNDS}."
-    return Table(title=title, header=header, rows=rows, note=note, ok=faster >= times)

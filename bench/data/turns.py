@@ -5,7 +5,9 @@ import resource
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+from bench.table import Table
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "5"))  # fewer where an hour is too long
 
@@ -53,6 +55,25 @@ def in_turn(
             took[name].seconds.append(time.perf_counter() - began)
             took[name].cpu.append(_cpu_s() - cpu)
     return took
+
+
+def beside(
+    title: str, took: Mapping[str, Took], *, ours: str = "", peer: str = "", times: float = 0
+) -> Table:
+    """Tell how long each took, and how much faster ours was than the peer: at least `times`.
+
+    Without a peer, or where it cannot be had, nothing is promised.
+    """
+    rows = [(name, each.best_s, each.median_s, each.cpu_s) for name, each in took.items()]
+    told = Table(title=title, header=("what", "best s", "median s", "least CPU s"), rows=rows)
+    if not peer:
+        return told
+    if peer not in took:
+        return replace(told, note=f"{peer}: not to be had here.")
+    faster = took[peer].best_s / took[ours].best_s
+    turns = len(took[ours].seconds)
+    note = f"Ours is {faster:.1f} times as fast as {peer} (goal: {times}); best of {turns}."
+    return replace(told, note=note, ok=faster >= times)
 
 
 def _cpu_s() -> float:

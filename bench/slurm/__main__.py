@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench.__main__ import interrupt, watched
+from bench.surroundings import interrupt, make_ready, watched
 
 DEV = Path(__file__).resolve().parents[2] / "dev" / "slurm"
 STATE = Path(os.environ.get("FABRIEK_SLURM_STATE", "/run/fabriek-slurm"))
@@ -64,8 +64,7 @@ def _surroundings(home: Path) -> dict[str, str]:
 
 def _measure(asked: argparse.Namespace, environment: dict[str, str]) -> int:
     Path(environment["FABRIEK_HOME"], "static").mkdir()
-    for command in (["migrate", "--verbosity=0"], ["seed"]):
-        subprocess.run([sys.executable, "-m", "fabriek", *command], env=environment, check=True)
+    make_ready(environment)
     words = [sys.executable, "-m", "bench.slurm.inside"]
     return watched([*words, "--small"] if asked.small else words, environment)
 

@@ -1,14 +1,11 @@
 """The rounds in their order: the queue fills from one to the next, and nothing in it runs."""
 
-import logging
-import os
-import signal
-import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from django.conf import settings
 
-from bench import pace, result
+from bench import telling
 from bench.slurm import budgets, imports, passes, submitting, ways
 from bench.slurm.factory import Factory
 from bench.table import Table
@@ -21,32 +18,17 @@ BUDGET_GPU_S = 10**9
 
 
 def main(words: list[str]) -> int:
-    logging.disable(logging.WARNING)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        return _all(small="--small" in words)
-    except KeyboardInterrupt:
-        return 130
+    return telling.main(words, _rounds, kind="slurm", conditions=_conditions)
 
 
-def _all(*, small: bool) -> int:
-    load, began, paces = os.getloadavg(), time.perf_counter(), [pace.milliseconds()]
+def _rounds(_wanted: list[str], small: bool) -> Iterator[Table]:
     factory = Factory()
     try:
         with _partition_where_all_wait():
             tables = _measured(factory, small=small)
     finally:
         factory.remove_account()
-    paces.append(pace.milliseconds())
-    took_s = time.perf_counter() - began
-    for table in tables:
-        print(table.plain(), flush=True)
-    print(f"All of it took {took_s:.0f} seconds; load before the start {load[0]:.1f}.")
-    if not small:
-        moment = result.Moment(load=load, paces=paces, took_s=took_s)
-        path = result.keep(tables, moment, conditions=_conditions(), kind="slurm")
-        print(f"Kept in {path.name}.")
-    return 0
+    yield from tables
 
 
 def _measured(factory: Factory, *, small: bool) -> list[Table]:

@@ -16,6 +16,7 @@ from django.conf import settings
 from bench import telling
 from bench.data import peers
 from bench.server import HOST, free_port, running
+from bench.surroundings import make_ready
 from bench.table import Table
 from bench.track import drawing, logging_
 
@@ -73,8 +74,7 @@ def _on_sqlite() -> dict[str, str]:
     home = Path(settings.HOME) / "sqlite"
     (home / "static").mkdir(parents=True)
     environment = os.environ | {"FABRIEK_HOME": str(home), "FABRIEK_DATABASE": ""}
-    for command in (["migrate", "--verbosity=0"], ["seed"]):
-        subprocess.run([sys.executable, "-m", "fabriek", *command], env=environment, check=True)
+    make_ready(environment)
     return environment
 
 

@@ -18,6 +18,8 @@ Figures = Mapping[str, float]
 # Goals: so many times as quick as TRL packed in either way, and started within so long.
 BFD_TIMES, WRAPPED_TIMES, START_S = 2.5, 1.2, 4.0
 ESTIMATE_TIMES = 1.5  # of time and of memory
+FACTORY = "LLaMA-Factory neat packing, lora"
+RESULT = "RESULT "
 
 
 def measured(home: Path, *, rounds: int, small: bool) -> Table:
@@ -47,6 +49,7 @@ def _works(home: Path) -> dict[str, Callable[[int], Figures | None]]:
     for packing in ("bfd", "wrapped", "none"):
         works[f"TRL {packing}, lora"] = _trl(home, "lora", packing)
     works["TRL bfd, full"] = _trl(home, "full", "bfd")
+    works[FACTORY] = _peer("llamafactory", _spec(home, "factory"))
     return works
 
 
@@ -59,27 +62,35 @@ def _ours(home: Path, method: str) -> Callable[[int], Figures]:
 
 
 def _trl(home: Path, method: str, packing: str) -> Callable[[int], Figures | None]:
-    spec = {
+    spec = _spec(home, f"trl-{method}-{packing}")
+    return _peer("trl", spec | {"method": method, "packing": packing, "device": "cpu"})
+
+
+def _spec(home: Path, name: str) -> dict[str, object]:
+    return {
         "base": str(home / "base"),
         "rows": str(home / "data" / "rows.jsonl"),
-        "home": str(home / f"trl-{method}-{packing}"),
-        "method": method,
-        "packing": packing,
+        "home": str(home / name),
         "width": world.TOKENS_MAX,
         "rows_per_step": TOKENS_PER_STEP // world.TOKENS_MAX,
-        "device": "cpu",
         "save": True,
     }
 
+
+def _peer(name: str, spec: Mapping[str, object]) -> Callable[[int], Figures | None]:
+    """Give what runs a peer, in the environment and by the script that are called after it."""
+
     def work(_turn: int) -> Figures | None:
-        interpreter = python("trl")
+        interpreter = python(name)
         if interpreter is None:
             return None
-        script = Path(__file__).with_name("trl_peer.py")
+        script = Path(__file__).with_name(f"{name}_peer.py")
         environment = os.environ | {"OMP_NUM_THREADS": "1"}
         took = timed([str(interpreter), str(script), json.dumps(spec)], environment)
-        line = next(one for one in took.written.splitlines() if one.startswith("RESULT "))
-        figures: dict[str, float] = json.loads(line.removeprefix("RESULT "))
+        line = next((one for one in took.written.splitlines() if one.startswith(RESULT)), None)
+        if line is None:
+            return None
+        figures: dict[str, float] = json.loads(line.removeprefix(RESULT))
         return figures | {"peak_mb": took.peak_mb, "seconds": took.seconds}
 
     return work
@@ -113,6 +124,12 @@ def _is_near(figures: Figures) -> bool:
     return all(1 / ESTIMATE_TIMES <= said / found <= ESTIMATE_TIMES for said, found in of)
 
 
+def _beside_factory(ours: float, theirs: float) -> str:
+    if not theirs:
+        return "LLaMA-Factory could not be installed or did not end."
+    return f"{ours / theirs:.1f} times LLaMA-Factory, whose packed texts do not see each other."
+
+
 def _judged(found: Mapping[str, list[Figures]]) -> tuple[str, bool]:
     def best(name: str) -> float:
         return max((one["tokens_per_s"] for one in found[name]), default=0.0)
@@ -128,7 +145,7 @@ def _judged(found: Mapping[str, list[Figures]]) -> tuple[str, bool]:
         f"LoRA, ours beside TRL: {bfd:.1f} times bfd (goal {BFD_TIMES}), {wrapped:.1f} times "
         f"wrapped, which lets texts see each other (goal {WRAPPED_TIMES}); start {start} s "
         f"(goal {START_S}); {memory:.0f} MB beside {theirs:.0f}. “none” fills rows up instead "
-        "of packing them. LLaMA-Factory wants another torch and was not installed."
+        f"of packing them. {_beside_factory(mine, best(FACTORY))}"
     )
     near = all(_is_near(one) for name in ("ours, lora", "ours, full") for one in found[name])
     note += f" Estimates {'right' if near else 'not right'} within {ESTIMATE_TIMES} times."
