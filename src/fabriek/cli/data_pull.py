@@ -25,7 +25,7 @@ FETCHERS = 3
 # Fewer small files than this are fetched one by one: a stream would bring others along.
 WORTH_A_STREAM = 20
 PAUSES_S = (0.5, 1, 2, 4, 8, 15)
-PARTIAL, WHOLE, NOT_THERE = 206, 200, 416
+PARTIAL, WHOLE = 206, 200
 
 Reference = Annotated[
     str, typer.Argument(help="The dataset: D26-0001, or D26-0001@3 for its third revision.")

@@ -1,17 +1,51 @@
-"""What pages on which old revisions go have in common: what was ticked, the list, the end."""
+"""The page on which old revisions of data or code go: chosen, told what that does, done."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
-from django.http import HttpRequest
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from fabriek.datasets.models import Dataset
 from fabriek.kernel import numbers, words
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.paging import PAGE_SIZE, Paged
+from fabriek.people.http import SignedIn
+from fabriek.store.models import Repository
 from fabriek.store.retention import Line, Plan, Wish
 
 ANY = Wish(older_than=timedelta(0))
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Steps:
+    """Tick, look again, and only then remove: three steps of one address of a room.
+
+    `name` is what the room's templates call the thing; `plan` and `drop` say who may.
+    """
+
+    room: str
+    name: str
+    plan: Callable[..., Plan]
+    drop: Callable[..., Plan]
+
+    def answer(self, request: SignedIn, one: Dataset | Repository) -> HttpResponse:
+        if request.method != "POST":
+            plan = self.plan(one, ANY, by=request.user)
+            chosen = {self.name: one, "plan": plan, "lines": page(request, plan)}
+            return render(request, f"{self.room}/drop.html", chosen)
+        wish = ticked(request)
+        if request.POST.get("sure") != "yes":
+            plan = self.plan(one, wish, by=request.user)
+            sure = {self.name: one, "plan": plan, "held": held(plan, wish)}
+            return render(request, f"{self.room}/drop_sure.html", sure)
+        done = self.drop(one, wish, by=request.user, why=request.POST.get("why", ""))
+        messages.success(request, said(done))
+        return redirect(f"{self.room}:drop", code=one.code)
 
 
 def ticked(request: HttpRequest) -> Wish:

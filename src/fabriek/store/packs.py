@@ -28,7 +28,6 @@ from fabriek.store.direct import Direct
 
 PACKS = "packs"
 KEY = re.compile(r"[0-9a-f]{32}")
-BLOCK_BYTES = 4096
 # linux/falloc.h: make a hole, and leave the size as it is.
 PUNCH = 0x02 | 0x01
 CANNOT_PUNCH = {errno.EOPNOTSUPP, errno.ENOSYS, errno.EPERM, errno.EACCES}
