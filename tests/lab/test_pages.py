@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from fabriek.kernel.errors import Refused
 from fabriek.lab import actions
 from fabriek.lab.models import Entry
+from fabriek.runs import actions as runs
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from tests.factories import a_case, a_person, a_run, staff
@@ -90,6 +92,19 @@ def test_a_wrong_number_is_told_and_begins_nothing(world, browser, changed):
 
     assert answer.status_code == 422
     assert not Run.objects.exists()
+
+
+def test_what_was_filled_in_stays_where_no_price_can_be_told_now(world, browser, monkeypatch):
+    def busy(*_given, **_more):
+        raise Refused("Others are counted.", code="busy_counting")
+
+    monkeypatch.setattr(runs, "price_for", busy)
+
+    answer = browser(world.person).post(form_of(world), typed(world, hours="7"))
+
+    assert answer.status_code == 422
+    assert "Others are counted." in text_of(answer)
+    assert 'value="7"' in answer.content.decode()
 
 
 def test_a_case_without_gpu_hours_says_what_to_do(offered, browser):

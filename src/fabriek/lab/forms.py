@@ -10,7 +10,6 @@ from django.utils.translation import gettext_lazy
 
 from fabriek.cases.models import Case
 from fabriek.kernel import words
-from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.lab import actions, queries
 from fabriek.people.models import Person
@@ -85,16 +84,10 @@ class LabForm(PaidForm):
             wish_id=given.get("wish_id") or uuid4(),
         )
 
-    def clean(self) -> dict[str, Any]:
-        if not self.errors:
-            try:
-                wish = actions.run_wish(self.wish())
-                price = runs.price_for(wish, case=self.case, by=self.by)
-            except (Invalid, NotAllowed) as refusal:
-                self.add_error(None, str(refusal))
-            else:
-                self._check_hours(price.gpu_seconds_held)
-        return self.cleaned_data
+    def _ask_price(self) -> None:
+        wish = actions.run_wish(self.wish())
+        price = runs.price_for(wish, case=self.case, by=self.by)
+        self._check_hours(price.gpu_seconds_held)
 
     def _add_earlier(self, proposed: str) -> None:
         field = cast("forms.ChoiceField", self.fields["earlier"])

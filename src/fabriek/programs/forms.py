@@ -124,15 +124,12 @@ class ProgramForm(PaidForm):
             wish_id=given.get("wish_id") or uuid4(),
         )
 
-    def clean(self) -> dict[str, Any]:
-        if not self.errors:
-            try:
-                self.price = runs.price_for(self.wish(), case=self.case, by=self.by)
-            except Refused as refusal:
-                self.add_error(AT_FAULT.get(refusal.code), str(refusal))
-            else:
-                self._check_hours(self.price.gpu_seconds_held)
-        return self.cleaned_data
+    def _ask_price(self) -> None:
+        self.price = runs.price_for(self.wish(), case=self.case, by=self.by)
+        self._check_hours(self.price.gpu_seconds_held)
+
+    def _show(self, refusal: Refused) -> None:
+        self.add_error(AT_FAULT.get(refusal.code), str(refusal))
 
     def _add_inputs(self) -> None:
         for need in RECIPE.inputs:

@@ -140,15 +140,9 @@ class RunForm(AnswersForm):
     def wish(self) -> actions.Wish:
         return self._wish(self.cleaned_data)
 
-    def clean(self) -> dict[str, Any]:
-        if not self.errors:
-            try:
-                self.price = self._priced(self.wish())
-            except Refused as refusal:  # also “busy”: what was filled in stays
-                self._show(refusal)
-            else:
-                self._check_affordable()
-        return self.cleaned_data
+    def _ask_price(self) -> None:
+        self.price = self._priced(self.wish())
+        self._check_affordable()
 
     def _priced(self, wish: actions.Wish) -> prices.Price:
         return actions.price_for(wish, case=self.case, by=self.by)

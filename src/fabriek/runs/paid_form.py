@@ -39,6 +39,21 @@ class PaidForm(forms.Form):
         self.allocations = {one.account: one for one in queries.allocations_of(case)}
         self._add_allocations()
 
+    def clean(self) -> dict[str, Any]:
+        if not self.errors:
+            try:
+                self._ask_price()
+            except Refused as refusal:  # also “busy”: what was filled in stays
+                self._show(refusal)
+        return self.cleaned_data
+
+    def _ask_price(self) -> None:
+        """Work out the price of what was filled in, and check it. Raises: Refused."""
+        raise NotImplementedError
+
+    def _show(self, refusal: Refused) -> None:
+        self.add_error(None, str(refusal))
+
     def allocation_chosen(self) -> Allocation:
         return self.allocations[self.cleaned_data["allocation"]]
 

@@ -185,14 +185,11 @@ class SweepForm(PaidForm):
     def clean(self) -> dict[str, Any]:
         if not self.errors and not self._names_a_search():
             self.add_error(None, _("Mark at least one setting to search."))
-        if not self.errors:
-            try:
-                self.quote = actions.price(self.wish(), case=self.case, by=self.by)
-            except Refused as refusal:
-                self._show(refusal)
-            else:
-                self._check_left()
-        return self.cleaned_data
+        return super().clean()
+
+    def _ask_price(self) -> None:
+        self.quote = actions.price(self.wish(), case=self.case, by=self.by)
+        self._check_left()
 
     def _names_a_search(self) -> bool:
         return any(self.cleaned_data.get(SEARCH + name) for name in self.search.ranges)
