@@ -197,12 +197,16 @@ def _launch(errand: Errand, folder: Path) -> None:
 def _watch(errand: Errand, folder: Path) -> int:
     """Keep how far it is, and stop it when its time is up."""
     _tell(errand, folders.told(folder, folders.PROGRESS) or {})
-    began = errand.started_at or timezone.now()
-    if timezone.now() - began > timedelta(seconds=settings.LOOK_S):
+    if _is_time_up(errand):
         folders.stop(folder)
         _end(errand, folder, "fail", trouble="too_long")
         return 0
     return 1
+
+
+def _is_time_up(errand: Errand) -> bool:
+    began = errand.started_at or timezone.now()
+    return timezone.now() - began > timedelta(seconds=settings.LOOK_S)
 
 
 def _tell(errand: Errand, progress: folders.Json) -> None:
@@ -213,8 +217,9 @@ def _tell(errand: Errand, progress: folders.Json) -> None:
 def _conclude(errand: Errand, folder: Path) -> None:
     result = folders.told(folder, folders.RESULT)
     if result is None:
-        # Killed, out of memory or a bug of ours: which of them its last words tell nobody.
-        _end(errand, folder, "fail", trouble="died")
+        # Killed, out of memory or a bug of ours: which of them its last words tell nobody. The
+        # kernel, which counts its processor time, may be before us when its time is up.
+        _end(errand, folder, "fail", trouble="too_long" if _is_time_up(errand) else "died")
     elif "trouble" in result:
         facts = result.get("facts") or {}
         _end(errand, folder, "fail", trouble=str(result["trouble"])[:40], facts=facts)
