@@ -1,5 +1,6 @@
 """Many files in one stream: into packs, whole or not at all, each kept once."""
 
+import gc
 import io
 import os
 import signal
@@ -339,6 +340,21 @@ def test_a_row_that_points_past_the_end_or_at_other_bytes_gives_nothing():
     there["b"].pack_id = "../../../etc/passwd"
     with pytest.raises(ValueError, match="no key of a pack"):
         store.open(there["b"])
+
+
+def test_what_was_refused_closes_no_file_of_another_when_it_is_forgotten():
+    """The number of a file that was closed is given to the next one that is opened."""
+    there = queries.listing(push_many(a_repository(), {"a": b"a" * 9}))
+    there["a"].pack_offset = 1
+    with pytest.raises(Damaged) as refused:
+        queries.the_store().open(there["a"])
+    others = os.open(os.devnull, os.O_RDONLY)
+
+    del refused
+    gc.collect()
+
+    os.fstat(others)
+    os.close(others)
 
 
 def test_bytes_that_are_gone_are_taken_in_again_when_they_come():

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from functools import lru_cache, wraps
-from typing import TypeVarTuple
+from typing import ParamSpec, TypeVar, TypeVarTuple
 
 from django.utils import timezone
 from django.utils.formats import date_format, get_format
-from django.utils.translation import get_language, gettext, ngettext
+from django.utils.translation import get_language, gettext, ngettext, override
 
 from fabriek import figures
 from fabriek.kernel.units import SECONDS_PER_HOUR
@@ -24,6 +24,8 @@ SIZE_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 MOST_KEPT = 2048
 
 Args = TypeVarTuple("Args")
+Given = ParamSpec("Given")
+Found = TypeVar("Found")
 
 
 def kept(say: Callable[[*Args], str]) -> Callable[[*Args], str]:
@@ -41,6 +43,18 @@ def kept(say: Callable[[*Args], str]) -> Callable[[*Args], str]:
         return said(get_language(), *args)
 
     return in_the_readers_language
+
+
+def in_this_language(work: Callable[Given, Found]) -> Callable[Given, Found]:
+    """Let `work` speak the language of who asks, in whatever thread it is done."""
+    language = get_language()
+
+    @wraps(work)
+    def done(*words: Given.args, **more: Given.kwargs) -> Found:
+        with override(language):
+            return work(*words, **more)
+
+    return done
 
 
 def number(value: float, decimals: int = 0) -> str:

@@ -14,37 +14,59 @@ from fabriek.store.early import Early
 
 AT_ONCE_BYTES = 4 * 2**20  # a multiple of any disk's block
 O_DIRECT = getattr(os, "O_DIRECT", 0)
+MOST_PIECES = 1000  # the kernel takes 1,024 at once
 CANNOT = {errno.EINVAL, errno.EOPNOTSUPP}
 
 
 class Direct:
     """Writes a new file from its beginning; all of it is written, not flushed, after `end`.
 
-    What is given is gathered in memory that lies as disks want it.
+    What is given is gathered in memory that lies as disks want it. The kernel lays it there:
+    when Python copies, all threads of the process wait.
     """
 
     def __init__(self, descriptor: int) -> None:
         self.written = 0
         self._descriptor = descriptor
-        self._memory = mmap.mmap(-1, AT_ONCE_BYTES)
-        self._held = 0
+        self._given: list[bytes] = []
+        self._given_bytes = self._held = 0
+        self._behind = os.memfd_create("pack", os.MFD_CLOEXEC)
+        try:
+            os.ftruncate(self._behind, AT_ONCE_BYTES)
+            self._memory = mmap.mmap(self._behind, AT_ONCE_BYTES)
+        except BaseException:
+            os.close(self._behind)
+            raise
         self._early = Early(descriptor)
         self._is_direct = self._set(O_DIRECT) if O_DIRECT else False
 
+    def __enter__(self) -> "Direct":
+        return self
+
+    def __exit__(self, *_told: object) -> None:
+        os.close(self._behind)
+
     def write(self, piece: bytes) -> None:
-        rest = memoryview(piece)
-        while rest:
-            some = rest[: AT_ONCE_BYTES - self._held]
-            end = self._held + len(some)
-            self._memory[self._held : end] = some
-            self._held, rest = end, rest[len(some) :]
-            if self._held == AT_ONCE_BYTES:
-                self._write_held()
+        self._given.append(piece)
+        self._given_bytes += len(piece)
+        if self._given_bytes >= AT_ONCE_BYTES or len(self._given) == MOST_PIECES:
+            self._lay()
 
     def end(self) -> None:
         """Write the rest, which is no whole block, the ordinary way."""
+        self._lay()
         self._back_to_ordinary()
         self._write_held()
+
+    def _lay(self) -> None:
+        """Lay what was given behind what is held; write that each time it is full."""
+        rest = [memoryview(piece) for piece in self._given]
+        self._given, self._given_bytes = [], 0
+        while rest:
+            some, rest = _parted(rest, AT_ONCE_BYTES - self._held)
+            self._held += _laid(self._behind, some, self._held)
+            if self._held == AT_ONCE_BYTES:
+                self._write_held()
 
     def _write_held(self) -> None:
         memory, at = memoryview(self._memory), 0
@@ -80,3 +102,22 @@ class Direct:
                 raise
             return False
         return True
+
+
+def _parted(pieces: list[memoryview], room: int) -> tuple[list[memoryview], list[memoryview]]:
+    """Part what there is room for from the rest, within a piece where that must be."""
+    for number, piece in enumerate(pieces):
+        if len(piece) > room:
+            return [*pieces[:number], piece[:room]], [piece[room:], *pieces[number + 1 :]]
+        room -= len(piece)
+    return pieces, []
+
+
+def _laid(descriptor: int, pieces: list[memoryview], offset: int) -> int:
+    """Write all of it into memory. Raises: OSError, when there is not that much."""
+    begin = offset
+    while pieces:
+        laid = os.pwritev(descriptor, pieces, offset)
+        offset += laid
+        _there, pieces = _parted(pieces, laid)
+    return offset - begin

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
-from contextvars import copy_context
 from enum import Enum
 from queue import Queue
 
+from fabriek.kernel.words import in_this_language
 from fabriek.store import queries
 
 # So many batches wait for the disk at most: what is in memory stays bounded.
@@ -31,9 +31,8 @@ class Filling:
     def __init__(self, organisation_id: int, threads: Executor) -> None:
         self._given: Queue[Sequence[bytes] | _Sign] = Queue(WAITING)
         self._is_closed = self._has_seen_end = False
-        self._kept: Future[str] = threads.submit(
-            copy_context().run, self._keep, organisation_id
-        )
+        keep = in_this_language(self._keep)
+        self._kept: Future[str] = threads.submit(keep, organisation_id)
 
     def add(self, pieces: Sequence[bytes]) -> None:
         """Hand pieces over; waits while others are before them. Raises: as `keep_pack`."""

@@ -29,7 +29,7 @@ def still_here(
     store = queries.the_store()
     with transaction.atomic():
         rows = ours.filter(among(known))
-        locked = list(rows.select_for_update().order_by("sha256"))
+        locked = list(rows.select_for_update(no_key=True).order_by("sha256"))
         rows.update(stored_at=timezone.now())
         harmed = Damage.objects.filter(blob__in=locked, repaired_at=None)
         listed = set(harmed.values_list("blob_id", flat=True))

@@ -7,15 +7,16 @@ from itertools import islice
 from typing import NamedTuple, Protocol, TypeVar
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from fabriek.store import queries
-from fabriek.store.among import among
 from fabriek.store.models import Blob, File, Repository, Revision
 
 ROWS_AT_ONCE = 10_000
 FEW = 100  # the database holds each row against each of these
 Row = TypeVar("Row")
-FILES = File._meta.db_table
+FILES, BLOBS = File._meta.db_table, Blob._meta.db_table
+MANY = 20_000  # one value carries them all
 
 
 class Named(NamedTuple):
@@ -45,15 +46,27 @@ def of(revision: Revision | None) -> dict[str, Named]:
 
 
 def claimed(repository: Repository, sha256s: Collection[str]) -> dict[str, Named]:
-    """Find bytes that may be named and lock them, inside the caller's transaction."""
-    rows = Blob.objects.filter(organisation_id=repository.organisation_id).select_for_update()
+    """Find bytes that may be named and lock them, inside the caller's transaction.
+
+    What arrived is found and locked in one go, as it is nearly always all of it.
+    """
     found: dict[str, Named] = {}
-    # In one order for everybody, so that two who lock never wait for each other.
-    for some in queries.batches(sorted(set(sha256s)), queries.MANY):
-        here = rows.filter(among(queries.nameable(repository, some))).order_by("sha256")
-        values = here.values_list("pk", "sha256", "size_bytes")
-        found |= {row[1]: Named(*row) for row in values}
+    for some in queries.batches(list(dict.fromkeys(sha256s)), MANY):
+        found |= _kept(queries.arrived(repository, some))
+        if rest := [sha256 for sha256 in some if sha256 not in found]:
+            found |= _kept(queries.named_in_case(repository, rest))
     return found
+
+
+def _kept(rows: "QuerySet[Blob]") -> dict[str, Named]:
+    """Lock them against the sweep, which passes over what is locked: so in any order."""
+    wanted = rows.values_list("pk", "sha256", "size_bytes")
+    sql, words = wanted.query.sql_with_params()
+    if connection.vendor == "postgresql":
+        sql = f"{sql} FOR KEY SHARE OF {BLOBS}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, words)
+        return {row[1]: Named(*row) for row in cursor.fetchall()}
 
 
 def digest_of(content: Mapping[str, Content]) -> str:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
-from fabriek.store import hashing, known, noting, paths, queries, singles
+from fabriek.store import asking, hashing, known, noting, paths, queries, singles
 from fabriek.store.arriving import store_bytes
 from fabriek.store.filling import Filling
 from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
@@ -24,7 +24,8 @@ from fabriek.store.models import Repository
 SMALL_BYTES = 2**18
 PACK_BYTES = 64 * 2**20
 BATCH_BYTES = 8 * 2**20  # held in memory until it is known which of them are new
-THREADS = 3  # one hashes, one writes, and one may still flush the pack before
+THREADS = 2  # one writes, and one may still flush the pack before
+AHEAD = 5  # batches that were read and wait: while a pack is noted, reading goes on
 
 
 class Entry(NamedTuple):
@@ -50,22 +51,17 @@ def store_many(
             than was said of them.
         TooLarge, StorageFull: see `base.Store.receive`.
     """
-    with ThreadPoolExecutor(THREADS) as threads:
-        stream = _Stream(repository=repository, by=by, entries=iter(entries), threads=threads)
-        stream.take_all()
-    return {path: stream.blobs[sha256] for path, sha256 in stream.named.items()}
-
-
-class _Read(NamedTuple):
-    path: str
-    content: bytes
-    expected_sha256: str | None
+    with ThreadPoolExecutor(THREADS) as threads, asking.beside() as database:
+        taken = _Taken(repository=repository, by=by, threads=threads)
+        _Stream(entries=iter(entries), database=database, taken=taken).read()
+    return {path: taken.blobs[sha256] for path, sha256 in taken.named.items()}
 
 
 class _Small(NamedTuple):
+    path: str
+    content: bytes
     sha256: str
     blake3: str
-    content: bytes
 
 
 @dataclass(kw_only=True, slots=True)
@@ -77,54 +73,81 @@ class _Pack:
     known: set[str] = field(default_factory=set)
     ill: set[str] = field(default_factory=set)
     size_bytes: int = 0
+    read_bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self.read_bytes + BATCH_BYTES > PACK_BYTES
 
     def add(self, new: Sequence[_Small]) -> None:
-        for sha256, blake3, content in new:
-            size_bytes = len(content)
-            self.fresh[sha256] = noting.Fresh(sha256, blake3, size_bytes, self.size_bytes)
+        for one in new:
+            size_bytes = len(one.content)
+            self.fresh[one.sha256] = noting.Fresh(
+                one.sha256, one.blake3, size_bytes, self.size_bytes
+            )
             self.size_bytes += size_bytes
         if new:
             self.filling.add([one.content for one in new])
 
 
 @dataclass(kw_only=True, slots=True)
-class _Stream:
-    """How far the taking in has come.
+class _Taken:
+    """What was taken in, as the thread that asks the database knows it.
 
-    Four things go on at once: the next batch is read and what is new of the last one asked of
-    the database here, while threads hash one batch and write another. A pack is noted when the
-    next one is nearly full: by then it is on the disk.
+    A pack is noted when the next one is full: by then it is on the disk.
     """
 
     repository: Repository
     by: Person | None
-    entries: Iterator[Entry]
     threads: Executor
-    is_at_end: bool = False
     named: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, noting.Stored] = field(default_factory=dict)
+    pack: _Pack | None = None
     last: _Pack | None = None
 
-    def take_all(self) -> None:
-        try:
-            while not self.is_at_end:
-                self._fill(
-                    _Pack(filling=Filling(self.repository.organisation_id, self.threads))
-                )
-        finally:
-            self._note_last()
+    def add(self, batch: Sequence[_Small]) -> None:
+        """Put into a pack what the organisation has not, or not whole."""
+        pack = self._open_pack()
+        pack.read_bytes += sum(len(each.content) for each in batch)
+        self.named |= {one.path: one.sha256 for one in batch}
+        new = {one.sha256: one for one in batch if not self._is_taken(one.sha256, pack)}
+        here, ill = known.still_here(
+            self.repository, {sha256: one.content for sha256, one in new.items()}
+        )
+        pack.known |= here
+        pack.ill |= ill
+        pack.add([one for sha256, one in new.items() if sha256 not in here])
+        if pack.is_full:
+            self._close_pack()
 
-    def _fill(self, pack: _Pack) -> None:
-        """Fill a pack; what is in it waits to be written down."""
-        try:
-            for batch in self._batches():
-                self._add(batch, pack)
-            self._note_last()
-        except BaseException:
-            pack.filling.leave()
-            raise
-        pack.filling.end()
-        self.last = pack
+    def add_alone(self, path: str, entry: Entry) -> None:
+        """Take in a large file, or one of no bytes, of which there is but one."""
+        said = exactly(entry.source, entry.size_bytes, path)
+        expected = entry.expected_sha256
+        blob = store_bytes(self.repository, said, by=self.by, expected_sha256=expected)
+        self.named[path] = blob.sha256
+        self.blobs[blob.sha256] = noting.stored(blob)
+
+    def end(self) -> None:
+        self._close_pack()
+        self._note_last()
+
+    def leave(self) -> None:
+        """Let go of the pack that was not filled; what came before stays."""
+        if self.pack:
+            self.pack.filling.leave()
+        self._note_last()
+
+    def _open_pack(self) -> _Pack:
+        if self.pack is None:
+            self.pack = _Pack(filling=Filling(self.repository.organisation_id, self.threads))
+        return self.pack
+
+    def _close_pack(self) -> None:
+        self._note_last()
+        if self.pack:
+            self.pack.filling.end()
+        self.pack, self.last = None, self.pack
 
     def _note_last(self) -> None:
         pack, self.last = self.last, None
@@ -144,23 +167,51 @@ class _Stream:
                 )
             )
 
-    def _batches(self) -> Iterator[list[_Small]]:
-        """Give what fits in one pack, hashed; while one is looked at, the next is hashed."""
-        room = PACK_BYTES
-        waiting: list[tuple[list[_Read], Future[list[tuple[str, str]]]]] = []
-        while not self.is_at_end and room >= BATCH_BYTES:
-            batch = self._batch()
-            room -= sum(len(each.content) for each in batch)
-            waiting.append((batch, self.threads.submit(_digests, batch)))
-            if len(waiting) > 1:
-                ready, digests = waiting.pop(0)
-                yield self._hashed(ready, digests.result())
-        for ready, digests in waiting:
-            yield self._hashed(ready, digests.result())
+    def _is_taken(self, sha256: str, pack: _Pack) -> bool:
+        return sha256 in self.blobs or any(
+            sha256 in each.fresh or sha256 in each.known for each in (pack, self.last) if each
+        )
 
-    def _batch(self) -> list[_Read]:
+
+@dataclass(kw_only=True, slots=True)
+class _Stream:
+    """How far the reading has come.
+
+    Three things go on at once: the next batch is read and hashed here, while threads ask the
+    database about the one before, and write another. Python lets one thread at a time into
+    its own work, so to read in one and hash in another took longer than to do both here.
+    """
+
+    entries: Iterator[Entry]
+    database: asking.Asking
+    taken: _Taken
+    is_at_end: bool = False
+    paths: set[str] = field(default_factory=set)
+    ahead: list[Future[None]] = field(default_factory=list)
+
+    def read(self) -> None:
+        try:
+            while not self.is_at_end:
+                self._hand_over(self._batch())
+            self._wait(0)
+            self.database.ask(self.taken.end).result()
+        except BaseException:
+            self.database.ask(self.taken.leave).result()
+            raise
+
+    def _hand_over(self, batch: list[_Small]) -> None:
+        if batch:
+            self.ahead.append(self.database.ask(self.taken.add, batch))
+        self._wait(AHEAD)
+
+    def _wait(self, most: int) -> None:
+        """Let no more than these be ahead. Raises: what went wrong with one of them."""
+        while len(self.ahead) > most:
+            self.ahead.pop(0).result()
+
+    def _batch(self) -> list[_Small]:
         """Read the next small files; larger ones between them become files of their own."""
-        batch: list[_Read] = []
+        batch: list[_Small] = []
         size_bytes = 0
         while size_bytes + SMALL_BYTES <= BATCH_BYTES and len(batch) < queries.AT_ONCE:
             entry = next(self.entries, None)
@@ -169,55 +220,29 @@ class _Stream:
                 break
             path = self._clean(entry)
             if not 0 < entry.size_bytes <= SMALL_BYTES:
-                self._take_alone(path, entry)
+                self.database.ask(self.taken.add_alone, path, entry).result()
                 continue
-            self.named[path] = ""  # until it is hashed
-            batch.append(_Read(path, _content(path, entry), entry.expected_sha256))
+            batch.append(_hashed(path, entry))
             size_bytes += entry.size_bytes
         return batch
 
-    def _hashed(
-        self, batch: Sequence[_Read], digests: Iterable[tuple[str, str]]
-    ) -> list[_Small]:
-        """Name what was hashed. Raises: Invalid, where it is not what was announced."""
-        found: list[_Small] = []
-        for read, (sha256, blake3) in zip(batch, digests, strict=True):
-            if read.expected_sha256 not in {None, sha256}:
-                raise singles.other_bytes(sha256)
-            self.named[read.path] = sha256
-            found.append(_Small(sha256, blake3, read.content))
-        return found
-
-    def _add(self, batch: Sequence[_Small], pack: _Pack) -> None:
-        """Put into the pack what the organisation has not, or not whole."""
-        new = {one.sha256: one for one in batch if not self._is_taken(one.sha256, pack)}
-        here, ill = known.still_here(
-            self.repository, {sha256: one.content for sha256, one in new.items()}
-        )
-        pack.known |= here
-        pack.ill |= ill
-        pack.add([one for sha256, one in new.items() if sha256 not in here])
-
-    def _is_taken(self, sha256: str, pack: _Pack) -> bool:
-        return sha256 in self.blobs or any(
-            sha256 in each.fresh or sha256 in each.known for each in (pack, self.last) if each
-        )
-
     def _clean(self, entry: Entry) -> str:
         path = paths.clean(entry.path)
-        if path in self.named:
+        if path in self.paths:
             raise paths.named_twice(path)
         if entry.expected_sha256 is not None:
             singles.checked(entry.expected_sha256)
+        self.paths.add(path)
         return path
 
-    def _take_alone(self, path: str, entry: Entry) -> None:
-        """Take in a large file, or one of no bytes, of which there is but one."""
-        said = exactly(entry.source, entry.size_bytes, path)
-        expected = entry.expected_sha256
-        blob = store_bytes(self.repository, said, by=self.by, expected_sha256=expected)
-        self.named[path] = blob.sha256
-        self.blobs[blob.sha256] = noting.stored(blob)
+
+def _hashed(path: str, entry: Entry) -> _Small:
+    """Read and name a small file. Raises: Invalid, where it is not what was announced."""
+    content = _content(path, entry)
+    sha256, blake3 = hashing.both(content)
+    if entry.expected_sha256 not in {None, sha256}:
+        raise singles.other_bytes(sha256)
+    return _Small(path, content, sha256, blake3)
 
 
 def exactly(source: Source, size_bytes: int, path: str) -> Iterator[bytes]:
@@ -261,7 +286,3 @@ def _content(path: str, entry: Entry) -> bytes:
             return first
         source = chain([first], _at_most(source, size_bytes - len(first)))
     return b"".join(exactly(source, size_bytes, path))
-
-
-def _digests(batch: Iterable[_Read]) -> list[tuple[str, str]]:
-    return [hashing.both(each.content) for each in batch]

@@ -47,11 +47,17 @@ class Blob(models.Model):
     Across organisations even the fact that two hold the same file would be a secret told.
     """
 
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    # Twenty thousand rows come at once, and each index of a table costs each row: `blob_once`
+    # finds those of an organisation as well.
+    organisation = models.ForeignKey(
+        Organisation, models.PROTECT, related_name="+", db_index=False
+    )
     sha256 = models.CharField(max_length=64)
     size_bytes = models.PositiveBigIntegerField()
     # Empty: the bytes are a file of their own, found by their SHA-256.
-    pack = models.ForeignKey(Pack, models.PROTECT, null=True, related_name="blobs")
+    pack = models.ForeignKey(
+        Pack, models.PROTECT, null=True, related_name="blobs", db_index=False
+    )
     pack_offset = models.PositiveBigIntegerField(default=0)
     # For looking whether all is still whole, three times as fast as SHA-256. Empty: not known.
     blake3 = models.CharField(max_length=64, blank=True)
@@ -66,6 +72,7 @@ class Blob(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["organisation", "sha256"], name="blob_once"),
         ]
+        indexes = [models.Index(fields=["pack"], name="blob_of_pack")]
 
     def __str__(self) -> str:
         return self.sha256[:12]
@@ -274,7 +281,8 @@ class Ref(models.Model):
 
 
 class File(models.Model):
-    revision = models.ForeignKey(Revision, models.CASCADE, related_name="files")
+    # `path_once_a_revision` finds those of a revision.
+    revision = models.ForeignKey(Revision, models.CASCADE, related_name="files", db_index=False)
     path = models.CharField(max_length=1024)
     blob = models.ForeignKey(Blob, models.PROTECT, related_name="+")
 

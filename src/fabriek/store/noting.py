@@ -130,7 +130,7 @@ def _sent_again(owner: int, sha256s: Collection[str]) -> list[Stored]:
     rows: list[Stored] = []
     for some in queries.batches(sorted(sha256s), queries.MANY):
         found = Blob.objects.filter(among(some), organisation_id=owner)
-        locked = found.select_for_update().order_by("sha256")
+        locked = found.select_for_update(no_key=True).order_by("sha256")
         rows += (Stored(*row) for row in locked.values_list(*COLUMNS))
         found.update(stored_at=timezone.now())
     return rows

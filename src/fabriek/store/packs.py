@@ -42,10 +42,10 @@ def path_of(folder: Path, key: str) -> Path:
 def keep(folder: Path, pieces: Iterable[bytes]) -> str:
     """Write a pack of an organisation's `folder`; see `base.Store.keep_pack`."""
     with incoming.temporary(folder / incoming.FOLDER) as file:
-        out = Direct(file.descriptor)
-        for piece in pieces:
-            out.write(piece)
-        out.end()
+        with Direct(file.descriptor) as out:
+            for piece in pieces:
+                out.write(piece)
+            out.end()
         if not out.written:
             return ""
         key = uuid.uuid4().hex
@@ -108,7 +108,7 @@ class Packed(io.BytesIO):
         try:
             super().__init__(compared(self._descriptor, kept))
         except BaseException:
-            os.close(self._descriptor)
+            self.close()  # not again when it is forgotten: the number may be another file's
             raise
 
     def fileno(self) -> int:

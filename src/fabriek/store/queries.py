@@ -92,19 +92,21 @@ def nameable(repository: Repository, sha256s: Collection[str]) -> set[str]:
 
     What arrived is asked first: asked together, the database reads all lists of the case.
     """
-    ours = Blob.objects.filter(organisation_id=repository.organisation_id)
-    arrived = Arrival.objects.filter(repository=repository)
-    itself, its_pack = (
-        arrived.filter(blob=OuterRef("pk")),
-        arrived.filter(pack=OuterRef("pack_id")),
-    )
-    found = _sha256s(ours.filter(among(sha256s), Exists(itself) | Exists(its_pack)))
+    found = _sha256s(arrived(repository, sha256s))
     if rest := set(sha256s) - found:
-        found |= _sha256s(ours.filter(among(rest), Exists(_named_in_case(repository))))
+        found |= _sha256s(named_in_case(repository, rest))
     return found
 
 
-def _named_in_case(repository: Repository) -> "QuerySet[File]":
+def arrived(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
+    here = Arrival.objects.filter(repository=repository)
+    packs = here.filter(pack__isnull=False).values("pack")
+    itself = Exists(here.filter(blob=OuterRef("pk")))
+    return _ours(repository, sha256s).filter(Q(pack__in=packs) | itself)
+
+
+def named_in_case(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
+    """Give those that a repository of the same case names, or this one itself."""
     siblings = Q(pk=repository.pk)
     if repository.case_id:
         siblings |= Q(
@@ -112,9 +114,14 @@ def _named_in_case(repository: Repository) -> "QuerySet[File]":
             organisation_id=repository.organisation_id,
             inherited=None,
         )
-    return File.objects.filter(
+    named = File.objects.filter(
         blob=OuterRef("pk"), revision__repository__in=Repository.objects.filter(siblings)
     )
+    return _ours(repository, sha256s).filter(Exists(named))
+
+
+def _ours(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
+    return Blob.objects.filter(among(sha256s), organisation_id=repository.organisation_id)
 
 
 def _sha256s(rows: "QuerySet[Blob]") -> set[str]:
@@ -137,8 +144,7 @@ def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
     here: set[str] = set()
     for some in batches(asked, MANY):
         # Of new bytes this finds nothing, and is a tenth of what is asked of known ones.
-        ours = Blob.objects.filter(among(some), organisation_id=repository.organisation_id)
-        if known := _sha256s(ours):
+        if known := _sha256s(_ours(repository, some)):
             here |= nameable(repository, known)
     if here:
         here -= _harmed(repository.organisation_id)

@@ -79,9 +79,12 @@ def _forgotten(before: datetime) -> Iterator[list[Blob]]:
 
 @transaction.atomic
 def _forget(blobs: list[Blob], *, before: datetime) -> list[Blob]:
-    """Remove rows unless they were named since: the second look comes after the lock."""
-    keys = [blob.pk for blob in blobs]
-    list(Blob.objects.select_for_update(of=("self",)).filter(pk__in=keys).order_by("sha256"))
+    """Remove rows unless they were named since: the second look comes after the lock.
+
+    What somebody holds is being named or sent again, so it is left without waiting for them.
+    """
+    rows = Blob.objects.select_for_update(of=("self",), skip_locked=True)
+    keys = list(rows.filter(pk__in=[blob.pk for blob in blobs]).values_list("pk", flat=True))
     still = set(_unnamed(before).filter(pk__in=keys).values_list("pk", flat=True))
     gone = [blob for blob in blobs if blob.pk in still]
     damages.close(gone, how=Damage.How.FORGOTTEN)
@@ -230,7 +233,7 @@ def _note_moved(pack: _Weighed, key: str, moved: list[tuple[Blob, int]]) -> None
         arrival.save(force_insert=True)
     new = {blob.pk: offset for blob, offset in moved}
     # Some may have moved to a file of their own meanwhile: those stay where they are.
-    rows = Blob.objects.select_for_update().filter(pk__in=new, pack_id=pack.key)
+    rows = Blob.objects.select_for_update(no_key=True).filter(pk__in=new, pack_id=pack.key)
     still = list(rows.order_by("sha256"))
     for blob in still:
         blob.pack_id, blob.pack_offset = key, new[blob.pk]
