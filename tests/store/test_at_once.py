@@ -1,0 +1,62 @@
+"""Bytes that one process names while others name, send or sweep the same."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from fabriek.store import lists, sweeping
+from fabriek.store.models import Arrival, Blob
+from tests.factories import a_repository
+from tests.store.test_actions import sha256
+from tests.store.test_many import push_many
+from tests.threads import at_once, many_connections  # noqa: F401  a fixture
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("many_connections"),
+    pytest.mark.skipif(
+        connection.vendor != "postgresql", reason="SQLite lets one write at a time"
+    ),
+]
+
+
+def in_no_time(work):
+    """Do it in another connection, which waits for nobody."""
+
+    def done():
+        with transaction.atomic():
+            connection.cursor().execute("SET LOCAL lock_timeout = '1s'")
+            return work()
+
+    return at_once(done)[0]
+
+
+def test_whoever_names_bytes_waits_for_nobody_who_names_or_sends_them():
+    repository = a_repository()
+    push_many(repository, {"a": b"a", "b": b"b"})
+    named = [sha256(b"b"), sha256(b"a")]
+
+    with transaction.atomic():
+        lists.claimed(repository, named)
+
+        assert set(in_no_time(lambda: lists.claimed(repository, named[::-1]))) == set(named)
+        in_no_time(lambda: push_many(repository, {"c": b"a"}))
+
+
+def test_a_sweep_passes_over_what_is_being_named():
+    repository = a_repository()
+    revision = push_many(repository, {"a": b"a"})
+    Arrival.objects.all().delete()
+    Blob.objects.update(stored_at=timezone.now() - timedelta(days=2))
+
+    def drop_and_sweep():
+        revision.files.all().delete()
+        return sweeping.sweep(timezone.now()).blobs
+
+    with transaction.atomic():
+        assert set(lists.claimed(repository, [sha256(b"a")])) == {sha256(b"a")}
+        assert in_no_time(drop_and_sweep) == 0
+
+    assert in_no_time(drop_and_sweep) == 1  # nobody named it after all
