@@ -12,7 +12,7 @@ from fabriek.cli.data_index import Local
 from fabriek.cli.data_local import Told
 from fabriek.cli.data_progress import Stopping
 
-SENDERS = 3
+SENDERS = 2  # while the portal notes one stream, the next is on its way
 # Asking costs the portal as much as taking in a hundred files. Where all of a stream was new
 # and went this quickly, so many that follow are sent unasked: known bytes are kept once.
 QUICK_S, UNASKED = 1.0, 3
