@@ -4,6 +4,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 
 from fabriek.quality.worker import confine
@@ -13,7 +14,7 @@ NO_NETWORK = confine.leave_network()
 
 import duckdb  # noqa: E402
 
-from fabriek.quality.worker import engine, look, treat  # noqa: E402
+from fabriek.quality.worker import engine, look  # noqa: E402
 from fabriek.quality.worker.job import Job, Json, Trouble  # noqa: E402
 from fabriek.quality.worker.names import Names  # noqa: E402
 
@@ -69,9 +70,7 @@ def _held(job: Job) -> confine.Held:
 def _done(job: Job, names: Names) -> Json:
     """Do it; whatever goes wrong becomes a code, never a text that may hold a value."""
     try:
-        return (
-            treat.treat(job, names) if job.asked["kind"] == "treat" else look.look(job, names)
-        )
+        return _treated(job, names) if job.asked["kind"] == "treat" else look.look(job, names)
     except Trouble as trouble:
         return {"trouble": trouble.code, "facts": trouble.facts}
     except duckdb.Error as error:
@@ -81,6 +80,13 @@ def _done(job: Job, names: Names) -> Json:
     except OSError as error:
         code = "disk_full" if error.errno in FULL else "broken_file"
         return {"trouble": code, "facts": {}}
+
+
+def _treated(job: Job, names: Names) -> Json:
+    # Loaded here: what writes Parquet takes longer to load than a look at a small table.
+    treat = import_module("fabriek.quality.worker.treat")
+    result: Json = treat.treat(job, names)
+    return result
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from fabriek.quality.worker.job import Job, Trouble, free_bytes
 
@@ -56,7 +55,7 @@ _FULL = re.compile(r"no space left|max_temp_directory_size|could not write", re.
 
 
 # What a file can make happen; UnicodeError is a ValueError.
-OF_A_FILE = (duckdb.Error, pa.ArrowException, ValueError, RecursionError)
+OF_A_FILE = (duckdb.Error, ValueError, RecursionError)
 
 
 def trouble_of(error: Exception) -> Trouble:

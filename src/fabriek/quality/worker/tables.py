@@ -1,11 +1,11 @@
 """Files of rows brought into DuckDB, each by its own kind."""
 
 from collections.abc import Iterator
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from fabriek.quality.worker import csv_table, json_table, lines, parquet_table
 from fabriek.quality.worker.csv_table import MOST_COLUMNS
@@ -56,8 +56,12 @@ def _text(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Jo
     scan = lines.scan(at, job.temporary, blank_counts=False)
     tell_of_bytes(table, scan)
     connection.execute(f"CREATE OR REPLACE TABLE {stored(table)} (text VARCHAR)")
+    arrow = import_module("pyarrow")  # it takes longer to load than most tables to be read
     for batch in _batches(scan.at):
-        connection.register("batch", pa.table({"text": batch}))
+        try:
+            connection.register("batch", arrow.table({"text": batch}))
+        except arrow.ArrowException:
+            raise Trouble("broken_file") from None
         connection.execute(f"INSERT INTO {stored(table)} FROM batch")
         connection.unregister("batch")
     view_of(connection, table)
