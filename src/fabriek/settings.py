@@ -13,28 +13,29 @@ PACKAGE = Path(__file__).resolve().parent
 PORT_MAX = 65_535
 _ENVIRONMENT = Environment(os.environ)
 _flag, _words = _ENVIRONMENT.flag, _ENVIRONMENT.words
+_path = _ENVIRONMENT.path
 _whole, _number, _one_of = _ENVIRONMENT.whole, _ENVIRONMENT.number, _ENVIRONMENT.one_of
 
 # --- The factory -------------------------------------------------------------------------
-HOME = Path(os.environ.get("FABRIEK_HOME", "var")).resolve()
+HOME = _path("FABRIEK_HOME", Path("var"))
 FACTORY_NAME = os.environ.get("FABRIEK_NAME", "Fabriek")
 FACTORY_CODE = os.environ.get("FABRIEK_CODE", "FAB")  # the start of application codes
 # The private key (PEM, P-256) that signs models; made at first use where there is none.
-SIGNING_KEY = Path(os.environ.get("FABRIEK_SIGNING_KEY", HOME / "signing-key.pem")).resolve()
+SIGNING_KEY = _path("FABRIEK_SIGNING_KEY", HOME / "signing-key.pem")
 TERMS_URL = os.environ.get("FABRIEK_TERMS_URL", "")  # a link at the foot of every page
 FACTORY_URL = _ENVIRONMENT.address("FABRIEK_URL", "http://localhost:8000")
-STORE_HOME = Path(os.environ.get("FABRIEK_STORE", HOME / "store")).resolve()
+STORE_HOME = _path("FABRIEK_STORE", HOME / "store")
 # Files in a bucket: s3://bucket/prefix; the folder above then holds what is on its way and what
 # was used lately, up to this much. The endpoint is for buckets that are not Amazon's.
 STORE_BUCKET = os.environ.get("FABRIEK_STORE_BUCKET", "")
 STORE_NEAR_BYTES = _whole("FABRIEK_STORE_NEAR_BYTES", 500 * 2**30)
 S3_ENDPOINT = os.environ.get("FABRIEK_S3_ENDPOINT", "")
-RUNS_HOME = Path(os.environ.get("FABRIEK_RUNS", HOME / "runs")).resolve()
+RUNS_HOME = _path("FABRIEK_RUNS", HOME / "runs")
 # Files of runs of people's own code, and how much those of one case may take together.
-TRACKING_HOME = Path(os.environ.get("FABRIEK_TRACKING", HOME / "tracking")).resolve()
+TRACKING_HOME = _path("FABRIEK_TRACKING", HOME / "tracking")
 TRACKING_BYTES = _whole("FABRIEK_TRACKING_BYTES", 100 * 2**30)
 ENGINE = _one_of("FABRIEK_ENGINE", "local", "slurm", "fake")
-ENGINE_HOME = Path(os.environ.get("FABRIEK_ENGINE_HOME", HOME / "engine")).resolve()
+ENGINE_HOME = _path("FABRIEK_ENGINE_HOME", HOME / "engine")
 ENGINE_GPUS = _whole("FABRIEK_ENGINE_GPUS", 0)  # 0: what the machine has
 # Of one GPU, for what a run is told before it starts; 0: nobody said.
 GPU_MEMORY_GB = _number("FABRIEK_GPU_MEMORY_GB", 0)
@@ -54,9 +55,7 @@ SLURM_INTERFACE = os.environ.get("FABRIEK_SLURM_INTERFACE", "")
 # Jobs of a case run as that case's own Unix account; nobody but the operator turns it off.
 UNIX_ACCOUNTS = _flag("FABRIEK_UNIX_ACCOUNTS", ENGINE == "slurm")
 UNIX_PREFIX = os.environ.get("FABRIEK_UNIX_PREFIX", "fab-")  # what their names begin with
-UNIX_HOOK = Path(
-    os.environ.get("FABRIEK_UNIX_HOOK", PACKAGE / "serve" / "hooks" / "unix-account")
-).resolve()
+UNIX_HOOK = _path("FABRIEK_UNIX_HOOK", PACKAGE / "serve" / "hooks" / "unix-account")
 # What one GPU with its part of a node draws, by the day from which on: 2026-01-01:700,...
 GPU_WATTS = os.environ.get("FABRIEK_GPU_WATTS", "")
 RECONCILE_HOUR = _whole("FABRIEK_RECONCILE_HOUR", 3, most=23)  # by night, local time
@@ -74,9 +73,7 @@ PACKAGE_INDEX = index_url(os.environ.get("FABRIEK_PACKAGE_INDEX", ""))
 # What somebody sends of their code at once, unpacked.
 CODE_LIMIT_BYTES = _whole("FABRIEK_CODE_LIMIT_BYTES", 100 * 2**20)
 LOOP_PAUSE_S = _number("FABRIEK_LOOP_PAUSE_S", 1)
-COUNTRIES = Path(
-    os.environ.get("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
-)
+COUNTRIES = _path("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.json")
 # All bytes are read again within so many days; between jobs, at most so many bytes a second.
 SCRUB_DAYS = _whole("FABRIEK_SCRUB_DAYS", 28)
 SCRUB_BYTES_PER_S = _whole("FABRIEK_SCRUB_BYTES_PER_S", 200 * 10**6)
@@ -89,14 +86,14 @@ OUTPUTS_LIMIT_BYTES = _whole("FABRIEK_OUTPUTS_LIMIT_BYTES", 512 * 2**30)
 
 # Looking at data. A worker has this much memory, disk and time; larger revisions are looked at
 # when somebody asks.
-LOOKS_HOME = Path(os.environ.get("FABRIEK_LOOKS", HOME / "looks")).resolve()
+LOOKS_HOME = _path("FABRIEK_LOOKS", HOME / "looks")
 LOOK_WORKERS = _whole("FABRIEK_LOOK_WORKERS", 2)
 LOOK_MEMORY_BYTES = _whole("FABRIEK_LOOK_MEMORY_BYTES", 2 * 2**30)
 LOOK_DISK_BYTES = _whole("FABRIEK_LOOK_DISK_BYTES", 64 * 2**30)
 LOOK_S = _whole("FABRIEK_LOOK_S", 3600)
 LOOK_AUTO_BYTES = _whole("FABRIEK_LOOK_AUTO_BYTES", 2 * 2**30)
 # The Python that reads names of people, made by `make .venv/names`; empty: none.
-NAMES_HOME = Path(os.environ.get("FABRIEK_NAMES_HOME", ".venv-names")).resolve()
+NAMES_HOME = _path("FABRIEK_NAMES_HOME", Path(".venv-names"))
 NAMES_PYTHON = os.environ.get(
     "FABRIEK_NAMES_PYTHON",
     str(NAMES_HOME / "bin/python") if (NAMES_HOME / "tables/ready").exists() else "",

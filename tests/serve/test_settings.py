@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -33,6 +34,7 @@ def test_what_cannot_be_meant_is_refused_by_its_name(read, told, sentence):
 
 def test_what_is_empty_or_right_is_read():
     environment = Environment({"EMPTY": " ", "SEVEN": "7", "HALF": "0.5", "YES": "On"})
+    assert environment.path("EMPTY", Path("/there")) == Path("/there")  # not this folder
 
     assert [environment.whole(name, 3) for name in ("EMPTY", "SEVEN", "NONE")] == [3, 7, 3]
     assert (environment.number("HALF", 1), environment.flag("YES")) == (0.5, True)

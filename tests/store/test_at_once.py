@@ -1,16 +1,18 @@
 """Bytes that one process names while others name, send or sweep the same."""
 
+import io
+import threading
 from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from fabriek.store import lists, sweeping
+from fabriek.store import actions, lists, sweeping
 from fabriek.store.models import Arrival, Blob
 from tests.factories import a_repository
 from tests.store.test_actions import sha256
-from tests.store.test_many import push_many
+from tests.store.test_many import entries, push_many
 from tests.threads import at_once, many_connections  # noqa: F401  a fixture
 
 pytestmark = [
@@ -60,3 +62,26 @@ def test_a_sweep_passes_over_what_is_being_named():
         assert in_no_time(drop_and_sweep) == 0
 
     assert in_no_time(drop_and_sweep) == 1  # nobody named it after all
+
+
+def test_a_file_that_leaves_its_pack_meanwhile_is_named_all_the_same():
+    """Whoever sends it alone takes it out of the pack; neither waits for the other for ever."""
+    repository = a_repository()
+    files = {f"{number}": b"%d" % number for number in range(3)}
+    blobs = actions.store_many(repository, entries(files), by=None)
+    said = []
+
+    def commit():
+        try:
+            said.append(actions.commit(repository, blobs, message="x", by=None).file_count)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        actions.store_bytes(repository, io.BytesIO(b"1"), by=None)
+        beside = threading.Thread(target=commit)
+        beside.start()
+        beside.join(timeout=0.5)  # it waits for us or not; both are right
+    beside.join(timeout=30)
+
+    assert said == [3]

@@ -198,7 +198,7 @@ def test_a_stream_that_breaks_off_keeps_the_packs_that_were_whole(monkeypatch, s
 
 def test_a_full_disk_leaves_no_row_and_no_file(settings, tmp_path):
     files = {f"{number}": os.urandom(200_000) for number in range(30)}
-    with files_of_at_most(2**20), pytest.raises(StorageFull):
+    with files_of_at_most(5 * 2**20), pytest.raises(StorageFull):
         push_many(a_repository(), files)
     assert everything_below(settings.STORE_HOME) == []
 
@@ -541,3 +541,77 @@ def test_kill_9_in_the_middle_of_a_pack_leaves_only_what_the_sweep_removes(setti
     assert left.startswith("1/incoming/")
     assert queries.the_store().sweep_temporary(before=time.time() + 60) == 1
     assert everything_below(settings.STORE_HOME) == []
+
+
+@pytest.fixture
+def small_packs(monkeypatch):
+    """Many packs of few files."""
+    for name, size in {"PACK_BYTES": 3000, "BATCH_BYTES": 1500, "SMALL_BYTES": 500}.items():
+        monkeypatch.setattr(many, name, size)
+
+
+def threads_of_ours():
+    return [one for one in threading.enumerate() if one.name.startswith("ThreadPoolExecutor")]
+
+
+def test_a_push_that_python_ends_in_the_middle_ends_too(settings, monkeypatch, small_packs):
+    """When Python ends it begins nothing new, and waits for every thread."""
+    before, asked = threads_of_ours(), []
+    really = many.asking.Asking.ask
+
+    def ask(self, *words, **more):
+        asked.append(words)
+        if len(asked) > 4:
+            raise RuntimeError("cannot schedule new futures after interpreter shutdown")
+        return really(self, *words, **more)
+
+    monkeypatch.setattr(many.asking.Asking, "ask", ask)
+    files = {f"{number}": os.urandom(400) for number in range(40)}
+
+    with pytest.raises(RuntimeError, match="after interpreter shutdown"):
+        actions.store_many(a_repository(), entries(files), by=None)
+
+    assert threads_of_ours() == before
+    kept = {str(pack.pk) for pack in Pack.objects.all()}
+    assert {one.split("/")[-1] for one in everything_below(settings.STORE_HOME)} == kept
+
+
+def test_a_push_for_which_no_thread_can_be_had_is_refused_and_ends(monkeypatch, small_packs):
+    before, really = threads_of_ours(), many.Filling.__init__
+    made = []
+
+    def begin(self, organisation_id, threads):
+        made.append(self)
+        if len(made) == 2:  # it is in the queue already when no thread can be started
+            submit = threads.submit
+
+            def fails(*words):
+                submit(*words)
+                raise RuntimeError("can't start new thread")
+
+            monkeypatch.setattr(threads, "submit", fails)
+        really(self, organisation_id, threads)
+
+    monkeypatch.setattr(many.Filling, "__init__", begin)
+    files = {f"{number}": os.urandom(400) for number in range(20)}
+
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        actions.store_many(a_repository(), entries(files), by=None)
+
+    assert threads_of_ours() == before
+
+
+def test_what_was_wrong_is_told_also_where_what_came_before_cannot_be_noted(
+    monkeypatch, small_packs
+):
+    def lies():
+        yield from entries({f"{number}": os.urandom(400) for number in range(9)})
+        yield actions.Entry("x", 10, io.BytesIO(b"z" * 10), "0" * 64)
+
+    def note(_filled):
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(many.noting, "note", note)
+
+    with pytest.raises(Invalid, match="did not arrive as it was sent"):
+        actions.store_many(a_repository(), lies(), by=None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -16,6 +17,9 @@ class Environment:
     """Each of these raises ImproperlyConfigured; what is empty is as if nobody said it."""
 
     told: Mapping[str, str]
+
+    def path(self, name: str, default: Path) -> Path:
+        return Path(self.told.get(name, "").strip() or default).resolve()
 
     def flag(self, name: str, default: bool = False) -> bool:
         told = self.told.get(name, "").strip().lower()

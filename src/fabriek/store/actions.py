@@ -34,6 +34,7 @@ __all__ = [
     "create_repository",
     "digest_of",
     "materialise",
+    "name_openly",
     "name_repository",
     "named",
     "save",
@@ -43,7 +44,7 @@ __all__ = [
 ]
 
 MESSAGE_CHARACTERS = 300
-OPEN_TO_ALL = "open"  # the namespace of what belongs to no case
+OPEN_TO_ALL = "open"  # the namespace of what belongs to no case, or may not tell to which
 NAME_CHARACTERS = 80  # leaves room for a code behind it
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,78}[A-Za-z0-9])?", re.ASCII)
 
@@ -100,6 +101,14 @@ def name_repository(repository: Repository, *, code: str, title: str) -> None:
         setattr(repository, field, value)
 
 
+def name_openly(repository: Repository, *, name: str) -> None:
+    """Take its name out of its case, for who may not know the case; the old one is gone."""
+    code = repository.code or ""
+    free = _new_name(repository, OPEN_TO_ALL, title=name, code=code)
+    Repository.objects.filter(pk=repository.pk).update(namespace=OPEN_TO_ALL, name=free)
+    repository.namespace, repository.name = OPEN_TO_ALL, free
+
+
 def _namespace(repository: Repository) -> str:
     return repository.case.code if repository.case else OPEN_TO_ALL
 
@@ -141,7 +150,8 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
     _require_message(change.message)
     with transaction.atomic():
         # Two at once wait for each other here; the number is guarded by the database as well.
-        Repository.objects.select_for_update().get(pk=repository.pk)
+        # Who sends files meanwhile need not wait, and may hold what we will ask for.
+        Repository.objects.select_for_update(no_key=True).get(pk=repository.pk)
         newest = queries.latest(repository, branch=change.branch)
         before = lists.of(change.parent or newest)
         content = before | _claimed(repository, wanted, before)

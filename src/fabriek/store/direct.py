@@ -30,13 +30,7 @@ class Direct:
         self._descriptor = descriptor
         self._given: list[bytes] = []
         self._given_bytes = self._held = 0
-        self._behind = os.memfd_create("pack", os.MFD_CLOEXEC)
-        try:
-            os.ftruncate(self._behind, AT_ONCE_BYTES)
-            self._memory = mmap.mmap(self._behind, AT_ONCE_BYTES)
-        except BaseException:
-            os.close(self._behind)
-            raise
+        self._behind, self._memory = _memory()
         self._early = Early(descriptor)
         self._is_direct = self._set(O_DIRECT) if O_DIRECT else False
 
@@ -44,7 +38,8 @@ class Direct:
         return self
 
     def __exit__(self, *_told: object) -> None:
-        os.close(self._behind)
+        if self._behind is not None:
+            os.close(self._behind)
 
     def write(self, piece: bytes) -> None:
         self._given.append(piece)
@@ -64,9 +59,23 @@ class Direct:
         self._given, self._given_bytes = [], 0
         while rest:
             some, rest = _parted(rest, AT_ONCE_BYTES - self._held)
-            self._held += _laid(self._behind, some, self._held)
+            self._held += self._laid(some)
             if self._held == AT_ONCE_BYTES:
                 self._write_held()
+
+    def _laid(self, pieces: list[memoryview]) -> int:
+        """Lay all of it in memory. Raises: OSError, when there is not that much."""
+        end = self._held
+        if self._behind is None:
+            for piece in pieces:
+                self._memory[end : end + len(piece)] = piece
+                end += len(piece)
+            return end - self._held
+        while pieces:
+            laid = os.pwritev(self._behind, pieces, end)
+            end += laid
+            _there, pieces = _parted(pieces, laid)
+        return end - self._held
 
     def _write_held(self) -> None:
         memory, at = memoryview(self._memory), 0
@@ -113,11 +122,15 @@ def _parted(pieces: list[memoryview], room: int) -> tuple[list[memoryview], list
     return pieces, []
 
 
-def _laid(descriptor: int, pieces: list[memoryview], offset: int) -> int:
-    """Write all of it into memory. Raises: OSError, when there is not that much."""
-    begin = offset
-    while pieces:
-        laid = os.pwritev(descriptor, pieces, offset)
-        offset += laid
-        _there, pieces = _parted(pieces, laid)
-    return offset - begin
+def _memory() -> tuple[int | None, mmap.mmap]:
+    """Give memory, and the file that it is where this machine lets memory be one."""
+    try:
+        behind = os.memfd_create("pack", os.MFD_CLOEXEC)
+    except OSError:
+        return None, mmap.mmap(-1, AT_ONCE_BYTES)
+    try:
+        os.ftruncate(behind, AT_ONCE_BYTES)
+        return behind, mmap.mmap(behind, AT_ONCE_BYTES)
+    except OSError:  # no file of ours may be as large
+        os.close(behind)
+        return None, mmap.mmap(-1, AT_ONCE_BYTES)

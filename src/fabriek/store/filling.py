@@ -32,7 +32,12 @@ class Filling:
         self._given: Queue[Sequence[bytes] | _Sign] = Queue(WAITING)
         self._is_closed = self._has_seen_end = False
         keep = in_this_language(self._keep)
-        self._kept: Future[str] = threads.submit(keep, organisation_id)
+        try:
+            self._kept: Future[str] = threads.submit(keep, organisation_id)
+        except BaseException:
+            # No thread could be started; another may find the work all the same.
+            self._given.put(_Sign.LEAVE)
+            raise
 
     def add(self, pieces: Sequence[bytes]) -> None:
         """Hand pieces over; waits while others are before them. Raises: as `keep_pack`."""

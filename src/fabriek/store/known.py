@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from fabriek.store import base, queries
+from fabriek.store import base, queries, turns
 from fabriek.store.among import among
 from fabriek.store.models import Blob, Damage, Repository
 
@@ -28,6 +28,7 @@ def still_here(
         return set(), set()
     store = queries.the_store()
     with transaction.atomic():
+        turns.take(owner)
         rows = ours.filter(among(known))
         locked = list(rows.select_for_update(no_key=True).order_by("sha256"))
         rows.update(stored_at=timezone.now())

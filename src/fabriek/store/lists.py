@@ -48,13 +48,15 @@ def of(revision: Revision | None) -> dict[str, Named]:
 def claimed(repository: Repository, sha256s: Collection[str]) -> dict[str, Named]:
     """Find bytes that may be named and lock them, inside the caller's transaction.
 
-    What arrived is found and locked in one go, as it is nearly always all of it.
+    What arrived is found and locked in one go, as it is nearly always all of it. What somebody
+    moved meanwhile, as whoever sends a file alone takes it out of its pack, is found when asked
+    once more: PostgreSQL looks at the row as it is now, and at what arrived as it was.
     """
     found: dict[str, Named] = {}
     for some in queries.batches(list(dict.fromkeys(sha256s)), MANY):
-        found |= _kept(queries.arrived(repository, some))
-        if rest := [sha256 for sha256 in some if sha256 not in found]:
-            found |= _kept(queries.named_in_case(repository, rest))
+        for look in (queries.arrived, queries.named_in_case, queries.arrived):
+            if rest := [sha256 for sha256 in some if sha256 not in found]:
+                found |= _kept(look(repository, rest))
     return found
 
 

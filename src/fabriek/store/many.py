@@ -4,8 +4,9 @@ Making a file costs a file system more than its bytes do, and a flush for each c
 pack of a thousand small files is flushed once, and noted in one transaction.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import NamedTuple
@@ -19,6 +20,8 @@ from fabriek.store.arriving import store_bytes
 from fabriek.store.filling import Filling
 from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
 from fabriek.store.models import Repository
+
+log = logging.getLogger(__name__)
 
 # Above this the bytes cost more than the file: a choice, see docs/adr/0023.
 SMALL_BYTES = 2**18
@@ -193,16 +196,27 @@ class _Stream:
         try:
             while not self.is_at_end:
                 self._hand_over(self._batch())
+            self.ahead.append(self.database.ask(self.taken.end))
             self._wait(0)
-            self.database.ask(self.taken.end).result()
         except BaseException:
-            self.database.ask(self.taken.leave).result()
+            self._leave()
             raise
 
     def _hand_over(self, batch: list[_Small]) -> None:
         if batch:
             self.ahead.append(self.database.ask(self.taken.add, batch))
         self._wait(AHEAD)
+
+    def _leave(self) -> None:
+        """Let go of what was begun, in this thread: there may be no other any more.
+
+        When Python ends it starts nothing new, and waits for all that was begun.
+        """
+        wait(self.ahead)
+        try:
+            self.taken.leave()
+        except Exception:
+            log.exception("What came before a push broke off could not be noted.")
 
     def _wait(self, most: int) -> None:
         """Let no more than these be ahead. Raises: what went wrong with one of them."""
@@ -220,7 +234,8 @@ class _Stream:
                 break
             path = self._clean(entry)
             if not 0 < entry.size_bytes <= SMALL_BYTES:
-                self.database.ask(self.taken.add_alone, path, entry).result()
+                self.ahead.append(self.database.ask(self.taken.add_alone, path, entry))
+                self._wait(0)  # it reads what comes, as we do
                 continue
             batch.append(_hashed(path, entry))
             size_bytes += entry.size_bytes
