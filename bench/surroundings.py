@@ -37,7 +37,7 @@ def main(
             tempfile.TemporaryDirectory(prefix="fabriek-bench-") as home,
             cluster(binaries) as address,
         ):
-            _make_database(address)
+            make_database(address, "fabriek")
             Path(home, "static").mkdir()
             environment = os.environ | _surroundings(Path(home), address)
             return _measure(bench, asked, environment, limit_s=limit_s)
@@ -57,10 +57,17 @@ def interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _make_database(address: str) -> None:
-    server = address.replace("/fabriek?", "/postgres?")
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE fabriek")
+def make_database(address: str, name: str) -> None:
+    """Make a database of this name on the server of the factory's."""
+    with psycopg.connect(beside(address, "postgres"), autocommit=True) as connection:
+        connection.execute(
+            psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name))
+        )
+
+
+def beside(address: str, name: str) -> str:
+    """Give the address of another database of the same server."""
+    return address.replace("/fabriek?", f"/{name}?")
 
 
 def _surroundings(home: Path, address: str) -> dict[str, str]:

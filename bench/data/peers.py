@@ -12,7 +12,7 @@ PACKAGES = {
     "dvc": ["dvc"],
     "tus": ["tuspyserver", "tuspy", "uvicorn", "fastapi"],
     "presidio": ["presidio-analyzer", "spacy"],
-    "mlflow": ["mlflow"],
+    "mlflow": ["mlflow", "psycopg2-binary"],
     "trl": ["trl==1.16.0", "torch==2.13.0", "peft", "datasets"],
     "datatrove": ["datatrove[processing]", "spacy"],
     "llamafactory": ["llamafactory==0.9.5", "torch==2.11.0", "torchaudio==2.11.0"],

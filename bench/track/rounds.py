@@ -13,10 +13,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from bench import telling
+from bench import surroundings, telling
 from bench.data import peers
 from bench.server import HOST, free_port, running
-from bench.surroundings import make_ready
 from bench.table import Table
 from bench.track import drawing, logging_
 
@@ -62,8 +61,8 @@ def _rounds(wanted: list[str], small: bool) -> Iterator[Table]:
         postgres = stack.enter_context(_ours("PostgreSQL", dict(os.environ)))
         sqlite = stack.enter_context(_ours("SQLite", _on_sqlite()))
         if "logging" in wanted:
-            with _mlflow() as peer:
-                there = [peer] if peer else []
+            with _mlflow("SQLite") as first, _mlflow("PostgreSQL") as second:
+                there = [peer for peer in (first, second) if peer]
                 yield logging_.measure([sqlite, postgres, *there], small=small)
         if "drawing" in wanted:
             yield drawing.measure([sqlite, postgres], small=small)
@@ -74,7 +73,7 @@ def _on_sqlite() -> dict[str, str]:
     home = Path(settings.HOME) / "sqlite"
     (home / "static").mkdir(parents=True)
     environment = os.environ | {"FABRIEK_HOME": str(home), "FABRIEK_DATABASE": ""}
-    make_ready(environment)
+    surroundings.make_ready(environment)
     return environment
 
 
@@ -97,16 +96,16 @@ def _ours(name: str, environment: dict[str, str]) -> Iterator[Place]:
 
 
 @contextmanager
-def _mlflow() -> Iterator[Place | None]:
-    """Start MLflow's own server at its best: one worker, nothing beside it, on SQLite."""
+def _mlflow(kind: str) -> Iterator[Place | None]:
+    """Start MLflow's own server at its best: one worker, nothing beside it."""
     program = peers.program("mlflow", "mlflow")
-    if program is None:
+    if program is None or (kind == "PostgreSQL" and not _has_driver()):
         yield None
         return
-    home, port = Path(settings.HOME) / "mlflow", free_port()
+    home, port = Path(settings.HOME) / f"mlflow-{kind}", free_port()
     home.mkdir()
     command = [program, "server", "--host", HOST, "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{home}/mlflow.db"]
+    command += ["--backend-store-uri", _store(kind, home)]
     command += ["--artifacts-destination", str(home / "files")]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     path = f"{Path(program).parent}:{os.environ['PATH']}"
@@ -117,7 +116,7 @@ def _mlflow() -> Iterator[Place | None]:
     )  # fmt: skip
     try:
         _wait(process, port)
-        yield _run_of_mlflow(port)
+        yield _run_of_mlflow(kind, port)
     finally:
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
@@ -125,14 +124,35 @@ def _mlflow() -> Iterator[Place | None]:
         process.kill()
 
 
-def _run_of_mlflow(port: int) -> Place:
+def _has_driver() -> bool:
+    """See whether the peer can reach PostgreSQL: its environment may be older than that."""
+    python = peers.python("mlflow")
+    found = subprocess.run(
+        [str(python), "-c", "import psycopg2"], check=False, capture_output=True
+    )
+    if found.returncode:
+        print("mlflow has no psycopg2-binary: remove .bench-peers/mlflow to have it made anew.")
+    return not found.returncode
+
+
+def _store(kind: str, home: Path) -> str:
+    """Say where the peer keeps what it is told: on our server of PostgreSQL, or in a file."""
+    if kind == "SQLite":
+        return f"sqlite:///{home}/mlflow.db"
+    address = os.environ["FABRIEK_DATABASE"]
+    surroundings.make_database(address, "mlflow")
+    own = surroundings.beside(address, "mlflow")
+    return own.replace("postgresql://", "postgresql+psycopg2://", 1)
+
+
+def _run_of_mlflow(kind: str, port: int) -> Place:
     connection = HTTPConnection(HOST, port, timeout=60)
     headers = {"Content-Type": "application/json"}
     asked = json.dumps({"experiment_id": "0", "start_time": 1000})
     connection.request("POST", f"{AT}/runs/create", asked, headers)
     run = json.loads(connection.getresponse().read())["run"]["info"]["run_id"]
     return Place(
-        name="mlflow server, SQLite",
+        name=f"mlflow server, {kind}",
         connection=connection,
         run=run,
         headers=headers,

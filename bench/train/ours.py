@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.train.timed import Timed, timed
 from bench.train.world import TOKENS_MAX
+from fabriek.engines import local_pace
 from fabriek_recipes.facts import look
 from fabriek_recipes.finetune_lm.knobs import RECIPE
 from fabriek_recipes.kinds import Facts
@@ -25,12 +26,13 @@ def run(home: Path, folder: Path, *, method: str, tokens_per_step: int) -> dict[
         (folder / "inputs").mkdir(parents=True, exist_ok=True)
         (folder / "inputs" / name).symlink_to(home / place)
     write_manifest(folder, _manifest(method, tokens_per_step))
+    said = _estimated(home, method, tokens_per_step)
     environment = os.environ | {"PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"}
     began = time.time()
     took = timed(
         [sys.executable, "-m", "fabriek_recipes.finetune_lm", str(folder)], environment
     )
-    return _told(folder, began, took) | _estimated(home, method, tokens_per_step)
+    return _told(folder, began, took) | said
 
 
 def _told(folder: Path, began: float, took: Timed) -> dict[str, float]:
@@ -51,9 +53,17 @@ def _told(folder: Path, began: float, took: Timed) -> dict[str, float]:
 
 
 def _estimated(home: Path, method: str, tokens_per_step: int) -> dict[str, float]:
-    """Ask what the page says beforehand, of the one core that it has here."""
+    """Ask what the page says beforehand, of the one core that it has here.
+
+    The machine is measured as the loop does that, and kept as long.
+    """
     inputs = {"model": home / "base", "dataset": home / "data"}
-    facts = look(inputs, Facts(rows=0, text_bytes=0, device="cpu", cores=1))
+    engine = home / "engine"
+    local_pace.measure(engine)
+    of_machine = Facts(
+        rows=0, text_bytes=0, device="cpu", cores=1, flops_per_core=local_pace.kept(engine)
+    )
+    facts = look(inputs, of_machine)
     knobs = RECIPE.knobs.model_validate(_knobs(method, tokens_per_step))
     said = RECIPE.estimate(knobs, facts)
     return {"estimated_s": said.gpu_seconds, "estimated_mb": said.memory_bytes / 1e6}

@@ -5,37 +5,46 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from fabriek_recipes.kinds import Device, Estimate, Facts
+from fabriek_recipes.kinds import Estimate, Facts
 from fabriek_recipes.words import Sentence, _
 
 # Bytes of Dutch text per token (own measurement: 4.3-5.0 with 2,000 to 4,000 pieces).
 BYTES_PER_TOKEN = 4.4
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """What one device really reaches on small and large models."""
-
-    flops_per_core: float
-    """Operations per second in training: per core on a processor, per GPU otherwise."""
-    tokens_per_s_max: float
-    """Small models are bound by overhead, not by operations."""
-    start_s: float
-    """Imports, loading, saving."""
-
-
 # What a matrix product reaches in bf16 on one H100 or H200, in operations per second.
 GPU_REACHES = 790e12
+# Own measurement on one H100 (2026-11-26): 257 TFLOP/s for LoRA on 7 billion weights in steps
+# of 8,192 tokens; 143 and 78 for all weights and for LoRA on 0.4 billion. Runs of half a minute
+# to a minute, start included, took 0.7 to 1.1 times what this says.
+GPU_FLOPS, GPU_TOKENS_PER_S_MAX, GPU_START_S = 250e12, 400_000, 35
 
-PACES: dict[Device, Pace] = {
-    # Own measurements of small models on 2 shared cores (2026-11): 33-38; a machine of half the
-    # speed takes 1.5 times what this says, a quick one as little as 0.6.
-    "cpu": Pace(flops_per_core=34e9, tokens_per_s_max=60_000, start_s=4.5),
-    # Own measurement on one H100 (2026-11-26): 257 TFLOP/s for LoRA on 7 billion weights in
-    # steps of 8,192 tokens; 143 and 78 for all weights and for LoRA on 0.4 billion. Runs of
-    # half a minute to a minute, start included, took 0.7 to 1.1 times what this says.
-    "cuda": Pace(flops_per_core=250e12, tokens_per_s_max=400_000, start_s=35),
-}
+# What one core multiplies per second in float32 where nobody measured: between a slow machine
+# (about 80, by what runs took on an AMD EPYC, 2026-11-27) and a quick one (138, a Xeon), so
+# that it is wrong by less than half on both.
+CORE_FLOPS, MEASURED_ON_FLOPS = 100e9, 138e9
+# Of the best that was measured a run finds so much: others work beside it, and a core that is
+# busy for long is not at its quickest (131 to 159 were measured on that Xeon within an hour).
+FOUND = 0.9
+# What a core can be: outside it is no measurement, and no run is to be refused for it.
+CORE_FLOPS_LEAST, CORE_FLOPS_MOST = 16e9, 300e9
+# On a processor of that speed: imports, loading and saving, and the most tokens a second.
+CORE_START_S, CORE_TOKENS_PER_S_MAX = 3.0, 60_000
+# Beside its large products a token costs what grows with width and depth, so with the root of
+# the weights: norms, attention, the optimizer; with LoRA the small products of the additions,
+# that a processor does badly. In the time of so many operations for each root of a weight, and
+# no quicker on more cores. Own measurements (2026-11-27, 138 GFLOP/s a core; microseconds a
+# token, LoRA and all weights, then on two cores beside other work): 0.9 million weights 75 and
+# 78 (66, 59), 1.0 million 94 and 88 (84, 73), 5 million 314 and 325 (237, 212), 27 million
+# 1,163 and 1,339 (730, 956). LoRA of rank 64 instead of 16: a tenth more.
+BESIDE_ALL_WEIGHTS, BESIDE_LORA = 5_900, 9_400
+# Reading is a third of learning all weights; a written token took so many times as long as one
+# that is read, in 64 answers of up to 256 tokens side by side (same day, 1 to 5 million
+# weights).
+WRITTEN_AS_READ = 5
+# As `training/watching.py` looks at rows kept apart while it learns: how often, which part of
+# the work of learning that may be, and how many texts are not too many.
+LOOKS, LOOKS_SHARE, LOOK_TEXTS = 10, 0.1, 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +55,12 @@ class Work:
     """Tokens trained on, all epochs together."""
     flop_per_token: float
     """6 per parameter when all are trained, 4 when the base is frozen (LoRA); attention."""
-    scored_tokens: int
-    """Tokens read or written one by one while scoring, before and after together."""
+    has_lora: bool = False
+    """An addition learns and all else is frozen."""
+    read_tokens: int
+    """Read at once and not learned from: while scoring, before and after together."""
+    written_tokens: int = 0
+    """Written one by one, in some tens of answers side by side."""
     parameters: int
     memory_bytes: int
     rows_per_step: int
@@ -61,30 +74,77 @@ class Work:
         return self.rows_per_step / ceil(self.rows_per_step / gpus)
 
 
+def read_in_looks(apart: int, row_tokens: float, *, learned: float) -> float:
+    """Count the tokens of rows kept apart that are read while so many are learned from."""
+    texts = max(LOOK_TEXTS, LOOKS_SHARE * learned / LOOKS / max(1.0, row_tokens))
+    return LOOKS * min(apart, texts) * row_tokens
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Time:
+    """What the parts of a run take, in seconds."""
+
+    start_s: float
+    train_s: float
+    score_s: float
+
+
 def price(work: Work, facts: Facts) -> Estimate:
     """Turn work into seconds on the device of `facts`, with the reasons in words."""
-    pace = PACES[facts.device]
     gpus = max(1, facts.gpus)
-    units = facts.cores if facts.device == "cpu" else 1
-    flops = pace.flops_per_core * units
-    train_s = work.tokens * max(work.flop_per_token / flops, 1 / pace.tokens_per_s_max)
-    if facts.device == "cuda":  # processes without GPUs share the same cores
-        train_s /= work.faster(gpus)
-    score_s = work.scored_tokens * max(4 * work.parameters / flops, 2 / pace.tokens_per_s_max)
-    wall_s = pace.start_s + train_s + score_s
+    time = _on_cores(work, facts) if facts.device == "cpu" else _on_gpus(work, gpus)
+    other_s = time.start_s + time.score_s
     return Estimate(
-        gpu_seconds=ceil(wall_s * gpus),
+        gpu_seconds=ceil((other_s + time.train_s) * gpus),
         memory_bytes=work.memory_bytes,
-        learning_s=train_s,
+        learning_s=time.train_s,
         tokens=work.tokens,
-        why=_reasons(work, facts, train_s=train_s, other_s=wall_s - train_s),
+        why=_reasons(work, facts, train_s=time.train_s, other_s=other_s),
     )
+
+
+def _on_gpus(work: Work, gpus: int) -> _Time:
+    least = 1 / GPU_TOKENS_PER_S_MAX
+    train_s = work.tokens * max(work.flop_per_token / GPU_FLOPS, least)
+    return _Time(
+        start_s=GPU_START_S,
+        train_s=train_s / work.faster(gpus),
+        score_s=work.read_tokens * max(2 * work.parameters / GPU_FLOPS, least)
+        + work.written_tokens * max(4 * work.parameters / GPU_FLOPS, 2 * least),
+    )
+
+
+def _on_cores(work: Work, facts: Facts) -> _Time:
+    """Count for a processor; processes without GPUs share the same cores."""
+    flops = core_flops(facts) * FOUND
+    times = flops / CORE_FLOPS
+    least = 1 / (CORE_TOKENS_PER_S_MAX * times)
+    root = work.parameters**0.5
+    beside = (BESIDE_LORA if work.has_lora else BESIDE_ALL_WEIGHTS) * root
+    token_s = (work.flop_per_token / facts.cores + beside) / flops
+    read_s = (2 * work.parameters / facts.cores + BESIDE_ALL_WEIGHTS / 3 * root) / flops
+    read = work.read_tokens + work.written_tokens * WRITTEN_AS_READ
+    return _Time(
+        start_s=CORE_START_S / times,
+        train_s=work.tokens * max(token_s, least),
+        score_s=read * max(read_s, least / 3),
+    )
+
+
+def core_flops(facts: Facts) -> float:
+    """Tell what a core multiplies per second: as measured, within reason, or as assumed."""
+    measured = facts.flops_per_core or CORE_FLOPS
+    return min(max(measured, CORE_FLOPS_LEAST), CORE_FLOPS_MOST)
+
+
+def slowness(facts: Facts) -> float:
+    """Tell how many times as long work takes as on the core that it was measured on."""
+    return MEASURED_ON_FLOPS / core_flops(facts)
 
 
 def _reasons(
     work: Work, facts: Facts, *, train_s: float, other_s: float
 ) -> tuple[Sentence, ...]:
-    pace = PACES[facts.device]
     reasons = [
         Sentence(
             _("About %(tokens)s tokens are learned from, at %(mflop)s MFLOP each."),
@@ -96,23 +156,35 @@ def _reasons(
             train=ceil(train_s),
             other=ceil(other_s),
         ),
+        core_speed(facts) if facts.device == "cpu" else _gpu_speed(),
     ]
-    if facts.device == "cpu":
-        speed = Sentence(
-            _("Counted with %(gflops)s GFLOP/s for each of %(cores)s processor cores."),
-            gflops=round(pace.flops_per_core / 1e9),
-            cores=facts.cores,
-        )
-    else:
-        speed = Sentence(
-            _("Counted with %(tflops)s TFLOP/s for a GPU, %(share)s %% of what it can reach."),
-            tflops=round(pace.flops_per_core / 1e12),
-            share=round(100 * pace.flops_per_core / GPU_REACHES),
-        )
-    reasons.append(speed)
     if facts.gpus > 1:
         reasons.append(_shared(work, facts))
     return tuple(reasons)
+
+
+def _gpu_speed() -> Sentence:
+    text = _(
+        "Counted with %(tflops)s TFLOP/s for a GPU, %(share)s %% of what an H100 can reach; "
+        "that is assumed, not measured on this machine."
+    )
+    tflops, share = round(GPU_FLOPS / 1e12), round(100 * GPU_FLOPS / GPU_REACHES)
+    return Sentence(text, tflops=tflops, share=share)
+
+
+def core_speed(facts: Facts) -> Sentence:
+    """Say how fast a core is taken to be, and whether anybody measured that."""
+    if facts.flops_per_core:
+        text = _(
+            "A processor core is counted as %(gflops)s GFLOP/s, measured on this machine "
+            "(cores: %(cores)s); small models reach a part of that."
+        )
+    else:
+        text = _(
+            "A processor core is counted as %(gflops)s GFLOP/s; that is assumed, not measured "
+            "on this machine (cores: %(cores)s). Small models reach a part of it."
+        )
+    return Sentence(text, gflops=round(core_flops(facts) / 1e9), cores=facts.cores)
 
 
 def _shared(work: Work, facts: Facts) -> Sentence:

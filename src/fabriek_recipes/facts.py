@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -15,6 +15,8 @@ from fabriek_recipes.words import Failed, Sentence, _
 
 # A header of a model of 1,000 layers is about 2 MB; the format itself refuses above 100 MB.
 HEADER_BYTES_MAX = 100_000_000
+# Somebody waits for the price: of more text than this, pieces of so much are read.
+READ_BYTES_MAX, PIECE_BYTES = 128 * 2**20, 2**20
 # Formats that run code when they are read; we never open them.
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 
@@ -86,11 +88,42 @@ def _parameters(path: Path) -> int:
 
 
 def _text_size(dataset: Path, *, plain: bool) -> tuple[int, int, int]:
-    rows = size = longest = 0
-    for path in files_of(dataset, plain=plain).train:
+    """Give rows, bytes and the longest row; of much text the rows are those of its pieces."""
+    sizes = {path: path.stat().st_size for path in files_of(dataset, plain=plain).train}
+    size = sum(sizes.values())
+    is_much = size > READ_BYTES_MAX
+    rows = seen = longest = 0
+    for line in _pieces(sizes, size) if is_much else _lines(sizes):
+        rows += bool(line.strip())
+        seen += len(line)
+        longest = max(longest, len(line))
+    return round(rows * size / seen) if is_much and seen else rows, size, longest
+
+
+def _lines(paths: Iterable[Path]) -> Iterator[bytes]:
+    for path in paths:
         with path.open("rb") as file:
-            while line := file.readline(1 << 20):
-                rows += bool(line.strip())
-                size += len(line)
-                longest = max(longest, len(line))
-    return rows, size, longest
+            while line := file.readline(PIECE_BYTES):
+                yield line
+
+
+def _pieces(sizes: Mapping[Path, int], size: int) -> Iterator[bytes]:
+    """Give whole lines from places spread evenly over all files together."""
+    apart = max(1, size * PIECE_BYTES // READ_BYTES_MAX)
+    begins_at = next_at = 0
+    for path, bytes_ in sizes.items():
+        while next_at < begins_at + bytes_:
+            yield from _piece(path, next_at - begins_at)
+            next_at += apart
+        begins_at += bytes_
+
+
+def _piece(path: Path, place: int) -> Iterator[bytes]:
+    seen = 0
+    with path.open("rb") as file:
+        file.seek(place)
+        if place:
+            file.readline(PIECE_BYTES)  # the rest of a line that began before
+        while seen < PIECE_BYTES and (line := file.readline(PIECE_BYTES)):
+            seen += len(line)
+            yield line

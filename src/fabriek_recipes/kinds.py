@@ -42,6 +42,8 @@ class Facts:
     """Memory of one GPU; 0 where nobody said."""
     device: Device = "cuda"
     cores: int = 2
+    flops_per_core: float | None = None
+    """What a core multiplies per second in float32, where that was measured."""
     columns: int = 0
     """Columns of a table; 0 where the rows are no table."""
     different: tuple[tuple[str, int], ...] = ()

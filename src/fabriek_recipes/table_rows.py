@@ -118,7 +118,7 @@ def _csv_row(
     if len(cells) != len(names):
         return _problem(
             line,
-            _("Line %(line)s has %(cells)s cells and the first line %(names)s; mend the row."),
+            _("Cells in line %(line)s: %(cells)s, and in the first line: %(names)s; mend it."),
             cells=len(cells),
             names=len(names),
         )

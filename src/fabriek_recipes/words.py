@@ -27,6 +27,11 @@ class Sentence(str):
         return sentence
 
 
+def counted(one: str, several: str, *, count: int, **values: Value) -> Sentence:
+    """Say `one` of exactly one, and `several` of any other number: `%(count)s` in both."""
+    return Sentence(one if count == 1 else several, count=count, **values)
+
+
 class Failed(Exception):
     """An expected failure of a run: one sentence that says what to do, and a stable code."""
 

@@ -1,12 +1,15 @@
 """The record of a dataset from a terminal."""
 
+import re
+
 import pytest
 
 from fabriek.catalogue.models import Record
-from fabriek.store.models import Revision
+from fabriek.registry import opening
+from fabriek.store.models import Repository, Revision
 from tests.catalogue.conftest import in_the_catalogue, told_of
 from tests.datasets.conftest import made, push
-from tests.factories import a_person
+from tests.factories import a_model, a_person
 
 pytestmark = pytest.mark.django_db
 
@@ -81,6 +84,24 @@ def test_finding_data_of_others(fabriek):
     assert dataset.code in hit.output
     assert "ask" in hit.output
     assert "Nothing fits this." in fabriek(a_person(), "data", "find", "vliegtuig").output
+
+
+def test_open_models_are_found_beside_data_and_by_no_theme(fabriek):
+    dataset, model = in_the_catalogue(), a_model(is_open=True)
+    Repository.objects.filter(pk=model.repository_id).update(code=model.code)
+    model.repository.refresh_from_db()
+    opening.tell(model, about="Stuurt berichten naar de balie.")
+    asked = {
+        (): [dataset.code, model.code],
+        ("--kind", "models"): [model.code],
+        ("--kind", "datasets"): [dataset.code],
+        ("--theme", "HEAL"): [dataset.code],
+        ("--open",): [model.code],
+    }
+
+    for options, codes in asked.items():
+        said = fabriek(a_person(), "data", "find", "berichten", *options).output
+        assert re.findall(r"^[DM]\d\d-\d{4}", said, re.MULTILINE) == codes, options
 
 
 def test_a_dataset_is_opened_found_and_closed(fabriek, dataset, lead):

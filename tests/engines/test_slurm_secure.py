@@ -1,4 +1,7 @@
-"""Which partition a job is sent to; the commands of Slurm are scripts here that note it."""
+"""Which partition a job is sent to, and how long it may be there.
+
+The commands of Slurm are scripts here that note what they were asked.
+"""
 
 import json
 import os
@@ -8,6 +11,7 @@ import pytest
 
 from fabriek.engines.base import Job, JobRejected
 from fabriek.engines.slurm import Site, Slurm
+from fabriek.engines.slurm_wall import kept_s
 
 NOTES = """#!{python}
 import json, sys
@@ -95,3 +99,26 @@ def test_the_machine_tells_of_the_nodes_of_both(asked, tmp_path, partition, node
 
     (words,) = asked("sinfo")
     assert named(words, "partition") == nodes_of
+
+
+def test_what_cannot_go_on_as_another_job_is_refused_where_one_is_too_short(asked, tmp_path):
+    engine = a_site(tmp_path, partition="gpu")
+
+    with pytest.raises(JobRejected) as refused:
+        engine.submit(a_job(tmp_path, is_whole=True, timeout_s=7201))
+    engine.submit(a_job(tmp_path, is_whole=True, timeout_s=7200))
+
+    assert refused.value.code == "too_long_at_once"
+    assert len(asked("sbatch")) == 1
+
+
+@pytest.mark.parametrize(("ours_s", "told"), [(0, (7200, 300)), (600, (600, 300))])
+def test_how_long_a_job_may_be_is_kept_for_who_asks_no_cluster(asked, tmp_path, ours_s, told):
+    engine = a_site(tmp_path, partition="gpu", secure_partition="safe", wall_s=ours_s)
+
+    engine.note_walls()
+    engine.note_walls()
+
+    kept = [kept_s(tmp_path / "home", is_secure=secure) for secure in (False, True)]
+    assert tuple(kept) == told
+    assert len(asked("scontrol")) == 2  # once for each partition: QOSes it has none

@@ -46,6 +46,20 @@ def test_django_writes_it_once_for_each_shape(django_assert_num_queries):
     assert len(written) == 2
 
 
+def test_it_becomes_a_part_of_another_statement():
+    first, second = an_organisation(country="NL"), an_organisation(country="BE")
+    asked = Prepared(names)
+
+    def counted(*words):
+        sql, parameters = asked.statement(*words)
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT COUNT(*) FROM ({sql}) found", parameters)  # noqa: S608  ours
+            return cursor.fetchone()[0]
+
+    assert [counted("NL", (first.pk, second.pk)), counted("NL", (second.pk,))] == [1, 0]
+    assert asked.statement("NL", ()) is None
+
+
 def test_a_query_about_now_is_written_anew_each_time():
     person = a_person()
     a_token(person, expires_at=timezone.now() + timedelta(days=1))

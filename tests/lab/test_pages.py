@@ -6,10 +6,12 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from fabriek.engines import slurm_wall
 from fabriek.kernel.errors import Refused
 from fabriek.lab import actions
 from fabriek.lab.models import Entry
 from fabriek.runs import actions as runs
+from fabriek.runs.jobs import job_of
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from tests.factories import a_case, a_person, a_run, staff
@@ -105,6 +107,22 @@ def test_what_was_filled_in_stays_where_no_price_can_be_told_now(world, browser,
     assert answer.status_code == 422
     assert "Others are counted." in text_of(answer)
     assert 'value="7"' in answer.content.decode()
+
+
+def test_longer_than_the_machine_lets_a_session_be_is_told_with_the_most(
+    world, browser, settings
+):
+    settings.ENGINE = "slurm"
+    (settings.ENGINE_HOME / "slurm").mkdir(parents=True)
+    slurm_wall.keep(settings.ENGINE_HOME, outside_s=3 * 3600, secure_s=60)
+
+    over = browser(world.person).post(form_of(world), typed(world, hours="4"))
+    fits = browser(world.person).post(form_of(world), typed(world, hours="3"))
+
+    assert over.status_code == 422
+    assert "a session last for 3 hours at most. Choose less time." in text_of(over)
+    assert fits.status_code == 302
+    assert job_of(Run.objects.get()).is_whole
 
 
 def test_a_case_without_gpu_hours_says_what_to_do(offered, browser):

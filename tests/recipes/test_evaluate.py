@@ -413,7 +413,7 @@ def test_one_row_rows_alike_and_rows_too_long_are_told_for_what_they_are(tmp_pat
 
     assert (run.report["rows_scored"], run.report["rows_left_out"]) == (3, 1)
     warned = next(event.fields for event in run.events if event.kind == "warning")
-    assert warned["text"] == "1 rows are longer than 64 tokens and were left out (lines 4)."
+    assert warned["text"] == "1 row is longer than 64 tokens and was left out (line 4)."
 
 
 def test_a_model_that_says_no_number_ends_in_a_sentence(tmp_path, base, dataset):

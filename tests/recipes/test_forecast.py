@@ -107,7 +107,7 @@ def test_several_series_each_get_their_own_model_and_short_ones_are_told(tmp_pat
     assert run.start() == 0
 
     assert {row["series"] for row in forecast(run)} == {"a", "b"}
-    assert "1 series are too short and were left out." in warned(run)
+    assert "1 series is too short and was left out." in warned(run)
     assert run.report["series"] == 2
 
 

@@ -109,7 +109,7 @@ def test_rows_in_a_file_of_their_own_that_are_learned_from_are_told(tmp_path):
     assert any(
         text.startswith("10 of 30 rows kept apart are also among those") for text in told
     )
-    assert any(text.startswith("1 of 31 rows kept apart were not scored") for text in told)
+    assert any(text.startswith("1 of 31 rows kept apart was not scored") for text in told)
     assert evaluated(run).remarks[-1].text.startswith("10 rows kept apart were also learned")
 
 

@@ -132,7 +132,7 @@ def test_a_row_too_long_is_left_out_and_told_by_its_line(tmp_path, base):
 
     assert (run.report["rows_answered"], run.report["rows_left_out"]) == (2, 1)
     warned = next(event.fields for event in run.events if event.kind == "warning")
-    assert warned["text"] == "1 rows are longer than 64 tokens and were left out (lines 3)."
+    assert warned["text"] == "1 row is longer than 64 tokens and was left out (line 3)."
 
 
 def test_tools_that_the_models_template_leaves_out_are_not_left_out_in_silence(tmp_path, base):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from fabriek_recipes import facts
 from fabriek_recipes.facts import look, parameters_of
 from fabriek_recipes.kinds import Facts
 from fabriek_recipes.pretrain_lm.knobs import SHAPES, SIZES
@@ -165,11 +166,51 @@ def test_an_empty_dataset_still_has_a_price():
 
 
 def test_facts_are_counted_from_the_files(dataset, base):
-    facts = look({"dataset": dataset, "model": base}, Facts(rows=0, text_bytes=0))
+    found = look({"dataset": dataset, "model": base}, Facts(rows=0, text_bytes=0))
 
-    assert facts.rows == 60
-    assert facts.text_bytes == (dataset / "rows.jsonl").stat().st_size
-    assert facts.base_parameters == parameters_of(base) > 0
+    assert found.rows == 60
+    assert found.text_bytes == (dataset / "rows.jsonl").stat().st_size
+    assert found.base_parameters == parameters_of(base) > 0
+
+
+def test_of_much_text_pieces_are_read_and_its_rows_are_about_right(tmp_path, monkeypatch):
+    many = [{"prompt": "w " * (1 + number % 7), "completion": "b"} for number in range(3_000)]
+    for name in ("a.jsonl", "b.jsonl"):
+        write_rows(tmp_path, many, name)
+    size = sum(path.stat().st_size for path in tmp_path.iterdir())
+    whole = look({"dataset": tmp_path}, Facts(rows=0, text_bytes=0))
+    read, readable = [], Path.open
+
+    def opened(path, *given):
+        file = readable(path, *given)
+        line_of = file.readline
+
+        class Noted:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_why):
+                file.close()
+
+            seek = file.seek
+
+            def readline(self, most):
+                line = line_of(most)
+                read.append(len(line))
+                return line
+
+        return Noted()
+
+    monkeypatch.setattr(facts, "READ_BYTES_MAX", size // 5)
+    monkeypatch.setattr(facts, "PIECE_BYTES", 1_000)
+    monkeypatch.setattr(Path, "open", opened)
+
+    found = look({"dataset": tmp_path}, Facts(rows=0, text_bytes=0))
+
+    assert sum(read) < size / 3
+    assert (whole.rows, found.text_bytes) == (6_000, size)
+    assert found.rows == pytest.approx(6_000, rel=0.05)
+    assert found.longest_row_bytes == whole.longest_row_bytes
 
 
 def test_good_inputs_have_no_problems(dataset, base):

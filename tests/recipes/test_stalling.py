@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -130,31 +131,74 @@ def test_what_is_stuck_outside_of_python_is_ended_from_beside():
     assert (done.returncode, done.stdout) == (2, "stalled\n")
 
 
+class Clock:
+    """Goes as fast as time does, but for what it is set ahead."""
+
+    def __init__(self):
+        self.ahead_s = 0.0
+
+    def __call__(self):
+        return time.monotonic() + self.ahead_s
+
+
+@pytest.mark.parametrize("where", ["step", "look"])
 def test_a_picture_that_is_never_read_ends_the_run_in_a_sentence(
+    where,
     tmp_path,
     drawn,  # noqa: F811
     seer,  # noqa: F811
     monkeypatch,
 ):
-    monkeypatch.setattr(stalling, "PATIENCE", QUICKLY)
+    clock = Clock()
+    monkeypatch.setattr(stalling, "now_s", clock)
+    monkeypatch.setattr(stalling, "PATIENCE", replace(stalling.PATIENCE, look_every_s=0.02))
     inputs = {"dataset": drawn, "model": seer}
     run = prepare(tmp_path / "run", "classify_images", {**QUICK, "epochs": 2}, inputs)
     from fabriek_recipes.classify_images.train import Sees  # noqa: PLC0415  after torch's start
 
-    reads, read = [], Sees._pixels  # noqa: SLF001  where a disk is waited for
+    learned, read = [], Sees._pixels  # noqa: SLF001  where a disk is waited for
 
     def hang(self, one):
-        reads.append(one)
-        if len(reads) > 36:
-            time.sleep(3)
+        is_learning = self._model.training
+        learned.extend([one.name] * is_learning)
+        if len(learned) > 4 * QUICK["pictures_per_step"] and is_learning == (where == "step"):
+            clock.ahead_s += 500
+            wait_until(lambda: "stalled" in (run.folder / "events.jsonl").read_text())
+            clock.ahead_s += 500
+            wait_until(lambda: False)
         return read(self, one)
 
     monkeypatch.setattr(Sees, "_pixels", hang)
 
     assert run.start() == 2
 
-    assert "did not end" in run.failure
-    assert "(hang)" in run.failure
+    assert ("The look at rows kept apart" in run.failure) == (where == "look")
+    assert "(wait_until)" in run.failure
     kinds = [(event.kind, event.fields.get("code")) for event in run.events]
-    assert ("warning", "stalled") in kinds
+    assert kinds.count(("warning", "stalled")) == 1
     assert ("failure", "stalled") in kinds
+
+
+def test_a_look_may_be_long_as_long_as_it_gets_on(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(stalling, "now_s", clock)
+    monkeypatch.setattr(stalling, "PATIENCE", replace(stalling.PATIENCE, look_every_s=0.001))
+    told = Told()
+    watchdog = Watchdog(SimpleNamespace(events=told, group=None))
+
+    with watchdog.watching():
+        quick_steps(watchdog)
+        with watchdog.look(3):
+            for _part in range(20):
+                clock.ahead_s += 100
+                time.sleep(0.005)
+                watchdog.get_on()
+
+    assert told.warnings == []
+
+
+def wait_until(happened):
+    for _turn in range(500):
+        if happened():
+            return
+        time.sleep(0.01)

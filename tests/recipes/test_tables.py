@@ -59,7 +59,7 @@ def test_a_quoted_cell_may_hold_the_delimiter_and_a_new_line(tmp_path):
     [
         ("t.csv", b"", "The file has no rows; put the names of the columns first"),
         ("t.csv", b"a,b\n", "The file has no rows; put the names of the columns first"),
-        ("t.csv", b"a,b\n1,2\n3\n", "Line 3 has 1 cells and the first line 2; mend the row."),
+        ("t.csv", b"a,b\n1,2\n3\n", "Cells in line 3: 1, and in the first line: 2; mend it."),
         ("t.csv", b"a,a\n1,2\n", "Two columns are called “a”; rename one."),
         ("t.csv", b"a,\n1,2\n", "Column 2 has no name in the first line; give it one."),
         ("t.csv", b'a,b\n1,"2\n', "Line 2 has a quote that does not end"),

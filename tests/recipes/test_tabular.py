@@ -168,7 +168,7 @@ def test_stopping_while_scoring_goes_on_from_the_last_trees(tmp_path, monkeypatc
     ("rows", "knobs", "sentence"),
     [
         ([], {}, "rows.jsonl: The file has no rows; put one JSON object on each line."),
-        (table(1), {}, "Only 1 rows have a value in “retour”; at least 10 are needed"),
+        (table(1), {}, "Rows with a value in “retour”: 1. At least 10 are needed"),
         ([table(1)[0]] * 30, {}, "Column “retour” is the same in every row"),
         (table(40, labels=("ja", "ja")), {}, "Column “retour” is the same in every row"),
         (table(40), {"target": "x"}, "The table has no column “x”. It has: nr, leeftijd"),
@@ -225,9 +225,9 @@ def test_a_few_cells_that_are_no_number_count_as_missing_and_are_told(tmp_path):
     assert run.start() == 0
 
     assert (
-        "In column “bedrag” 1 cells cannot be read, the first in line 4; they count as missing."
-        in warned(run)
-    )
+        "Cells in column “bedrag” that cannot be read and count as missing: 1, the first in "
+        "line 4."
+    ) in warned(run)
 
 
 def test_a_rare_label_is_told_of(tmp_path):

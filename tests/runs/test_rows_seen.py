@@ -437,8 +437,8 @@ def test_a_run_that_does_not_fit_is_told_which_setting_to_turn(at, program, sett
     cost = program(at.person).post("/api/runs/price", wish, content_type="application/json")
 
     assert cost.json()["memory_note"] == (
-        "It needs about 997.9 MB of memory and this machine has 700 MB. Lower “Tokens per "
-        "step” to 262,144."
+        "It needs about 3.7 GB of memory and this machine has 700 MB. Lower “Tokens per "
+        "step” to 65,536."
     )
 
 

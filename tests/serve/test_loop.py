@@ -13,6 +13,7 @@ from fabriek.machine import nightly
 from fabriek.machine.models import Books
 from fabriek.notices import post
 from fabriek.registry import collect
+from fabriek.runs import engine
 from fabriek.serve import loop
 
 WAIT_S = 30
@@ -22,6 +23,7 @@ WAIT_S = 30
 def done(monkeypatch):
     """Replace the parts by ones that say they were there."""
     parts = []
+    monkeypatch.setattr(engine, "measure_pace", lambda: parts.append("pace"))
     monkeypatch.setattr(loop, "follow_runs", lambda: parts.append("runs"))
     monkeypatch.setattr(loop, "look_at_machine", lambda: parts.append("machine"))
     monkeypatch.setattr(loop, "draw_books", lambda: parts.append("books"))
@@ -43,7 +45,7 @@ def no_signals():
 def test_a_pass_follows_runs_looks_at_the_machine_registers_models_and_mails(done):
     loop.one_pass()
 
-    assert done == ["runs", "machine", "books", "models", "mail"]
+    assert done == ["pace", "runs", "machine", "books", "models", "mail"]
 
 
 @pytest.mark.django_db
@@ -55,7 +57,7 @@ def test_a_part_that_fails_does_not_stop_the_others(done, monkeypatch, caplog):
 
     loop.one_pass()
 
-    assert done == ["machine", "books", "models", "mail"]
+    assert done == ["pace", "machine", "books", "models", "mail"]
     assert "A part of the loop failed" in caplog.text
     assert "the disk is on fire" in caplog.text
 
@@ -72,12 +74,14 @@ def test_a_pass_draws_the_books_and_the_first_one_is_that_of_the_night(settings)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_pass_of_an_empty_factory_does_nothing(settings, caplog):
+def test_a_pass_of_an_empty_factory_only_measures_its_machine(settings, caplog):
     settings.ENGINE = "local"
+    assert engine.flops_per_core() is None
 
     loop.one_pass()
 
     assert "A part of the loop failed" not in caplog.text
+    assert engine.flops_per_core() > 0
 
 
 @pytest.mark.django_db
@@ -87,7 +91,7 @@ def test_a_signal_ends_the_loop_after_its_pass(done, no_signals, monkeypatch, nu
 
     loop.forever()
 
-    assert done == ["machine", "books", "models", "mail"]
+    assert done == ["pace", "machine", "books", "models", "mail"]
 
 
 @pytest.mark.django_db

@@ -232,6 +232,33 @@ def test_three_that_fail_alike_stop_the_search_and_what_runs_of_it(world, engine
     assert all(run.cancel_asked_at for run in Run.objects.exclude(state=RunState.FAILED))
 
 
+def test_one_that_never_tells_the_score_stops_the_search_and_what_runs_of_it(world, engine):
+    sweep = begun(world, at_once=4)
+    ticks(engine)
+    ends(engine, living()[2])
+
+    ticks(engine, 3)
+
+    stopped = again(sweep)
+    assert stopped.state == SweepState.FAILED
+    assert reasons.why(stopped) == (
+        "A trial ended well but without a score, so the search was stopped: It ended without "
+        "this score: were rows kept apart?"
+    )
+    assert Run.objects.count() == 4
+    assert all(run.cancel_asked_at for run in Run.objects.exclude(state=RunState.SUCCEEDED))
+
+
+def test_one_whose_score_is_no_number_is_one_of_three_that_may_fail(world, engine):
+    sweep = begun(world, at_once=4)
+    ticks(engine)
+    ends(engine, living()[0], loss=float("inf"))
+
+    ticks(engine, 2)
+
+    assert again(sweep).state == SweepState.RUNNING
+
+
 def test_as_many_with_a_score_as_failed_alike_go_on(world, engine):
     sweep = begun(world, at_once=6)
     ticks(engine)
@@ -246,7 +273,7 @@ def test_as_many_with_a_score_as_failed_alike_go_on(world, engine):
 
 
 def test_without_any_score_there_is_no_winner(world, engine):
-    over = searched(engine, begun(world, trials=2), score=lambda _run: None)
+    over = searched(engine, begun(world, trials=2), score=lambda _run: float("inf"))
 
     assert (over.state, over.reason) == (SweepState.FAILED, "no_score")
     with pytest.raises(WrongState):

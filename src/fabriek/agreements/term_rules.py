@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from fabriek.agreements import reasons, secure_part
+from fabriek.agreements import let_out, reasons, secure_part
 from fabriek.agreements.inheritance import asks_review
 from fabriek.agreements.lean import Party
 from fabriek.agreements.models import Agreement, Place, Product, Purpose
@@ -13,7 +13,7 @@ from fabriek.agreements.terms import PRODUCTS
 from fabriek.agreements.traces import Inherited
 from fabriek.agreements.wishes import ANYTHING, Decision, Moment, Wish
 from fabriek.cases.models import Case, Intake
-from fabriek.store.models import Revision
+from fabriek.store import queries as store
 
 NOTE_CHARACTERS = 300
 
@@ -180,18 +180,8 @@ def _not_to_go_out(passed_on: Inherited, wish: Wish) -> str:
 
 def _not_looked_at(passed_on: Inherited, wish: Wish) -> str:
     """Say that the owner of the data did not let it go out, where that is asked."""
-    if not passed_on.needs_review:
-        return ""
-    if passed_on.verdict == Inherited.Verdict.HELD_BACK:
-        return "held_back"
-    is_released = passed_on.verdict == Inherited.Verdict.RELEASED
-    return "" if is_released and _was_seen(passed_on, wish) else "waits_for_review"
-
-
-def _was_seen(passed_on: Inherited, wish: Wish) -> bool:
-    """Tell whether the owner saw what is asked for: files saved later are another result."""
     asked = wish.revision
-    if asked is None:
-        newest = Revision.objects.filter(repository=wish.repository).order_by("-number")
-        asked = newest.values_list("number", flat=True).first() or 0
-    return asked <= passed_on.judged_revision
+    return let_out.why_kept_in(
+        passed_on,
+        revision=lambda: store.last_number(wish.repository) if asked is None else asked,
+    )

@@ -84,7 +84,9 @@ def edit(case: Case, *, by: Person, **changes: Unpack[CaseChanges]) -> Case:
                 raise WrongState(
                     _("Somebody else moved this case on a moment ago. Open its page again.")
                 )
-            journal.record("cases.edit", case, by=by, changed=sorted(changed))
+            # What it was called stands in what was made of it then.
+            was = {"was": before["title"]} if "title" in changed else {}
+            journal.record("cases.edit", case, by=by, changed=sorted(changed), **was)
     return case
 
 

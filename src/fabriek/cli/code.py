@@ -5,7 +5,17 @@ from typing import Annotated
 import typer
 
 from fabriek.cli import http, show
-from fabriek.cli.data_drop import How, let_go, wish_of
+from fabriek.cli.data_drop import (
+    AsJson,
+    DryRun,
+    How,
+    KeepLast,
+    OlderThan,
+    Revisions,
+    Yes,
+    let_go,
+    wish_of,
+)
 from fabriek.cli.groups import group
 
 app = group("See code that was sent, and remove old revisions of it.")
@@ -34,16 +44,14 @@ def list_code(case: Annotated[str, typer.Argument(help="Of which case.")]) -> No
 @app.command()
 def drop(
     code: Annotated[str, typer.Argument(help="The code, such as P26-0001.")],
-    revisions: Annotated[list[int] | None, typer.Argument(help="Revision numbers.")] = None,
+    revisions: Revisions = None,
     *,
-    keep_last: Annotated[int | None, typer.Option(help="Keep this many, at the end.")] = None,
-    older_than: Annotated[
-        int | None, typer.Option(help="Only those older than so many days.")
-    ] = None,
+    keep_last: KeepLast = None,
+    older_than: OlderThan = None,
     why: Annotated[str, typer.Option(help="Must be said; kept with the history.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove old revisions of code that no run needs. A lead of the case's organisation may.
 

@@ -13,6 +13,15 @@ NOT_SAID = (
 )
 
 
+# What dropping is asked alike, of data and of code.
+Revisions = Annotated[list[int] | None, typer.Argument(help="Revision numbers.")]
+KeepLast = Annotated[int | None, typer.Option(help="Keep this many, at the end.")]
+OlderThan = Annotated[int | None, typer.Option(help="Only those older than so many days.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
 class How(NamedTuple):
     """Whether only to tell, whether to ask, and whether a program reads it."""
 
@@ -23,16 +32,14 @@ class How(NamedTuple):
 
 def drop(
     code: Annotated[str, typer.Argument(help="The dataset, such as D26-0001.")],
-    revisions: Annotated[list[int] | None, typer.Argument(help="Revision numbers.")] = None,
+    revisions: Revisions = None,
     *,
-    keep_last: Annotated[int | None, typer.Option(help="Keep this many, at the end.")] = None,
-    older_than: Annotated[
-        int | None, typer.Option(help="Only those older than so many days.")
-    ] = None,
+    keep_last: KeepLast = None,
+    older_than: OlderThan = None,
     why: Annotated[str, typer.Option(help="Kept with the history.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: AsJson = False,
 ) -> None:
     """Remove old revisions that nothing needs: no run, no model, no name, no agreement.
 

@@ -1,5 +1,7 @@
 """`fabriek data record` and `fabriek data find`: what others read of your data, and theirs."""
 
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -7,7 +9,7 @@ import typer
 from fabriek.cli import http, show
 
 LISTS = {"keywords", "languages", "tasks", "offer_purposes", "offer_duties"}
-TEXT_WIDTH = 60
+WIDTH = 60
 
 Code = Annotated[str, typer.Argument(help="The code of the dataset, such as D26-0001.")]
 
@@ -44,32 +46,44 @@ def record(
     _show(found or http.get(f"catalogue/{code}/record"))
 
 
+class Kind(StrEnum):
+    """What is looked for, where not both."""
+
+    DATASETS = "datasets"
+    MODELS = "models"
+
+
 def find(
     words: Annotated[list[str] | None, typer.Argument(help="What to look for.")] = None,
+    *,
+    kind: Annotated[Kind | None, typer.Option(help="One of the two only.")] = None,
     theme: Annotated[str, typer.Option(help="Such as HEAL, TRAN, ENVI.")] = "",
     access: Annotated[str, typer.Option(help="PUBLIC, RESTRICTED or NON_PUBLIC.")] = "",
     licence: Annotated[str, typer.Option(help="Such as CC-BY-4.0.")] = "",
     language: Annotated[str, typer.Option(help="Such as nl.")] = "",
     open_: Annotated[bool, typer.Option("--open", help="What is open to everybody.")] = False,
 ) -> None:
-    """Search the catalogue: your data, and what others let you find."""
+    """Search the catalogue: your data, what others let you find, and open models."""
     asked = {"theme": theme, "access": access, "licence": licence, "language": language}
-    asked["open"] = "yes" if open_ else ""
-    hits = http.everything("catalogue/", q=" ".join(words or []), **asked)
+    asked |= {"q": " ".join(words or []), "open": "yes" if open_ else ""}
     show.table(
         ("code", "owner", "access", "you can", "title"),
         (
-            (
-                hit["code"],
-                hit["owner"],
-                hit["access"] or "not said",
-                hit["way"]["kind"],
-                hit["title"][:TEXT_WIDTH],
-            )
-            for hit in hits
+            (hit["code"], hit["owner"], hit["access"] or "not said", may, hit["title"][:WIDTH])
+            for hit, may in _hits(kind, asked)
         ),
         empty="Nothing fits this. Try fewer words.",
     )
+
+
+def _hits(kind: Kind | None, asked: Mapping[str, str]) -> Iterator[tuple[http.Json, str]]:
+    """Give what fits with what may be done with it: datasets first, as on the page."""
+    if kind != Kind.MODELS:
+        for hit in http.everything("catalogue/", **asked):
+            yield hit, hit["way"]["kind"]
+    if kind != Kind.DATASETS:
+        for hit in http.everything("catalogue/models/", **asked):
+            yield hit, "open"
 
 
 def _changes(sets: list[str]) -> dict[str, object]:

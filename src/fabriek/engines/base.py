@@ -118,7 +118,8 @@ class Job:
     `gpus` counts all of them, over all nodes. `user` is the Unix account it runs as, where the
     engine can do that; empty: the engine's own. `environment` cannot change
     CUDA_VISIBLE_DEVICES, or what the engine says of FABRIEK_…. `is_secure`: it runs on the
-    secure part of the machine, or not at all; no other job does.
+    secure part of the machine, or not at all; no other job does. `is_whole`: it saves nothing
+    to go on from, so it is refused where no job may last as long at once.
     """
 
     key: str
@@ -131,6 +132,7 @@ class Job:
     user: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     is_secure: bool = False
+    is_whole: bool = False
 
 
 def refuse_secure(job: Job) -> None:

@@ -26,7 +26,7 @@ from fabriek.engines.base import (
 )
 from fabriek.engines.slurm_as import USER, reaching, refuse_held_up, without_mark
 from fabriek.engines.slurm_budget import Budgets
-from fabriek.engines.slurm_home import Home
+from fabriek.engines.slurm_home import FOLDER, Home
 from fabriek.engines.slurm_machine import machine_of
 from fabriek.engines.slurm_onward import Onward
 from fabriek.engines.slurm_ours import Ours
@@ -41,7 +41,7 @@ from fabriek.engines.slurm_shell import WRITE_S, Shell
 from fabriek.engines.slurm_sights import Sights
 from fabriek.engines.slurm_site import Site
 from fabriek.engines.slurm_usage import records
-from fabriek.engines.slurm_wall import Walls
+from fabriek.engines.slurm_wall import Walls, keep, refuse_longer
 from fabriek.engines.slurm_words import SURELY_NOT, refusal
 
 __all__ = ["Site", "Slurm"]
@@ -74,8 +74,8 @@ class Slurm:
 
     def __init__(self, home: Path, site: Site | None = None) -> None:
         site = site or Site()
-        # A folder of its own: the local engine may have had this home before.
-        self._home = Home(home.absolute() / "slurm")
+        self._engines = home.absolute()
+        self._home = Home(self._engines / FOLDER)
         self._shell = Shell(self._home.root, ssh=site.ssh, conf=site.conf)
         self._ours = Ours(self._home, self._shell)
         self._sights = Sights(self._home)
@@ -220,6 +220,15 @@ class Slurm:
             partitions += f",{self._site.secure_partition}"
         return machine_of(self._shell, partitions)
 
+    @_answering()
+    def note_walls(self) -> None:
+        """Keep for others how long one job may be; asks the cluster when it is time again."""
+        self._home.make()
+        outside_s = self._walls.of_everybody()
+        has_secure = bool(self._site.secure_partition)
+        secure_s = self._secure_walls.of_everybody() if has_secure else 0
+        keep(self._engines, outside_s=outside_s, secure_s=secure_s)
+
     def _was_sent(self, key: str) -> bool:
         """Look for a job of which we only know that it may have been submitted.
 
@@ -245,6 +254,7 @@ class Slurm:
         if job.is_secure:
             walls, partition = self._secure_walls, self._site.secure_partition
         wall_s = walls.of(job.account)
+        refuse_longer(job, wall_s)
         # Told to end where it runs: behind sudo and ssh it would outlive who asked for it.
         words: tuple[str, ...] = ("timeout", "--kill-after=5", str(SBATCH_S), "sbatch")
         words += tuple(options(job, partition=partition, wall_s=wall_s))

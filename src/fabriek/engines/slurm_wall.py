@@ -1,13 +1,18 @@
 """How long one job may be: the shortest of what Slurm and the operator say.
 
-Asked of slurmctld alone, and seldom: an operator changes it a few times a year.
+Asked of slurmctld alone, and seldom: an operator changes it a few times a year. What holds for
+every account is kept in the engine's home, for who must not ask a cluster.
 """
 
+import json
 import re
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from fabriek.engines.base import EngineDown
+from fabriek.engines.base import EngineDown, Job, JobRejected
+from fabriek.engines.local_home import write_whole
+from fabriek.engines.slurm_home import FOLDER
 from fabriek.engines.slurm_shell import Shell
 from fabriek.engines.slurm_words import duration_s
 
@@ -21,6 +26,8 @@ NAME = re.compile(r"^PartitionName=(\S+)")
 # Of a QOS slurmctld tells minutes: `MaxWallPJ=60`.
 OF_QOS = re.compile(r"\bMaxWallPJ=(?P<minutes>\d+)")
 MINUTE_S = 60
+KEPT = "walls.json"
+EVERYBODY = ""  # no account is called so
 
 
 @dataclass(slots=True)
@@ -44,11 +51,15 @@ class Walls:
             self._told[account] = now, wall_s
         return wall_s
 
+    def of_everybody(self) -> int:
+        """Give what holds for every account; one may have less. Raises: EngineDown."""
+        return self.of(EVERYBODY)
+
     def _limits(self, account: str) -> list[int]:
         said = self._ask("show", "partition", "--oneliner")
         partitions = chosen(said, self.partition)
         found = map(QOS_OF_PARTITION.search, partitions)
-        qoses = {account, *(one["name"] for one in found if one)} - {NO_QOS}
+        qoses = {account, *(one["name"] for one in found if one)} - {NO_QOS, EVERYBODY}
         told = [
             self._ask("show", "assoc_mgr", "flags=qos", f"qos={name}", "--oneliner")
             for name in sorted(qoses)
@@ -63,6 +74,35 @@ class Walls:
         if told.code:
             raise EngineDown(f"scontrol: {told.err.strip()[:300]}")
         return told.out
+
+
+def keep(home: Path, *, outside_s: int, secure_s: int) -> None:
+    """Keep how long one job of anybody may be, outside and in the secure part."""
+    said = {"outside_s": outside_s, "secure_s": secure_s}
+    if _kept(home) != said:
+        write_whole(home / FOLDER / KEPT, said)
+
+
+def kept_s(home: Path, *, is_secure: bool) -> int:
+    """Tell what was kept below the home of engines; 0: as long as it likes, or nobody knows."""
+    return _kept(home).get("secure_s" if is_secure else "outside_s", 0)
+
+
+def _kept(home: Path) -> dict[str, int]:
+    try:
+        said = json.loads((home / FOLDER / KEPT).read_bytes())
+        return {str(name): int(value) for name, value in said.items()}
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return {}  # not known: somebody wrote in it
+
+
+def refuse_longer(job: Job, wall_s: int) -> None:
+    """Refuse a job that cannot go on as another where it lasts longer than one may.
+
+    Raises: JobRejected.
+    """
+    if job.is_whole and 0 < wall_s < job.timeout_s:
+        raise JobRejected(f"One job may last for {wall_s} s here.", code="too_long_at_once")
 
 
 def shortest(*limits_s: int) -> int:

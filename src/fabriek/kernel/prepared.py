@@ -12,12 +12,13 @@ from itertools import count
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
-from django.db import connection, connections
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from django.db.backends.utils import CursorWrapper
 from django.db.models import QuerySet
 
 Word = str | int | tuple[int, ...]
 Shape = tuple[Any, ...]
+Statement = tuple[str, list[Any]]  # SQL and its parameters
 SHAPES_MAX = 200
 BIG = 2**60  # beyond any key that a row has
 PLACE = re.compile("%%|%s")
@@ -31,6 +32,13 @@ class _Template:
     constants: Sequence[object]
     places: Sequence[int | None]
     converters: Callable[[Iterable[Any]], Iterable[Any]]
+
+    def parameters(self, words: Sequence[Word]) -> list[Any]:
+        flat = sent(_flat(words))
+        return [
+            constant if place is None else flat[place]
+            for constant, place in zip(self.constants, self.places, strict=True)
+        ]
 
 
 class Prepared:
@@ -47,20 +55,27 @@ class Prepared:
         self.kept: dict[Shape, _Template | None] = {}
 
     def rows(self, *words: Word) -> list[tuple[Any, ...]]:
-        shape = (connection.alias, connection.vendor, *map(_shape, words))
-        if shape not in self.kept and len(self.kept) < SHAPES_MAX:
-            self.kept[shape] = self._written(words)
-        template = self.kept.get(shape)
+        template = self._template(words)
         if template is None:
             return list(self.build(*words))
-        flat = sent(_flat(words))
-        parameters: list[Any] = [
-            constant if place is None else flat[place]
-            for constant, place in zip(template.constants, template.places, strict=True)
-        ]
         with cursor_that_plans_once() as cursor:
-            cursor.execute(template.sql, parameters)
+            cursor.execute(template.sql, template.parameters(words))
             return [tuple(row) for row in template.converters(cursor.fetchall())]
+
+    def statement(self, *words: Word) -> Statement | None:
+        """Give the SQL and its parameters, for a statement that it becomes a part of.
+
+        None: it is written anew each time, and may as well be asked by itself.
+        """
+        template = self._template(words)
+        return (template.sql, template.parameters(words)) if template else None
+
+    def _template(self, words: Sequence[Word]) -> "_Template | None":
+        used = connections[DEFAULT_DB_ALIAS]
+        shape = (used.alias, used.vendor, *map(_shape, words))
+        if shape not in self.kept and len(self.kept) < SHAPES_MAX:
+            self.kept[shape] = self._written(words)
+        return self.kept.get(shape)
 
     def _written(self, words: Sequence[Word]) -> _Template | None:
         numbers = count(1)
@@ -120,10 +135,12 @@ def cursor_that_plans_once() -> CursorWrapper:
 
     Django's own puts them into the text, and the database sees another one each time.
     """
-    cursor = connection.cursor()
-    if connection.vendor == "postgresql":
-        cursor.cursor = _psycopg().Cursor(connection.connection)
-    return cursor
+    used = connections[DEFAULT_DB_ALIAS]  # `connection` asks for it at each word
+    if used.vendor != "postgresql":
+        return used.cursor()
+    ours: Any = used  # `kernel.postgresql`, which is there only where PostgreSQL is
+    planning: CursorWrapper = ours.cursor_that_plans_once()
+    return planning
 
 
 def _psycopg() -> Any:  # noqa: ANN401  a module that is there for PostgreSQL only
@@ -132,9 +149,10 @@ def _psycopg() -> Any:  # noqa: ANN401  a module that is there for PostgreSQL on
 
 def sent(words: list[Any]) -> list[Any]:
     """Give whole numbers one type: by their size they had three, and each its own plan."""
-    if connection.vendor != "postgresql":
+    used = connections[DEFAULT_DB_ALIAS]
+    if used.vendor != "postgresql":
         return words
-    of_eight_bytes = connection.ops.adapt_integerfield_value
+    of_eight_bytes = used.ops.adapt_integerfield_value
     return [
         of_eight_bytes(word, "BigIntegerField") if type(word) is int else word for word in words
     ]

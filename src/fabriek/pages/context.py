@@ -1,6 +1,6 @@
 """What every page shows: the factory's name and the person's own menu."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from django.conf import settings
@@ -36,12 +36,23 @@ def menu(request: HttpRequest) -> list[MenuItem]:
         return [_item(request, _("Data catalogue"), "catalogue:list")]
     shown = [(label, name, False) for label, name in _entries(person)]
     shown += [(label, name, True) for label, name in PERSONAL]
-    return [_item(request, label, name, personal) for label, name, personal in shown]
+    items = [_item(request, label, name, personal) for label, name, personal in shown]
+    if any(item.current for item in items):
+        return items
+    url = _stands_under(request)
+    return [replace(item, current=item.url == url) for item in items]
 
 
 def _item(request: HttpRequest, label: Text, name: str, personal: bool = False) -> MenuItem:
     url = address(name)
     return MenuItem(str(label), url, request.path.startswith(url), personal)
+
+
+def _stands_under(request: HttpRequest) -> str:
+    """Give the address of the entry for a page whose own address is below that of none."""
+    match = request.resolver_match
+    name = UNDER.get(match.namespace) if match else None
+    return address(name) if name else ""
 
 
 @cache
@@ -50,6 +61,15 @@ def address(name: str) -> str:
     return reverse(name)
 
 
+# Rooms without an entry of their own stand under what they are about.
+UNDER = {
+    "lab": "runs:list",
+    "people": "people:me",
+    "programs": "runs:list",
+    "sweeps": "runs:list",
+    "tracking": "runs:list",
+    "trying": "registry:list",
+}
 # In the person's own menu only: the bar keeps to the way of a case.
 PERSONAL: list[tuple[Text, str]] = [
     (_("The machine"), "machine:machine"),

@@ -19,6 +19,7 @@ from fabriek.quality import queries as quality
 from fabriek.runs import (
     apart,
     lineage,
+    longest,
     offers,
     own_code,
     prices,
@@ -62,7 +63,8 @@ def price_for(wish: Wish, *, case: Case, by: Person) -> prices.Price:
     """Say what `wish` costs, to somebody who may use what it works on for this case.
 
     Raises:
-        Invalid: a knob or an input is wrong, or it is of another case.
+        Invalid: a knob or an input is wrong, or it is of another case; or it is a session that
+            would be longer than the machine lets one be.
         NotAllowed: an agreement on the data does not allow this, or not for so long.
     """
     purpose = use.placed(use.Use(recipe=wish.recipe, case=case, by=by), wish.inputs)
@@ -70,6 +72,7 @@ def price_for(wish: Wish, *, case: Case, by: Person) -> prices.Price:
     saved_in.check(wish.saved_in, recipe=wish.recipe, case=case, inputs=wish.inputs)
     cost = price(_sized(wish, by=by), case=case, by=by)
     use.check(replace(purpose, timeout_s=cost.timeout_s), agreed)
+    longest.check(wish.recipe, cost.timeout_s, is_secure=purpose.is_secure)
     warnings = chain.from_iterable(map(quality.warnings_for, wish.inputs.values()))
     return replace(cost, warnings=tuple(warnings), is_secure=purpose.is_secure)
 

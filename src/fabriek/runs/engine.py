@@ -6,6 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from fabriek.engines import local_pace
 from fabriek.engines.base import Engine
 from fabriek.engines.fake import Fake
 from fabriek.engines.local import Local
@@ -26,6 +27,20 @@ def device() -> Device:
     if settings.ENGINE == "slurm" and settings.SLURM_DEVICE == "cpu":
         return "cpu"
     return "cuda"
+
+
+def measure_pace() -> None:
+    """Let the local engine measure its machine, if it is time; the loop's work, not a page's.
+
+    Of the nodes of a cluster nobody here knows how fast they are.
+    """
+    if settings.ENGINE == "local":
+        local_pace.measure(settings.ENGINE_HOME)
+
+
+def flops_per_core() -> float | None:
+    """Tell what a core multiplies per second where runs compute; None: not measured."""
+    return local_pace.kept(settings.ENGINE_HOME) if settings.ENGINE == "local" else None
 
 
 def nodes_most() -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from fabriek.engines.base import Job, JobRejected
-from fabriek.runs import hub_keys, own_code
+from fabriek.runs import hub_keys, own_code, rules
 from fabriek.runs.models import Run
 from fabriek_recipes.recipe import runnable
 
@@ -30,6 +30,7 @@ def job_of(run: Run) -> Job:
         timeout_s=run.timeout_s,
         user=run.unix_account,
         is_secure=run.is_secure,
+        is_whole=run.recipe in rules.INTERACTIVE,
         environment=(*_environment(run), ("PYTHONUNBUFFERED", "1")),
     )
 

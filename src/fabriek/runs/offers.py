@@ -3,7 +3,7 @@
 import functools
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.core.cache import cache
@@ -236,7 +236,7 @@ def _knob_problems(
 def facts_of(
     recipe: Recipe, inputs: Mapping[str, Revision], *, gpus: int, by: Person | None = None
 ) -> Facts:
-    """Count what an estimate needs; what was counted before is remembered.
+    """Count what an estimate needs; what was counted before is remembered, but not the pace.
 
     `by`: who is told why that cannot be; words of rows only where they may read these.
 
@@ -259,7 +259,7 @@ def facts_of(
             text = _said([failed.sentence], inputs, by, of_settings=False)
             raise Invalid(text, code=failed.code) from failed
         cache.set(key, found)
-    return found
+    return replace(found, flops_per_core=engine.flops_per_core())
 
 
 def _named(inputs: Mapping[str, Revision]) -> str:

@@ -1,4 +1,4 @@
-"""What every form that asks for a run has: who pays, and what the run works on."""
+"""What every form that asks for a run has: its price, who pays, and what the run works on."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,19 +25,11 @@ OFF = "off"  # a box that is not ticked sends nothing, so that a link says it
 OTHERS = frozenset({"gpus", "nodes", "seed", "minutes"})
 
 
-class PaidForm(forms.Form):
+class PricedForm(forms.Form):
     # A button that is pressed twice starts one run.
     wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
-    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
-
-    def __init__(
-        self, data: Mapping[str, Any] | None, *, recipe: Recipe, case: Case, by: Person
-    ) -> None:
-        super().__init__(data)
-        self.recipe, self.case, self.by = recipe, case, by
-        self.choices = queries.inputs_for(case, recipe, by)
-        self.allocations = {one.account: one for one in queries.allocations_of(case)}
-        self._add_allocations()
+    # Which field asks for how long.
+    time_field = ""
 
     def clean(self) -> dict[str, Any]:
         if not self.errors:
@@ -52,7 +44,21 @@ class PaidForm(forms.Form):
         raise NotImplementedError
 
     def _show(self, refusal: Refused) -> None:
-        self.add_error(None, str(refusal))
+        is_of_time = "timeout_s" in refusal.fields
+        self.add_error((self.time_field if is_of_time else "") or None, str(refusal))
+
+
+class PaidForm(PricedForm):
+    allocation = forms.ChoiceField(label=gettext_lazy("GPU-hours"))
+
+    def __init__(
+        self, data: Mapping[str, Any] | None, *, recipe: Recipe, case: Case, by: Person
+    ) -> None:
+        super().__init__(data)
+        self.recipe, self.case, self.by = recipe, case, by
+        self.choices = queries.inputs_for(case, recipe, by)
+        self.allocations = {one.account: one for one in queries.allocations_of(case)}
+        self._add_allocations()
 
     def allocation_chosen(self) -> Allocation:
         return self.allocations[self.cleaned_data["allocation"]]

@@ -87,6 +87,10 @@ ENDINGS: Mapping[str, Text] = {
     "bad_timeout": gettext_lazy(
         "The machine does not take runs of this length. Start it again with another time."
     ),
+    "too_long_at_once": gettext_lazy(
+        "The machine lets no session last for so long. Nothing was billed. Begin one with less "
+        "time."
+    ),
     "unknown_recipe": gettext_lazy(
         "The factory no longer has this recipe. Choose another one."
     ),

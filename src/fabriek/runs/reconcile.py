@@ -28,6 +28,7 @@ from fabriek.runs import (
     accounts,
     folders,
     jobs,
+    longest,
     moves,
     own_code,
     remembered,
@@ -62,7 +63,7 @@ def tick(engine: Engine) -> None:
     and its queue in another.
     """
     allocations.expire_ended()
-    for part in (tell_budgets, send_waiting, follow_living):
+    for part in (tell_budgets, send_waiting, follow_living, longest.note):
         try:
             part(engine)
         except EngineDown as down:

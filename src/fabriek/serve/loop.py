@@ -41,7 +41,8 @@ SCRUB_SLICE_S = 20
 
 def one_pass() -> None:
     made = (saving.tick, collect.tick, signing_keep.tick)
-    parts = (follow_runs, stepping.tick, look_at_machine, draw_books)
+    # Its pace first: it is measured while nothing runs.
+    parts = (engine.measure_pace, follow_runs, stepping.tick, look_at_machine, draw_books)
     told = (trying.tick, gather.tick, telling.tick, post.tick)
     for part in (ended_agreements.tick, looks.tick, *parts, *made, *told):
         _contained(part)

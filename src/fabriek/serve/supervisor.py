@@ -21,6 +21,7 @@ REST_BEFORE_RESTART_S = 2.0
 GRACE_S = 10.0
 # Clients keep a connection some seconds (httpx: 5); one closed sooner breaks their next call.
 KEEP_ALIVE_S = 75
+WORKER = "fabriek.serve.worker.Worker"  # gunicorn's gthread, with a patience of its own
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None)
 
@@ -55,7 +56,7 @@ def _setter(stop: threading.Event) -> "signal._HANDLER":
 def web_command(host: str, port: int, threads: int) -> list[str]:
     """Give the command that serves the portal; the bench measures the same one."""
     command = [sys.executable, "-m", "gunicorn", "fabriek.wsgi:application"]
-    command += ["--bind", f"{host}:{port}", "--worker-class", "gthread", "--workers", "1"]
+    command += ["--bind", f"{host}:{port}", "--worker-class", WORKER, "--workers", "1"]
     command += ["--threads", str(threads), "--keep-alive", str(KEEP_ALIVE_S)]
     # The most there can be: a long name of a file stands in its address, in three signs a byte.
     command += ["--limit-request-line", "8190"]

@@ -2,6 +2,7 @@
 
 import logging
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -22,17 +23,30 @@ FAILURES_MOST = 3
 
 
 def fails_again(board: Board) -> bool:
-    """Give up when the first trials all fail in the same way."""
+    """Give up when the first trials all fail in the same way.
+
+    One is enough that ended well and never told the score: no setting changes that.
+    """
     first = [part for (_number, place), part in board.parts.items() if place == 0]
-    kinds = Counter(part.trouble for part in first if part.trouble)
-    scored = sum(part.score is not None for part in first)
-    code, count = next(iter(kinds.most_common(1)), ("", 0))
-    if count < FAILURES_MOST or count <= scored:
+    one = _hopeless(first)
+    if one is None:
         return False
-    one = next(part for part in first if part.trouble == code)
-    told = {"code": code, "failure": one.told, "reason": one.run.reason if one.run else ""}
+    reason = one.run.reason if one.run else ""
+    told = {"code": one.trouble, "failure": one.told, "reason": reason}
     take(board.sweep, "fail", reason="same_trouble", told=told, ended_at=timezone.now())
     return True
+
+
+def _hopeless(first: Sequence[Part]) -> Part | None:
+    """Find a trial that ended as every other would."""
+    scored = sum(part.score is not None for part in first)
+    if not scored and (never := [part for part in first if part.told.get("never")]):
+        return never[0]
+    kinds = Counter(part.trouble for part in first if part.trouble)
+    code, count = next(iter(kinds.most_common(1)), ("", 0))
+    if count < FAILURES_MOST or count <= scored:
+        return None
+    return next(part for part in first if part.trouble == code)
 
 
 def finish(board: Board, *, reason: str = "") -> None:

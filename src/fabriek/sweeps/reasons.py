@@ -47,9 +47,13 @@ TROUBLES: dict[str, Text] = {
 def why(sweep: Sweep) -> str:
     """Say why it ended or stands still; nothing when all went as planned."""
     if sweep.reason == "same_trouble":
-        return _(
-            "The first trials fail in the same way, so the search was stopped: %(why)s"
-        ) % {"why": _said(str(sweep.told.get("code", "")), sweep.told.get("failure") or {})}
+        code, failure = str(sweep.told.get("code", "")), sweep.told.get("failure") or {}
+        text = (
+            _("A trial ended well but without a score, so the search was stopped: %(why)s")
+            if failure.get("never")
+            else _("The first trials fail in the same way, so the search was stopped: %(why)s")
+        )
+        return text % {"why": _said(code, failure)}
     said = str(WHY.get(sweep.reason, ""))
     text = str(sweep.told.get("text", ""))
     return f"{said} {text}".strip() if sweep.reason == "refused" else said

@@ -38,7 +38,8 @@ def _note_one(sweep: Sweep, part: Part, run: Run) -> None:
         name = sweep.score or _main_score(run)
         found["score"] = _score(run, name)
         if found["score"] is None:
-            found |= {"trouble": "no_score", "told": {"scores": _others(run)}}
+            never = not _is_told(run, name)
+            found |= {"trouble": "no_score", "told": {"scores": _others(run), "never": never}}
         if name and not sweep.score:
             Sweep.objects.filter(pk=sweep.pk, score="").update(score=name)
             sweep.score = name
@@ -57,6 +58,12 @@ def _main_score(run: Run) -> str:
 def _others(run: Run) -> list[str]:
     """Name the scores it does have, by which a search could choose."""
     return [name for name in searchable()[run.recipe].scores if _score(run, name) is not None]
+
+
+def _is_told(run: Run, name: str) -> bool:
+    """Tell whether it told of this score, or of any; of wild settings it may be no number."""
+    names = [name] if name else searchable()[run.recipe].scores
+    return any({one, f"{one}_after"} & run.scores.keys() for one in names)
 
 
 def _score(run: Run, name: str) -> float | None:

@@ -12,6 +12,7 @@ from fabriek.cases.models import Case
 from fabriek.kernel import journal
 from fabriek.runs.models import Run
 from fabriek.tracking import arriving, batches, doors, queries, refusals, rules, settling
+from fabriek.tracking.arriving import Waiting
 from fabriek.tracking.batches import Batch
 from fabriek.tracking.doors import Caller, Found
 from fabriek.tracking.models import (
@@ -154,21 +155,35 @@ def restore(tracked: Tracked, *, by: Caller) -> None:
         journal.record("tracking.restore", tracked, by=by.person, note=tracked.uuid)
 
 
-def log(found: Found, batch: Batch) -> None:
+def log(number: str, batch: Batch, *, by: Caller) -> None:
     """Keep all of a batch or nothing. Sending it again changes nothing.
 
-    Raises: Wrong, when a parameter would change or the run would have too much.
+    Raises: what `doors.writable` does; Wrong, when a parameter would change or the run would
+    have too much.
     """
+    waiting = _log_at_once(number, batch, by=by)
+    if waiting is None:
+        waiting = _log(doors.writable(by, number), batch)
+    if waiting and waiting.is_much:
+        settling.settle(waiting.tracked)
+
+
+def _log_at_once(number: str, batch: Batch, *, by: Caller) -> Waiting | None:
+    """Keep what nearly all calls bring; what is kept so, would have been in the long way."""
+    if batch.params or batch.tags or not batch.metrics:
+        return None
+    run = doors.written_at_once(by, number)
+    return run and arriving.arrive_at_once(run, batch)
+
+
+def _log(found: Found, batch: Batch) -> Waiting | None:
     place = found if found.tally else _place_for(found.run)
     tracked, tally = place.tracked, place.tally
     if tracked is None or tally is None:
         raise refusals.no_run()
     _require_names(tally, batch)
     _require_room(tracked, tally, batch)
-    _keep(tracked, batch)
-    waiting = tally.points_waiting + batch.points
-    if tally.arrivals_waiting >= rules.ARRIVALS_WAITING or waiting >= rules.POINTS_WAITING:
-        settling.settle(tracked.pk)
+    return _keep(tracked, batch)
 
 
 @transaction.atomic
@@ -202,13 +217,12 @@ def _place_for(run: Run | None) -> Found:
     return Found(tracked=tracked, tally=tally, run=run)
 
 
-def _keep(tracked: Tracked, batch: Batch) -> None:
+def _keep(tracked: Tracked, batch: Batch) -> Waiting | None:
     if not (batch.params or batch.tags):
-        arriving.arrive(tracked, batch)  # it needs no transaction of ours around it
-        return
+        return arriving.arrive(tracked, batch)  # it needs no transaction of ours around it
     with transaction.atomic():
         _keep_words(tracked, batch)
-        arriving.arrive(tracked, batch)
+        return arriving.arrive(tracked, batch)
 
 
 def _keep_words(tracked: Tracked, batch: Batch) -> None:
@@ -236,8 +250,8 @@ def _within(words: dict[str, str], most: int) -> dict[str, str]:
 
 
 def _require_names(tally: Tally, batch: Batch) -> None:
-    """Hold a run to its names. What waits has at most as many as it has figures."""
-    if tally.names + tally.points_waiting + len(batch.metrics) <= rules.NAMES_MAX:
+    """Hold a run to its names. What waits has at most as many as its calls brought."""
+    if tally.names + tally.names_waiting + len(batch.metrics) <= rules.NAMES_MAX:
         return
     told = settling.names_waiting([tally.pk])[tally.pk] | batch.metrics.keys()
     if tally.names + len(told) <= rules.NAMES_MAX:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import WrongState
-from fabriek.kernel.prepared import Prepared
+from fabriek.kernel.prepared import Prepared, Statement
 from fabriek.people import tokens
 from fabriek.people.models import Person, Scope, Token
 from fabriek.runs import hub_keys
@@ -149,6 +149,18 @@ def writable(who: Caller, number: str) -> Found:
     return found
 
 
+def written_at_once(who: Caller, number: str) -> Statement | None:
+    """Give the SQL that finds the key of the same run or nothing, where that is easily said.
+
+    Whoever finds nothing by it asks `writable`, which says why. Raises: Forbidden.
+    """
+    who.require_write()
+    organisations = tuple(sorted(who.person.organisation_ids))
+    if who.run or not organisations or not UUID.fullmatch(number):
+        return None
+    return _OPEN.statement(number, organisations)
+
+
 def require_open(case: Case) -> None:
     if case.state != CaseState.OPEN:
         raise WrongState(
@@ -200,11 +212,20 @@ def _tracked(person: Person, number: str) -> Found | None:
 
 
 def _inside(number: str, organisations: tuple[int, ...]) -> "QuerySet[Any, Any]":
-    asking = Person()
-    asking.roles = dict.fromkeys(organisations, "")
-    rows = Tracked.objects.inside(asking).filter(uuid=number).order_by()
+    rows = _numbered(number, organisations)
     names = [f"tally__{name}" for name in TALLY] + [f"case__{name}" for name in CASE]
     return rows.values_list(*TRACKED, *names)[:1]
 
 
-_INSIDE = Prepared(_inside)
+def _open(number: str, organisations: tuple[int, ...]) -> "QuerySet[Any, Any]":
+    rows = _numbered(number, organisations).filter(run=None, deleted_at=None)
+    return rows.filter(case__state=CaseState.OPEN).values_list("pk")
+
+
+def _numbered(number: str, organisations: tuple[int, ...]) -> "QuerySet[Tracked]":
+    asking = Person()
+    asking.roles = dict.fromkeys(organisations, "")
+    return Tracked.objects.inside(asking).filter(uuid=number).order_by()
+
+
+_INSIDE, _OPEN = Prepared(_inside), Prepared(_open)

@@ -120,6 +120,8 @@ class Tally(models.Model):
     names = models.IntegerField(default=0)
     arrivals_waiting = models.IntegerField(default=0)
     points_waiting = models.IntegerField(default=0)
+    # Of all calls that wait together: a name that each of them brings counts for each.
+    names_waiting = models.IntegerField(default=0)
 
     def __str__(self) -> str:
         return f"{self.points} of {self.tracked_id}"

@@ -39,6 +39,7 @@ def settle(tracked: int) -> None:
         points=F("points") - twice,
         arrivals_waiting=0,
         points_waiting=0,
+        names_waiting=0,
     )
 
 
@@ -46,7 +47,7 @@ def names_waiting(tracked: Collection[int]) -> dict[int, set[str]]:
     """Name what waits of each run, known and new names alike, without reading the figures."""
     found: dict[int, set[str]] = {pk: set() for pk in tracked}
     waiting = Arrival.objects.filter(tracked__in=tracked).values_list("tracked", "names")
-    for pk, names in waiting.iterator():
+    for pk, names in waiting.distinct().iterator():  # most calls of a program bring the same
         found[pk].update(name for name, _count in json.loads(names))
     return found
 

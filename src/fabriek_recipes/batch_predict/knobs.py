@@ -85,7 +85,8 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     work = Work(
         tokens=0,
         flop_per_token=0,
-        scored_tokens=ceil(read + written),
+        read_tokens=ceil(read),
+        written_tokens=ceil(written),
         parameters=facts.base_parameters,
         memory_bytes=memory.to_answer(facts),
         rows_per_step=max(1, min(facts.rows, knobs.rows_per_file)),

@@ -98,7 +98,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     work = Work(
         tokens=(facts.files - apart) * PIECES * knobs.epochs,
         flop_per_token=6 * parameters,
-        scored_tokens=ceil(apart * PIECES / 10),
+        read_tokens=apart * PIECES,
         parameters=parameters,
         memory_bytes=_memory_bytes(knobs, facts),
         rows_per_step=knobs.pictures_per_step,

@@ -11,7 +11,7 @@ from fabriek_recipes.classify_images.pictures import Picture
 from fabriek_recipes.rows import PROBLEMS_MAX
 from fabriek_recipes.training.held_out import Halves, apart, halved
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Failed, Sentence, _, counted
 
 HELD_OUT_MAX = 20_000
 TOLD_EVERY = 50
@@ -89,15 +89,27 @@ def _scored(
     apart_ = [(one, name) for one, name in pairs if one.name in kept_apart]
     known = [(one, name) for one, name in apart_ if one.label in labels]
     if left := len(apart_) - len(known):
-        text = _("%(count)s rows kept apart have a label that no other row has: not scored.")
-        job.events.warning("rows_left_out", Sentence(text, count=left))
+        said = counted(
+            _("%(count)s row kept apart has a label that no other row has: not scored."),
+            _("%(count)s rows kept apart have a label that no other row has: not scored."),
+            count=left,
+        )
+        job.events.warning("rows_left_out", said)
     scored = [(one, name) for one, name in known if name not in seen]
     if left := len(known) - len(scored):
-        text = _(
-            "%(count)s of %(rows)s pictures kept apart are also among those learned from: not "
-            "scored."
+        said = counted(
+            _(
+                "%(count)s of %(rows)s pictures kept apart is also among those learned from: "
+                "not scored."
+            ),
+            _(
+                "%(count)s of %(rows)s pictures kept apart are also among those learned from: "
+                "not scored."
+            ),
+            count=left,
+            rows=len(known),
         )
-        job.events.warning("same_rows", Sentence(text, count=left, rows=len(known)))
+        job.events.warning("same_rows", said)
     return scored
 
 

@@ -107,8 +107,8 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     work = Work(
         tokens=ceil((facts.rows - apart) * tokens * knobs.epochs),
         flop_per_token=(4 if knobs.method == "lora" else 6) * parameters,
-        # Reading is done at once, not one by one as writing: about a tenth of that.
-        scored_tokens=ceil(apart * tokens / 10),
+        has_lora=knobs.method == "lora",
+        read_tokens=ceil(apart * tokens),
         parameters=parameters,
         memory_bytes=_memory_bytes(knobs, facts, tokens),
         rows_per_step=knobs.rows_per_step,

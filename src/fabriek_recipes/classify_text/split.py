@@ -14,7 +14,7 @@ from fabriek_recipes.row_problems import RowProblem
 from fabriek_recipes.training.held_out import Halves, apart, halved
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import refuse
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Failed, _, counted
 
 HELD_OUT_MAX = 20_000
 
@@ -67,11 +67,19 @@ def _unseen(job: Job[Knobs], held_out: Sequence[Text], seen: set[str]) -> list[T
     """Score no text that is learned from: of it the model need understand nothing."""
     found = [text for text in held_out if _digest(text) not in seen]
     if left := len(held_out) - len(found):
-        text_ = _(
-            "%(count)s of %(rows)s texts kept apart are also among those learned from: not "
-            "scored."
+        said = counted(
+            _(
+                "%(count)s of %(rows)s texts kept apart is also among those learned from: not "
+                "scored."
+            ),
+            _(
+                "%(count)s of %(rows)s texts kept apart are also among those learned from: not "
+                "scored."
+            ),
+            count=left,
+            rows=len(held_out),
         )
-        job.events.warning("same_rows", Sentence(text_, count=left, rows=len(held_out)))
+        job.events.warning("same_rows", said)
     if held_out and not found:
         text_ = _("Each text kept apart is also among those learned from; take them out there.")
         raise Failed("same_rows", text_)
@@ -93,8 +101,12 @@ def _known(job: Job[Knobs], learn: Sequence[Text], held_out: Sequence[Text]) -> 
             _("There are too few rows to keep some apart for scoring; add rows."),
         )
     if left := len(held_out) - len(scored):
-        text_ = _("%(count)s rows kept apart have a label that no other row has: not scored.")
-        job.events.warning("rows_left_out", Sentence(text_, count=left))
+        said = counted(
+            _("%(count)s row kept apart has a label that no other row has: not scored."),
+            _("%(count)s rows kept apart have a label that no other row has: not scored."),
+            count=left,
+        )
+        job.events.warning("rows_left_out", said)
     names, choosing = [_digest(text) for text in scored], job.knobs.stop_after_looks > 0
     halves = halved(scored, names, choosing=choosing)
     return Rows(train=tuple(learn), apart=halves, labels=tuple(labels))

@@ -42,7 +42,7 @@ from fabriek_recipes.training.run import (
     fingerprint,
     last_checkpoint,
 )
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Failed, Sentence, _, counted
 
 WIDTH_STEP = 8
 LORA_SCALE = 2
@@ -137,8 +137,13 @@ def _encoded(
     found = tokenizer([text.text for text in texts], truncation=True, max_length=most)
     cut = sum(len(ids) >= most for ids in found["input_ids"])
     if cut:
-        text = _("%(count)s texts are %(most)s tokens or longer; what comes after is not read.")
-        job.events.warning("texts_cut", Sentence(text, count=cut, most=most))
+        said = counted(
+            _("%(count)s text is %(most)s tokens or longer; what comes after is not read."),
+            _("%(count)s texts are %(most)s tokens or longer; what comes after is not read."),
+            count=cut,
+            most=most,
+        )
+        job.events.warning("texts_cut", said)
     return [
         Labelled(torch.tensor(ids, dtype=torch.int32), 0, place=place, label=label)
         for place, (ids, label) in enumerate(

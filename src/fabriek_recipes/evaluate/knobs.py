@@ -87,11 +87,13 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     row_tokens = facts.text_bytes / BYTES_PER_TOKEN / max(1, facts.rows)
     # Of each task so many at most.
     rows = min(facts.rows, knobs.rows_max * max(1, facts.files))
-    tokens = ceil(rows * (2 * row_tokens + min(knobs.answer_tokens_max, row_tokens + 8)))
+    read = ceil(rows * 2 * row_tokens)
+    written = ceil(rows * min(knobs.answer_tokens_max, row_tokens + 8))
     work = Work(
         tokens=0,
         flop_per_token=0,
-        scored_tokens=tokens,
+        read_tokens=read,
+        written_tokens=written,
         parameters=facts.base_parameters,
         memory_bytes=memory.to_answer(facts),
         rows_per_step=max(1, rows),
@@ -99,7 +101,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     found = price(work, facts)
     said = Sentence(
         _("About %(tokens)s tokens of %(rows)s rows are read and written; nothing is learned."),
-        tokens=tokens,
+        tokens=read + written,
         rows=rows,
     )
     return replace(found, why=(said, *found.why[1:]))

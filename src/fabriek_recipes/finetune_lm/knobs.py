@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import memory, teaching
-from fabriek_recipes.cost import Work, price
+from fabriek_recipes.cost import Work, price, read_in_looks
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     WIDTH_MIN,
@@ -104,13 +104,19 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     apart = min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
     answer = min(knobs.answer_tokens_max, row_tokens * ANSWER_SHARE + 8)
     parameters = facts.base_parameters
-    # A part of a run reads the rows kept apart once, and writes no answers.
-    scored = apart * row_tokens if facts.is_part else 2 * apart * (row_tokens + answer)
+    learned = (rows - apart) * row_tokens * knobs.epochs
+    # A part of a run reads the rows kept apart once, and writes no answers. Who has not learned
+    # yet where an answer ends writes on to the limit.
+    read = apart * row_tokens * (1 if facts.is_part else 2)
+    read += read_in_looks(apart, row_tokens, learned=learned)
+    written = 0 if facts.is_part else apart * (knobs.answer_tokens_max + answer)
     holding = memory.held_by(knobs.weights_held, need(knobs, facts), facts)
     work = Work(
-        tokens=ceil((rows - apart) * row_tokens * knobs.epochs),
+        tokens=ceil(learned),
         flop_per_token=(4 if knobs.method == "lora" else 6) * parameters,
-        scored_tokens=ceil(scored),
+        has_lora=knobs.method == "lora",
+        read_tokens=ceil(read),
+        written_tokens=ceil(written),
         parameters=parameters,
         memory_bytes=holding.memory_bytes,
         rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts)),

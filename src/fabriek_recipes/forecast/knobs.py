@@ -9,13 +9,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import number_words, tables
+from fabriek_recipes.cost import core_speed, slowness
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.words import Sentence, _
 
-# Own measurement (2026-11-27, one core, statsmodels 0.15): seconds for a thousand moments, in
-# series of a hundred, for each try and its share of choosing; and start, reading and writing.
-FIT_S_PER_1000 = 0.6
-START_S = 12.0
+# Own measurement (2026-11-27, a core of 138 GFLOP/s, statsmodels 0.15): seconds for a thousand
+# moments, in series of fifty to a hundred, for each try and its share of choosing; in series of
+# a thousand a quarter of it, but how long they are nobody has counted. Start, reading, writing.
+FIT_S_PER_1000 = 0.11
+START_S = 1.5
 ROWS_PER_S = 100_000
 
 
@@ -92,8 +94,9 @@ class Knobs(BaseModel):
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     """Price a run by the moments of the series and the times each is fitted."""
     fits = fits_of(knobs)
-    learn_s = facts.rows / 1_000 * FIT_S_PER_1000 * fits
-    wall_s = START_S + facts.rows / ROWS_PER_S + learn_s
+    times = slowness(facts)
+    learn_s = times * facts.rows / 1_000 * FIT_S_PER_1000 * fits
+    wall_s = learn_s + times * (START_S + facts.rows / ROWS_PER_S)
     return Estimate(
         gpu_seconds=ceil(wall_s * max(1, facts.gpus)),
         memory_bytes=400_000_000 + facts.text_bytes * 10,
@@ -106,6 +109,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
                 fits=fits,
                 learn=ceil(learn_s),
             ),
+            core_speed(facts),
             Sentence(_("It learns on the processor: a GPU makes it no faster.")),
         ),
     )

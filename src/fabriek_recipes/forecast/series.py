@@ -17,7 +17,7 @@ from fabriek_recipes.forecast.knobs import Knobs, column_problems
 from fabriek_recipes.tables import Table
 from fabriek_recipes.tabular import columns, reading
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Failed, _, counted
 
 Values = NDArray[np.float64]
 Known = NDArray[np.bool_]
@@ -269,15 +269,23 @@ def _spread(line: int, places: dict[int, int], values: Values) -> Values:
 
 def _tell_short(events: Events, short: Sequence[str]) -> None:
     if short:
-        text = _("%(count)s series are too short and were left out.")
-        events.warning("short", Sentence(text, count=len(short)))
+        said = counted(
+            _("%(count)s series is too short and was left out."),
+            _("%(count)s series are too short and were left out."),
+            count=len(short),
+        )
+        events.warning("short", said)
 
 
 def _tell_holes(events: Events, found: Sequence[Series]) -> None:
     holes = sum(int((~one.is_known).sum()) for one in found)
     if holes:
-        text = _("%(count)s missing moments were filled by a straight line between others.")
-        events.warning("holes", Sentence(text, count=holes))
+        said = counted(
+            _("%(count)s missing moment was filled by a straight line between others."),
+            _("%(count)s missing moments were filled by a straight line between others."),
+            count=holes,
+        )
+        events.warning("holes", said)
 
 
 def _is_month(word: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import memory, teaching
-from fabriek_recipes.cost import Work, price
+from fabriek_recipes.cost import Work, price, read_in_looks
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
@@ -112,12 +112,15 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     pair_tokens = _pair_tokens(knobs, facts, known)
     rows = facts.rows * (known.share if known else 1)
     apart = min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
+    learned = (rows - apart) * pair_tokens * knobs.epochs
+    # All before, those apart after it too, and in the looks meanwhile.
+    read = (rows + apart) * pair_tokens + read_in_looks(apart, pair_tokens, learned=learned)
     holding = memory.held_by(knobs.weights_held, need(knobs, facts), facts)
     work = Work(
-        tokens=ceil((rows - apart) * pair_tokens * knobs.epochs),
+        tokens=ceil(learned),
         flop_per_token=(4 if knobs.method == "lora" else 6) * facts.base_parameters,
-        # Reading is half of what writing is reckoned at: all before, those apart after it too.
-        scored_tokens=ceil((rows + apart) * pair_tokens / 2),
+        has_lora=knobs.method == "lora",
+        read_tokens=ceil(read),
         parameters=facts.base_parameters,
         memory_bytes=holding.memory_bytes,
         rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts, known)),

@@ -121,7 +121,8 @@ def estimate(knobs: Set, facts: Facts) -> Estimate:
     work = Work(
         tokens=tokens,
         flop_per_token=flop_per_token(knobs, parameters),
-        scored_tokens=ceil(scored if facts.is_part else 2 * scored),
+        has_lora=knobs.method == "lora",
+        read_tokens=ceil(scored if facts.is_part else 2 * scored),
         parameters=parameters,
         memory_bytes=held.memory_bytes,
         rows_per_step=rows_per_step(knobs),

@@ -130,7 +130,7 @@ def read(job: Job[Knobs]) -> Data:
 def _require_enough(truth: Matrix, known: Codes, knobs: Knobs) -> None:
     if len(known) < ROWS_MIN:
         text = _(
-            "Only %(count)s rows have a value in “%(name)s”; at least %(most)s are needed, and "
+            "Rows with a value in “%(name)s”: %(count)s. At least %(most)s are needed, and "
             "some hundreds to learn anything of use."
         )
         raise Failed(
@@ -241,8 +241,8 @@ def _tell_unreadable(events: Events, one: Meaning, table: Table) -> int:
     if not len(bad):
         return 0
     text = _(
-        "In column “%(name)s” %(count)s cells cannot be read, the first in line %(line)s; they "
-        "count as missing."
+        "Cells in column “%(name)s” that cannot be read and count as missing: %(count)s, the "
+        "first in line %(line)s."
     )
     line = table.lines[int(bad[0])]
     events.warning("cells", Sentence(text, name=one.name, count=len(bad), line=line))
@@ -251,7 +251,7 @@ def _tell_unreadable(events: Events, one: Meaning, table: Table) -> int:
 
 def _tell_missing(events: Events, count: int, knobs: Knobs) -> None:
     if count:
-        text = _("%(count)s rows have no value in “%(name)s” and were left out.")
+        text = _("Rows left out, as they have no value in “%(name)s”: %(count)s.")
         events.warning("rows_left_out", Sentence(text, count=count, name=knobs.target_name))
 
 

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import number_words, tables
+from fabriek_recipes.cost import core_speed, slowness
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import HeldOutPercent
 from fabriek_recipes.words import Sentence, _
@@ -27,9 +28,10 @@ SPLITS: dict[str, str] = {
     "time": _("The latest rows"),
     "group": _("Whole groups"),
 }
-# Own measurement (2026-11-27, one core, LightGBM 4.7, 60,000 rows of 21 columns): cells of the
-# table a tree goes through per second, cells read per second, bytes of memory a cell; the least
-# a tree takes; and start, plain model, scoring and effects together.
+# Own measurement (2026-11-27, a core of 138 GFLOP/s, LightGBM 4.7, 60,000 rows of 21 columns):
+# cells of the table a tree goes through per second, cells read per second, bytes of memory a
+# cell; the least a tree takes; and start, plain model, scoring and effects together, which take
+# a few seconds only of a small table.
 CELLS_PER_S_CORE = 50e6
 READ_CELLS_PER_S = 200e3
 CELL_BYTES = 70
@@ -160,11 +162,11 @@ class Knobs(BaseModel):
 def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     """Price a run by the cells of the table and the trees that look at them."""
     cells = facts.rows * max(1, facts.columns)
-    tree_s = TREE_S + cells / (CELLS_PER_S_CORE * facts.cores)
+    times = slowness(facts)
+    tree_s = times * (TREE_S + cells / (CELLS_PER_S_CORE * facts.cores))
     trees = knobs.rounds_max * _trees_a_round(knobs, facts)
     learn_s = trees * tree_s
-    read_s = cells / READ_CELLS_PER_S
-    wall_s = START_S + learn_s + read_s
+    wall_s = learn_s + times * (START_S + cells / READ_CELLS_PER_S)
     memory = 500_000_000 + cells * CELL_BYTES + facts.text_bytes * 2
     memory += min(facts.rows, WIDE_ROWS_MAX) * min(WIDE_MAX, 50 * facts.columns) * WIDE_BYTES
     return Estimate(
@@ -188,6 +190,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
                 cores=facts.cores,
                 other=ceil(wall_s - learn_s),
             ),
+            core_speed(facts),
             Sentence(_("It learns on the processor: a GPU makes it no faster.")),
         ),
     )

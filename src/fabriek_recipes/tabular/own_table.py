@@ -12,7 +12,7 @@ from fabriek_recipes.tabular.knobs import Knobs
 from fabriek_recipes.tabular.reading import Codes
 from fabriek_recipes.tabular.target import Target
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Failed, _, counted
 
 
 def scored(job: Job[Knobs], target: Target, table: Table) -> Codes:
@@ -23,13 +23,20 @@ def scored(job: Job[Knobs], target: Target, table: Table) -> Codes:
         text = _("No row kept apart for scoring has a value in “%(name)s” that is known.")
         raise Failed("no_held_out", text, name=name)
     if left := len(table) - len(rows):
-        text = _(
-            "%(count)s of %(rows)s rows kept apart were not scored: “%(name)s” is empty there, "
-            "or holds what no row to learn from has. The scores say nothing of them."
+        said = counted(
+            _(
+                "%(count)s of %(rows)s rows kept apart was not scored: “%(name)s” is empty "
+                "there, or holds what no row to learn from has. The scores say nothing of it."
+            ),
+            _(
+                "%(count)s of %(rows)s rows kept apart were not scored: “%(name)s” is empty "
+                "there, or holds what no row to learn from has. The scores say nothing of them."
+            ),
+            count=left,
+            rows=len(table),
+            name=name,
         )
-        job.events.warning(
-            "rows_left_out", Sentence(text, count=left, rows=len(table), name=name)
-        )
+        job.events.warning("rows_left_out", said)
     return rows
 
 
@@ -49,9 +56,17 @@ def tell_same(
     others = apart_rows.equal_in(other, names)
     same = sum(others[row] in known for row in scored.tolist())
     if same:
-        text = _(
-            "%(count)s of %(rows)s rows kept apart are also among those learned from, so the "
-            "scores are too good; take them out of one of the two."
+        said = counted(
+            _(
+                "%(count)s of %(rows)s rows kept apart is also among those learned from, so "
+                "the scores are too good; take it out of one of the two."
+            ),
+            _(
+                "%(count)s of %(rows)s rows kept apart are also among those learned from, so "
+                "the scores are too good; take them out of one of the two."
+            ),
+            count=same,
+            rows=len(scored),
         )
-        job.events.warning("same_rows", Sentence(text, count=same, rows=len(scored)))
+        job.events.warning("same_rows", said)
     return same

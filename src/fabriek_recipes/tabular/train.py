@@ -21,7 +21,7 @@ from fabriek_recipes.tabular.reading import Matrix
 from fabriek_recipes.training import measuring, reporting
 from fabriek_recipes.training.identity import Clock
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.words import Sentence, _
+from fabriek_recipes.words import Sentence, _, counted
 
 WORST_KEPT = 20
 CELLS_SHOWN = 8
@@ -197,10 +197,12 @@ def _remarks_of_rows(found: Data) -> list[Sentence]:
             )
         remarks.append(Sentence(text, count=count))
     if found.same:
-        text = _(
-            "%(count)s rows kept apart were also learned from, so the scores are too good."
+        said = counted(
+            _("%(count)s row kept apart was also learned from, so the scores are too good."),
+            _("%(count)s rows kept apart were also learned from, so the scores are too good."),
+            count=found.same,
         )
-        remarks.append(Sentence(text, count=found.same))
+        remarks.append(said)
     return remarks
 
 

@@ -167,7 +167,7 @@ class Loop(Generic[K]):
                 )
             self._course.note(self.step, loss)
             self._tell()
-            self._look()
+            self._look(watchdog)
             self._save_if_due(asked)
 
     @property
@@ -195,11 +195,12 @@ class Loop(Generic[K]):
             return {**found, "share_of_peak": round(tokens_per_s * counted / peak, 4)}
         return found
 
-    def _look(self) -> None:
+    def _look(self, watchdog: Watchdog) -> None:
         """Look, before the step is saved: so a run that goes on from there knows it too."""
         if self.watcher is None or not self.watcher.is_due(self.step):
             return
-        loss, is_best = self.watcher.look(self.step, self.seconds)
+        with watchdog.look(self.step):
+            loss, is_best = self.watcher.look(self.step, self.seconds, watchdog.get_on)
         if loss is not None:
             self.job.events.metrics(self.step, held_out_loss=loss)
         if is_best and self.watcher.is_patient:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fabriek_recipes.conversations import Row
-from fabriek_recipes.words import Failed, Sentence, _
+from fabriek_recipes.words import Failed, Sentence, _, counted
 
 LINES_NAMED = 5
 
@@ -36,10 +36,16 @@ def too_long(rows: Sequence[int], most: int) -> Sentence:
     lines = ", ".join(str(line) for line in rows[:LINES_NAMED])
     if len(rows) > LINES_NAMED:
         lines += ", …"
-    text = _(
-        "%(count)s rows are longer than %(most)s tokens and were left out (lines %(lines)s)."
+    return counted(
+        _("%(count)s row is longer than %(most)s tokens and was left out (line %(lines)s)."),
+        _(
+            "%(count)s rows are longer than %(most)s tokens and were left out (lines "
+            "%(lines)s)."
+        ),
+        count=len(rows),
+        most=most,
+        lines=lines,
     )
-    return Sentence(text, count=len(rows), most=most, lines=lines)
 
 
 def none_held_out() -> Sentence:

@@ -1,7 +1,8 @@
 """Sees from beside the loop that a step does not end: says where it hangs, then ends the run.
 
-A step that waits for a disk or for another process cannot tell that itself. Nothing here looks
-at what is learned: a run that is watched ends the same to the bit.
+A step that waits for a disk or for another process cannot tell that itself, nor can a look at
+rows kept apart. Nothing here looks at what is learned: a run that is watched ends the same to
+the bit.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from fabriek_recipes.words import Failed, Sentence, _
 STEPS_KNOWN, STEPS_KEPT = 3, 50
 LOG = 2  # stderr, which a program may have closed or replaced
 STALLED = "stalled"
+now_s = time.monotonic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +59,56 @@ class Patience:
 PATIENCE = Patience()
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said of work that hangs: while it may still go on, and when it was ended."""
+
+    hangs: str
+    ended: str
+
+
+STEP = Said(
+    _(
+        "Step %(step)s takes %(took)s s already, where a step took %(usual)s s; it hangs "
+        "at %(where)s. The run is ended if that lasts for %(ends)s s."
+    ),
+    _(
+        "Step %(step)s did not end in %(took)s s, where a step took %(usual)s s; it hung "
+        "at %(where)s, so the run was ended. A disk or another process did not answer: "
+        "continue from the last checkpoint."
+    ),
+)
+LOOK = Said(
+    _(
+        "The look at rows kept apart after step %(step)s does not get on for %(took)s s "
+        "already, where a part of it or a step took %(usual)s s; it hangs at %(where)s. The "
+        "run is ended if that lasts for %(ends)s s."
+    ),
+    _(
+        "The look at rows kept apart after step %(step)s did not get on in %(took)s s, where a "
+        "part of it or a step took %(usual)s s; it hung at %(where)s, so the run was ended. A "
+        "disk or another process did not answer: continue from the last checkpoint."
+    ),
+)
+
+
 class Watchdog:
-    """Watches the steps of one process; `started_at` is when the present step began."""
+    """Watches the steps of one process, and the parts of its looks.
+
+    `started_at` is when the present step or part began. A look is much longer than a step, but
+    a part of it is not: it may take as long as a step may, or a part that went before.
+    """
 
     def __init__(self, job: Job[K]) -> None:
         """Prepare; it begins to watch with `watching`."""
         self._events, self._group, self._patience = job.events, job.group, PATIENCE
         self._took: deque[float] = deque(maxlen=STEPS_KEPT)
-        self._step, self._started_at = 0, 0.0
+        self._parts_took: deque[float] = deque(maxlen=STEPS_KEPT)
+        self._step, self._started_at, self._said = 0, 0.0, STEP
         self._worker = threading.get_ident()
         self._over = threading.Event()
         self._failed: Failed | None = None
-        self._told_step = 0
+        self._told: tuple[Said, int] | None = None
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -84,33 +124,50 @@ class Watchdog:
     @contextmanager
     def step(self, number: int) -> Iterator[None]:
         """Let the work of a step be done in here."""
-        self._step, self._started_at = number, time.monotonic()
+        self._step, self._said, self._started_at = number, STEP, now_s()
         try:
             yield
         finally:
-            self._took.append(time.monotonic() - self._started_at)
+            self._took.append(now_s() - self._started_at)
             self._started_at = 0.0
+
+    @contextmanager
+    def look(self, number: int) -> Iterator[None]:
+        """Let a look after this step be done in here; who looks says `get_on` as it goes."""
+        self._step, self._said, self._started_at = number, LOOK, now_s()
+        try:
+            yield
+        finally:
+            self._started_at = 0.0
+
+    def get_on(self) -> None:
+        """Note that a part of the look was done; the next is watched anew."""
+        now = now_s()
+        self._parts_took.append(now - self._started_at)
+        self._started_at = now
 
     def _watch(self) -> None:
         while not self._over.wait(self._patience.look_every_s):
-            started_at = self._started_at
+            started_at, said = self._started_at, (self._said, self._step)
             if not started_at or len(self._took) < STEPS_KNOWN:
                 continue
-            took, usual = time.monotonic() - started_at, median(self._took)
+            took, usual = now_s() - started_at, self._usual_s()
             if took > self._patience.ends_after(usual):
                 self._end(took, usual)
                 return
-            if took > self._patience.warns_after(usual) and self._told_step != self._step:
-                self._told_step = self._step
+            if took > self._patience.warns_after(usual) and self._told != said:
+                self._told = said
                 self._warn(took, usual)
 
+    def _usual_s(self) -> float:
+        step_s = median(self._took)
+        if self._said is STEP or not self._parts_took:
+            return step_s
+        return max(step_s, median(self._parts_took))
+
     def _warn(self, took: float, usual: float) -> None:
-        """Say it once a step; the log shows what every thread does."""
-        text = _(
-            "Step %(step)s takes %(took)s s already, where a step took %(usual)s s; it hangs "
-            "at %(where)s. The run is ended if that lasts for %(ends)s s."
-        )
-        said = Sentence(text, **self._facts(took, usual))
+        """Say it once a step or look; the log shows what every thread does."""
+        said = Sentence(self._said.hangs, **self._facts(took, usual))
         sys.stderr.flush()
         with suppress(OSError, ValueError):
             os.write(LOG, f"{STALLED}: {said}\n".encode())
@@ -120,14 +177,9 @@ class Watchdog:
 
     def _end(self, took: float, usual: float) -> None:
         """End in the main thread, where all is put in order, or else from here."""
-        text = _(
-            "Step %(step)s did not end in %(took)s s, where a step took %(usual)s s; it hung "
-            "at %(where)s, so the run was ended. A disk or another process did not answer: "
-            "continue from the last checkpoint."
-        )
         facts = self._facts(took, usual)
         facts.pop("ends")
-        self._failed = Failed(STALLED, text, **facts)
+        self._failed = Failed(STALLED, self._said.ended, **facts)
         signal.pthread_kill(self._worker, signal.SIGUSR2)
         if not self._over.wait(self._patience.grace_s):
             # It is stuck outside of Python, and hears nothing.

@@ -77,15 +77,24 @@ class Seen:
     fill: int
 
     @torch.no_grad()
-    def loss(self, rows: Sequence[Sequence[Example]], *, size: int, group: Group) -> float:
+    def loss(
+        self,
+        rows: Sequence[Sequence[Example]],
+        *,
+        size: int,
+        group: Group,
+        get_on: Callable[[], None],
+    ) -> float:
         """Give the loss as a step would, `size` rows at a time, shared over the group.
 
         Nobody is heard who asks to stop: that is done after the step, with all of it saved.
+        `get_on` is called after each part.
         """
 
         def part(number: int) -> tuple[float, int]:
             chosen = rows[number * size : (number + 1) * size]
             total = self.objective.loss(self.model, chosen, self.fill).item()
+            get_on()
             return total, self.objective.weight(chosen)
 
         parts = group.share(math.ceil(len(rows) / size), part)
@@ -129,10 +138,16 @@ class Watcher:
         """Whether this step is one to look at."""
         return step % self._every == 0 or step == self.steps
 
-    def look(self, step: int, learning_s: float) -> tuple[float | None, bool]:
-        """Give the loss on rows kept apart, and whether it is the lowest so far."""
+    def look(
+        self, step: int, learning_s: float, get_on: Callable[[], None]
+    ) -> tuple[float | None, bool]:
+        """Give the loss on rows kept apart, and whether it is the lowest so far.
+
+        `get_on` is called whenever a part of the work, about as large as a step, was done.
+        """
         with _looking(self._seen.model):
-            loss = self._loss()
+            loss = self._loss(get_on)
+            get_on()  # the others are done too
             self._show(step, learning_s)
         if loss is None:
             return None, False
@@ -143,13 +158,13 @@ class Watcher:
             self._since += 1
         return loss, is_best
 
-    def _loss(self) -> float | None:
+    def _loss(self, get_on: Callable[[], None]) -> float | None:
         rows = self.watch.rows
         if not rows:
             return None
         width = max(sum(len(each.ids) for each in row) for row in rows)
         size = self.watch.rows_at_once or max(1, TOKENS_AT_ONCE // max(1, width))
-        return self._seen.loss(rows, size=size, group=self._group)
+        return self._seen.loss(rows, size=size, group=self._group, get_on=get_on)
 
     def _show(self, step: int, learning_s: float) -> None:
         """Let the first process write a few answers; at the end all rows are scored anyway."""

@@ -9,6 +9,7 @@ import select
 import time
 
 from django.db.backends.postgresql import base
+from django.db.backends.utils import CursorWrapper
 
 # What stands between us and a server forgets a connection after minutes.
 SILENCE_S = 10.0
@@ -17,6 +18,16 @@ SILENCE_S = 10.0
 class DatabaseWrapper(base.DatabaseWrapper):
     worked_at = 0.0
     health_check_done: bool  # Django's own
+
+    def cursor_that_plans_once(self) -> CursorWrapper:
+        """Give a cursor that sends words beside the text: see `kernel.prepared`."""
+        self.close_if_health_check_failed()
+        self.ensure_connection()
+        with self.wrap_database_errors:
+            wrapped: CursorWrapper = self._prepare_cursor(  # type: ignore[attr-defined]
+                self.Database.Cursor(self.connection)
+            )
+        return wrapped
 
     def close_if_unusable_or_obsolete(self) -> None:
         """Come to the end of a call, or the beginning: note when it last was in order."""

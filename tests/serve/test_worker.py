@@ -1,0 +1,61 @@
+"""The worker answers what follows at once on the same thread, and leaves threads for others."""
+
+import os
+import socket
+from contextlib import closing, contextmanager
+
+import pytest
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import TConn
+
+from fabriek.serve.worker import Worker
+
+CALL = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@contextmanager
+def connected(*, threads):
+    """Give a worker and both ends of a connection to it."""
+    cfg = Config()
+    cfg.set("threads", threads)
+    worker = Worker(0, os.getppid(), [], None, 30, cfg, Logger(cfg))
+    here, there = socket.socketpair()
+    with here, there, closing(worker.tmp):
+        here.settimeout(60)
+        yield worker, here, TConn(cfg, there, ("127.0.0.1", 1), ("127.0.0.1", 2))
+
+
+@pytest.mark.parametrize(("threads", "answered"), [(2, 3), (1, 1)])
+def test_calls_that_follow_are_answered_while_half_of_the_threads_are_free(threads, answered):
+    with connected(threads=threads) as (worker, client, connection):
+        asked = []
+
+        def application(environ, start_response):
+            asked.append(environ["PATH_INFO"])
+            if len(asked) < 3:
+                client.sendall(CALL)  # the next call is there before this one is answered
+            start_response("200 OK", [("Content-Length", "2")])
+            return [b"ok"]
+
+        worker.wsgi = application
+        client.sendall(CALL)
+
+        kept = worker.handle(connection)
+
+        assert (kept, len(asked)) == (True, answered)
+        assert client.recv(65536).count(b"200 OK") == answered
+
+
+def test_a_client_that_went_is_let_go():
+    with connected(threads=2) as (worker, client, connection):
+
+        def application(environ, start_response):
+            client.shutdown(socket.SHUT_WR)
+            start_response("200 OK", [("Content-Length", "2")])
+            return [b"ok"]
+
+        worker.wsgi = application
+        client.sendall(CALL)
+
+        assert worker.handle(connection) is False
