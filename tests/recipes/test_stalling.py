@@ -197,6 +197,23 @@ def test_a_look_may_be_long_as_long_as_it_gets_on(monkeypatch):
     assert told.warnings == []
 
 
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_look_that_hangs_at_the_very_beginning_ends_the_run_too(dog, steps):
+    """As when a run goes on and looks at once: nothing is known yet of its steps."""
+    watchdog, told = dog
+
+    def work():
+        with watchdog.watching():
+            quick_steps(watchdog, steps)
+            with watchdog.look(steps):
+                wait_for_the_disk()
+
+    with pytest.raises(Failed, match="did not get on in 1 s"):
+        work()
+
+    assert told.warnings == []
+
+
 def wait_until(happened):
     for _turn in range(500):
         if happened():

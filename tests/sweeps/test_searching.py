@@ -232,10 +232,13 @@ def test_three_that_fail_alike_stop_the_search_and_what_runs_of_it(world, engine
     assert all(run.cancel_asked_at for run in Run.objects.exclude(state=RunState.FAILED))
 
 
-def test_one_that_never_tells_the_score_stops_the_search_and_what_runs_of_it(world, engine):
+@pytest.mark.parametrize("trials", [[0], [2, 3]])
+def test_what_never_tells_the_score_stops_the_search_and_what_runs_of_it(world, engine, trials):
+    """The first has the usual settings; of others it takes two."""
     sweep = begun(world, at_once=4)
     ticks(engine)
-    ends(engine, living()[2])
+    for run in [living()[place] for place in trials]:
+        ends(engine, run)
 
     ticks(engine, 3)
 
@@ -249,10 +252,11 @@ def test_one_that_never_tells_the_score_stops_the_search_and_what_runs_of_it(wor
     assert all(run.cancel_asked_at for run in Run.objects.exclude(state=RunState.SUCCEEDED))
 
 
-def test_one_whose_score_is_no_number_is_one_of_three_that_may_fail(world, engine):
+@pytest.mark.parametrize(("trial", "told"), [(0, {"loss": float("inf")}), (2, {})])
+def test_one_without_a_score_that_other_settings_may_have_goes_on(world, engine, trial, told):
     sweep = begun(world, at_once=4)
     ticks(engine)
-    ends(engine, living()[0], loss=float("inf"))
+    ends(engine, living()[trial], **told)
 
     ticks(engine, 2)
 

@@ -6,6 +6,7 @@ import json
 import pytest
 from django.test import Client
 
+from fabriek.tracking import actions
 from fabriek.tracking.models import Artifact, Block, Series, Tally, Tracked
 from fabriek.tracking.settling import settle
 from tests.factories import a_token
@@ -66,6 +67,29 @@ def test_figures_of_two_at_once_are_all_kept_once(many_connections, two, mlflow,
     assert len(mlflow.history(run, "other")) == 50
     assert (Tally.objects.get().points, Tally.objects.get().arrivals_waiting) == (150, 0)
     assert (Series.objects.count(), Block.objects.count()) == (2, 2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_figures_of_one_go_by_while_another_writes_parameters(
+    many_connections,  # noqa: F811
+    two,
+    mlflow,
+    run,
+    monkeypatch,
+):
+    """Each holds what the other asks for next, unless they lock no more than they must."""
+    really, said = actions.arriving.arrive, []
+
+    def arrive(tracked, batch):
+        if not said:
+            said.append(None)  # the other one's figures come by here, if anywhere
+            said[:] = at_once(lambda: two[0].log(run, metrics=points([2.0])).status_code)
+        return really(tracked, batch)
+
+    monkeypatch.setattr(actions.arriving, "arrive", arrive)
+    answer = mlflow.log(run, metrics=points([1.0]), params=[{"key": "lr", "value": "1"}])
+
+    assert (answer.status_code, said) == (200, [200])
 
 
 @pytest.mark.django_db(transaction=True)

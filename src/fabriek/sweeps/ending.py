@@ -20,12 +20,14 @@ log = logging.getLogger(__name__)
 
 # So many that fail in the same way in the first round, more than have a score: it is no luck.
 FAILURES_MOST = 3
+USUAL = 1  # the first trial has the settings that the form proposes
 
 
 def fails_again(board: Board) -> bool:
     """Give up when the first trials all fail in the same way.
 
-    One is enough that ended well and never told the score: no setting changes that.
+    One is enough that ended well with the usual settings and never told the score: no setting
+    changes that. Of others it takes two, as a wild setting may leave a score out.
     """
     first = [part for (_number, place), part in board.parts.items() if place == 0]
     one = _hopeless(first)
@@ -40,8 +42,10 @@ def fails_again(board: Board) -> bool:
 def _hopeless(first: Sequence[Part]) -> Part | None:
     """Find a trial that ended as every other would."""
     scored = sum(part.score is not None for part in first)
-    if not scored and (never := [part for part in first if part.told.get("never")]):
-        return never[0]
+    never = [part for part in first if part.told.get("never")]
+    usual = [part for part in never if part.trial.number == USUAL]
+    if not scored and (usual or len(never) > 1):
+        return (usual or never)[0]
     kinds = Counter(part.trouble for part in first if part.trouble)
     code, count = next(iter(kinds.most_common(1)), ("", 0))
     if count < FAILURES_MOST or count <= scored:

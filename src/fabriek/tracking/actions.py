@@ -120,7 +120,7 @@ def update(found: Found, *, status: str, ended_ms: int | None, name: str) -> Tra
             _("“%(status)s” is no status. Choose one of: %(all)s.")
             % {"status": status[: refusals.SHOWN], "all": ", ".join(Status.values)}
         )
-    tracked = Tracked.objects.select_for_update().get(pk=found.tracked.pk)
+    tracked = Tracked.objects.select_for_update(no_key=True).get(pk=found.tracked.pk)
     tracked.status = status or tracked.status
     tracked.ended_ms = ended_ms if ended_ms is not None else tracked.ended_ms
     if name:
@@ -198,7 +198,7 @@ def delete_tag(found: Found, key: str) -> None:
 def _locked(found: Found) -> Tracked:
     if found.tracked is None:
         raise refusals.Absent(_("This run has no tag of that name."))
-    return Tracked.objects.select_for_update().get(pk=found.tracked.pk)
+    return Tracked.objects.select_for_update(no_key=True).get(pk=found.tracked.pk)
 
 
 @transaction.atomic
@@ -226,7 +226,7 @@ def _keep(tracked: Tracked, batch: Batch) -> Waiting | None:
 
 
 def _keep_words(tracked: Tracked, batch: Batch) -> None:
-    rows = Tracked.objects.select_for_update().only("params", "tags", "name")
+    rows = Tracked.objects.select_for_update(no_key=True).only("params", "tags", "name")
     kept = rows.get(pk=tracked.pk)
     for key, value in batch.params.items():
         if kept.params.setdefault(key, value) != value:

@@ -25,7 +25,8 @@ from fabriek_recipes.training.group import FAILED, End
 from fabriek_recipes.training.process import Job, K
 from fabriek_recipes.words import Failed, Sentence, _
 
-# The first steps make room and compile, and tell nothing of those that follow.
+# The first steps make room and compile, and tell nothing of those that follow. A look is longer
+# than that in its parts only where it hangs.
 STEPS_KNOWN, STEPS_KEPT = 3, 50
 LOG = 2  # stderr, which a program may have closed or replaced
 STALLED = "stalled"
@@ -149,18 +150,19 @@ class Watchdog:
     def _watch(self) -> None:
         while not self._over.wait(self._patience.look_every_s):
             started_at, said = self._started_at, (self._said, self._step)
-            if not started_at or len(self._took) < STEPS_KNOWN:
+            is_known = len(self._took) >= STEPS_KNOWN
+            if not started_at or not (is_known or said[0] is LOOK):
                 continue
             took, usual = now_s() - started_at, self._usual_s()
             if took > self._patience.ends_after(usual):
                 self._end(took, usual)
                 return
-            if took > self._patience.warns_after(usual) and self._told != said:
+            if is_known and took > self._patience.warns_after(usual) and self._told != said:
                 self._told = said
                 self._warn(took, usual)
 
     def _usual_s(self) -> float:
-        step_s = median(self._took)
+        step_s = median(self._took or [0.0])  # a run that goes on may begin with a look
         if self._said is STEP or not self._parts_took:
             return step_s
         return max(step_s, median(self._parts_took))
