@@ -96,7 +96,7 @@ def test_a_member_edits_a_draft_and_the_journal_names_what_changed(draft, member
     draft.refresh_from_db()
     assert draft.title == "Longer waiting"
     assert list(Entry.objects.values_list("verb", "details")) == [
-        ("cases.edit", {"changed": ["title"]})
+        ("cases.edit", {"changed": ["title"], "was": "Shorter waiting at the care desk"})
     ]
 
 

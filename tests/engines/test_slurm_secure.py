@@ -11,7 +11,8 @@ import pytest
 
 from fabriek.engines.base import Job, JobRejected
 from fabriek.engines.slurm import Site, Slurm
-from fabriek.engines.slurm_wall import kept_s
+from fabriek.engines.slurm_home import FOLDER
+from fabriek.engines.slurm_wall import KEPT, kept_s
 
 NOTES = """#!{python}
 import json, sys
@@ -122,3 +123,6 @@ def test_how_long_a_job_may_be_is_kept_for_who_asks_no_cluster(asked, tmp_path, 
     kept = [kept_s(tmp_path / "home", is_secure=secure) for secure in (False, True)]
     assert tuple(kept) == told
     assert len(asked("scontrol")) == 2  # once for each partition: QOSes it has none
+    for unknown in ('{"outside_s": Infinity}', "[" * 100_000, "[]"):
+        (tmp_path / "home" / FOLDER / KEPT).write_text(unknown)
+        assert kept_s(tmp_path / "home", is_secure=False) == 0

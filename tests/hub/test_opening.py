@@ -5,9 +5,9 @@ import pytest
 from fabriek.kernel.errors import Refused
 from fabriek.registry import opening
 from fabriek.registry.models import Model
-from fabriek.store.models import Ref, Repository, Revision
+from fabriek.store.models import File, Ref, Repository, Revision
 from tests.factories import a_case, a_dataset, a_partner, a_person, a_repository
-from tests.hub.calls import small
+from tests.hub.calls import Hub, small
 from tests.hub.test_descent import a_card, named
 from tests.hub.test_models import WHOLE, weights
 
@@ -35,7 +35,7 @@ def own(case, lead, **fields):
 
 def opened(lead, **given):
     model = Model.objects.get(repository__name="desk")
-    return opening.open_up(model, by=lead, sure=True, **given)
+    return opening.open_up(model, opening.Said(sure=True, **given), by=lead)
 
 
 def code_of_refusal(lead):
@@ -133,3 +133,69 @@ def test_an_open_model_is_not_changed_into_what_could_not_be_open(hub, case, lea
     assert Model.objects.get().revision.number == 1
     hub.push({"README.md": a_card(license="apache-2.0")})
     assert Model.objects.get().licence == "apache-2.0"
+
+
+def test_its_name_leaves_a_confidential_case_and_still_takes_what_is_pushed(hub, case, lead):
+    case.is_confidential = True
+    case.save()
+    hub.push(WHOLE)
+    before = hub.repo_id
+
+    name = f"open/balie-{opened(lead, name='balie').code.lower()}"
+    there = Hub(hub.client, name, "models")
+    there.push({"notes.md": b"More."})
+    told = a_card(license="mit") + f"Made for {case.title.upper()}.".encode()
+    refused = there.commit(small("README.md", told))
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "open_to_all")
+    assert hub.client.get(f"/api/models/{before}").status_code == 404
+    found = hub.client.get(f"/api/models/{name}").json()
+    assert (found["author"], "notes.md" in str(found["siblings"])) == ("open", True)
+
+
+def test_nothing_beside_its_card_tells_of_a_confidential_case_then_or_later(hub, case, lead):
+    case.title, case.is_confidential = "Zwanenmeer overname", True
+    case.save()
+    told = {"docs/README.md": b"Voor Zwanenmeer overname.", "zwanenmeer_overname.json": b"{}"}
+    hub.push(WHOLE | told)
+    Revision.objects.update(message="ZwanenmeerOvername: eerste")
+    revision = Revision.objects.get()
+    tag = Ref.objects.create(
+        repository=revision.repository, kind="tag", name=case.code, revision=revision
+    )
+
+    with pytest.raises(Refused) as refused:
+        opened(lead)
+
+    places = ("message of revision 1", "docs/README.md, revision 1", "zwanenmeer_o", case.code)
+    assert [place in str(refused.value) for place in places] == [True] * 4
+    tag.delete()
+    File.objects.filter(path__in=told).delete()
+    Revision.objects.update(message="first")
+    with pytest.raises(Refused) as about:
+        opened(lead, about="Uit de Zwanenmeer overname.")
+    assert set(about.value.fields) == {"about"}
+
+    there = Hub(hub.client, opened(lead, name="balie").repository.repo_id, "models")
+    code = there.repo_id.partition("balie-")[2]
+    moves = [
+        hub.client.post(
+            "/api/repos/move",
+            {"fromRepo": there.repo_id, "toRepo": f"open/{to}", "type": "model"},
+            content_type="application/json",
+        )
+        for to in (f"zwanenmeer-overname-{code}", "Qwen2.5-7B-Instruct")
+    ]
+    named = [
+        hub.client.post(f"{there.api}/{path}", given, content_type="application/json")
+        for path, given in (
+            ("tag/main", {"tag": "v1", "message": case.title}),
+            ("tag/main", {"tag": case.code}),
+            ("branch/zwanenmeer-overname", {}),
+        )
+    ]
+    pushes = [there.commit(small(path, content)) for path, content in told.items()]
+    assert [one.status_code for one in moves + named] == [422] * 5
+    assert [one.status_code for one in pushes] == [409] * 2
+    assert not Ref.objects.exists()
+    there.push({"notes.md": b"More."})

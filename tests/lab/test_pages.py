@@ -124,6 +124,10 @@ def test_longer_than_the_machine_lets_a_session_be_is_told_with_the_most(
     assert fits.status_code == 302
     assert job_of(Run.objects.get()).is_whole
 
+    slurm_wall.keep(settings.ENGINE_HOME, outside_s=1800, secure_s=60)
+    none = browser(world.person).post(form_of(world), typed(world, hours="1"))
+    assert "No session fits the machine now" in text_of(none)
+
 
 def test_a_case_without_gpu_hours_says_what_to_do(offered, browser):
     person = a_person()

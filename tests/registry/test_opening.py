@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from fabriek.agreements import reviews
 from fabriek.agreements.models import Purpose
+from fabriek.cases import actions as cases
 from fabriek.catalogue import open_models
 from fabriek.catalogue.model_records import ModelRecord
 from fabriek.catalogue.queries import Asked
@@ -24,6 +25,7 @@ from tests.factories import (
     a_model,
     a_partner,
     a_person,
+    a_repository,
     a_revision,
     staff,
 )
@@ -35,7 +37,8 @@ FREE = {"purposes": [*Purpose.values], "product": "model_weights", "place": "ope
 
 
 def opened(model, by, **given):
-    return opening.open_up(model, by=by, sure=True, **{"about": ABOUT} | given)
+    said = opening.Said(**{"sure": True, "about": ABOUT} | given)
+    return opening.open_up(model, said, by=by)
 
 
 def found(words, **asked):
@@ -245,7 +248,7 @@ def test_personal_data_asks_for_a_reason_and_a_closed_licence_is_in_the_way(made
 
 
 @pytest.mark.parametrize("terms", [FREE, FREE | {"place": "shared"}])
-def test_data_that_was_really_lent_on_free_terms_is_no_obstacle(terms):
+def test_data_that_was_really_lent_on_free_terms_is_no_obstacle_once_it_is_shown(terms):
     case, lead, _member = a_consortium()
     lent = a_dataset(licence="CC-BY-4.0")
     Repository.objects.filter(pk=lent.repository_id).update(code=lent.code)
@@ -257,6 +260,10 @@ def test_data_that_was_really_lent_on_free_terms_is_no_obstacle(terms):
     model = actions.register(run)
 
     if terms == FREE:
+        with pytest.raises(Refused, match=f"{lent.code} .*README.md") as refused:
+            opened(model, lead)
+        assert refused.value.code == "tells_of_lent"
+        Repository.objects.filter(pk=lent.repository_id).update(listed_for="everybody")
         opened(model, lead)
         return
     with pytest.raises(Refused) as refused:
@@ -275,7 +282,7 @@ def test_a_confidential_case_stays_unknown_when_its_model_is_opened(browser, pro
         opened(model, lead)
     assert refused.value.code == "no_title"
 
-    opened(model, lead, title="Balie")
+    opened(model, lead, title="Balie", tells=True)
 
     address = model.get_absolute_url()
     seen = {}
@@ -297,6 +304,77 @@ def test_a_confidential_case_stays_unknown_when_its_model_is_opened(browser, pro
     ours, strangers = seen.values()
     assert ours == ([True, True], True, [False] * 4, True, [1, 1, 1])
     assert strangers == ([False, False], False, [True] * 4, False, [0, 0, 1])
+
+
+def test_the_form_shows_what_goes_out_and_lets_the_name_leave_a_confidential_case(
+    browser, program
+):
+    case, lead, _member = a_consortium()
+    case.title, case.is_confidential = "Zoë's overname", True
+    case.save()
+    data = some_data(case, licence="CC-BY-4.0", title=case.title)
+    model = actions.register(a_finished_run(case=case, data=[data]))
+    page, before = f"/models/{model.code}/open/", model.repository.repo_id
+    assert before.startswith(f"{case.code}/zoes-overname-")
+    filled = {"title": "Balie", "name": "zoes-OVERNAME_2", "sure": "on"}
+
+    shown = browser(lead).get(page).text
+    refused = browser(lead).post(page, filled)
+    kept = Repository.objects.get(pk=model.repository_id)
+
+    assert [word in shown for word in (before, "pipeline_tag", 'value="Zoë')] == [
+        True,
+        True,
+        False,
+    ]
+    assert (refused.status_code, kept.repo_id, kept.is_open) == (422, before, False)
+    assert set(refused.context["form"].errors) == {"name", "tells"}
+    for given in ({"tells": True, "title": case.code}, {"title": "Balie"}):
+        with pytest.raises(Invalid) as why:
+            opened(model, lead, **given)
+        assert why.value.code == "tells_of_case"
+    assert Repository.objects.get(pk=model.repository_id).repo_id == before
+
+    done = browser(lead).post(page, filled | {"name": "", "tells": "on"})
+
+    assert done.status_code == 302
+    listed = program(a_person()).get("/api/models").json()
+    assert [(one["id"], one["author"]) for one in listed] == [
+        (f"open/Balie-{model.code.lower()}", "open")
+    ]
+
+
+def test_a_case_that_became_confidential_later_is_told_what_everybody_reads(made, browser):
+    model, lead, member = made
+    opened(model, lead, title=f"Model van {model.case.title}")
+    page, said = model.get_absolute_url(), "Your case is confidential, and everybody can read"
+    assert said not in browser(lead).get(page).text
+
+    cases.edit(model.case, by=lead, is_confidential=True)
+
+    assert f"Model van {model.case.title}" in browser(lead).get(page).text.partition(said)[2]
+    assert said not in browser(member).get(page).text
+
+
+def test_a_name_that_is_taken_in_the_open_is_told_to_both(made, tmp_path):
+    model, lead, _member = made
+    model.case.is_confidential = True
+    model.case.save()
+    number = int(model.code[-4:])
+    Repository.objects.filter(pk=model.repository_id).update(namespace=model.case.code)
+    own, following = model.code.lower(), f"{model.code.lower()[:-4]}{number + 1:04d}"
+    for name in ("zomer", f"zomer-{own}", f"zomer-{own}-{own}", f"zomer-{following}"):
+        one = a_repository(kind="model")
+        Repository.objects.filter(pk=one.pk).update(namespace="open", name=name)
+    folder = plain_model(tmp_path / "model")
+    firm = model.case.organisation
+
+    with pytest.raises(Refused) as by_lead:
+        opened(model, lead, title="Balie", name="zomer")
+    with pytest.raises(Refused) as by_staff:
+        actions.bring_in(folder, title="zomer", licence="mit", organisation=firm, by=staff())
+
+    assert (by_lead.value.code, by_staff.value.code) == ("known_name", "known_name")
 
 
 @pytest.mark.parametrize("later", ["held_back", "new_files"])

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from fabriek.kernel.errors import NotAllowed
+from fabriek.kernel.errors import NotAllowed, Refused
 from fabriek.runs import folders
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
@@ -82,6 +82,49 @@ def test_a_wrong_length_is_told_beside_the_box(world, browser):
 
     assert answer.status_code == 422
     assert not Run.objects.filter(recipe="try_model").exists()
+
+
+def test_what_was_filled_in_stays_where_no_price_can_be_told_now(world, browser, monkeypatch):
+    def busy(*_given, **_more):
+        raise Refused("Others are counted.", code="busy_counting")
+
+    monkeypatch.setattr(actions, "price", busy)
+    sent = {"allocation": world.allocation.account, "minutes": "7"}
+
+    answer = browser(world.member).post(address(world), sent)
+
+    assert answer.status_code == 422
+    assert "Others are counted." in words(answer)
+    assert 'value="7"' in answer.content.decode()
+    assert "Set aside" not in words(answer)
+
+
+def test_no_longer_is_proposed_or_taken_than_the_machine_lets_a_session_be(
+    world, browser, settings
+):
+    settings.ENGINE, settings.SLURM_WALL_S = "slurm", 600
+    sent = {"allocation": world.allocation.account, "minutes": "11"}
+
+    proposed = words(browser(world.member).get(address(world)))
+    over = browser(world.member).post(address(world), sent)
+
+    assert "one GPU for 10 minutes at most" in proposed
+    assert over.status_code == 422
+    assert "The machine lets a session last for 10 minutes at most." in words(over)
+    assert "<details open>" in over.content.decode()
+
+
+def test_where_no_session_fits_the_machine_the_form_says_so(world, browser, settings):
+    settings.ENGINE, settings.SLURM_WALL_S = "slurm", 119
+    sent = {"allocation": world.allocation.account, "minutes": "2"}
+
+    page = browser(world.member).get(address(world))
+    over = browser(world.member).post(address(world), sent)
+
+    assert [one.status_code for one in (page, over)] == [200, 422]
+    for one in (page, over):
+        assert "No session fits the machine now" in words(one)
+        assert 'name="minutes"' in one.content.decode()
 
 
 def test_without_gpu_hours_the_page_says_what_to_do(world, browser):

@@ -7,10 +7,10 @@ from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Schema, Status
 
 from fabriek.catalogue import actions, gaps, opening, queries, rules, told, ways
+from fabriek.catalogue.api_shapes import AskedIn
 from fabriek.catalogue.card import PROBLEMS
 from fabriek.catalogue.models import Record
 from fabriek.catalogue.models_api import router as models
-from fabriek.catalogue.queries import Asked
 from fabriek.catalogue.ways import Way
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.paging import Listing, addresses, paginate
@@ -20,17 +20,6 @@ from fabriek.store.models import Revision
 
 router = Router(tags=["catalogue"])
 router.add_router("/models", models)
-
-
-class AskedIn(Schema):
-    q: str = ""
-    theme: str = ""
-    licence: str = ""
-    access: str = ""
-    language: str = ""
-    personal: str = ""
-    owner: str = ""
-    open: str = ""
 
 
 class WayOut(Schema):
@@ -161,7 +150,7 @@ def search(
     request: SignedIn, asked: Query[AskedIn], page: int = 1, size: int = 50
 ) -> Listing[FoundOut]:
     """Search what you may find; the best fit first."""
-    found = paginate(queries.search(request.user, Asked.of(asked.dict())), page, size)
+    found = paginate(queries.search(request.user, asked.wish), page, size)
     records = queries.on_page(found.items)
     there = ways.ways(request.user, records)
     address = addresses("catalogue:detail")

@@ -41,12 +41,21 @@ class ModelRecord(models.Model):
         return str(Licence(self.licence).label) if known else self.licence
 
 
-class ModelStem(models.Model):
-    """A stemmed word that this record is found by, and how much it says about the record."""
+class WeighedStem(models.Model):
+    """A stemmed word that a record is found by, and how much it says about the record."""
 
-    record = models.ForeignKey(ModelRecord, models.CASCADE, related_name="stems")
     word = models.CharField(max_length=40)
     weight = models.PositiveSmallIntegerField()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return self.word
+
+
+class ModelStem(WeighedStem):
+    record = models.ForeignKey(ModelRecord, models.CASCADE, related_name="stems")
 
     class Meta:
         constraints = [
@@ -55,6 +64,3 @@ class ModelStem(models.Model):
         indexes = [
             models.Index(fields=["word", "record", "weight"], name="model_stem_found"),
         ]
-
-    def __str__(self) -> str:
-        return self.word

@@ -11,7 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.agreements.models import Duty, Place, Product, Purpose
 from fabriek.catalogue.checks import Among, some_words
-from fabriek.catalogue.model_records import ModelRecord, ModelStem  # noqa: F401  tables
+from fabriek.catalogue.model_records import (
+    ModelRecord,  # noqa: F401  a table
+    ModelStem,  # noqa: F401  a table
+    WeighedStem,
+)
 from fabriek.catalogue.vocabulary import Access, Frequency, Language, Theme
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.text import PLAIN
@@ -138,12 +142,8 @@ class Record(models.Model):
         return first or self.dataset.description or second
 
 
-class Stem(models.Model):
-    """A stemmed word that this record is found by, and how much it says about the record."""
-
+class Stem(WeighedStem):
     record = models.ForeignKey(Record, models.CASCADE, related_name="stems")
-    word = models.CharField(max_length=40)
-    weight = models.PositiveSmallIntegerField()
 
     class Meta:
         constraints = [
@@ -153,9 +153,6 @@ class Stem(models.Model):
             # All that a search reads, so that it never goes to the table.
             models.Index(fields=["word", "record", "weight"], name="stem_found"),
         ]
-
-    def __str__(self) -> str:
-        return self.word
 
 
 class Gathered(models.Model):

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from ninja import Router, Schema
+from ninja import Query, Router, Schema
 from pydantic import Field
 
 from fabriek.catalogue import open_models
+from fabriek.catalogue.api_shapes import AskedIn
 from fabriek.catalogue.model_records import ModelRecord
-from fabriek.catalogue.queries import Asked
 from fabriek.catalogue.vocabulary import Access
 from fabriek.kernel.paging import Listing, paginate
 from fabriek.people.http import SignedIn
@@ -35,14 +35,11 @@ class ModelFoundOut(Schema):
 @router.get("/", response=Listing[ModelFoundOut])
 def search_models(
     request: SignedIn,  # noqa: ARG001  everybody finds the same
-    q: str = "",
-    licence: str = "",
-    owner: str = "",
+    asked: Query[AskedIn],
     page: int = 1,
     size: int = 50,
 ) -> dict[str, object]:
-    """Search open models; the best fit first."""
-    asked = Asked.of({"q": q, "licence": licence, "owner": owner})
-    found = paginate(open_models.search(asked), page, size)
+    """Search open models; the best fit first. What only datasets have finds none."""
+    found = paginate(open_models.search(asked.wish), page, size)
     items = open_models.on_page(found.items)
     return {"items": items, "count": found.count, "page": found.page, "size": found.size}

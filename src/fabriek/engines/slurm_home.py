@@ -24,6 +24,7 @@ from fabriek.engines.local_home import write_whole
 from fabriek.engines.locks import try_lock
 from fabriek.engines.slurm_program import STOPPED_FOR, TIMES
 
+FOLDER = "slurm"  # below the home of engines: another may have had that before
 LOCK_PATIENCE_S = 10.0
 TRAIL_BYTES_MAX = 65_536
 TIME = re.compile(r"^(start|end) (\d{1,12}) ", re.ASCII | re.MULTILINE)

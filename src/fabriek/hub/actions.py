@@ -16,7 +16,7 @@ from fabriek.hub import doors, queries, refusals, removal
 from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.people.models import Person
-from fabriek.registry import pushed
+from fabriek.registry import for_everybody, open_names, pushed
 from fabriek.store import retention
 from fabriek.store.actions import MESSAGE_CHARACTERS, NAME
 from fabriek.store.models import MAIN, Ref, Repository
@@ -116,7 +116,11 @@ def rename(repository: Repository, wanted: str, *, by: Person) -> None:
         )
     if not NAME.fullmatch(name):
         raise Invalid(_("This name will not do: use letters, digits, dots and hyphens."))
+    open_names.require_own(repository, name)
     Case.objects.select_for_update(of=("self",)).filter(repositories=repository.pk).first()
+    # It may be opened to everybody meanwhile.
+    Repository.objects.select_for_update().get(pk=repository.pk)
+    for_everybody.require_unsaid(repository, name)
     others = Repository.objects.exclude(pk=repository.pk)
     if others.filter(
         kind=repository.kind, namespace__iexact=namespace, name__iexact=name
@@ -173,6 +177,7 @@ def create_branch(repository: Repository, name: str, *, start: str, by: Person) 
     doors.require_write(by, repository)
     point = queries.kept(queries.point(repository, start))
     _require_new(repository, name)
+    for_everybody.require_unsaid(repository, name)
     if point.revision is None:
         raise refusals.nothing_to_name()
     retention.hold([point.revision])
@@ -200,6 +205,8 @@ def create_tag(repository: Repository, tag: Tag, *, by: Person) -> None:
     doors.require_write(by, repository)
     point = queries.kept(queries.point(repository, tag.at))
     _require_new(repository, tag.name)
+    message = message_of(tag.message, "")
+    for_everybody.require_unsaid(repository, tag.name, message)
     if point.revision is None:
         raise refusals.nothing_to_name()
     retention.hold([point.revision])
@@ -208,7 +215,7 @@ def create_tag(repository: Repository, tag: Tag, *, by: Person) -> None:
         kind=Ref.Kind.TAG,
         name=tag.name,
         revision=point.revision,
-        message=message_of(tag.message, ""),
+        message=message,
     )
     journal.record("hub.tag", repository, by=by, name=tag.name)
 

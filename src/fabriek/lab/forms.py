@@ -22,6 +22,7 @@ IDLE_MAX_MINUTES = 1_440
 
 
 class LabForm(PaidForm):
+    time_field = "hours"
     gpus = WholeNumberField(
         label=gettext_lazy("GPUs"),
         initial=1,

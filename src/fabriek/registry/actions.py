@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -15,7 +15,7 @@ from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Refused, WrongState
 from fabriek.people.models import Organisation, Person
-from fabriek.registry import card, card_facts, outputs, queries, rules
+from fabriek.registry import card, card_facts, open_names, outputs, queries, rules
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs import actions as runs
 from fabriek.runs import evaluated, folders, lineage
@@ -111,7 +111,7 @@ def bring_in(
     Raises:
         NotAllowed: only staff bring in models that everybody may use.
         Invalid: the folder holds no whole model, or title, licence or compute will not do.
-        Refused: there is an open model with this title.
+        Refused: there is an open model with this title, or one that is called so.
     """
     rules.require_bring_in(by)
     declared = card_facts.declared(training_flop)
@@ -133,7 +133,7 @@ def bring_in(
         model.repository = repository
         model.revision = store.commit(repository, files, message=model.title, by=by)
         model.save()
-        _named(model)
+        _named_apart(model)
         journal.record("registry.bring_in", model, by=by, note=model.code)
     return model
 
@@ -241,6 +241,15 @@ def _named(model: Model) -> None:
 
 
 # --- what staff brings in ----------------------------------------------------------------
+def _named_apart(model: Model) -> None:
+    """Name it where another may take that name at this moment, or took the next as well."""
+    try:
+        with transaction.atomic():
+            _named(model)
+    except IntegrityError as race:
+        raise open_names.taken() from race
+
+
 def _require_new_title(model: Model) -> None:
     same = Model.objects.filter(title__iexact=model.title, repository__is_open=True)
     if found := same.first():

@@ -5,7 +5,11 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel.text import PLAIN
+from fabriek.registry import for_everybody
+from fabriek.registry.for_everybody import Seen
+from fabriek.registry.models import Model
 from fabriek.registry.opening import TEXT_CHARACTERS, WHY_CHARACTERS
+from fabriek.store.actions import NAME_CHARACTERS
 
 
 class OpenForm(forms.Form):
@@ -16,6 +20,17 @@ class OpenForm(forms.Form):
         help_text=_(
             "Everybody reads it. It may come from the title of your case or of closed data: "
             "change what is not for everybody."
+        ),
+    )
+    name = forms.CharField(
+        label=_("How programs call it"),
+        max_length=NAME_CHARACTERS,
+        required=False,
+        validators=[PLAIN],
+        help_text=_(
+            "The name that it has now tells of your case, which is confidential, and leads "
+            "nowhere once the model is open. Leave this empty to have one made of the title. "
+            "The code of the model comes behind it."
         ),
     )
     about = forms.CharField(
@@ -33,9 +48,26 @@ class OpenForm(forms.Form):
         help_text=_("Such as: the people in the data agreed to this. Kept with the case."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
+    tells = forms.BooleanField(
+        label=_(
+            "Everybody may read what README.md says of our case, although it is confidential."
+        )
+    )
     sure = forms.BooleanField(label=_("I know that copies already made cannot be taken back."))
 
-    def __init__(self, given: QueryDict | None, *, title: str, asks_why: bool) -> None:
-        super().__init__(given, initial={"title": title})
-        if not asks_why:
-            del self.fields["why"]
+    def __init__(
+        self, given: QueryDict | None, *, model: Model, seen: Seen, asks_why: bool
+    ) -> None:
+        self.model = model
+        told = for_everybody.tells(model.case, model.title)
+        super().__init__(given, initial={"title": "" if told else model.title})
+        asked = {"why": asks_why, "name": seen.name_tells, "tells": seen.readme_tells}
+        for field, is_asked in asked.items():
+            if not is_asked:
+                del self.fields[field]
+
+    def clean(self) -> None:
+        for field in ("title", "name", "about"):
+            words = self.cleaned_data.get(field, "")
+            if sentence := for_everybody.why_not_said(self.model, words):
+                self.add_error(field, sentence)

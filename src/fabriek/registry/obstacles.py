@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fabriek.agreements import descent, inheritance, lean, terms
+from fabriek.agreements import descent, inheritance, lean, let_out, terms
 from fabriek.agreements.models import Place, Product, Purpose
-from fabriek.agreements.traces import Inherited
 from fabriek.datasets.models import Dataset, Licence
 from fabriek.kernel.errors import Invalid, Refused, Text, WrongState
 from fabriek.quality import queries as quality
@@ -16,7 +15,6 @@ from fabriek.registry import licences, sources
 from fabriek.registry.models import Model
 from fabriek.registry.sources import Sources
 from fabriek.store import front_matter
-from fabriek.store import queries as store
 from fabriek.store.models import File, Repository, Revision
 
 NOT_BY_TERMS: Text = gettext_lazy(
@@ -46,8 +44,7 @@ def standing(model: Model) -> Standing:
 
 def was_let_out(repository: Repository) -> bool:
     """Tell whether each owner who looks at it let it go out, as it is now."""
-    newest = store.last_number(repository)
-    return all(_lets_out(row, newest) for row in inheritance.terms_of(repository))
+    return not let_out.kept_in().filter(repository=repository).exists()
 
 
 def _obstacles(model: Model, found: Sources) -> Iterator[Refused]:
@@ -87,12 +84,6 @@ def _terms_let_it(model: Model) -> bool:
     )
     named = any(one.named for one in lean.parties(row.agreement_id for row in rows).values())
     return is_free and not named and was_let_out(model.repository)
-
-
-def _lets_out(row: Inherited, newest: int) -> bool:
-    if not row.needs_review:
-        return True
-    return row.verdict == Inherited.Verdict.RELEASED and row.judged_revision >= newest
 
 
 # --- licences ----------------------------------------------------------------------------

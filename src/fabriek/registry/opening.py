@@ -4,8 +4,11 @@ Only where all that it was made of lets it: terms of lent data that bind nobody 
 and else nothing that is closed and of others.
 """
 
+from dataclasses import dataclass
+
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -14,13 +17,14 @@ from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, NotAllowed, Text, WrongState
 from fabriek.kernel.models import Entry
 from fabriek.people.models import Person
-from fabriek.registry import obstacles
+from fabriek.registry import for_everybody, obstacles, open_names
 from fabriek.registry.models import Model
 from fabriek.registry.obstacles import standing
 from fabriek.store import actions as store
-from fabriek.store.models import Repository
+from fabriek.store.models import Repository, Revision
 
 __all__ = [
+    "Said",
     "close",
     "close_held_back",
     "may_open",
@@ -65,44 +69,58 @@ def require_open(person: Person, model: Model) -> None:
         )
 
 
-@transaction.atomic
-def open_up(
-    model: Model, *, by: Person, sure: bool, title: str = "", why: str = "", about: str = ""
-) -> Model:
-    """Let everybody find the model in the catalogue and have its files. Safe to repeat.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a lead says on opening a model.
 
-    `title`: what everybody reads; by itself that of its data or its case. `about`: what it is
-    for, in a few sentences. `why`: what makes it right although there is personal data in what
-    it learned from; kept in the journal.
+    `title`: what everybody reads; by itself that of its data or its case. `name`: how programs
+    call it, where that told of a confidential case; by itself made of the title. `about`: what
+    it is for, in a few sentences. `why`: what makes it right although there is personal data in
+    what it learned from; kept in the journal. `tells`: README.md may tell of the case.
+    """
+
+    sure: bool = False
+    title: str = ""
+    name: str = ""
+    about: str = ""
+    why: str = ""
+    tells: bool = False
+
+
+@transaction.atomic
+def open_up(model: Model, said: Said, *, by: Person) -> Model:
+    """Let everybody find the model in the catalogue and have its files. Safe to repeat.
 
     Raises:
         NotAllowed: `by` does not lead the organisation that made it.
-        Refused: what it was made of does not let it, or its licence does not.
-        Invalid: there is personal data and no reason, a confidential case and no title, or
-            nobody said to be sure.
+        Refused: what it was made of does not let it, or its licence does not; or its files
+            and their history show names that are for nobody else.
+        Invalid: there is personal data and no reason; a confidential case that title, name or
+            README.md tell of; or nobody said to be sure.
     """
     require_open(by, model)
-    _require_plain(why, "why", WHY_CHARACTERS)
-    _require_plain(about, "about", TEXT_CHARACTERS)
+    _require_plain(said.why, "why", WHY_CHARACTERS)
+    _require_plain(said.about, "about", TEXT_CHARACTERS)
     held = _held(model)
     if held.repository.is_open:
         return held
     found = standing(held)
-    for obstacle in found.obstacles:
+    for obstacle in (*found.obstacles, *for_everybody.obstacles(held)):
         raise obstacle
-    said = text.line(why)
-    if found.has_personal_data and not said:
+    why = text.line(said.why)
+    if found.has_personal_data and not why:
         sentence = _(
             "It learned from personal data. Say why everybody may have it all the same."
         )
         raise Invalid(sentence, code="personal_data", fields={"why": sentence})
-    _retitle(held, text.line(title))
-    if not sure:
+    _retitle(held, text.line(said.title))
+    _keep_case_unknown(held, said)
+    if not said.sure:
         sentence = _("Say that you are sure.")
         raise Invalid(f"{LAST} {sentence}", code="not_sure", fields={"sure": sentence})
     _set(held, is_open=True)
-    tell(held, about=text.prose(about))
-    journal.record("registry.open", held, by=by, code=held.code, note=said)
+    tell(held, about=text.prose(said.about))
+    journal.record("registry.open", held, by=by, code=held.code, note=why)
     return held
 
 
@@ -140,9 +158,11 @@ def require_still(repository: Repository) -> None:
     if model is None:
         return
     found = standing(model)
-    why = next((str(one) for one in found.obstacles), "")
+    why = next((str(one) for one in found.obstacles), "") or _said_of_newest(model)
     if not why and found.has_personal_data and not _was_weighed(model):
         why = _("It was made of personal data now, and nobody said why everybody may have it.")
+    if not why and for_everybody.begins_to_tell(model):
+        why = _("README.md tells of your case now, which is confidential.")
     if why:
         sentence = _(
             "This model is open to everybody, and with this it could not be. Nothing was "
@@ -161,6 +181,13 @@ def tell(model: Model, *, about: str, words: str = "") -> None:
         words=words,
     )
     open_models.tell(model.repository, told)
+
+
+def _said_of_newest(model: Model) -> str:
+    """Say what its newest revision, of any branch, shows that is not for everybody."""
+    newest = Revision.objects.filter(repository=model.repository_id).aggregate(n=Max("number"))
+    found = for_everybody.obstacles(model, since=newest["n"] or 0)
+    return next((str(one) for one in found), "")
 
 
 def _was_weighed(model: Model) -> bool:
@@ -201,6 +228,23 @@ def _retitle(model: Model, title: str) -> None:
         text.check(model, ["title"])
         model.save(update_fields=["title"])
         store.name_repository(model.repository, code=model.code, title=title)
+
+
+def _keep_case_unknown(model: Model, said: Said) -> None:
+    """Take the name out of a case that nobody may know of; ask about the card, which stays."""
+    seen = for_everybody.of(model)
+    if seen.readme_tells and not said.tells:
+        sentence = _(
+            "Your case is confidential, and README.md tells of it, in this or in an older "
+            "revision. Say that everybody may read that, or do not open this model."
+        )
+        raise Invalid(sentence, code="tells_of_case", fields={"tells": sentence})
+    if seen.name_tells:
+        open_names.give(model, text.line(said.name) or model.title)
+    told = {"title": model.title, "name": model.repository.repo_id, "about": said.about}
+    for field, words in told.items():
+        if sentence := for_everybody.why_not_said(model, words):
+            raise Invalid(sentence, code="tells_of_case", fields={field: sentence})
 
 
 def _held(model: Model) -> Model:

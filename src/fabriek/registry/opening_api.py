@@ -14,26 +14,32 @@ class OpenModelIn(Schema):
     """`sure`: you know that copies already made cannot be taken back.
 
     `title`: what everybody reads, where it shall be another; what a run of a confidential case
-    made needs one. `about`: what it is for, in a few sentences. `why`: what makes it right,
-    where it learned from personal data.
+    made needs one. `name`: how programs call it, where the name that it has tells of such a
+    case; else made of the title. Its code comes behind it. `about`: what it is for, in a few
+    sentences. `why`: what makes it right, where it learned from personal data. `tells`:
+    README.md may tell of the case.
     """
 
     sure: bool = False
     title: str = ""
+    name: str = ""
     why: str = ""
     about: str = ""
+    tells: bool = False
 
 
 class OpenedOut(Schema):
     code: str
     title: str
+    repo_id: str
     is_open: bool
 
 
 @router.post("/{code}/open", response=OpenedOut)
 def open_up(request: SignedIn, code: str, body: OpenModelIn) -> dict[str, object]:
     """Let everybody find the model and have its files; copies cannot be taken back."""
-    return _told(opening.open_up(_model(request, code), by=request.user, **body.dict()))
+    said = opening.Said(**body.dict())
+    return _told(opening.open_up(_model(request, code), said, by=request.user))
 
 
 @router.post("/{code}/close", response=OpenedOut)
@@ -43,7 +49,13 @@ def close(request: SignedIn, code: str) -> dict[str, object]:
 
 
 def _told(model: Model) -> dict[str, object]:
-    return {"code": model.code, "title": model.title, "is_open": model.repository.is_open}
+    there = model.repository
+    return {
+        "code": model.code,
+        "title": model.title,
+        "repo_id": there.repo_id if there.name else "",
+        "is_open": there.is_open,
+    }
 
 
 def _model(request: SignedIn, code: str) -> Model:

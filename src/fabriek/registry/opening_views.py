@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from fabriek.people.http import SignedIn
-from fabriek.registry import opening, queries
+from fabriek.registry import for_everybody, opening, queries
 from fabriek.registry.forms import OpenForm
 from fabriek.registry.models import Model
 
@@ -21,16 +21,19 @@ def open_up(request: SignedIn, code: str) -> HttpResponse:
     model = _model(request, code)
     opening.require_open(request.user, model)
     found = opening.standing(model)
+    hindering = [*found.obstacles, *for_everybody.obstacles(model)]
     given = request.POST if request.method == "POST" else None
-    form = OpenForm(given, title=model.title, asks_why=found.has_personal_data)
+    seen = for_everybody.of(model)
+    form = OpenForm(given, model=model, seen=seen, asks_why=found.has_personal_data)
     if request.method == "POST" and form.is_valid():
-        opening.open_up(model, by=request.user, **form.cleaned_data)
+        opening.open_up(model, opening.Said(**form.cleaned_data), by=request.user)
         messages.success(request, _("This model is open to everybody now."))
         return redirect("registry:detail", code=code)
     context = {
         "model": model,
-        "obstacles": [str(one) for one in found.obstacles],
+        "obstacles": [str(one) for one in hindering],
         "form": form,
+        "seen": seen,
         "last": opening.LAST,
     }
     status = TO_MEND if form.errors else 200

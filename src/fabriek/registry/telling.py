@@ -3,9 +3,9 @@
 import logging
 import re
 
-from django.db.models import F, Max, Q, QuerySet
+from django.db.models import F, QuerySet
 
-from fabriek.agreements.traces import Inherited
+from fabriek.agreements import let_out
 from fabriek.catalogue.model_records import ModelRecord
 from fabriek.registry import opening, reading
 from fabriek.registry.models import Model
@@ -41,10 +41,8 @@ def tick() -> None:
 
 def _held_back() -> QuerySet[Model]:
     """Give open models that are held back, or changed since their owner looked."""
-    rows = Inherited.objects.filter(needs_review=True, repository__is_open=True)
-    rows = rows.annotate(newest=Max("repository__revisions__number"))
-    seen = Q(verdict=Inherited.Verdict.RELEASED, judged_revision__gte=F("newest"))
-    return Model.objects.filter(repository__in=rows.exclude(seen).values("repository"))
+    rows = let_out.kept_in().filter(repository__is_open=True)
+    return Model.objects.filter(repository__in=rows.values("repository"))
 
 
 def _behind() -> QuerySet[Model]:

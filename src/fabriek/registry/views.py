@@ -15,6 +15,7 @@ from fabriek.people.models import Person
 from fabriek.registry import (
     actions,
     bound,
+    for_everybody,
     law,
     opening,
     origin,
@@ -60,6 +61,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
     files = model.revision.files.select_related("blob").only(*FILE)
     # Names of columns and labels are of the data: for whom its files may go out.
     found = evaluation.of(model.evaluation) if release.allowed else None
+    may_open = opening.may_open(request.user, model)
     context = {
         "model": model,
         "is_ours": is_ours,
@@ -79,7 +81,8 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "known": known,
         "law": law.facts(model),
         "signed": signing_told.of(model) if known else None,
-        "may_open": opening.may_open(request.user, model),
+        "may_open": may_open,
+        "told_already": for_everybody.told_already(model) if may_open else "",
     }
     return render(request, "registry/detail.html", context)
 

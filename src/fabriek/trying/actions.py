@@ -16,7 +16,7 @@ from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Person
 from fabriek.registry.models import Model
 from fabriek.runs import actions as runs
-from fabriek.runs import ending, memory, use
+from fabriek.runs import ending, longest, memory, use
 from fabriek.runs.models import Run
 from fabriek.runs.prices import Price
 from fabriek.store.models import Revision
@@ -26,7 +26,8 @@ from fabriek_recipes.try_model.knobs import RECIPE
 from fabriek_recipes.try_model.lines import Question
 
 MINUTE_S = 60
-MINUTES, MINUTES_LEAST, MINUTES_MAX = 15, 2, 60
+MINUTES_LEAST = longest.ANSWERS_LEAST_S // MINUTE_S
+MINUTES, MINUTES_MAX = 15, 60
 IDLE_MINUTES = 5
 SESSIONS_MAX = 3  # of one person at once
 A_MINUTE_MAX = 12  # questions; nobody reads more answers than that

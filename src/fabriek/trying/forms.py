@@ -5,23 +5,25 @@ from typing import Any, cast
 from uuid import uuid4
 
 from django import forms
+from django.forms.utils import ErrorDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from fabriek.allocations.models import Allocation
 from fabriek.kernel import words
-from fabriek.kernel.errors import Invalid, NotAllowed
+from fabriek.kernel.errors import Invalid
 from fabriek.kernel.numbers import WholeNumberField
 from fabriek.people.models import Person
 from fabriek.registry.models import Model
+from fabriek.runs import longest
+from fabriek.runs.paid_form import PricedForm
 from fabriek.runs.prices import Price
 from fabriek.trying import actions, queries
 from fabriek_recipes.try_model import lines
 
 
-class StartForm(forms.Form):
-    # A button that is pressed twice begins one session.
-    wish_id = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
+class StartForm(PricedForm):
+    time_field = "minutes"
     minutes = WholeNumberField(
         label=gettext_lazy("Minutes at most"),
         initial=actions.MINUTES,
@@ -36,6 +38,9 @@ class StartForm(forms.Form):
     ) -> None:
         super().__init__(data)
         self.model, self.by = model, by
+        self.price: Price | None = None
+        self.proposed_minutes = _proposed_minutes()
+        self.fields["minutes"].initial = self.proposed_minutes
         found = queries.allocations_for(model, by)
         self.allocations: dict[str, Allocation] = {one.account: one for one in found}
         field = cast("forms.ChoiceField", self.fields["allocation"])
@@ -47,24 +52,28 @@ class StartForm(forms.Form):
     def allocation_chosen(self) -> Allocation:
         return self.allocations[self.cleaned_data["allocation"]]
 
-    def proposed(self) -> Price:
-        """Say what it costs as it is proposed. Raises: Invalid, NotAllowed."""
+    def look(self) -> None:
+        """Work out the price of what the empty form proposes, or say why there is none.
+
+        Raises: Refused, for what nobody could fill in otherwise.
+        """
         case = next(iter(self.allocations.values())).case
-        return actions.price(self.model, actions.Wish(), case=case, by=self.by)
+        wish = actions.Wish(minutes=self.proposed_minutes)
+        try:
+            self.price = actions.price(self.model, wish, case=case, by=self.by)
+        except Invalid as refusal:
+            # A form that nobody sent has neither yet.
+            self._errors, self.cleaned_data = ErrorDict(), {}
+            self.add_error(None, str(refusal))
 
     def wish(self) -> actions.Wish:
         given = self.cleaned_data
         return actions.Wish(minutes=given["minutes"], wish_id=given.get("wish_id") or uuid4())
 
-    def clean(self) -> dict[str, Any]:
-        if self.errors:
-            return self.cleaned_data
+    def _ask_price(self) -> None:
         paid = self.allocation_chosen()
-        try:
-            cost = actions.price(self.model, self.wish(), case=paid.case, by=self.by)
-        except (Invalid, NotAllowed) as refusal:
-            self.add_error(None, str(refusal))
-            return self.cleaned_data
+        cost = actions.price(self.model, self.wish(), case=paid.case, by=self.by)
+        self.price = cost
         if cost.gpu_seconds_held > paid.gpu_seconds_left:
             said = _("This takes %(held)s; you have %(left)s. Choose fewer minutes.")
             held, left = cost.gpu_seconds_held, paid.gpu_seconds_left
@@ -72,7 +81,6 @@ class StartForm(forms.Form):
                 "minutes",
                 said % {"held": words.gpu_hours(held), "left": words.gpu_hours(left)},
             )
-        return self.cleaned_data
 
 
 class QuestionForm(forms.Form):
@@ -137,6 +145,14 @@ class QuestionForm(forms.Form):
                 for name, said in refusal.fields.items():
                     self.add_error(name, str(said))
         return self.cleaned_data
+
+
+def _proposed_minutes() -> int:
+    """Propose no more than the machine lets a session be."""
+    most_s = longest.most_s()
+    if most_s <= 0:
+        return actions.MINUTES
+    return max(actions.MINUTES_LEAST, min(actions.MINUTES, most_s // actions.MINUTE_S))
 
 
 def _left(allocation: Allocation) -> str:

@@ -38,15 +38,17 @@ def new(request: SignedIn) -> HttpResponse:
         return _start(request, model, form)
     context = {"form": form, "model": model, "base": None, "without_base": ""}
     if form.allocations:
+        if not form.is_bound:
+            form.look()
         paying = next(iter(form.allocations.values()))
         found = actions.inputs_for(model, case=paying.case, by=request.user)
         context |= {
-            "price": form.proposed(),
             "has_base": "base" in found.revisions,
             "without_base": found.without_base,
             "idle_minutes": actions.IDLE_MINUTES,
         }
-    return render(request, "trying/new.html", context, status=TO_MEND if form.errors else 200)
+    status = TO_MEND if form.is_bound and form.errors else 200
+    return render(request, "trying/new.html", context, status=status)
 
 
 @login_required
