@@ -45,6 +45,9 @@ WRITTEN_AS_READ = 5
 # As `training/watching.py` looks at rows kept apart while it learns: how often, which part of
 # the work of learning that may be, and how many texts are not too many.
 LOOKS, LOOKS_SHARE, LOOK_TEXTS = 10, 0.1, 32
+# What scoring does at once: so many tokens are read, or so many answers written. Several GPUs
+# share these parts among them, never one part.
+READ_AT_ONCE, ANSWERS_AT_ONCE = 8_192, 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,8 @@ class Work:
     """Read at once and not learned from: while scoring, before and after together."""
     written_tokens: int = 0
     """Written one by one, in some tens of answers side by side."""
+    answers: int = 0
+    """So many are written in one go; 0: none are written."""
     parameters: int
     memory_bytes: int
     rows_per_step: int
@@ -72,6 +77,12 @@ class Work:
         What their talk costs is not in it: not measured yet with this code.
         """
         return self.rows_per_step / ceil(self.rows_per_step / gpus)
+
+
+def _share_of_one(whole: int, *, at_once: int, gpus: int) -> float:
+    """Give which share of the work has the GPU with most of it, where a part is done by one."""
+    parts = ceil(ceil(whole / at_once) / gpus)
+    return min(1.0, parts * at_once / max(1, whole))
 
 
 def read_in_looks(apart: int, row_tokens: float, *, learned: float) -> float:
@@ -106,11 +117,13 @@ def price(work: Work, facts: Facts) -> Estimate:
 def _on_gpus(work: Work, gpus: int) -> _Time:
     least = 1 / GPU_TOKENS_PER_S_MAX
     train_s = work.tokens * max(work.flop_per_token / GPU_FLOPS, least)
+    read_s = work.read_tokens * max(2 * work.parameters / GPU_FLOPS, least)
+    written_s = work.written_tokens * max(4 * work.parameters / GPU_FLOPS, 2 * least)
     return _Time(
         start_s=GPU_START_S,
         train_s=train_s / work.faster(gpus),
-        score_s=work.read_tokens * max(2 * work.parameters / GPU_FLOPS, least)
-        + work.written_tokens * max(4 * work.parameters / GPU_FLOPS, 2 * least),
+        score_s=read_s * _share_of_one(work.read_tokens, at_once=READ_AT_ONCE, gpus=gpus)
+        + written_s * _share_of_one(work.answers, at_once=ANSWERS_AT_ONCE, gpus=gpus),
     )
 
 

@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import prod
 from pathlib import Path
+from statistics import fmean
 
 from fabriek_recipes.kinds import Facts
-from fabriek_recipes.rows import files_of
+from fabriek_recipes.rows import LINE_BYTES_MAX, files_of
 from fabriek_recipes.words import Failed, Sentence, _
 
 # A header of a model of 1,000 layers is about 2 MB; the format itself refuses above 100 MB.
 HEADER_BYTES_MAX = 100_000_000
 # Somebody waits for the price: of more text than this, pieces of so much are read.
-READ_BYTES_MAX, PIECE_BYTES = 128 * 2**20, 2**20
+READ_BYTES_MAX, PIECE_BYTES = 128 * 2**20, 2**18
 # Formats that run code when they are read; we never open them.
 PICKLES = {".bin", ".pt", ".pth", ".ckpt", ".pkl"}
 
@@ -91,39 +92,63 @@ def _text_size(dataset: Path, *, plain: bool) -> tuple[int, int, int]:
     """Give rows, bytes and the longest row; of much text the rows are those of its pieces."""
     sizes = {path: path.stat().st_size for path in files_of(dataset, plain=plain).train}
     size = sum(sizes.values())
-    is_much = size > READ_BYTES_MAX
-    rows = seen = longest = 0
-    for line in _pieces(sizes, size) if is_much else _lines(sizes):
+    if size > READ_BYTES_MAX:
+        return _sampled(sizes, size)
+    rows = longest = 0
+    for line in _lines(sizes):
         rows += bool(line.strip())
-        seen += len(line)
         longest = max(longest, len(line))
-    return round(rows * size / seen) if is_much and seen else rows, size, longest
+    return rows, size, longest
 
 
 def _lines(paths: Iterable[Path]) -> Iterator[bytes]:
     for path in paths:
         with path.open("rb") as file:
-            while line := file.readline(PIECE_BYTES):
+            while line := file.readline(LINE_BYTES_MAX):
                 yield line
 
 
-def _pieces(sizes: Mapping[Path, int], size: int) -> Iterator[bytes]:
-    """Give whole lines from places spread evenly over all files together."""
+def _sampled(sizes: Mapping[Path, int], size: int) -> tuple[int, int, int]:
+    """Guess: each file begins with a row, and how many more there are its pieces tell.
+
+    So that of many files of one row each, however long, no guess is needed.
+    """
+    pieces = [_piece(path, begin, sizes[path]) for path, begin in _places(sizes, size)]
+    begun = sum(1 for bytes_ in sizes.values() if bytes_)
+    rows = round(begun + size * fmean(per_byte for per_byte, _longest in pieces))
+    mean = min(size // rows, LINE_BYTES_MAX)
+    return rows, size, max(mean, *(longest for _per_byte, longest in pieces))
+
+
+def _places(sizes: Mapping[Path, int], size: int) -> Iterator[tuple[Path, int]]:
+    """Choose pieces, spread evenly over the bytes of all files together: where each begins.
+
+    Files are cut in pieces from their beginning, so that each byte is as likely to be read.
+    """
     apart = max(1, size * PIECE_BYTES // READ_BYTES_MAX)
-    begins_at = next_at = 0
+    begins_at, next_at = 0, apart // 2
     for path, bytes_ in sizes.items():
         while next_at < begins_at + bytes_:
-            yield from _piece(path, next_at - begins_at)
+            yield path, (next_at - begins_at) // PIECE_BYTES * PIECE_BYTES
             next_at += apart
         begins_at += bytes_
 
 
-def _piece(path: Path, place: int) -> Iterator[bytes]:
-    seen = 0
+def _piece(path: Path, begin: int, size: int) -> tuple[float, int]:
+    """Tell how many rows begin in a piece, per byte and but for the file's first; the longest.
+
+    A row that goes on after the piece is read to its end; of one that began before it only
+    this part is known.
+    """
+    end = min(begin + PIECE_BYTES, size)
+    at, rows, longest = begin, 0, 0
     with path.open("rb") as file:
-        file.seek(place)
-        if place:
-            file.readline(PIECE_BYTES)  # the rest of a line that began before
-        while seen < PIECE_BYTES and (line := file.readline(PIECE_BYTES)):
-            seen += len(line)
-            yield line
+        if begin:
+            file.seek(begin - 1)  # that byte tells whether a row begins here
+            longest = len(file.readline(end - begin + 1)) - 1
+            at += longest
+        while at < end and (line := file.readline(LINE_BYTES_MAX)):
+            rows += bool(line.strip())
+            longest = max(longest, len(line))
+            at += len(line)
+    return max(0, rows - (begin == 0)) / (end - begin), longest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, sqrt
 from typing import Literal
 
 from fabriek_recipes.kinds import Facts
@@ -30,6 +30,9 @@ START_CPU, START_GPU = 600_000_000, 2_000_000_000
 # processor all is in fp32 and nothing computed anew; own runs there (2026-11-27) of 0.9 to 27
 # million weights in steps of 512 to 8,192 tokens took 0.9 to 1.2 times what this says.
 LEARN_CPU, LEARN_BYTES_CPU, LEARN_BYTES_GPU = 350_000_000, 100, 12
+# Of what is read at once to score, or of the answers that are written side by side, a
+# processor keeps less: nothing is learned from it. On a GPU that was not measured.
+SCORE_BYTES_CPU = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,20 +77,27 @@ def need(apart: float, *, parameters: int, weight_bytes: int, trained: float) ->
     )
 
 
-def need_of_base(facts: Facts, *, lora_rank: int, tokens: int) -> Need:
+def at_work(facts: Facts, *, tokens: float, scored: float = 0) -> float:
+    """Count what is kept of the tokens of a step, or of those that are scored at once."""
+    root = sqrt(facts.base_parameters)
+    if facts.device != "cpu":
+        return tokens * root * LEARN_BYTES_GPU
+    return root * max(tokens * LEARN_BYTES_CPU, scored * SCORE_BYTES_CPU)
+
+
+def need_of_base(facts: Facts, *, lora_rank: int, tokens: int, scored: int = 0) -> Need:
     """Count for a base model that gets an addition of this rank, or learns whole at rank 0.
 
-    `tokens`: what one process learns from in a step. Weights are in bf16 on a GPU while they do
+    `tokens`: what one process learns from in a step; `scored`: what it reads or writes at once
+    to score. Weights are in bf16 on a GPU while they do
     not learn, else in fp32.
     """
     parameters = facts.base_parameters
     weight_bytes = 4 if facts.device == "cpu" or not lora_rank else 2
     trained = parameters * min(1, lora_rank / FULL_RANK) if lora_rank else parameters
-    begin, bytes_each = (
-        (LEARN_CPU, LEARN_BYTES_CPU) if facts.device == "cpu" else (START_GPU, LEARN_BYTES_GPU)
-    )
+    begin = LEARN_CPU if facts.device == "cpu" else START_GPU
     return need(
-        begin + tokens * parameters**0.5 * bytes_each,
+        begin + at_work(facts, tokens=tokens, scored=scored),
         parameters=parameters,
         weight_bytes=weight_bytes,
         trained=trained,

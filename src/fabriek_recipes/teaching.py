@@ -54,8 +54,8 @@ def problems(
     return tuple(found[:PROBLEMS_MAX])
 
 
-def need(knobs: Taught, facts: Facts, *, width: int) -> Need:
-    """Count what one of the GPUs takes, where rows are packed so wide."""
+def need(knobs: Taught, facts: Facts, *, width: int, scored: int = 0) -> Need:
+    """Count what one of the GPUs takes, with rows so wide and so many tokens scored at once."""
     tokens = memory.tokens_of_one(knobs.tokens_per_step, width=width, gpus=facts.gpus)
     rank = knobs.lora_rank if knobs.method == "lora" else 0
-    return memory.need_of_base(facts, lora_rank=rank, tokens=tokens)
+    return memory.need_of_base(facts, lora_rank=rank, tokens=tokens, scored=scored)

@@ -1,11 +1,13 @@
 """How fast a core is: measured at rest, now and then, and the best of a day counts."""
 
+import json
 import subprocess
+import time
 
 import pytest
 import time_machine
 
-from fabriek.engines import local_pace
+from fabriek.engines import local_pace, local_probe, local_proc
 
 NOON = "2026-11-27 12:00:00+00:00"
 HOUR_S = 3600
@@ -57,11 +59,53 @@ def test_a_machine_that_cannot_be_measured_is_not_asked_at_each_pass(tmp_path, c
     assert "The machine's pace was not measured" in caplog.text
 
 
-@pytest.mark.parametrize("written", ["", "[]", '{"readings": [3]}'])
+SPOILED = ["", "[]", '{"readings": [3]}', "[" * 100_000]
+
+
+@pytest.mark.parametrize("written", SPOILED, ids=["empty", "list", "number", "deep"])
 def test_what_cannot_be_read_tells_nothing(tmp_path, written):
     (tmp_path / "pace.json").write_text(written)
 
     assert local_pace.kept(tmp_path) is None
+
+
+@pytest.mark.parametrize("pace", ["NaN", "Infinity", "-5.0", "9" * 400])
+def test_what_no_pace_can_be_is_dropped_and_measured_anew(tmp_path, pace):
+    said = {"boot": local_pace.boot_id(), "readings": [[time.time(), 5]]}
+    (tmp_path / "pace.json").write_text(json.dumps(said).replace("5]]", f"{pace}]]"))
+
+    assert local_pace.kept(tmp_path) is None
+    local_pace.measure(tmp_path, probes(9e10))
+    assert local_pace.kept(tmp_path) == 9e10
+
+
+def test_two_that_measure_at_once_do_not_write_in_the_same_file(tmp_path):
+    def probed():
+        local_pace.measure(tmp_path, probes(4e10))  # somebody else did meanwhile
+        (tmp_path / "pace.json.part").mkdir()  # and still writes
+        return 9e10
+
+    local_pace.measure(tmp_path, probed)
+
+    assert local_pace.kept(tmp_path) == 9e10
+
+
+@pytest.mark.parametrize(
+    ("quota", "counted"),
+    [("max 100000", 3), ("250000 100000", 2), ("50000 100000", 1), ("900000 100000", 3)],
+)
+def test_no_more_cores_are_counted_than_a_container_may_use(
+    tmp_path, monkeypatch, quota, counted
+):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 5})
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+
+    assert local_proc.cores(tmp_path) == counted
+    assert local_proc.cores(tmp_path / "none") == 3
+
+
+def test_a_sample_is_as_long_as_a_quota_is_counted_over():
+    assert local_probe.SAMPLE_S >= 0.1
 
 
 def test_readings_of_another_start_of_the_machine_do_not_count(tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ here; no pid is ever trusted.
 
 import json
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Collection, Iterator
@@ -215,12 +216,16 @@ def vanished(start: Start, elapsed_s: float) -> Sighting:
 
 def write_whole(path: Path, said: object) -> None:
     """Let `path` appear with all of its content, on the disk, or not at all."""
-    part = path.with_name(path.name + ".part")
-    with part.open("w") as file:
-        json.dump(said, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    # A name of its own: somebody else may write the same at this moment.
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("x") as file:
+            json.dump(said, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     _sync(path.parent)
 
 

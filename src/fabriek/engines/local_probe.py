@@ -9,9 +9,10 @@ import time
 import numpy as np
 
 ROWS, WIDTH, INNER = 512, 128, 352
-# Longer than a turn that the kernel gives a process: a core that is shared looks as slow as it
-# then is. The best of several: what disturbs for a moment does not count.
-SAMPLE_S, SAMPLES = 0.03, 6
+# As long as the time that a quota is counted over, and longer than a turn that the kernel gives
+# a process: a core of which we get a part looks as slow as it then is. The best of several:
+# what disturbs for a moment does not count.
+SAMPLE_S, SAMPLES = 0.1, 3
 
 
 def flops() -> float:

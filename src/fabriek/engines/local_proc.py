@@ -19,6 +19,18 @@ def real_gpus() -> int:
     return sum(1 for _ in Path("/dev").glob("nvidia[0-9]*"))
 
 
+def cores(group: Path = Path("/sys/fs/cgroup")) -> int:
+    """Tell on how many cores we may compute at once: by affinity, and the quota of a container.
+
+    Of a part of a core it is felt in how fast that one is.
+    """
+    may = len(os.sched_getaffinity(0))
+    with suppress(OSError, ValueError):  # no such group, or no quota: "max"
+        quota, period = (group / "cpu.max").read_text().split()
+        may = min(may, max(1, int(quota) // int(period)))
+    return may
+
+
 def gpu_kind(told_by: Path = PROC / "driver/nvidia/gpus") -> str:
     """Name the GPUs as their driver does; "" where there is none."""
     found = set()

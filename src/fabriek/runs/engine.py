@@ -1,12 +1,13 @@
 """Which engine this factory has, by its settings."""
 
+import os
 from functools import cache
 from pathlib import Path
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from fabriek.engines import local_pace
+from fabriek.engines import local_pace, local_proc
 from fabriek.engines.base import Engine
 from fabriek.engines.fake import Fake
 from fabriek.engines.local import Local
@@ -41,6 +42,11 @@ def measure_pace() -> None:
 def flops_per_core() -> float | None:
     """Tell what a core multiplies per second where runs compute; None: not measured."""
     return local_pace.kept(settings.ENGINE_HOME) if settings.ENGINE == "local" else None
+
+
+def cores() -> int:
+    """Tell how many cores a run may use; of a cluster's nodes as many as this machine has."""
+    return local_proc.cores() if settings.ENGINE == "local" else os.cpu_count() or 1
 
 
 def nodes_most() -> int:

@@ -1,13 +1,12 @@
 """A run in the engine's words."""
 
-import os
 import sys
 from collections.abc import Iterator
 
 from django.conf import settings
 
 from fabriek.engines.base import Job, JobRejected
-from fabriek.runs import hub_keys, own_code, rules
+from fabriek.runs import engine, hub_keys, own_code, rules
 from fabriek.runs.models import Run
 from fabriek_recipes.recipe import runnable
 
@@ -38,7 +37,7 @@ def job_of(run: Run) -> Job:
 def _environment(run: Run) -> Iterator[tuple[str, str]]:
     yield from hub_keys.environment(run).items()
     yield from own_code.environment(run)
-    yield "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // _gpus_of_a_node(run)))
+    yield "OMP_NUM_THREADS", str(max(1, engine.cores() // _gpus_of_a_node(run)))
     if run.nodes > 1 and settings.SLURM_INTERFACE:
         for who in ("GLOO", "NCCL"):
             yield f"{who}_SOCKET_IFNAME", settings.SLURM_INTERFACE

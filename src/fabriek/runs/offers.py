@@ -1,7 +1,6 @@
 """What can be run: recipes, the check of their knobs and inputs."""
 
 import functools
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -247,7 +246,7 @@ def facts_of(
         text_bytes=0,
         gpus=gpus,
         device=engine.device(),
-        cores=os.cpu_count() or 1,
+        cores=engine.cores(),
     )
     way = recipe.name if recipe.count else ""
     key = f"facts:{way}:{gpus}:{base.device}:{_named(inputs)}"

@@ -87,6 +87,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
         flop_per_token=0,
         read_tokens=ceil(read),
         written_tokens=ceil(written),
+        answers=facts.rows,
         parameters=facts.base_parameters,
         memory_bytes=memory.to_answer(facts),
         rows_per_step=max(1, min(facts.rows, knobs.rows_per_file)),

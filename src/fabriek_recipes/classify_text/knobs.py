@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from fabriek_recipes import tables
+from fabriek_recipes import memory, tables
 from fabriek_recipes.classify_text import rows
 from fabriek_recipes.cost import BYTES_PER_TOKEN, Work, price
 from fabriek_recipes.facts import model_problems, parameters_of
@@ -27,6 +27,11 @@ from fabriek_recipes.knobs import (
     WeightDecay,
 )
 from fabriek_recipes.words import Sentence, _
+
+# As `training/labels.py` scores; and what a process takes before it has a model, with the
+# simple count of words beside it.
+SCORED_AT_ONCE = 32
+START_CPU = 500_000_000
 
 Method = Literal["full", "lora"]
 METHODS: dict[str, str] = {
@@ -120,9 +125,11 @@ def _memory_bytes(knobs: Knobs, facts: Facts, tokens: float) -> int:
     """Weights in fp32, and for what is trained gradient and two moments."""
     parameters = facts.base_parameters
     share = 1.0 if knobs.method == "full" else min(1.0, knobs.lora_rank / 400)
-    activations = knobs.rows_per_step * tokens * (parameters**0.5) * 12
-    start = 800_000_000 if facts.device == "cpu" else 2_000_000_000
-    return int(start + parameters * (4 + 12 * share) + activations)
+    apart = ceil(facts.rows * knobs.held_out_percent / 100)
+    scored = min(apart, SCORED_AT_ONCE) * tokens
+    start = START_CPU if facts.device == "cpu" else memory.START_GPU
+    kept = memory.at_work(facts, tokens=knobs.rows_per_step * tokens, scored=scored)
+    return int(start + parameters * (4 + 12 * share) + kept)
 
 
 def count(inputs: Mapping[str, Path], base: Facts) -> Facts:

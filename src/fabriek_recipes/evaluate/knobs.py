@@ -94,6 +94,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
         flop_per_token=0,
         read_tokens=read,
         written_tokens=written,
+        answers=rows,
         parameters=facts.base_parameters,
         memory_bytes=memory.to_answer(facts),
         rows_per_step=max(1, rows),

@@ -10,7 +10,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import memory, teaching
-from fabriek_recipes.cost import Work, price, read_in_looks
+from fabriek_recipes.cost import (
+    ANSWERS_AT_ONCE,
+    READ_AT_ONCE,
+    Work,
+    price,
+    read_in_looks,
+)
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import (
     WIDTH_MIN,
@@ -101,7 +107,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     known = counted(facts, knobs.tokens_per_row_max)
     row_tokens = known.row_tokens if known else _guessed(knobs, facts)
     rows = facts.rows * (known.share if known else 1)
-    apart = min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
+    apart = _apart(knobs, rows)
     answer = min(knobs.answer_tokens_max, row_tokens * ANSWER_SHARE + 8)
     parameters = facts.base_parameters
     learned = (rows - apart) * row_tokens * knobs.epochs
@@ -117,6 +123,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
         has_lora=knobs.method == "lora",
         read_tokens=ceil(read),
         written_tokens=ceil(written),
+        answers=apart,
         parameters=parameters,
         memory_bytes=holding.memory_bytes,
         rows_per_step=max(1, knobs.tokens_per_step // _width(knobs, facts)),
@@ -133,15 +140,25 @@ def _guessed(knobs: Knobs, facts: Facts) -> float:
 
 def _width(knobs: Knobs, facts: Facts) -> int:
     """Guess how wide rows are packed: as the longest that is not left out, or the least."""
+    return max(WIDTH_MIN, _longest(knobs, facts))
+
+
+def _longest(knobs: Knobs, facts: Facts) -> int:
     if known := counted(facts, knobs.tokens_per_row_max):
-        return max(WIDTH_MIN, known.longest)
-    longest = ceil(facts.longest_row_bytes / BYTES_PER_TOKEN)
-    return max(WIDTH_MIN, min(longest, knobs.tokens_per_row_max))
+        return known.longest
+    return min(ceil(facts.longest_row_bytes / BYTES_PER_TOKEN), knobs.tokens_per_row_max)
+
+
+def _apart(knobs: Knobs, rows: float) -> int:
+    return min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
 
 
 def need(knobs: Knobs, facts: Facts) -> Need:
-    """Count what one of the GPUs takes."""
-    return teaching.need(knobs, facts, width=_width(knobs, facts))
+    """Count what one of the GPUs takes, to learn or to score."""
+    longest = max(1, _longest(knobs, facts))
+    at_once = max(ANSWERS_AT_ONCE, READ_AT_ONCE // longest)
+    scored = min(_apart(knobs, facts.rows), at_once) * longest
+    return teaching.need(knobs, facts, width=_width(knobs, facts), scored=scored)
 
 
 def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
