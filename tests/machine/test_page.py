@@ -167,7 +167,8 @@ def test_the_picture_says_the_same_to_who_does_not_see_it(browser, machine, appl
 def test_one_s_own_runs_stand_there_with_place_reason_and_start(browser, program, machine):
     person = a_person()
     allocation = an_allocation(case=a_case(lead=person))
-    at = timezone.now() + timedelta(days=7)
+    # At noon: what is expected is rounded, and just before midnight that is the next day.
+    at = timezone.localtime().replace(hour=12) + timedelta(days=7)
     waits = {"queue_position": 3, "waiting_reason": "Resources", "starts_expected_at": at}
     uses(allocation=allocation, gpus=8, state=RunState.QUEUED, **waits)
     uses(allocation=allocation, started_at=timezone.now())

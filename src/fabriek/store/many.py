@@ -105,6 +105,7 @@ class _Taken:
     threads: Executor
     named: dict[str, str] = field(default_factory=dict)
     blobs: dict[str, noting.Stored] = field(default_factory=dict)
+    seen: set[str] = field(default_factory=set)
     pack: _Pack | None = None
     last: _Pack | None = None
 
@@ -113,7 +114,8 @@ class _Taken:
         pack = self._open_pack()
         pack.read_bytes += sum(len(each.content) for each in batch)
         self.named |= {one.path: one.sha256 for one in batch}
-        new = {one.sha256: one for one in batch if not self._is_taken(one.sha256, pack)}
+        new = {one.sha256: one for one in batch if one.sha256 not in self.seen}
+        self.seen.update(new)
         here, ill = known.still_here(
             self.repository, {sha256: one.content for sha256, one in new.items()}
         )
@@ -130,6 +132,7 @@ class _Taken:
         blob = store_bytes(self.repository, said, by=self.by, expected_sha256=expected)
         self.named[path] = blob.sha256
         self.blobs[blob.sha256] = noting.stored(blob)
+        self.seen.add(blob.sha256)
 
     def end(self) -> None:
         self._close_pack()
@@ -169,11 +172,6 @@ class _Taken:
                     ill=pack.ill,
                 )
             )
-
-    def _is_taken(self, sha256: str, pack: _Pack) -> bool:
-        return sha256 in self.blobs or any(
-            sha256 in each.fresh or sha256 in each.known for each in (pack, self.last) if each
-        )
 
 
 @dataclass(kw_only=True, slots=True)

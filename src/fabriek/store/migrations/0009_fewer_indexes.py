@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             model_name="file",
             name="revision",
             field=models.ForeignKey(
-                db_index=False,
+                db_constraint=False, db_index=False,
                 on_delete=django.db.models.deletion.CASCADE,
                 related_name="files",
                 to="store.revision",
