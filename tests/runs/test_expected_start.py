@@ -30,8 +30,8 @@ def queued(after=None, *, position=3, reason="Priority"):
 
 
 @pytest.fixture
-def waiting(world, engine, noon):
-    """Give a run that waits for two hours and twenty minutes."""
+def waiting(noon, world, engine):
+    """Give a run that waits for two hours and twenty minutes, in a case of that day."""
     run = world.ask()
     passes(engine)
     engine.move(run.key, queued(timedelta(hours=2, minutes=20)))
