@@ -16,7 +16,7 @@ ROWS_AT_ONCE = 10_000
 FEW = 100  # the database holds each row against each of these
 Row = TypeVar("Row")
 FILES, BLOBS = File._meta.db_table, Blob._meta.db_table
-MANY = 20_000  # one value carries them all
+CLAIMED_AT_ONCE = 20_000  # one value carries them all
 
 
 class Named(NamedTuple):
@@ -53,7 +53,7 @@ def claimed(repository: Repository, sha256s: Collection[str]) -> dict[str, Named
     once more: PostgreSQL looks at the row as it is now, and at what arrived as it was.
     """
     found: dict[str, Named] = {}
-    for some in queries.batches(list(dict.fromkeys(sha256s)), MANY):
+    for some in queries.batches(list(dict.fromkeys(sha256s)), CLAIMED_AT_ONCE):
         for look in (queries.arrived, queries.named_in_case, queries.arrived):
             if rest := [sha256 for sha256 in some if sha256 not in found]:
                 found |= _kept(look(repository, rest))

@@ -130,11 +130,10 @@ def _sha256s(rows: "QuerySet[Blob]") -> set[str]:
 
 def claimed(repository: Repository, sha256s: Iterable[str]) -> dict[str, Blob]:
     """Return those a revision may name, by their SHA-256."""
-    ours = Blob.objects.filter(organisation_id=repository.organisation_id)
     return {
         blob.sha256: blob
         for some in batches(sorted(set(sha256s)), MANY)
-        for blob in ours.filter(among(nameable(repository, some))).order_by("sha256")
+        for blob in _ours(repository, nameable(repository, some)).order_by("sha256")
     }
 
 
