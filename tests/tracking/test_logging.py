@@ -11,7 +11,7 @@ from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
 from fabriek.kernel import journal
 from fabriek.kernel.models import Entry
-from fabriek.tracking import rules
+from fabriek.tracking import histories, queries, rules
 from fabriek.tracking.models import Arrival, Experiment, Tally, Tracked
 from tests.factories import staff
 from tests.tracking.conftest import points
@@ -71,6 +71,51 @@ def test_all_of_a_figure_comes_back_in_its_order(mlflow, run):
     mlflow.log(run, metrics=points([1.0], first=2))
 
     assert mlflow.history(run, "loss") == points([3.0, 2.0, 1.0])
+
+
+def test_calls_that_overtook_each_other_come_back_in_their_order(mlflow, run):
+    one, two, three, four = points([4.0, 3.0, 2.0, 1.0])
+    for call in ([two], [one, four], [three]):
+        mlflow.log(run, metrics=call)
+
+    assert mlflow.history(run, "loss") == [one, two, three, four]
+
+
+def test_blocks_that_overtook_each_other_come_back_in_their_order(mlflow, run):
+    values = [float(n % 17) for n in range(20_000)]
+    starts = list(range(0, 20_000, 1000))
+    starts[3], starts[4], starts[8], starts[9] = starts[4], starts[3], starts[9], starts[8]
+    for start in starts:
+        mlflow.log(run, metrics=points(values[start : start + 1000], first=start))
+
+    assert mlflow.history(run, "loss") == points(values)
+    pages = [
+        mlflow.history(run, "loss", max_results=3000, page_token=str(first))
+        for first in range(0, 20_000, 3000)
+    ]
+    assert [one for page in pages for one in page] == points(values)
+
+
+def test_of_too_many_blocks_over_each_other_each_part_is_in_order(mlflow, run, monkeypatch):
+    monkeypatch.setattr(histories, "BLOCKS_TOGETHER", 2)
+    values = [float(n) for n in range(10_000)]
+    for start in range(0, 5000, 500):
+        both = [*range(start, start + 500), *range(9500 - start, 10_000 - start)]
+        mlflow.log(run, metrics=[points([values[n]], first=n)[0] for n in both])
+
+    steps = [one["step"] for one in mlflow.history(run, "loss")]
+    assert sorted(steps) == list(range(10_000))
+    assert steps[:8192] == sorted(steps[:8192])
+
+
+def test_a_curve_is_drawn_from_step_to_step(mlflow, run):
+    one, two, three = points([3.0, 2.0, 1.0])
+    for point in (two, three, one):
+        mlflow.log(run, metrics=[point])
+    tracked = Tracked.objects.get()
+    queries.settle_what_waits(tracked)
+
+    assert queries.curves(tracked, ["loss"]) == {"loss": [(0, 3.0), (1, 2.0), (2, 1.0)]}
 
 
 def test_a_history_comes_in_pages(mlflow, run):

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from django.db import connection
 from django.db.models import F, Max, QuerySet, Sum, Window
@@ -86,7 +87,8 @@ def settle_what_waits(tracked: Tracked) -> None:
 def curves(tracked: Tracked, names: Collection[str]) -> dict[str, list[Drawn]]:
     """Give what shapes each curve: of many points the extremes of each 256, and the last ones.
 
-    Three queries, however many points there are. What waits is not among them.
+    Three queries, however many points there are. What waits is not among them. By step: calls
+    of a program that logs beside its work overtake each other.
     """
     series = {one.pk: one for one in Series.objects.filter(tracked=tracked, name__in=names)}
     found: dict[str, list[Drawn]] = {one.name: [] for one in series.values()}
@@ -99,6 +101,8 @@ def curves(tracked: Tracked, names: Collection[str]) -> dict[str, list[Drawn]]:
     for pk, data in whole.values_list("series", "data"):
         points = packing.unpack(data)
         found[series[pk].name] += zip(points.steps, points.values, strict=True)
+    for drawn in found.values():
+        drawn.sort(key=itemgetter(0))
     return found
 
 
@@ -113,23 +117,6 @@ def _open(series: dict[int, Series], short: list[int]) -> list[int]:
         for block, pk, number in rows.values_list("pk", "series", "number")
         if numbers[pk] == number
     ]
-
-
-def history(
-    tracked: Tracked, name: str, *, first: int = 0, most: int | None = None
-) -> Iterator[Point]:
-    """Give the points of one figure in the order in which they came, block by block."""
-    settle_what_waits(tracked)
-    blocks = Block.objects.filter(series__tracked=tracked, series__name=name)
-    blocks = blocks.filter(number__gte=first // BLOCK_POINTS).order_by("number")
-    skip, left = first % BLOCK_POINTS, most
-    for data in blocks.values_list("data", flat=True).iterator(chunk_size=4):
-        points = packing.unpack(data)[slice(skip, None)]
-        points = points if left is None else points[slice(0, left)]
-        yield from points
-        skip, left = 0, None if left is None else left - len(points)
-        if left == 0:
-            return
 
 
 def history_of_the_factory(

@@ -15,6 +15,7 @@ from fabriek.tracking import (
     doors,
     experiment_routes,
     filters,
+    histories,
     queries,
     refusals,
     search,
@@ -193,7 +194,7 @@ def _history(
 ) -> Iterable[Point]:
     """Give what the job told itself where it did, else what stands in the events of the run."""
     if found.tracked and (not found.run or _is_told(found.tracked, name)):
-        return queries.history(found.tracked, name, first=first, most=most)
+        return histories.history(found.tracked, name, first=first, most=most)
     if found.run:
         return queries.history_of_the_factory(found.run, name, first=first, most=most)
     return ()
