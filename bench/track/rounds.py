@@ -151,6 +151,7 @@ def _run_of_mlflow(kind: str, port: int) -> Place:
     asked = json.dumps({"experiment_id": "0", "start_time": 1000})
     connection.request("POST", f"{AT}/runs/create", asked, headers)
     run = json.loads(connection.getresponse().read())["run"]["info"]["run_id"]
+    connection.close()  # its server hangs up after 5 s; the next call opens another
     return Place(
         name=f"mlflow server, {kind}",
         connection=connection,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fabriek_recipes.rows import Row
@@ -63,14 +63,26 @@ def parts(row: Row, render: Render, end: str, *, every: bool = True) -> tuple[Pa
 
 
 def _turns(row: Row, *, every: bool) -> list[int]:
-    """Find the answers to learn: the last, or all that come after a question."""
+    """Find the answers to learn: the last, or all after a question but those of weight 0."""
     asked = next(place for place, each in enumerate(row.messages) if each.role == "user")
     last = len(row.messages) - 1
     return [
         place
         for place, each in enumerate(row.messages)
-        if each.role == "assistant" and place > asked and (every or place == last)
+        if each.role == "assistant"
+        and place > asked
+        and (place == last or (every and each.learned))
     ]
+
+
+def learned_marks(row: Row, marks: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Leave out what marks answers of weight 0; give none where these cannot be told apart."""
+    learned = [each.learned for each in row.messages if each.role == "assistant"]
+    if all(learned):
+        return list(marks)
+    if len(learned) != len(marks):
+        return []
+    return [mark for mark, is_learned in zip(marks, learned, strict=True) if is_learned]
 
 
 def check_tools(row: Row, whole: str) -> None:

@@ -11,6 +11,8 @@ from fabriek_recipes.row_problems import RowProblem, is_half, problem, text_prob
 from fabriek_recipes.words import _
 
 MESSAGES_MIN = 2
+# Of an answer, in OpenAI's form: 0 is read and not learned from.
+WEIGHTS = (0, 1)
 ROLES = ("system", "user", "assistant", "tool")
 # What one hands a template must not nest without end; OpenAI's own bound on tools is 128.
 TOOLS_MAX = 128
@@ -32,13 +34,17 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation; `calls` are the assistant's, `answers` a tool's: an id."""
+    """One turn of a conversation; `calls` are the assistant's, `answers` a tool's: an id.
+
+    `learned`: false where OpenAI's `weight` is 0, so that an answer is only read.
+    """
 
     role: str
     content: str
     calls: tuple[ToolCall, ...] = ()
     answers: str = ""
     name: str = ""
+    learned: bool = True
 
     def told(self) -> dict[str, Json]:
         """Give it as a chat template takes it, without what it has not."""
@@ -103,7 +109,7 @@ def messages(number: int, raw: Json, calls: _Calls) -> tuple[Message, ...] | Row
         )
     found: list[Message] = []
     for item in raw:
-        message = _message(number, item, calls)
+        message = _weight_problem(number, item) or _message(number, item, calls)
         if isinstance(message, RowProblem):
             return message
         found.append(message)
@@ -121,12 +127,21 @@ def _order_problem(number: int, found: tuple[Message, ...], *, ends: bool) -> Ro
             number,
             _("Line %(line)s does not end with a message by the assistant; add the answer."),
         )
+    if ends and not found[-1].learned:
+        text = _("Line %(line)s ends with an answer of weight 0, to learn nothing; remove it.")
+        return problem(number, text)
     if any(message.role == "system" for message in found[1:]):
         return problem(
             number, _("Line %(line)s has a system message that is not the first; move it up.")
         )
     if not any(message.role == "user" for message in found):
         return problem(number, _("Line %(line)s has no message by the user; add the question."))
+    return None
+
+
+def _weight_problem(number: int, raw: Json) -> RowProblem | None:
+    if isinstance(raw, dict) and raw.get("weight", 1) not in WEIGHTS:
+        return problem(number, _("Line %(line)s has a weight that is not 0 or 1; mend it."))
     return None
 
 
@@ -146,7 +161,7 @@ def _message(number: int, raw: Json, calls: _Calls) -> Message | RowProblem:
         return _calling(number, raw, calls)
     if (wrong := text_problem(number, "content", raw.get("content"))) is not None:
         return wrong
-    return Message(role, cast("str", raw["content"]))
+    return Message(role, cast("str", raw["content"]), learned=_is_learned(raw))
 
 
 def _answer(number: int, raw: dict[str, Json], calls: _Calls) -> Message | RowProblem:
@@ -182,7 +197,11 @@ def _calling(number: int, raw: dict[str, Json], calls: _Calls) -> Message | RowP
         made.append(call)
         calls.seen.add(call.id)
         calls.open[call.id] = call.name
-    return Message("assistant", content, tuple(made))
+    return Message("assistant", content, tuple(made), learned=_is_learned(raw))
+
+
+def _is_learned(raw: dict[str, Json]) -> bool:
+    return raw["role"] != "assistant" or raw.get("weight", 1) != 0
 
 
 def _call(number: int, raw: Json, calls: _Calls) -> ToolCall | RowProblem:

@@ -49,6 +49,9 @@ LOOKS, LOOKS_SHARE, LOOK_TEXTS = 10, 0.1, 32
 # share these parts among them, never one part.
 READ_AT_ONCE, ANSWERS_AT_ONCE = 8_192, 64
 
+# A dry run says it anew, with what it measured.
+TAKES = _("Learning takes about %(train)s s; start, scoring and saving about %(other)s s.")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
@@ -164,11 +167,7 @@ def _reasons(
             tokens=work.tokens,
             mflop=round(work.flop_per_token / 1e6, 1),
         ),
-        Sentence(
-            _("Learning takes about %(train)s s; start, scoring and saving about %(other)s s."),
-            train=ceil(train_s),
-            other=ceil(other_s),
-        ),
+        Sentence(TAKES, train=ceil(train_s), other=ceil(other_s)),
         core_speed(facts) if facts.device == "cpu" else _gpu_speed(),
     ]
     if facts.gpus > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -71,6 +72,7 @@ class Events:
     def __init__(self, path: Path) -> None:
         """Open for appending; a line torn by an earlier death is closed first."""
         self._path = path
+        self._is_torn = False
         self._file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o640)
         if (size := os.fstat(self._file).st_size) and os.pread(
             self._file, 1, size - 1
@@ -142,7 +144,11 @@ class Events:
         line = json.dumps(event, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
         if len(line) >= LINE_BYTES_MAX:
             raise ValueError(f"an event of {len(line)} bytes; the most is {LINE_BYTES_MAX}")
-        os.write(self._file, line + b"\n")
+        line = (b"\n" if self._is_torn else b"") + line + b"\n"
+        written = os.write(self._file, line)
+        self._is_torn = written < len(line)
+        if self._is_torn:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._path))
 
 
 class Silent(Events):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from fabriek_recipes.events import Json
 from fabriek_recipes.pairs import Pair, read_pairs
 from fabriek_recipes.rows import PROBLEMS_MAX, Contents, Row, read
 from fabriek_recipes.words import Sentence, _
@@ -36,8 +37,23 @@ def leaks(contents: Contents, *, of_pairs: bool = False) -> list[Sentence]:
 
 def digest(row: Row) -> bytes:
     """Name a row by all that stands in it."""
-    told = [[message.told() for message in row.messages], row.tools]
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()[:16]
+    return name_of([[message.told() for message in row.messages], row.tools])
+
+
+def name_of(told: Json) -> bytes:
+    """Name what is said, but for capitals and the room between words."""
+    words = json.dumps(_bare(told), sort_keys=True)
+    return hashlib.sha256(words.encode()).digest()[:16]
+
+
+def _bare(told: Json) -> Json:
+    if isinstance(told, str):
+        return " ".join(told.casefold().split())
+    if isinstance(told, list):
+        return [_bare(each) for each in told]
+    if isinstance(told, dict):
+        return {name: _bare(each) for name, each in told.items()}
+    return told
 
 
 def _rows(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -11,7 +11,7 @@ from typing import BinaryIO, TypeVar, cast
 
 from fabriek_recipes.conversations import Message, Row, conversation
 from fabriek_recipes.events import Json
-from fabriek_recipes.row_problems import RowProblem, problem, text_problem
+from fabriek_recipes.row_problems import PROBLEMS_MAX, RowProblem, problem, text_problem
 from fabriek_recipes.words import _
 
 __all__ = [
@@ -36,7 +36,6 @@ __all__ = [
 T = TypeVar("T")
 
 LINE_BYTES_MAX = 1024 * 1024
-PROBLEMS_MAX = 20
 # Of ASCII, but for tabs, new lines, new pages, and the escapes that stand in logs of terminals.
 NEVER_TYPED = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
 NO_ROWS = _("The dataset has no .jsonl file; add one with your rows.")

@@ -6,12 +6,19 @@ import ast
 from functools import cache
 from pathlib import Path
 
+from fabriek_recipes.words import IN_FILE
+
 
 @cache
 def known() -> frozenset[str]:
     """Read them from the sources, as xgettext does; the first time takes half a second."""
     sources = Path(__file__).resolve().parent.rglob("*.py")
     return frozenset(text for path in sources for text in _marked(path))
+
+
+def is_known(msgid: str) -> bool:
+    """Tell whether a recipe can say this, of a file or by itself."""
+    return msgid.removeprefix(IN_FILE) in known()
 
 
 def _marked(path: Path) -> list[str]:

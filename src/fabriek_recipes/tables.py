@@ -8,7 +8,7 @@ learning and while predicting.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -18,8 +18,8 @@ from pydantic import Field
 
 from fabriek_recipes import parquet_rows
 from fabriek_recipes.kinds import Facts
-from fabriek_recipes.row_problems import RowProblem
-from fabriek_recipes.rows import PROBLEMS_MAX, is_held_out, lines
+from fabriek_recipes.row_problems import RowProblem, of_files, refuse
+from fabriek_recipes.rows import is_held_out, lines
 from fabriek_recipes.table_rows import (
     COLUMNS_MAX,
     NAME_CHARACTERS_MAX,
@@ -113,14 +113,14 @@ def check(dataset: Path) -> tuple[Sentence, ...]:
     found = files_of(dataset)
     if not found.train:
         return (Sentence(no_table()),)
-    problems: list[Sentence] = []
-    for path in found.train + found.held_out:
-        for item in islice(rows(path), CHECKED_ROWS_MAX):
-            if isinstance(item, RowProblem):
-                problems.append(item.sentence)
-            if len(problems) >= PROBLEMS_MAX:
-                return tuple(problems)
-    return tuple(problems)
+    files = found.train + found.held_out
+    told = ((path, _problems_of(path)) for path in files)
+    return tuple(of_files(told, several=len(files) > 1))
+
+
+def _problems_of(path: Path) -> Iterator[RowProblem]:
+    first = islice(rows(path), CHECKED_ROWS_MAX)
+    return (each for each in first if isinstance(each, RowProblem))
 
 
 def counted(dataset: Path, base: Facts) -> Facts:
@@ -189,12 +189,7 @@ def load(paths: Sequence[Path]) -> Table:
         table.has_decimal_comma |= path.suffix in {".csv", ".tsv"} and delimiter_of(path) != ","
         for item in rows(path):
             if isinstance(item, RowProblem):
-                raise Failed(
-                    "bad_row",
-                    _("%(file)s: %(problem)s"),
-                    file=path.name,
-                    problem=str(item.sentence),
-                )
+                raise refuse(item, path.name)
             _add(table, indexes, item)
     if not len(table):
         raise Failed("no_rows", no_table())

@@ -12,7 +12,8 @@ from fabriek_recipes.kinds import Facts, Input
 from fabriek_recipes.knobs import Method
 from fabriek_recipes.leaks import leaks
 from fabriek_recipes.memory import Need
-from fabriek_recipes.rows import NO_ROWS, PROBLEMS_MAX, RowProblem, files_of
+from fabriek_recipes.row_problems import RowProblem, of_files
+from fabriek_recipes.rows import NO_ROWS, PROBLEMS_MAX, files_of
 from fabriek_recipes.words import Sentence, _
 
 BASE_MODEL = Input(
@@ -46,8 +47,9 @@ def problems(
         contents = files_of(dataset)
         if not contents.train:
             found.append(Sentence(NO_ROWS))
-        for path in contents.train + contents.held_out:
-            found += [problem.sentence for problem in of_file(path)]
+        files = contents.train + contents.held_out
+        told = ((path, of_file(path)) for path in files)
+        found += of_files(told, several=len(files) > 1)
         found += leaks(contents, of_pairs=of_pairs)
     if model := inputs.get("model"):
         found += model_problems(model)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 Value = str | int | float
+# Before a sentence: the file it is about. Whoever shows it translates what follows.
+IN_FILE = "%(file)s: "
 
 
 def _(msgid: str) -> str:

@@ -75,6 +75,13 @@ def test_an_offer_is_refused_with_a_reason(program, ground):
     assert (refused.json()["state"], refused.json()["reason"]) == ("refused", "Too short.")
 
 
+def test_who_may_not_offer_hears_who_may(program, ground):
+    answer = post(program(ground.clerk), "offers", a_body(ground, text_sha256="0" * 64))
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "not_allowed")
+    assert "Only a lead of the organisation that owns this data" in answer.json()["detail"]
+
+
 def test_terms_may_come_as_odrl(program, ground):
     policy = odrl.offer(
         some_terms(), uid="https://x.example/1", target=odrl.target_of(ground.dataset.code)

@@ -11,6 +11,7 @@ from fabriek.agreements import actions
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import AgreementState as S
 from fabriek.agreements.traces import Statement
+from fabriek.agreements.wording import written
 from fabriek.store.models import Repository
 from tests.agreements.ground import a_ground, some_terms
 from tests.factories import a_case, a_partner, a_person, an_organisation, staff
@@ -51,6 +52,10 @@ def ask_page(ground):
 
 def page_of(agreement):
     return f"/agreements/{agreement.code}/"
+
+
+def first_sentence(page):
+    return re.search(r'next__sentence">([^<]*)<', page.text)[1]
 
 
 def sent(client, address, given):
@@ -193,7 +198,42 @@ def test_named_organisations_are_written_in_the_text(browser, ground):
 
     made = Agreement.objects.get()
     assert [each.kvk_number for each in made.organisations.all()] == [number]
-    assert f"Only: {partner.organisation.name} (KvK {number})." in made.text
+    lead, case = ground.case.organisation, ground.case.code
+    leading = f"Only {lead.name} (KvK {lead.kvk_number}), which leads case {case}"
+    assert f"{leading}, and: {partner.organisation.name} (KvK {number})." in made.text
+
+
+def test_a_text_that_names_only_who_leads_the_case_names_nobody_beside(ground):
+    lead = ground.case.organisation
+    proposal = ground.proposal(named=(lead,), language="en")
+    old = written(proposal.subject, proposal.terms, language="en", version="2026-2")
+
+    assert f"which leads case {ground.case.code}. Other" in proposal.text()
+    assert f"Only: {lead.name} (KvK {lead.kvk_number}). Other" in old
+
+
+def test_who_has_nothing_to_do_reads_for_whom_it_waits_and_what_is_over(browser, ground):
+    made = actions.ask(ground.proposal(), by=ground.asker)
+    waits = f"It waits for the signature of: {ground.repository.organisation.name}."
+    assert first_sentence(browser(ground.asker).get(page_of(made))) == waits
+
+    signed = actions.sign(made, by=ground.owner, text_sha256=made.text_sha256)
+    in_force = "The agreement is in force. Nothing waits for you."
+    assert first_sentence(browser(ground.owner).get(page_of(made))) == in_force
+
+    actions.revoke(signed, by=ground.owner, reason="Misused.")
+    page = browser(ground.asker).get(page_of(made))
+    assert first_sentence(page) == "This is over; it stays here to be read."
+    assert "Over since" in page.text
+
+
+def test_what_can_be_signed_no_more_does_not_wait_for_a_signature(browser, ground):
+    made = actions.ask(ground.proposal(), by=ground.asker)
+    Agreement.objects.update(ends_at=timezone.now())
+
+    said = first_sentence(browser(ground.owner).get(page_of(made)))
+
+    assert said.startswith("Its last day is over, so nobody can sign it any more.")
 
 
 def test_markup_in_what_people_wrote_is_shown_and_does_nothing(browser, ground):

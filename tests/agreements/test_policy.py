@@ -157,6 +157,13 @@ def test_one_that_is_not_in_force_opens_nothing_and_says_why(world, state, told)
     assert code(world.run()) == f"no: {told}"
 
 
+def test_of_two_that_were_revoked_the_newest_is_told(world):
+    world.agree(state=AgreementState.REVOKED)
+    newest = world.agree(state=AgreementState.REVOKED)
+
+    assert policy.would(world.read()).agreement == newest
+
+
 def test_a_party_still_sees_what_it_once_had(world):
     world.agree(state=AgreementState.ENDED)
 

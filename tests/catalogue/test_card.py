@@ -5,14 +5,16 @@ import time
 import pytest
 import yaml
 
-from fabriek.catalogue import actions, card, gather, queries, readme
+from fabriek.catalogue import actions, card, gaps, gather, queries, readme
 from fabriek.catalogue.models import Record
 from fabriek.datasets import actions as datasets
+from fabriek.hub import actions as hub
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.store import front_matter
 from tests.catalogue.conftest import told_of
 from tests.datasets.conftest import made, push
+from tests.factories import a_case
 
 README = """---
 pretty_name: Messages of a desk
@@ -220,6 +222,24 @@ def test_the_loop_reads_a_readme_that_was_pushed_and_finds_the_dataset(dataset):
 
 
 @pytest.mark.django_db
+def test_a_dataset_of_a_hub_client_is_described_by_its_readme_alone(lead):
+    case = a_case(lead=lead)
+    place = hub.create("dataset", namespace=case.code, name="desk", by=lead).repository
+    gather.tick()
+    record = Record.objects.get()
+    assert "text" in [gap.field for gap in gaps.gaps(record, None)]
+
+    push(place.dataset, {"README.md": README.encode()}, by=lead)
+    gather.tick()
+
+    record.refresh_from_db()
+    assert record.text.startswith("Made-up messages of patients.")
+    words = set(record.stems.values_list("word", flat=True))
+    assert "patient" in words
+    assert "program" not in words
+
+
+@pytest.mark.django_db
 def test_the_loop_follows_a_changed_description_and_repeats_without_harm(dataset, lead):
     gather.tick()
     facts = {"licence": "CC0-1.0", "has_personal_data": True, "description": "Over fietsen."}
@@ -317,6 +337,14 @@ def test_licences_are_written_as_the_hub_knows_them(lead, licence, said):
 
     assert {name: matter[name] for name in matter if name.startswith("license")} == said
     assert card.licence_of(matter) == licence
+
+
+def test_a_name_of_a_licence_counts_beside_other_only():
+    """Somebody who changes `license:` on the Hub leaves the name of ours standing."""
+    named = {"license_name": "consortium-only"}
+
+    assert card.licence_of({"license": "other"} | named) == "consortium-only"
+    assert card.licence_of({"license": "mit"} | named) == "other"
 
 
 @pytest.mark.django_db

@@ -11,9 +11,11 @@ import pytest
 
 from fabriek.cli import data_index, data_local, data_pull, data_remote, data_tus, http
 from fabriek.datasets.models import Dataset
+from fabriek.store.models import Blob, Damage
 from tests.cli.conftest import wsgi_client
 from tests.datasets.conftest import contents, made, push
 from tests.factories import a_case, a_person
+from tests.store.test_scrub import scrubbed, spoil
 
 pytestmark = pytest.mark.django_db
 ROW = '{"prompt": "Hoi", "completion": "balie"}\n'
@@ -108,11 +110,40 @@ def test_a_folder_keeps_its_paths_and_leaves_links_out(fabriek, lead, dataset, t
     folder = tmp_path / "corpus"
     inside = file(folder, "2026/nov/text.txt")
     (folder / "2026/link.txt").symlink_to(inside)
+    os.mkfifo(folder / "2026/pipe")
 
     result = fabriek(lead, "data", "push", dataset.code, folder)
 
     assert contents(dataset) == {"2026/nov/text.txt": 10}
-    assert result.stderr == f"{folder / '2026/link.txt'} is a link: left out.\n"
+    assert result.stderr == (
+        f"{folder / '2026/link.txt'} is a link: left out.\n"
+        f"{folder / '2026/pipe'} is a device or a pipe: left out.\n"
+    )
+
+
+def test_a_name_typed_on_a_mac_is_one_name(fabriek, lead, dataset, tmp_path):
+    folder = tmp_path / "c"
+    file(folder, "cafe\u0301/een.txt", "one")
+    fabriek(lead, "data", "push", dataset.code, folder)
+
+    same = fabriek(lead, "data", "verify", dataset.code, folder)
+    again = file(folder, "caf\u00e9/een.txt", "two")
+    both = fabriek(lead, "data", "push", dataset.code, folder)
+
+    assert contents(dataset) == {"caf\u00e9/een.txt": 3}
+    assert same.exit_code == 0
+    assert str(again) in both.stderr
+    assert "rename one of them" in both.stderr
+
+
+def test_a_name_that_is_no_text_is_said_so(fabriek, lead, dataset, tmp_path):
+    (tmp_path / "c").mkdir()
+    (tmp_path / os.fsdecode(b"c/caf\xe9.txt")).write_text("an old archive")
+
+    result = fabriek(lead, "data", "push", dataset.code, tmp_path / "c")
+
+    assert (result.exit_code, contents(dataset)) == (1, {})
+    assert result.stderr.startswith("The name of caf\ufffd.txt is not written in UTF-8.")
 
 
 def test_bytes_that_are_there_already_are_not_sent_again(
@@ -183,7 +214,9 @@ def test_two_files_of_one_name_do_not_replace_each_other(fabriek, lead, dataset,
     result = fabriek(lead, "data", "push", dataset.code, one, two)
 
     assert result.exit_code == 1
-    assert result.stderr == (f"{one} and {two} would both be called a.txt. Push one folder.\n")
+    assert result.stderr == (
+        f"{one} and {two} would both be called a.txt. Push one folder, or rename one of them.\n"
+    )
     assert contents(dataset) == {}
 
 
@@ -429,6 +462,12 @@ def test_pull_goes_on_with_half_a_file_and_never_believes_it(fabriek, lead, data
         assert [path.name for path in below(target)] == ["big.bin"]
         assert (target / "big.bin").read_bytes() == BIG
 
+    spoil(Blob.objects.get())
+    result = fabriek(lead, "data", "pull", dataset.code, tmp_path / "spoilt")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("big.bin arrives damaged each time, so it was not kept.\n")
+
 
 @pytest.mark.parametrize("path", ["../up", "/etc/x", "a/../../b", "a\\b"])
 def test_pull_writes_nothing_outside_its_folder(fabriek, lead, tmp_path, monkeypatch, path):
@@ -520,6 +559,21 @@ def test_verify_reads_again_and_says_what_differs(fabriek, lead, dataset, tmp_pa
     assert quick.exit_code == 0
     assert differs.exit_code == 3
     assert differs.stdout.splitlines()[1].split()[-1] == "b.txt"
+
+
+def test_the_same_push_again_mends_what_a_disk_spoilt(fabriek, lead, dataset, tmp_path):
+    path = file(tmp_path, "a.txt", "one")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    fabriek(lead, "data", "push", dataset.code, path)
+    spoil(Blob.objects.get())
+    scrubbed()
+
+    mended = fabriek(lead, "data", "push", dataset.code, path)
+    again = fabriek(lead, "data", "push", dataset.code, path)
+
+    assert mended.stdout.startswith("Something was damaged at the portal.")
+    assert Damage.objects.get().how == "sent"
+    assert again.stdout.startswith("Nothing was new.")
 
 
 def test_a_name_that_is_no_dataset_is_told(fabriek, lead):

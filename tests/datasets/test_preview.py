@@ -32,7 +32,14 @@ def test_commas_and_tabs_part_columns_too(dataset):
 
 
 def test_bytes_that_are_no_text_are_shown_as_such(dataset):
-    assert shown(dataset, "a.txt", b"\xff\xfe!").rows == [["\ufffd\ufffd!"]]
+    assert shown(dataset, "a.txt", b"\x81\x8d!").rows == [["\ufffd\ufffd!"]]
+
+
+def test_what_excel_wrote_is_read_as_it_wrote_it(dataset):
+    assert shown(dataset, "a.csv", b"kop\ncaf\xe9").rows == [["café"]]
+    assert shown(dataset, "b.csv", "kop\ncafé".encode("utf-16")).rows == [["café"]]
+    assert shown(dataset, "d.csv", b"sep=;\nkop;x\n1;2").columns == ["kop", "x"]
+    assert shown(dataset, "c.txt", b"one\n" + "é".encode() * 2**15).rows == [["one"]]
 
 
 def test_one_endless_line_is_cut(dataset):

@@ -165,6 +165,7 @@ def test_a_large_file_goes_on_where_the_network_cut_it(watched, wire, factory, t
     part(page, "files").set_input_files(big)
 
     cut_off(page, wire, after_bytes=PART_BYTES + 2**20)
+    expect(part(page, "pause")).to_be_focused()
     wire.mend()
 
     saved(page, 1)
@@ -230,6 +231,7 @@ def test_stopped_and_thrown_away_nothing_is_left(watched, wire, factory, told, b
         part(page, "cancel").click()
     assert thrown.value.status == 204
     expect(part(page, "list").locator("li")).to_have_count(0)
+    expect(part(page, "files")).to_be_focused()
     page.reload()
 
     expect(part(page, "left")).to_be_hidden()

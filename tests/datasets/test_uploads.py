@@ -7,6 +7,7 @@ import io
 import os
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from blake3 import blake3
@@ -276,11 +277,17 @@ def test_nothing_at_all_and_far_too_much_are_refused(client, dataset, length, st
 
 
 def test_a_disk_without_room_says_so_before_any_byte(client, dataset, settings, monkeypatch):
-    usage = type("Usage", (), {"free": len(CONTENT) - 1})
-    monkeypatch.setattr("fabriek.store.incoming.shutil.disk_usage", lambda _folder: usage)
+    """Some of the disk is left alone: the database may live there."""
+    disk = SimpleNamespace(total=50 * 1000, free=1000 + len(CONTENT))
+    monkeypatch.setattr("fabriek.store.incoming.shutil.disk_usage", lambda _folder: disk)
+    address = begin(client, dataset)["Location"]
 
+    disk.free -= 1
     assert begin(client, dataset).status_code == 507
-    assert on_disk(settings) == []
+    assert patch(client, address, CONTENT).status_code == 507
+    assert offset(client, address) == 0
+    disk.free += 1
+    assert patch(client, address, CONTENT).status_code == 204
 
 
 def test_a_disk_that_fills_up_halfway_keeps_what_was_proved(client, dataset):

@@ -5,7 +5,7 @@ import pytest
 
 from fabriek.hub import commit_lines, commits
 from fabriek.kernel.models import Entry
-from fabriek.store.models import Blob, File, Revision
+from fabriek.store.models import Blob, Damage, File, Revision
 from tests.factories import a_case, a_person
 from tests.hub.calls import (
     NDJSON,
@@ -20,6 +20,7 @@ from tests.hub.calls import (
     sha256,
     small,
 )
+from tests.store.test_scrub import scrubbed, spoil
 
 pytestmark = pytest.mark.django_db
 BIG = b"\0" * 100
@@ -67,6 +68,18 @@ def test_what_is_there_is_told_by_the_name_that_clients_compare(hub):
 
     assert (a["oid"], b["oid"]) == (git_sha1(b"one"), git_sha1(b"two"))
     assert as_large["oid"] == sha256(b"one")
+
+
+def test_what_is_damaged_is_asked_for_again_and_that_mends_it(hub):
+    first = hub.push({"a.txt": b"one"})
+    spoil(Blob.objects.get())
+    scrubbed()
+
+    told = preupload(hub, ("a.txt", 3, b"one")).json()["files"][0]
+    again = hub.push({"a.txt": b"one"})
+
+    assert (told["oid"], again) == (None, first)
+    assert Damage.objects.get().how == "sent"
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,23 @@ def test_a_list_by_words_and_pages(program, made, lead, case, monkeypatch):
     assert client.get("/api/datasets?search=%00").json() == []
 
 
+def test_a_card_of_any_form_is_found_good_also_without_a_token(client):
+    for content in ("# a card", "[" * 2**20):  # cards are validated on their own without one
+        body = {"repoType": "dataset", "content": content}
+        answer = client.post("/api/validate-yaml", body, content_type="application/json")
+
+        assert (answer.status_code, answer.json()) == (200, {"errors": [], "warnings": []})
+
+
+@pytest.mark.parametrize(
+    "word", ["discussions?p=0", "super-squash/main", "discussions/1/merge"]
+)
+def test_what_is_not_offered_is_said_to_programs(program, lead, hub, word):
+    answer = program(lead).get(f"{hub.api}/{word}")
+
+    assert (answer.status_code, answer.json()["code"]) == (501, "not_offered")
+
+
 def test_our_own_api_stands_beside_it(hub, case):
     code = Dataset.objects.get().code
 

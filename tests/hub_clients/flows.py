@@ -22,6 +22,7 @@ import huggingface_hub
 from huggingface_hub import (
     CommitOperationAdd,
     CommitOperationDelete,
+    DatasetCard,
     HfApi,
     HfFileSystem,
     constants,
@@ -105,6 +106,12 @@ def sends_a_small_file():
     info = api.upload_file(path_or_fileobj=b"# hello\n", path_in_repo="README.md", **files.like)
     hold(len(info.oid), 40, "signs of a commit")
     hold(files.bytes("README.md"), b"# hello\n")
+
+
+def sends_a_card():
+    card = DatasetCard("---\nlanguage: nl\n---\n# hello\n")
+    card.push_to_hub(files.id, repo_type="dataset")
+    hold(DatasetCard.load(files.id).data.to_dict(), {"language": "nl"})
 
 
 def sends_a_large_file():
@@ -391,6 +398,8 @@ FLOWS = [
     says_who_you_are,
     makes_a_repository,
     sends_a_small_file,
+    # Older ones ask huggingface.co itself whether a card is good.
+    *([sends_a_card] if VERSION >= (2, 0) else []),
     sends_a_large_file,
     sends_a_changed_copy,
     sends_nothing_twice,

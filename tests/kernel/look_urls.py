@@ -1,11 +1,8 @@
 """Addresses as they are while developing: with the gallery of parts."""
 
-from django.urls import include, path
+from django.urls import path
 
 from fabriek.kernel import gallery
+from fabriek.urls import urlpatterns as everyday
 
-urlpatterns = [
-    path("dev/look", gallery.look),
-    path("accounts/", include("allauth.urls")),
-    path("language/", include("django.conf.urls.i18n")),
-]
+urlpatterns = [path("dev/look", gallery.look), *everyday]

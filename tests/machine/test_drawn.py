@@ -74,6 +74,23 @@ def test_a_case_without_runs_has_no_sum():
     assert drawn.of_case(run.case_id) == []
 
 
+def test_what_a_model_took_counts_the_runs_that_were_paused_before_it():
+    paused = over(state="cancelled", reason="paused", gpu_seconds_used=10_000)
+    last = over(allocation=paused.allocation, continues=paused, measured=COUNTERS)
+
+    both = drawn.of_line(last)
+
+    assert (both.said, drawn.of(last).said) == ("3.00 kWh", "1.00 kWh")
+    assert both.method == (
+        "Measured by the GPUs' own counters. "
+        "Estimated: the time on the processor times 720 watt. "
+        "Together with the runs that it goes on from."
+    )
+    told = card_facts.of_run(Run.objects.get(pk=last.pk), base=None, parameters=1)
+    assert told.energy == f"3.00 kWh. {both.method}"
+    assert (told.gpu_seconds_used, told.is_continued) == (15_000, True)
+
+
 def test_the_card_says_it_in_english_with_its_method():
     run = Run.objects.get(pk=over(measured=COUNTERS).pk)
 

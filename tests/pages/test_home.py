@@ -29,7 +29,7 @@ from tests.factories import (
 pytestmark = pytest.mark.django_db
 # Session, person, memberships, duties; then invitations to organisations and to cases, what
 # waits for an answer or a signature, what runs, what ends, and cases with where they stand.
-QUERIES = 11
+QUERIES = 12
 # The same without what only members have; and findings of what waits, and grants.
 QUERIES_OF_STAFF = 9
 
@@ -255,6 +255,22 @@ def test_what_waits_for_a_signature_is_a_task_of_who_can_give_it(browser):
     assert made.get_absolute_url() in page
     for other in (ground.clerk, ground.asker, ground.colleague, staff()):
         assert "waits for your signature" not in browser(other).get("/").text
+
+
+def test_a_question_is_a_task_of_the_other_side_until_it_is_answered(browser):
+    ground = a_ground()
+    made = agreements.ask(ground.proposal(), by=ground.asker)
+    agreements.say(made, "What will you measure?", by=ground.owner)
+    wrote = "The other side wrote to you"
+
+    for theirs in (ground.asker, ground.colleague):
+        assert wrote in browser(theirs).get("/").text
+    for other in (ground.owner, ground.clerk, staff(), a_person()):
+        assert wrote not in browser(other).get("/").text
+
+    agreements.say(made, "How urgent they are.", by=ground.colleague)
+    assert wrote not in browser(ground.asker).get("/").text
+    assert wrote in browser(ground.clerk).get("/").text
 
 
 def test_first_things_are_none_when_nothing_can_be_done():

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
+from django.db import connection
 from django.utils import timezone
 
 from fabriek.kernel.errors import Invalid, NotAllowed, WrongState
@@ -79,6 +80,35 @@ def test_a_revoked_token_opens_nothing(person):
     actions.revoke_token(token, by=person)
 
     assert tokens.find(key) is None
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite is simply asked again")
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda token: actions.revoke_token(token, by=token.person),
+        lambda token: Duty.objects.create(person=token.person, duty="staff"),
+        lambda token: token.person.memberships.update(role="member"),
+        lambda token: Token.objects.all().delete(),
+    ],
+)
+def test_what_is_remembered_of_a_token_is_told_from_what_changed_since(person, change):
+    an_organisation(lead=person)
+    an_organisation(lead=person)
+    token, key = make(person)
+    seen = [(tokens.find_and_remember(key), tokens.remembered(key))[1] for _time in range(2)]
+
+    def is_still_so():
+        text, words = seen[1].still
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT COALESCE({text}, FALSE)", words)
+            return cursor.fetchone()[0]
+
+    assert (seen[0], seen[1].token, is_still_so()) == (None, token, True)
+    with time_machine.travel(timezone.now() + timedelta(days=1), tick=False):
+        assert tokens.remembered(key) is None  # its first use of a day is noted
+    change(token)
+    assert is_still_so() is False
 
 
 def test_revoking_happens_once(person):

@@ -61,7 +61,7 @@ def test_a_csv_is_profiled_column_by_column(dataset):
         ("far.csv", b"a\n" + b"".join(b"%d\n" % n for n in range(99)) + b"99999\n", "far_out",
          [100], 1),
         ("days.csv", b"d,e\n" + b"13/02/2026,1\n03/14/2026,2\n" * 9, "two_orders", [], 0),
-        ("comma.csv", b"a;b\n" + b"1,5;1\n2.500,75;2\n" * 9, "comma_numbers", [], 0),
+        ("comma.csv", b"a;b\n" + b"1,5;1\n2.500,75;2\n" * 9, "comma_read", [], 0),
         ("empty.csv", b"a;b\n1;2\n;\n3;4\n", "empty_rows", [2], 1),
         ("garbled.csv", "a;b\n1;cafÃ© dicht\n2;goed zo\n".encode(), "garbled", [1], 1),
         ("qa.csv", b"question,answer\nhow,so\nwhen,now\nHow ,thus\n", "differing_answers",

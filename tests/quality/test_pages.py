@@ -124,6 +124,24 @@ def test_rows_are_shown_with_what_is_personal_hidden(browser, lead, dataset):
     assert "111222333" not in shown
 
 
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b"Naam priv\xe9;x\nJan Jansen;1\n", "Jan Jansen"),
+        (b"111222333,1\n" * 12, "111222333"),
+    ],
+)
+def test_rows_are_hidden_where_the_heading_is_odd_or_absent(
+    browser, lead, dataset, content, value
+):
+    looked_at(dataset, {"a.csv": content})
+
+    shown = page(browser, lead, dataset).content.decode()
+
+    assert "•••" in shown
+    assert value not in shown
+
+
 def test_the_api_asks_decides_and_treats(program, lead, dataset):
     push(dataset, {"a.csv": PEOPLE})
     ours = program(lead)

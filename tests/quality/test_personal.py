@@ -63,7 +63,9 @@ def hit(text):
         ("bel 020-1234567", ["phone"]),
         ("+31 6 12345678", ["phone"]),
         ("0031612345678", ["phone"]),
+        ("bel 0201234567 of 06 - 12345678", ["phone", "phone"]),
         ("factuur 2026-0612345678", []),
+        ("op 06-12-2026 14:30 gebeld", []),
         ("jan@example.nl", ["email"]),
         ("prijs @ 3 euro", []),
         ("kenteken 12-BBD-3", ["plate"]),
@@ -73,6 +75,7 @@ def hit(text):
         ("een big van 19012345601 gram", []),
         ("geboren op 12-03-1980", ["birth"]),
         ("geb. 12 maart 1980", ["birth"]),
+        ("born 1980/12/03", ["birth"]),
         ("betaald op 12-03-1980", []),
         ("van 192.168.20.77", ["ip"]),
         ("versie 1.2.3.4", []),
@@ -221,7 +224,7 @@ def test_the_old_revision_stays_and_the_lineage_is_kept(dataset, lead):
     treatment = passes(actions.treat(dataset, found.revision, by=lead))
 
     assert treatment.made.parent == found.revision
-    assert treatment.rules_version == "nl-1"
+    assert treatment.rules_version == "nl-2"
     assert treatment.changed == {"a.csv": {"burgerservicenummer": 3, "diagnose": 3, "note": 2}}
     assert sorted(store.listing(found.revision)) == ["a.csv"]
     asked = Entry.objects.get(verb="quality.ask_treatment")

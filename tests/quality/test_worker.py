@@ -4,6 +4,7 @@ import io
 import json
 import os
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fabriek.quality.worker import confine, look, names, treat
+from fabriek.quality.worker import confine, look, many_texts, names, rules, treat
 from fabriek.quality.worker.job import Job, Trouble
 from fabriek.quality.worker.names import Names
 
@@ -27,7 +28,7 @@ NO_NAMES = Names((), memory_bytes=2**30)
 @pytest.fixture
 def job(tmp_path):
     def laid(files, **asked):
-        folder = tmp_path / "job"
+        folder = tmp_path / f"job{len(list(tmp_path.iterdir()))}"
         for name in ("files", "tmp"):
             (folder / name).mkdir(parents=True)
         named = []
@@ -396,3 +397,183 @@ def test_a_text_in_json_is_looked_at_without_its_quotes(looked, path):
     assert kinds(found) == {(path, "x", "bsn")}
     told = {one["name"]: one for one in found["files"][0]["columns"]}
     assert (told["soort"]["values"], told["soort"]["longest"]) == ([["balie", 20]], 5)
+
+
+# --- everyday data --------------------------------------------------------------------------
+SAID = "the desk in the hall opens at nine and closes at five on day {} of the week {}"
+
+
+def told(result, code):
+    return [
+        (one["path"], one["rows"], one["count"])
+        for one in result["problems"]
+        if one["code"] == code
+    ]
+
+
+def numbered(*rows, first, columns="id,text,label"):
+    lines = (f"{first + n},{row}\n" for n, row in enumerate(rows))
+    return f"{columns}\n{''.join(lines)}".encode()
+
+
+def test_a_leak_is_told_whatever_number_or_label_the_row_has(looked):
+    said = [SAID.format(n, n * 7) for n in range(6)]
+    train = numbered(*(f"{one},a" for one in said), first=1)
+    same = numbered(f"{said[2]},a", "something else that stands nowhere else,a", first=900)
+    relabelled = numbered(f"{said[4]},b", first=700)
+
+    found = looked({"train.csv": train, "test.csv": same, "val.csv": relabelled})
+
+    assert told(found, "leak") == [("test.csv", [1], 1)]
+    assert told(found, "near_leak") == [("val.csv", [1], 1)]
+
+
+def test_rows_that_are_alike_by_chance_are_no_leak(looked):
+    people = [f"{20 + n % 9},{'mv'[n % 2]},{n % 3}" for n in range(60)]
+    remark = "nothing in particular was seen on the day of the visit to the site"
+    visits = [f"{n * 1.7},{n * 3.1},{n * 0.3},{remark}" for n in range(60)]
+    measured = "id,a,b,c,remark"
+
+    found = looked(
+        {
+            "people/train.csv": numbered(*people, first=1, columns="id,age,sex,label"),
+            "people/test.csv": numbered(*people[:20], first=500, columns="id,age,sex,label"),
+            "visits/train.csv": numbered(*visits[:40], first=1, columns=measured),
+            "visits/test.csv": numbered(*visits[40:], first=500, columns=measured),
+        }
+    )
+
+    assert {one["code"] for one in found["problems"]} == {"constant"}
+
+
+def test_rows_that_do_not_fit_their_table_are_read_for_personal_data(looked):
+    rows = [f"{n},{n * 3},fine" for n in range(30_000)]
+    rows[25_000] = "1,a@example.nl,bel 06-12345678"
+    ragged = "id,note\n" + "1,fine\n" * 30 + "2,mail,b@example.nl\n"
+
+    found = looked(
+        {"a.csv": "\n".join(["id,amount,note", *rows]).encode(), "b.csv": ragged.encode()}
+    )
+
+    assert kinds(found) == {
+        ("a.csv", "amount", "email"), ("a.csv", "note", "phone"), ("b.csv", "note", "email"),
+    }  # fmt: skip
+    assert {tuple(one["rows"]) for one in found["findings"]} == {(25_001,), (31,)}
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Naam patiënt", {"name"}),
+        ("klant_email_2", {"email"}),
+        ("Telefoonnr. privé", {"phone"}),
+        ("Straat + huisnr", {"address"}),
+        ("Hoofddiagnose", {"special:health"}),
+        ("etnische achtergrond", {"special:origin"}),
+        ("product_name", set()),
+        ("race_time", set()),
+        ("email_opened", set()),
+        ("kind", set()),
+    ],
+)
+def test_the_name_of_a_column_tells_however_it_is_written(name, expected):
+    assert rules.current().told_by(name) == expected
+
+
+def test_keys_of_nested_cells_tell_what_stands_below_them(looked, treated):
+    row = {
+        "tools": [{"name": "find"}],
+        "meta": {"diagnose": "I10", "tel": "0201234567", "n": 1},
+    }
+    content = lines(*[row] * 12)
+
+    found = looked({"a.jsonl": content})
+    made = treated({"a.jsonl": content}, meta=EMAIL | {"kinds": ["special:health", "phone"]})
+
+    assert kinds(found) == {("a.jsonl", "meta", "phone"), ("a.jsonl", "meta", "special:health")}
+    masked = json.loads(made["a.jsonl"].splitlines()[0])["meta"]
+    assert masked == {"diagnose": "[SPECIAL HEALTH]", "tel": "[PHONE]", "n": 1}
+
+
+def test_numbers_as_the_dutch_write_them_are_numbers(looked):
+    rows = "".join(f"{n};€ 1.{n:03},50;1,{n:03};1,5\n" for n in range(100, 140))
+
+    found = looked({"a.csv": f"id;bedrag;duizend;ook\n{rows};n.v.t.;;x\n".encode("cp1252")})
+
+    kinds_of = {one["name"]: one["kind"] for one in found["files"][0]["columns"]}
+    assert kinds_of == {"id": "number", "bedrag": "text", "duizend": "text", "ook": "text"}
+    found = looked({"a.csv": f"id;bedrag;duizend;ook\n{rows};;;2\n".encode("cp1252")})
+    columns = {one["name"]: one for one in found["files"][0]["columns"]}
+    assert (columns["bedrag"]["min"], columns["bedrag"]["max"]) == (1100.5, 1139.5)
+    assert (columns["bedrag"]["missing"], columns["duizend"]["kind"]) == (1, "text")
+
+
+def test_a_first_line_for_excel_is_no_heading(looked):
+    found = looked({"a.csv": b"sep=;\r\nnaam;bedrag\r\nJan;1,50\r\nPiet;2,75\r\n"})
+
+    assert [one["name"] for one in found["files"][0]["columns"]] == ["naam", "bedrag"]
+    assert kinds(found) == {("a.csv", "naam", "name")}
+    assert found["rows"] == 2
+
+
+def test_a_folder_of_more_letters_than_tables_is_read_for_personal_data(looked, monkeypatch):
+    monkeypatch.setattr(look, "MOST_TABLES", 2)
+    monkeypatch.setattr(many_texts, "MOST_NAMED", 1)
+    letters = {f"letters/{n}.txt": b"dear all\nmail a%d@example.nl\n" % n for n in range(6)}
+
+    found = looked(letters)
+
+    assert (found["rows"], told(found, "many_texts")) == (12, [("", [], 6)])
+    counted = {one["path"]: (one["rows"], one["count"]) for one in found["findings"]}
+    assert counted == {
+        "letters/0.txt": ([2], 1), "letters/1.txt": ([2], 1), "letters/2.txt": ([2], 1),
+        "letters/…": ([], 3),
+    }  # fmt: skip
+
+
+def test_what_zstd_packed_is_read_and_bombs_are_not(looked, treated):
+    content = zstd(lines({"text": "mail a@example.nl"}))
+
+    found = looked({"a.jsonl.zst": content, "b.csv.zst": zstd(b"1,2\n" * 2**22)})
+
+    assert kinds(found) == {("a.jsonl.zst", "text", "email")}
+    assert ("bomb", "b.csv.zst") in codes(found)
+    assert treated({"a.jsonl.zst": content}, text=EMAIL) == {
+        "a.jsonl": b'{"text": "mail [EMAIL]"}\n'
+    }
+
+
+def zstd(content):
+    out = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(out, "zstd") as packed:
+        packed.write(content)
+    return out.getvalue().to_pybytes()
+
+
+def test_what_offices_write_is_said_not_to_be_read(looked):
+    archive = b"PK\x05\x06" + b"\0" * 18
+
+    found = looked(
+        {"a.xlsx": b"PK\x03\x04" + archive, "b.pdf": b"%PDF\n\0", "c.7z": b"7z\xbc\0"}
+    )
+
+    assert {one["code"]: one["paths"] for one in found["problems"] if one.get("paths")} == {
+        "documents": ["b.pdf"], "archive": ["c.7z"], "workbooks": ["a.xlsx"],
+    }  # fmt: skip
+
+
+def test_pictures_and_sounds_of_other_makes_are_no_broken_ones(looked):
+    tiff = struct.pack("<4sIHHHIIHHIHH", b"II*\0", 8, 2, 256, 3, 1, 64, 257, 3, 1, 48, 0)
+    photo = b"\xff\xd8\xff\xc0" + struct.pack(">HBHHB", 8, 8, 48, 64, 0) + b"x" * 2**16
+    flac = b"fLaC\0\0\0\x22" + b"\0" * 10 + (16_000 << 44 | 32_000).to_bytes(8, "big")
+    files = {"train/a.tif": tiff, "test/b.tif": tiff, "c.flac": flac, "d.mp3": b"ID3",
+             "phone.jpg": photo + b"\xff\xd9" + b"SEFT" * 100, "cut.jpg": photo}  # fmt: skip
+
+    found = looked(files)
+
+    assert (found["image"]["formats"], found["audio"]["seconds"]) == ({"TIFF": 2, "JPEG": 1}, 2)
+    named = {one["code"]: one["paths"] for one in found["problems"]}
+    assert named == {
+        "broken_picture": ["cut.jpg"], "leaked_pictures": ["test/b.tif"],
+        "same_pictures": ["train/a.tif"],
+    }  # fmt: skip

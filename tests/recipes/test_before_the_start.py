@@ -34,6 +34,12 @@ def test_rows_that_were_not_counted_are_guessed_and_said_to_be():
     assert "guessed from the size of the files" in found.why[0]
 
 
+def test_of_few_rows_none_is_kept_apart_and_all_are_priced():
+    one = replace(GUESSED, rows=1, token_lengths=((50, 1),))
+
+    assert RECIPE.estimate(RECIPE.knobs(epochs=2), one).tokens == 100
+
+
 def test_when_no_row_fits_the_guess_stands():
     assert "guessed" in counted((5_000, 100)).why[0]
 
@@ -53,7 +59,7 @@ def test_a_row_in_both_is_named_with_both_lines(tmp_path):
 
 def test_the_same_words_written_otherwise_are_the_same_row(tmp_path):
     talk = [{"role": "user", "content": "een"}, {"role": "assistant", "content": "twee"}]
-    data = write_rows(tmp_path / "data", [{"prompt": "een", "completion": "twee"}])
+    data = write_rows(tmp_path / "data", [{"prompt": "Een ", "completion": "twee\n"}])
     (data / "test.jsonl").write_text(json.dumps({"messages": talk}) + "\n")
 
     assert len(leaks(files_of(data))) == 1
@@ -63,3 +69,12 @@ def test_without_a_file_kept_apart_nothing_leaks(tmp_path):
     data = write_rows(tmp_path / "data", [rows(1)[0]] * 3)
 
     assert leaks(files_of(data)) == []
+
+
+def test_of_several_files_the_one_with_a_wrong_row_is_named(tmp_path):
+    data = write_rows(tmp_path / "data", rows(3))
+    write_rows(data, [*rows(2), {"prompt": "en nu"}], "meer.jsonl")
+
+    found = RECIPE.checks({"dataset": data})
+
+    assert list(found) == ["In meer.jsonl:", "Line 3 has no completion; add it."]

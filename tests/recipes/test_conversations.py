@@ -171,6 +171,36 @@ def test_what_the_assistant_says_before_any_question_is_not_learned(tokenizer, t
     assert len(learned(encoded, tokenizer)) == 2
 
 
+@pytest.mark.parametrize("template", [CHATML, MARKED])
+def test_an_answer_of_weight_0_is_read_and_not_learned(tokenizer, tmp_path, template):
+    tokenizer.chat_template = template
+    first, answer, *rest = TALK["messages"]
+    made = {"messages": [first, {**answer, "weight": 0}, *rest]}
+
+    (light,) = encode([row_of(made, tmp_path)], tokenizer)
+    (whole,) = encode([row_of(TALK, tmp_path)], tokenizer)
+
+    assert light.example.ids.tolist() == whole.example.ids.tolist()
+    assert learned(light, tokenizer) == learned(whole, tokenizer)[1:]
+
+
+@pytest.mark.parametrize(
+    ("weight", "sentence"),
+    [
+        (0, "Line 1 ends with an answer of weight 0, to learn nothing; remove it."),
+        (0.5, "Line 1 has a weight that is not 0 or 1; mend it."),
+    ],
+)
+def test_a_weight_that_will_not_do_is_named_by_line(tmp_path, weight, sentence):
+    *before, answer = TALK["messages"]
+    made = {"messages": [*before, {**answer, "weight": weight}]}
+
+    (found,) = read(write_rows(tmp_path, [made]) / "rows.jsonl")
+
+    assert isinstance(found, RowProblem)
+    assert str(found.sentence) == sentence
+
+
 def test_a_template_that_changes_earlier_answers_is_refused_by_line(tokenizer, tmp_path):
     tokenizer.chat_template = THINKS
     row = row_of(TALK, tmp_path)
@@ -404,6 +434,18 @@ def test_rows_too_long_are_named_by_line(tmp_path, base):
         "2 rows are longer than 64 tokens and were left out (lines 4, 7)."
     )
     assert run.report["rows_left_out"] == 2
+
+
+def test_when_no_row_fits_into_the_model_another_one_is_advised(tmp_path, base):
+    data = write_rows(tmp_path / "data", [{"prompt": "woord " * 60, "completion": "x"}])
+    run = prepare(tmp_path / "run", "finetune_lm", QUICK, {"dataset": data, "model": base})
+
+    assert run.start() == 2
+
+    assert run.failure == (
+        "Every row is longer than the 64 tokens that this model can look at; shorten them or "
+        "choose another model."
+    )
 
 
 def test_rows_that_are_all_alike_are_learned_from_and_none_is_kept_apart(tmp_path, base):

@@ -1,6 +1,9 @@
 """Fine-tuning as a whole: what it leaves, and each way it can fail in plain words."""
 
+import errno
+import io
 import json
+import os
 import resource
 import stat
 from pathlib import Path
@@ -10,8 +13,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from fabriek_recipes import evaluation
 from fabriek_recipes.finetune_lm.data import split
 from fabriek_recipes.finetune_lm.knobs import Knobs
+from fabriek_recipes.training import last_words
 from fabriek_recipes.words import Failed
 from tests.recipes.conftest import prepare, rows, write_rows
 
@@ -37,6 +42,14 @@ def test_full_fine_tuning_moves_the_score_and_leaves_a_model(tmp_path, base, dat
     assert run.report["parameters_trained"] == run.report["parameters_total"]
     kinds = {event.kind for event in run.events}
     assert kinds == {"stage", "progress", "metrics", "sample", "result"}
+    found = evaluation.parsed((run.folder / evaluation.EVALUATION).read_bytes())
+    named = {score.name: score for score in found.scores}
+    assert named["exact_match"].before == 0.0
+    assert all(score.low < score.value <= score.high <= 10 for score in named.values())
+    assert named["exact_match"].high <= 1
+    assert named["loss"].value == pytest.approx(scores["loss_after"], abs=1e-4)
+    wrong = [(one["expected"], one["answer"]) for one in run.report["wrong"]]
+    assert sorted((one.truth, one.said) for one in found.worst) == sorted(wrong)
     model = run.folder / "outputs" / "model"
     AutoModelForCausalLM.from_pretrained(model)
     assert AutoTokenizer.from_pretrained(model).chat_template
@@ -89,9 +102,13 @@ def test_the_split_depends_on_the_rows_alone(tmp_path):
 
 
 def test_equal_rows_never_stand_on_both_sides(tmp_path):
-    found = split(write_rows(tmp_path, rows(15) * 4), Knobs(held_out_percent=30))
+    louder = [{**row, "prompt": row["prompt"].upper() + " "} for row in rows(15)]
+    found = split(write_rows(tmp_path, rows(15) * 3 + louder), Knobs(held_out_percent=30))
 
-    assert not {row.prompt for row in found.train} & {row.prompt for row in found.held_out}
+    learned, apart = (
+        {row.prompt.strip().lower() for row in part} for part in (found.train, found.held_out)
+    )
+    assert not learned & apart
     assert found.held_out
 
 
@@ -201,6 +218,32 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing_half_written(
     assert warnings == {"no_checkpoint"}
     assert [path for path in run.folder.rglob("*") if ".part" in path.name] == []
     assert not (run.folder / "outputs" / "model").exists()
+
+
+class FullLog(io.StringIO):
+    def write(self, _line):
+        raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_disk_without_any_room_still_takes_why_the_run_ended(tmp_path, dataset, monkeypatch):
+    run, write = prepare(tmp_path / "run", "finetune_lm", {}, {"dataset": dataset}), os.write
+    room = run.folder / last_words.NAME
+    seen = []
+
+    def full(file, line):
+        seen.append(room.exists())
+        if room.exists() and b'"failure"' in line:
+            raise OSError(errno.ENOSPC, "full")
+        return write(file, line)
+
+    monkeypatch.setattr(os, "write", full)
+    monkeypatch.setattr("sys.stderr", FullLog())
+
+    assert run.start() == 2
+
+    assert "choose one" in run.failure
+    assert any(seen)
+    assert not room.exists()
 
 
 def test_a_missing_input_is_named(tmp_path, dataset):

@@ -288,7 +288,7 @@ def test_a_run_stopped_at_any_step_ends_as_if_nothing_happened(
         (
             [{"prompt": "w " * 80, "chosen": "b", "rejected": "c"}],
             {},
-            "Every row is longer than 64 tokens",
+            "Every row is longer than the 64 tokens",
         ),
         ([], {}, "rows.jsonl: The file has no rows"),
         (None, {"beta": 0}, "The setting “beta” cannot be used"),

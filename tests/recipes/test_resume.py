@@ -132,7 +132,11 @@ def test_sigusr1_saves_and_goes_on_or_stops(tmp_path, corpus, monkeypatch, then_
     assert steps(run)[-1] > int(saved[0].stem[5:])
 
 
-def test_a_checkpoint_of_other_settings_is_not_resumed_from(tmp_path, corpus):
+def warnings(run: Run) -> list[str]:
+    return [str(e.fields["text"]) for e in run.events if e.kind == "warning"]
+
+
+def test_a_checkpoint_of_other_settings_is_not_resumed_from_and_that_is_told(tmp_path, corpus):
     knobs = {**TINY, "epochs": 1}
     run = prepare(tmp_path / "run", "pretrain_lm", knobs, {"dataset": corpus})
     (run.folder / "checkpoints").mkdir()
@@ -141,6 +145,7 @@ def test_a_checkpoint_of_other_settings_is_not_resumed_from(tmp_path, corpus):
     assert run.start() == 0
 
     assert steps(run)[0] == 1
+    assert [said for said in warnings(run) if said.endswith("that the run begins anew.")]
 
 
 def test_starting_a_finished_run_again_changes_nothing(tmp_path, corpus):
@@ -203,10 +208,11 @@ def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path):
     newest = tmp_path / "step-00000002.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
 
-    found = checkpoints.latest(tmp_path, {"run": "a"})
+    passed_over: list[int] = []
+    found = checkpoints.latest(tmp_path, {"run": "a"}, passed_over)
 
     assert found is not None
-    assert found.step == 1
+    assert (found.step, passed_over) == (1, [2])
 
 
 def test_a_full_disk_never_costs_the_last_good_checkpoint(tmp_path):

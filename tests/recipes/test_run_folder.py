@@ -118,6 +118,18 @@ def test_a_line_torn_by_a_killed_writer_does_not_spoil_the_next(tmp_path):
     assert [event.kind for event in found] == ["unreadable", "stage"]
 
 
+def test_half_a_line_on_a_full_disk_is_told_and_does_not_spoil_the_next(tmp_path, monkeypatch):
+    path, write = tmp_path / "events.jsonl", os.write
+    with Events(path) as events:
+        monkeypatch.setattr(os, "write", lambda file, line: write(file, line[:20]))
+        with pytest.raises(OSError, match="No space left"):
+            events.stage("Learning")
+        monkeypatch.setattr(os, "write", write)
+        events.stage("Saving")
+
+    assert [event.kind for event in read_events(path)[0]] == ["unreadable", "stage"]
+
+
 @pytest.mark.parametrize(
     "line", [b"[1]", b"{}", b"\xff", b"NaN", b'{"kind": 3}', b"[" * 50_000]
 )

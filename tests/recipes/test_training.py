@@ -21,10 +21,11 @@ from fabriek_recipes.training import lora
 from fabriek_recipes.training.base import load
 from fabriek_recipes.training.device import choose, remark
 from fabriek_recipes.training.encoding import encode
-from fabriek_recipes.training.group import Seat
+from fabriek_recipes.training.group import ALONE, Seat
 from fabriek_recipes.training.network import interface_to
 from fabriek_recipes.training.packing import IGNORED, Example, batch, order, pack
-from fabriek_recipes.training.prediction import answers, loss_sum
+from fabriek_recipes.training.prediction import answers, loss_sum, text_losses
+from fabriek_recipes.training.stopping import Stop
 
 CPU = torch.device("cpu")
 
@@ -118,23 +119,26 @@ def gemma(base, place, window):
 @pytest.mark.parametrize("window", [0, 64, 2])
 def test_packed_texts_do_not_see_each_other(base, tmp_path, window):
     place = gemma(base, tmp_path, window) if window else base
-    model = load(place, CPU, frozen=False).model
+    loaded = load(place, CPU, frozen=False)
+    model = loaded.model
     texts = [example(9, 20, 30, 40, learn_from=1), example(50, 60, 70, learn_from=2)]
 
     with torch.no_grad():
         together = loss_sum(model, batch([texts], fill=1))
         filled = loss_sum(model, batch([[texts[0]], [texts[1]]], fill=1))
-        apart = sum(
+        alone = [
             functional.cross_entropy(
                 model(each.ids[None].long()).logits[0, each.learn_from - 1 : -1],
                 each.ids[each.learn_from :].long(),
                 reduction="sum",
-            )
+            ).item()
             for each in texts
-        )
+        ]
+    each_of_them = text_losses(loaded, [texts], size=1, stop=Stop(), group=ALONE)
 
-    assert together.item() == pytest.approx(apart.item(), rel=1e-5)
-    assert filled.item() == pytest.approx(apart.item(), rel=1e-5)
+    assert together.item() == pytest.approx(sum(alone), rel=1e-5)
+    assert filled.item() == pytest.approx(sum(alone), rel=1e-5)
+    assert each_of_them == pytest.approx(alone, rel=1e-5)
 
 
 def test_answers_in_a_batch_equal_those_of_the_library_one_by_one(base):

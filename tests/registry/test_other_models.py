@@ -99,8 +99,11 @@ def test_its_files_are_taken_in_and_the_card_says_what_it_is(recipe, files, libr
     assert names == made | {"README.md"}
     assert f'library_name: "{library}"' in model.card
     assert f'pipeline_tag: "{tag}"' in model.card
-    assert "| score | without looking | plain model | this model |" in model.card
-    assert "| accuracy | 50.0% | 70.0% | 90.0% |" in model.card
+    assert (
+        "| score | without looking | plain model | this model | 95% sure between |"
+        in model.card
+    )
+    assert "| accuracy | 50.0% | 70.0% | 90.0% | 83.0% and 95.0% |" in model.card
     assert "it gives 90.0% the right label (a plain model: 70.0%)" in model.card
 
 

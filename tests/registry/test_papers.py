@@ -18,6 +18,7 @@ from fabriek.datasets.models import Licence
 from fabriek.kernel.errors import Invalid
 from fabriek.registry import actions, card
 from fabriek.registry.models import Model
+from fabriek_recipes.evaluation import Evaluation, Score
 from tests.factories import a_person, an_organisation, staff
 from tests.registry.test_faces import a_trained_model, an_open_model
 from tests.registry.worlds import a_consortium, a_finished_run, plain_model, some_data
@@ -96,12 +97,21 @@ def test_the_bill_names_data_base_and_libraries_with_digests_and_licences(progra
     base = an_open_model(tmp_path)
     model, _lead, member = a_trained_model(base=base)
     row = model.run.inputs.get(name="dataset").revision
+    sure = Score(name="exact_match", value=0.92, low=0.84, high=0.96)
+    found = Evaluation(rows=90, scores=[sure]).model_dump(mode="json")
+    Model.objects.filter(pk=model.pk).update(evaluation=found)
 
     bill = bill_of(program(member), model)
 
     made = bill["metadata"]["component"]
     assert (made["type"], made["bom-ref"]) == ("machine-learning-model", f"{model.code}@1")
     assert made["modelCard"]["modelParameters"]["datasets"] == [{"ref": "D26-9001@1"}]
+    measured = made["modelCard"]["quantitativeAnalysis"]["performanceMetrics"]
+    bounds = {(one["type"], one["slice"]): one.get("confidenceInterval") for one in measured}
+    between = {"lowerBound": "0.84", "upperBound": "0.96"}
+    assert bounds["exact_match", "after training"] == between
+    assert bounds["exact_match", "before training"] is None
+    assert SCHEMA.validate_str(json.dumps(bill)) is None
     parts = {one["bom-ref"]: one for one in bill["components"]}
     assert list(parts) == ["D26-9001@1", f"{base.code}@1", "pkg:pypi/torch@2"]
     data, model_below, torch = parts.values()

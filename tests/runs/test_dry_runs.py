@@ -1,5 +1,7 @@
 """A dry run: asked for as any run, on few GPUs, and what it measured corrects the price."""
 
+import re
+
 import pytest
 
 from fabriek.engines.base import Phase, Sighting
@@ -87,10 +89,17 @@ def test_it_corrects_the_price_of_the_same_settings_only(world):
     larger = actions.price_for(world.wish(knobs=other), case=world.case, by=world.person)
 
     assert same.gpu_seconds > before.gpu_seconds
+    longer_s = same.gpu_seconds - before.gpu_seconds
+    assert learning_s(same) - learning_s(before) == pytest.approx(longer_s, abs=1)
     assert same.memory_bytes == 7e9
     assert same.measured.endswith("250 tokens a second on one GPU, 7 GB of memory.")
     assert longer.gpu_seconds > same.gpu_seconds
     assert larger.measured == ""
+
+
+def learning_s(price):
+    (told,) = [one for one in price.why if one.startswith("Learning takes about ")]
+    return int(re.search(r"[\d,]+", told)[0].replace(",", ""))
 
 
 @pytest.mark.parametrize("wrong", [-1.0, 0.0, 1e300, None])

@@ -240,8 +240,8 @@ WARNING = {
 FAILURE = {
     "code": "bad_row",
     "text": "text.txt: mevrouw de Vries",
-    "msgid": "%(file)s: %(problem)s",
-    "values": {"file": "text.txt", "problem": "mevrouw de Vries"},
+    "msgid": "%(file)s: In line %(line)s %(name)s is empty; fill it.",
+    "values": {"file": "text.txt", "line": 3, "name": "mevrouw de Vries"},
 }
 WITHOUT_TEMPLATE = {"code": "x", "text": "mevrouw de Vries"}
 # What a program says that files have taken over: no words of ours, or places for its own.

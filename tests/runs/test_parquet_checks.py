@@ -119,7 +119,8 @@ def test_what_it_says_in_words_of_its_own_is_told_to_nobody(world, table, monkey
 
 
 def test_why_it_could_not_count_is_told_without_words_of_rows(world, table, monkeypatch):
-    problem = ["%(file)s: %(problem)s", {"file": "table.parquet", "problem": ROW}]
+    empty = "%(file)s: In line %(line)s %(name)s is empty; fill it."
+    problem = [empty, {"file": "table.parquet", "line": 2, "name": ROW}]
     told = {"code": "jansen", "problems": [problem]}
     monkeypatch.setattr(behind_walls, "answer", lambda _folder: told)
     monkeypatch.setattr(made, "may_read", lambda _several, person: person is None)
@@ -127,7 +128,8 @@ def test_why_it_could_not_count_is_told_without_words_of_rows(world, table, monk
     with pytest.raises(Invalid) as refused:
         offers.facts_of(catalogue()["tabular"], given(world, table), gpus=1, by=world.person)
 
-    assert (str(refused.value), refused.value.code) == ("table.parquet: …", "bad_input")
+    said = "table.parquet: In line 2 … is empty; fill it."
+    assert (str(refused.value), refused.value.code) == (said, "bad_input")
 
 
 def test_counting_that_takes_too_long_says_what_may_help(world, table, monkeypatch):

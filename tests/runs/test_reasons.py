@@ -13,6 +13,8 @@ from fabriek.engines.slurm_words import REASONS, REFUSALS
 from fabriek.runs import reasons, rules, waits
 from fabriek.runs.models import Run
 from fabriek.runs.use import ENDING
+from fabriek.runs.words import told
+from fabriek_recipes.row_problems import problem, refuse
 
 SOURCE = Path(fabriek.__file__).parent
 
@@ -190,3 +192,14 @@ def test_an_ending_of_which_we_know_nothing_is_shown_as_it_is(language):
 )
 def test_who_must_do_something_is_told_so(word, needed):
     assert waits.needs_you(word) is needed
+
+
+def test_a_bad_row_is_told_with_its_file_in_the_readers_language():
+    empty = problem(3, "In line %(line)s %(name)s is empty; fill it.", name="prompt")
+    failed = refuse(empty, "rows.jsonl")
+
+    with translation.override("nl"):
+        said = told(failed.sentence)
+
+    assert str(failed.sentence) == "rows.jsonl: In line 3 prompt is empty; fill it."
+    assert said == "rows.jsonl: In regel 3 is prompt leeg; vul het in."

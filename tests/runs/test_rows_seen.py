@@ -101,7 +101,7 @@ def test_of_a_conversation_only_the_last_answer_is_learned_when_that_is_chosen(a
 
 
 def test_what_is_odd_is_said_with_the_lines_where_it_stands(at):
-    long = row("lang " * 60, "ja")
+    long = row("lang " * 600, "ja")
     at.push(
         {"rows.jsonl": some_rows(11) + row(f"{chats.ASKED} 3", f"{chats.ANSWERED} 3") + long}
     )
@@ -114,13 +114,17 @@ def test_what_is_odd_is_said_with_the_lines_where_it_stands(at):
     )
     assert "1 row has more than 64 tokens and is left out: line 13 of rows.jsonl." in page
     assert "12 of 13 rows have at most 64 tokens." in page
+    assert (
+        "1 row is longer than the 512 tokens that the base model can look at, and is left out: "
+        "line 13 of rows.jsonl. Shorten it, or choose another base model." in at.text()
+    )
 
 
 def test_a_row_that_is_learned_and_scored_is_named_and_refuses_the_run(at, program):
     at.push(
         {
             "rows.jsonl": some_rows(12),
-            "test.jsonl": row(f"{chats.ASKED} 3", f"{chats.ANSWERED} 3"),
+            "test.jsonl": row(f"{chats.ASKED.upper()}  3", f"{chats.ANSWERED} 3"),
         }
     )
     wish = {
@@ -342,9 +346,8 @@ def test_what_is_no_sentence_of_a_recipe_is_no_answer_of_the_worker(at, msgid, v
 
 @pytest.mark.parametrize("values", [{"a": "x"}, {"msgid": "y"}, {"b": float("inf")}, {}])
 def test_a_sentence_that_does_not_fit_its_values_is_said_in_other_words(at, values):
-    told = SeenIn.model_validate(
-        {"count": counted_of([[0, 1, "%(file)s: %(problem)s", values]])}
-    )
+    empty = "%(file)s: In line %(line)s %(name)s is empty; fill it."
+    told = SeenIn.model_validate({"count": counted_of([[0, 1, empty, values]])})
     at.push({"rows.jsonl": some_rows(1)})
     looked = Looked(
         dataset=Revision.objects.first(), model=None, files=["rows.jsonl"], count=told.count

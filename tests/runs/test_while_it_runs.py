@@ -113,7 +113,7 @@ def test_the_page_links_to_the_comparison_of_runs(world, browser):
 
     page = browser(world.person).get(f"/runs/{run.code}/").text
 
-    assert f'<a href="/tracking/{world.case.code}/">Compare with other runs' in page
+    assert f'href="/tracking/{world.case.code}/?run={run.key}">Compare with other' in page
 
 
 # --- what it wrote ----------------------------------------------------------------------------
@@ -275,6 +275,8 @@ def test_a_paused_run_gives_its_gpu_time_back_and_goes_on(running, world, engine
     assert (run.state, run.reason, world.held()) == (RunState.CANCELLED, "paused", 0)
     assert "The run is paused and its GPUs are free." in page
     assert "cancelled" not in page
+    listed = browser(world.person).get("/runs/")
+    assert ">paused<" in listed.text.replace(" ", "").replace("\n", "")
     assert Entry.objects.filter(verb="runs.ask_pause").count() == 1
     assert actions.go_on(run, by=world.person).continues == run
 
@@ -322,7 +324,10 @@ def test_the_button_pauses(running, world, browser):
     answer = client.post(f"/runs/{running.code}/pause", follow=True)
 
     assert f'action="/runs/{running.code}/pause"' in page
-    assert "is paused then" in text_of(answer)
+    said = text_of(answer)
+    assert "The run is being paused. You need to do nothing." in said
+    assert "The run saves what it learned, and is paused then" in said
+    assert "being stopped" not in said
 
 
 # --- from any checkpoint ----------------------------------------------------------------------

@@ -4,13 +4,15 @@ import base64
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from fabriek.cases.states import CaseState
+from fabriek.people.models import Person, Token
 from fabriek.runs import hub_keys
 from fabriek.runs.models import Metric
 from fabriek.runs.states import RunState
 from fabriek.tracking.doors import number_of
-from fabriek.tracking.models import Experiment, Tracked
+from fabriek.tracking.models import Experiment, Tally, Tracked
 from tests.factories import a_partner, a_person, a_run, a_token, an_allocation, staff
 from tests.tracking.conftest import Mlflow, points
 
@@ -59,6 +61,34 @@ def test_a_token_that_may_only_look_changes_nothing(program, lead, case, experim
     }
     assert reader.read(run)["data"]["metrics"] == []
     assert (Tracked.objects.count(), Experiment.objects.count()) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        (lambda _lead: Token.objects.update(revoked_at=timezone.now()), 401),
+        (lambda _lead: Token.objects.update(expires_at=timezone.now()), 401),
+        (lambda _lead: Token.objects.update(scope="read"), 403),
+        (lambda _lead: Person.objects.update(is_active=False), 401),
+        (lambda lead: lead.memberships.all().delete(), 404),
+    ],
+)
+def test_whoever_just_wrote_writes_no_more_once_they_may_not(mlflow, lead, run, change, status):
+    mlflow.said(mlflow.log(run, metrics=points([1.0, 2.0])))
+
+    change(lead)
+    answers = [
+        mlflow.log(run, metrics=points([3.0], first=2)),
+        mlflow.post("runs/log-metric", run_id=run, key="loss", value=3, timestamp=1, step=2),
+        mlflow.post("runs/log-batch", run_id=run, metrics="no list"),
+    ]
+
+    assert [one.status_code for one in answers] == [
+        status,
+        status,
+        401 if status == 401 else 400,
+    ]
+    assert Tally.objects.get().points == 2
 
 
 def test_others_learn_nothing_of_a_run(mlflow, stranger, experiment, run, case):

@@ -240,7 +240,9 @@ def test_a_file_of_unknown_length_stops_before_the_disk_is_full(files, settings,
     )
     free = iter([50 * MIB, MIB])
     usage = shutil.disk_usage(settings.TRACKING_HOME.parent)
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=next(free)))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda _: usage._replace(total=0, free=next(free))
+    )
     body = Endless()
 
     answer = unannounced(files, "a", body)

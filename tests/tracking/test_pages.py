@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from fabriek.runs.models import Metric
+from fabriek.tracking import comparing, views
 from fabriek.tracking.doors import number_of
 from fabriek_recipes.recipe import catalogue
 from tests.factories import a_case, a_person, a_run, an_allocation, staff
@@ -162,16 +163,20 @@ def test_runs_of_both_kinds_stand_side_by_side(mlflow, experiment, page, case):
     two = a_full_run(mlflow, experiment, name="two", lr="0.2")
     theirs = a_run(allocation=an_allocation(case=case), knobs={"lr": "0.1"})
     for step in range(3):
-        Metric.objects.create(run=theirs, name="loss", step=step, value=2, at=theirs.asked_at)
+        for name in ("loss", "alpha"):
+            Metric.objects.create(run=theirs, name=name, step=step, value=2, at=theirs.asked_at)
 
     shown = page(f"/tracking/{case.code}/compare", run=[one, two, number_of(theirs)])
 
     said = text_of(shown)
+    assert said.index("loss of each run") < said.index("alpha of each run")
     assert "lr 0.1 0.2 0.1" in said
     assert "loss of each run" in said
     assert "loss 2.333 2.333 2" in said
     assert set(re.findall(r"chart__line--(\d)\"", shown)) == {"1", "2", "3"}
     assert theirs.code in said
+    # A run has one colour in all charts, also where the others have no such figure.
+    assert re.findall(r"chart__line--(\d)\"", shown)[-1] == "3"
 
 
 def test_runs_of_one_name_are_told_apart(mlflow, experiment, page, case):
@@ -182,10 +187,26 @@ def test_runs_of_one_name_are_told_apart(mlflow, experiment, page, case):
     assert all(f"same ({run[:6]})" in said for run in runs)
 
 
-def test_one_run_is_too_few_to_compare(mlflow, experiment, page, case, run):
-    said = text_of(page(f"/tracking/{case.code}/compare", run=run))
+def test_one_run_is_too_few_to_compare_and_stays_marked(page, case, monkeypatch):
+    monkeypatch.setattr(views, "FACTORY_RUNS_SHOWN", 1)
+    old, _new = (a_run(allocation=an_allocation(case=case)) for _ in range(2))
 
-    assert "Mark two to six runs in the list first." in said
+    shown = page(f"/tracking/{case.code}/compare", run=number_of(old))
+    listed = page(f"/tracking/{case.code}/", run=[old.key, "\0"])
+
+    assert "Mark two to six runs in the list first." in text_of(shown)
+    assert f'href="/tracking/{case.code}/?run={number_of(old)}"' in shown
+    assert f'value="{number_of(old)}" checked' in listed
+    assert listed.count(" checked") == 1
+    assert listed.count(catalogue()[old.recipe].title) == listed.count('name="run"') == 2
+
+
+def test_of_more_runs_than_can_be_compared_that_is_said(page, case):
+    runs = [a_run(allocation=an_allocation(case=case)) for _ in range(comparing.MOST + 2)]
+
+    said = text_of(page(f"/tracking/{case.code}/compare", run=[number_of(one) for one in runs]))
+
+    assert "2 more runs were marked; the first 6 are compared." in said
 
 
 def test_others_see_no_page(browser, mlflow, experiment, case, run):

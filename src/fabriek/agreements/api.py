@@ -64,7 +64,7 @@ def write_text(request: SignedIn, body: ProposalIn) -> TextOut:
 @router.post("/offers", response={201: AgreementDetailOut})
 def offer(request: SignedIn, body: BegunIn) -> Status[Agreement]:
     """Offer a dataset of your organisation to a case, and sign."""
-    proposal = _proposal(request, body)
+    proposal = _proposal(request, body, step="offer")
     made = actions.offer(proposal, by=request.user, text_sha256=body.text_sha256)
     return Status(201, _agreement(request, made.code))
 
@@ -137,9 +137,9 @@ def say(request: SignedIn, code: str, body: MessageIn) -> Status[Agreement]:
     return Status(201, _agreement(request, code))
 
 
-def _proposal(request: SignedIn, body: ProposalIn) -> Proposal:
+def _proposal(request: SignedIn, body: ProposalIn, *, step: str = "ask") -> Proposal:
     repository = queries.dataset_found(body.dataset, request.user)
-    case = _case(request, body, repository)
+    case = _case(request, body, repository, step)
     named = queries.organisations_told(case, body.named, to=request.user)
     return Proposal(
         repository=repository,
@@ -151,12 +151,12 @@ def _proposal(request: SignedIn, body: ProposalIn) -> Proposal:
     )
 
 
-def _case(request: SignedIn, body: ProposalIn, repository: Repository) -> Case:
+def _case(request: SignedIn, body: ProposalIn, repository: Repository, step: str) -> Case:
     """Find a case of one's own by its code; of others only who offers to it hears anything."""
     own = queries.own_open_cases(request.user).filter(code__iexact=queries.typed(body.case))
     if found := own.first():
         return found
-    rules.demand("ask", rules.may_offer(request.user, repository))
+    rules.demand(step, rules.may_offer(request.user, repository))
     return queries.case_told(body.case, body.kvk_number, to=request.user)
 
 

@@ -138,8 +138,9 @@ class OfferForm(TermsForm):
         required=False,
         max_length=400,
         help_text=_(
-            "KvK numbers of organisations in that case, with commas between. Leave it empty to "
-            "let the whole consortium use the data."
+            "KvK numbers of organisations in that case, with commas between. Who leads the "
+            "case may always use the data too. Leave it empty to let the whole consortium use "
+            "it."
         ),
     )
     field_order = ("case", "kvk_number", "named")

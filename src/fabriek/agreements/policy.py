@@ -199,7 +199,7 @@ def _by_agreement(wish: Wish) -> Decision:
     for decision in _answers(wish):
         if decision.allowed:
             return decision
-        if (near := reasons.NEARNESS.index(decision.code)) > nearest:
+        if (near := reasons.NEARNESS.index(decision.code)) >= nearest:  # the newest of equals
             best, nearest = decision, near
     return best
 

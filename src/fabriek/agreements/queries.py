@@ -3,7 +3,17 @@
 from dataclasses import replace
 
 from django.db.models import Case as CaseOf
-from django.db.models import Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Value, When
+from django.db.models import (
+    Exists,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +27,7 @@ from fabriek.kernel import text
 from fabriek.kernel.models import Entry
 from fabriek.kernel.timeline import Happening
 from fabriek.people import numbers
-from fabriek.people.models import Organisation, Person, Role
+from fabriek.people.models import Membership, Organisation, Person, Role
 from fabriek.store.models import Repository
 
 MOST_MESSAGES = 100
@@ -77,6 +87,18 @@ def awaiting(person: Person) -> QuerySet[Agreement]:
         return Agreement.objects.none()
     rows = Agreement.objects.filter(_waits_for(person))
     rows = rows.select_related("repository__organisation", "case__organisation").only(*SHOWN)
+    return rows.order_by("begun_at", "pk")
+
+
+def asking(person: Person) -> QuerySet[Agreement]:
+    """Find what is not agreed on yet and in which the other side had the last word."""
+    newest = Message.objects.filter(agreement=OuterRef("pk")).order_by("-at", "-pk")
+    ours = Membership.objects.filter(organisation__in=person.organisation_ids)
+    rows = Agreement.objects.of_parties(person)
+    rows = rows.filter(state__in=WAITING, ends_at__gt=timezone.now())
+    rows = rows.annotate(spoke=Subquery(newest.values("by")[:1])).filter(spoke__isnull=False)
+    rows = rows.exclude(Exists(ours.filter(person=OuterRef("spoke"))))
+    rows = rows.select_related("repository", "case").only(*SHOWN)
     return rows.order_by("begun_at", "pk")
 
 

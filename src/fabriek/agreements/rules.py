@@ -140,7 +140,7 @@ STEPS: dict[str, tuple[Text, Text]] = {
         _("Read and sign"),
         _("Read the text. When all parties have signed it, the agreement is in force."),
     ),
-    "say": (_("Ask or answer"), _("Ask the other side something before you decide.")),
+    "say": (_("Ask or answer"), _("Write to the other side: a question, or an answer.")),
     "change": (
         _("Propose other terms"),
         _("Propose other terms: a new text, which takes the place of this one."),

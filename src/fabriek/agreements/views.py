@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -166,6 +167,8 @@ def _waiting(agreement: Agreement) -> str:
         return _("The agreement is in force. Nothing waits for you.")
     if agreement.state not in {AgreementState.ASKED, AgreementState.OFFERED}:
         return _("This is over; it stays here to be read.")
+    if agreement.ends_at <= timezone.now():
+        return _("Its last day is over, so nobody can sign it any more. Propose other terms.")
     names = ", ".join(party.name for party in rules.unsigned_of(agreement))
     return _("It waits for the signature of: %(names)s.") % {"names": names}
 

@@ -20,7 +20,7 @@ from fabriek.kernel import words
 from fabriek.people.models import Organisation
 from fabriek.store.models import Repository
 
-VERSION = "2026-2"
+VERSION = "2026-3"
 LANGUAGES = ("nl", "en")
 TEMPLATES = Path(__file__).parent / "data"
 
@@ -73,9 +73,6 @@ def has(version: str) -> bool:
 def written(subject: Subject, terms: Terms, *, language: str, version: str = VERSION) -> str:
     """Write the agreement out; conditions stand indented, so that none passes for a clause."""
     says = _template(version)[language if language in LANGUAGES else LANGUAGES[0]]
-    named = _names(sorted(subject.named, key=lambda one: one.kvk_number), says)
-    user = _name(subject.user, says)
-    circle = "named" if subject.named else "consortium"
     users = {one.pk: one for one in (subject.user, *subject.named)}.values()
     filled = {
         "version": version,
@@ -84,7 +81,7 @@ def written(subject: Subject, terms: Terms, *, language: str, version: str = VER
         "dataset": subject.dataset,
         "title": typed.line(subject.title),
         "case": subject.case,
-        "circle": says["circle"][circle].format(case=subject.case, parties=named, user=user),
+        "circle": _circle(subject, says),
         "purposes": _list(Purpose.values, terms.purposes, says["purposes"]),
         "product": says["product"][terms.product],
         "place": says["place"][terms.place],
@@ -108,6 +105,22 @@ def sha256(text: str) -> str:
 def _template(version: str) -> dict[str, Any]:
     read: dict[str, Any] = json.loads((TEMPLATES / f"text-{version}.json").read_text())
     return read
+
+
+def _circle(subject: Subject, says: Mapping[str, Any]) -> str:
+    """Say who may use it: who leads the case always may, as it asks for the runs."""
+    sentences: Mapping[str, str] = says["circle"]
+    named = sorted(subject.named, key=lambda one: one.kvk_number)
+    beside = [one for one in named if one.pk != subject.user.pk]
+    said = sentences["named"] if named else sentences["consortium"]
+    if named and not beside:
+        said = sentences.get("leader", said)  # since 2026-3: before, it was not told apart
+    return said.format(
+        case=subject.case,
+        user=_name(subject.user, says),
+        parties=_names(named, says),
+        beside=_names(beside, says),
+    )
 
 
 def _name(organisation: Organisation, says: Mapping[str, Any]) -> str:

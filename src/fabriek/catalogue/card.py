@@ -107,7 +107,8 @@ def licence_of(matter: Mapping[str, Any]) -> str:
     for ours, theirs in LICENCE_ON_THE_HUB.items():
         if said == theirs:
             return str(ours)
-    named = _text(matter.get("license_name"))
+    # The Hub reads that name beside "other" only; else it is left over from an earlier licence.
+    named = _text(matter.get("license_name")) if said == "other" else ""
     return named if named in Licence.values else str(Licence.OTHER)
 
 

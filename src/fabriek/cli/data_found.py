@@ -1,6 +1,7 @@
 """The files of this computer, found and named as a dataset names them; none is opened."""
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from operator import attrgetter
 from pathlib import Path
@@ -14,18 +15,28 @@ Files = dict[str, Local]
 
 
 def found(sources: list[Path]) -> Files:
-    """Name each file, and never let one silently take the place of another."""
+    """Name each file as the portal does; none silently takes the place of another."""
     files: Files = {}
     for source in sources:
-        some = dict(_in(source))
-        for name in files.keys() & some.keys():
-            if files[name].path != some[name].path:
+        for given, file in _in(source):
+            name = given if given.isascii() else _as_the_portal(given)
+            there = files.setdefault(name, file)
+            if there.path != file.path:
                 stop(
-                    f"{files[name].path} and {some[name].path} would both be called {name}. "
-                    "Push one folder."
+                    f"{there.path} and {file.path} would both be called {name}. "
+                    "Push one folder, or rename one of them."
                 )
-        files |= some
     return files
+
+
+def _as_the_portal(name: str) -> str:
+    """Name it in UTF-8 and NFC: a Mac may keep an é as two signs, old archives as one byte."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode(errors="replace")
+        stop(f"The name of {shown} is not written in UTF-8. Rename it, then push again.")
+    return unicodedata.normalize("NFC", name)
 
 
 def _in(source: Path) -> Iterator[tuple[str, Local]]:
@@ -33,6 +44,8 @@ def _in(source: Path) -> Iterator[tuple[str, Local]]:
     if source.is_file():
         yield source.name, Local.of(str(source), source.stat())
         return
+    if not source.is_dir():
+        stop(f"{source} is no ordinary file and no folder. Name one of those.")
     yield from _below(str(source), "")
 
 
@@ -49,3 +62,5 @@ def _below(folder: str, front: str) -> Iterator[tuple[str, Local]]:
             yield from _below(entry.path, f"{front}{entry.name}/")
         elif entry.is_symlink():
             typer.echo(f"{entry.path} is a link: left out.", err=True)
+        else:
+            typer.echo(f"{entry.path} is a device or a pipe: left out.", err=True)

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ FETCHERS = 3
 # Fewer small files than this are fetched one by one: a stream would bring others along.
 WORTH_A_STREAM = 20
 PAUSES_S = (0.5, 1, 2, 4, 8, 15)
+DAMAGED_AT_MOST = 3  # a line may spoil bytes once, and a disk does so each time
 PARTIAL, WHOLE = 206, 200
 
 Reference = Annotated[
@@ -88,7 +90,7 @@ def _chosen(revision: Revision, only: list[str]) -> Listing:
         return revision.files
     found: Listing = {}
     for asked in only:
-        name = asked.strip("/")
+        name = unicodedata.normalize("NFC", asked.strip("/"))
         some = {
             path: facts
             for path, facts in revision.files.items()
@@ -256,14 +258,22 @@ def _part_of(place: Path, sha256: str) -> Path:
 
 
 def _trying_again(read: Callable[[], None], *, what: str) -> None:
+    damaged = 0
     for pause_s in (*PAUSES_S, None):
         try:
             read()
-        except (httpx.TransportError, _Damaged) as trouble:
-            if pause_s is None:
-                why = "it arrived damaged" if isinstance(trouble, _Damaged) else str(trouble)
+        except _Damaged:
+            damaged += 1
+            if pause_s is None or damaged == DAMAGED_AT_MOST:
                 http.stop(
-                    f"{what} broke off: {why.rstrip('.') or 'it took too long'}.",
+                    f"{what} arrives damaged each time, so it was not kept.",
+                    "It may be damaged at the factory: tell its staff, who can read it again.",
+                )
+            time.sleep(pause_s)
+        except httpx.TransportError as trouble:
+            if pause_s is None:
+                http.stop(
+                    f"{what} broke off: {str(trouble).rstrip('.') or 'it took too long'}.",
                     "What has arrived stays: run the same command to fetch the rest.",
                 )
             time.sleep(pause_s)

@@ -22,9 +22,10 @@ def newest_if(code: str, digest: str) -> str:
     if any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES):
         return ""
     try:
-        newest = json.loads(_answer(f"datasets/{quote(code, safe='')}/revisions?size=1"))
-        is_it = newest["items"][0]["digest"] == digest
-        return f"{code}@{int(newest['items'][0]['number'])}" if is_it else ""
+        found = json.loads(_answer(f"datasets/{quote(code, safe='')}/revisions?size=1"))
+        newest = found["items"][0]
+        is_it = newest["digest"] == digest and not newest.get("damaged")
+        return f"{code}@{int(newest['number'])}" if is_it else ""
     except (OSError, HTTPException, ValueError, LookupError, TypeError):
         return ""
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fabriek.cli import http
 
@@ -13,11 +13,15 @@ Listing = dict[str, tuple[str, int]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Revision:
-    """`number` is 0 where nothing was saved yet; `files`: {path: (SHA-256, size)}."""
+    """`number` is 0 where nothing was saved yet; `files`: {path: (SHA-256, size)}.
+
+    `damaged`: how many of its files lie damaged at the portal, where that was asked.
+    """
 
     code: str
     number: int
     files: Listing
+    damaged: int = 0
 
     def __str__(self) -> str:
         return f"{self.code}@{self.number}"
@@ -52,16 +56,17 @@ def newest(code: str, *, perhaps: Listing) -> Revision:
     items = http.get(f"datasets/{code}/revisions", size=1)["items"]
     if not items:
         return Revision(code=code, number=0, files={})
-    number = int(items[0]["number"])
+    number, damaged = int(items[0]["number"]), int(items[0].get("damaged", 0))
     if items[0]["digest"] == digest_of(perhaps):
-        return Revision(code=code, number=number, files=perhaps)
-    return revision(code, number=number)
+        return Revision(code=code, number=number, files=perhaps, damaged=damaged)
+    return replace(revision(code, number=number), damaged=damaged)
 
 
 def newest_if(code: str, digest: str) -> str:
     """Name the newest revision where its files are these, each with these bytes; or nothing."""
     items = http.get(f"datasets/{code}/revisions", size=1)["items"]
-    return f"{code}@{items[0]['number']}" if items and items[0]["digest"] == digest else ""
+    is_it = items and items[0]["digest"] == digest and not items[0].get("damaged")
+    return f"{code}@{items[0]['number']}" if is_it else ""
 
 
 def digest_of(listing: Listing) -> str:

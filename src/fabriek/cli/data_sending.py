@@ -1,6 +1,5 @@
 """Send what is new of files and folders, and save it as one revision."""
 
-import unicodedata
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -53,7 +52,7 @@ class Plan:
 
 def push(code: str, seen: Seen, *, message: str, delete: bool, dry_run: bool) -> None:
     """Do what the command says; `seen` is what there is, and something of it may be new."""
-    files = _named(seen.files)
+    files = seen.files
     with data_index.opened() as index, watched() as screen:
         if dry_run:
             told = screen.task("Reading", _size_bytes(files))
@@ -66,14 +65,6 @@ def push(code: str, seen: Seen, *, message: str, delete: bool, dry_run: bool) ->
             return
         plan = _sent(code, files, seen, index, screen, delete=delete)
     _save(code, plan, message)
-
-
-def _named(files: Files) -> Files:
-    """Name them as the portal does."""
-    named = {unicodedata.normalize("NFC", name): file for name, file in files.items()}
-    if len(named) != len(files):
-        http.stop("Two files have names that look the same. Rename one of them.")
-    return named
 
 
 def _sent(
@@ -112,7 +103,8 @@ def _size_bytes(files: Files) -> int:
 def _send_rest(code: str, plan: Plan, index: Index, sender: Sender) -> None:
     """Send what was not read now, as it is known from before, and large files."""
     chosen: dict[str, str] = {}
-    for name in plan.new:
+    # Where something is damaged there, all is asked for: to send it again mends it.
+    for name in plan.sha256s if plan.newest.damaged else plan.new:
         if plan.sha256s[name] not in sender.seen:
             chosen.setdefault(plan.sha256s[name], name)
     needed = _missing(code, sorted(chosen))
@@ -144,6 +136,8 @@ def _missing(code: str, sha256s: list[str]) -> list[str]:
 
 def _save(code: str, plan: Plan, message: str) -> None:
     new, newest = plan.new, plan.newest
+    if newest.damaged:
+        show.note("Something was damaged at the portal. What is here of it was sent again.")
     if not new and not plan.delete:
         say_nothing_new(str(newest), len(newest.files))
         return

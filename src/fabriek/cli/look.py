@@ -74,7 +74,8 @@ def _tell(code: str, found: Json, asked: str) -> None:
 
 
 def _where(one: Json) -> str:
-    return " · ".join(part for part in (one["path"], one["column"]) if part)
+    path = one["path"] or ", ".join(one["paths"][:5])
+    return " · ".join(part for part in (path, one["column"]) if part)
 
 
 def _rows(one: Json) -> str:

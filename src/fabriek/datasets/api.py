@@ -7,7 +7,7 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Router, Schema, Status
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from fabriek.cases.models import Case
 from fabriek.datasets import actions, finding, queries, rules
@@ -87,7 +87,7 @@ class BlobOut(Schema):
     size_bytes: int
 
 
-class FileIn(Schema):
+class FileIn(BaseModel):  # ninja's own kind runs Python for each, and there may be 100,000
     path: str
     sha256: str
 
@@ -117,9 +117,13 @@ class CountsOut(Schema):
 
 
 class LoggedOut(RevisionOut):
-    """`changes` counts the files that differ from the revision before; null when not asked."""
+    """`changes` counts the files that differ from the revision before; null when not asked.
+
+    `damaged`: how many of its files have bytes that must be sent once more.
+    """
 
     changes: CountsOut | None = None
+    damaged: int = 0
 
 
 class SavedOut(RevisionOut):
@@ -219,8 +223,14 @@ def revisions(
     rows = dataset.repository.revisions.select_related("author", "parent")
     found = paginate(rows, page, min(size, COUNTED_AT_ONCE) if changes else size)
     counts = counted(found.items) if changes else {}
+    damaged = store.damaged_in(dataset.repository, found.items)
     items = (
-        LoggedOut.from_orm(each).model_copy(update={"changes": _counts(counts.get(each.pk))})
+        LoggedOut.from_orm(each).model_copy(
+            update={
+                "changes": _counts(counts.get(each.pk)),
+                "damaged": damaged.get(each.pk, 0),
+            }
+        )
         for each in found.items
     )
     return Listing[LoggedOut].of(found, items)

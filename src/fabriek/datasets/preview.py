@@ -1,5 +1,6 @@
 """The first rows of a file, cut to what a page can show."""
 
+import codecs
 import csv
 import json
 from collections.abc import Iterable
@@ -9,7 +10,14 @@ from itertools import islice
 from fabriek.store.models import File
 from fabriek.store.queries import the_store
 
-ENDINGS = (".jsonl", ".csv", ".txt")  # in this order: rows tell more than a note beside them
+ENDINGS = (
+    ".jsonl",
+    ".ndjson",
+    ".csv",
+    ".tsv",
+    ".txt",
+    ".md",
+)  # in this order: rows tell more than a note beside them
 ROWS = 5
 READ_BYTES = 2**16
 CELL_CHARACTERS = 200
@@ -58,24 +66,37 @@ def _first_lines(file: File) -> list[str]:
     """Read the beginning only; of a longer file the last line may be torn, and is dropped."""
     with the_store().open(file.blob) as content:
         head = content.read(READ_BYTES)
-    lines = head.decode("utf-8-sig", errors="replace").splitlines()
-    is_torn = len(head) == READ_BYTES and len(lines) > 1
+    is_cut = len(head) == READ_BYTES
+    lines = _decoded(head, is_cut=is_cut).splitlines()
+    is_torn = is_cut and len(lines) > 1
     whole = lines[:-1] if is_torn else lines
     return list(islice((line for line in whole if line.strip()), ROWS + 1))
 
 
+def _decoded(head: bytes, *, is_cut: bool) -> str:
+    """Read it as a look does: what is no UTF-8 nearly always is what Excel writes."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", errors="replace")
+    try:  # of a file that is longer, a sign may be cut at the end
+        return codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=not is_cut)
+    except UnicodeDecodeError:
+        return head.decode("cp1252", errors="replace")
+
+
 def _parsed(path: str, lines: list[str]) -> tuple[Row, list[Row]]:
-    if path.endswith(".csv"):
+    if path.endswith((".csv", ".tsv")):
         return _table(lines)
-    if path.endswith(".jsonl"):
+    if path.endswith((".jsonl", ".ndjson")):
         return _objects(lines[:ROWS])
     return [], [[line] for line in lines[:ROWS]]
 
 
 def _table(lines: list[str]) -> tuple[Row, list[Row]]:
     """Split at the sign that the heading has most of: Dutch spreadsheets write semicolons."""
+    if lines and lines[0].casefold().startswith("sep="):  # Excel's, and no row
+        lines = lines[1:]
     heading = lines[0] if lines else ""
-    delimiter = max(",;\t", key=heading.count)
+    delimiter = max(",;\t|", key=heading.count)
     table = list(csv.reader(lines, delimiter=delimiter))
     return (table[0], table[1 : ROWS + 1]) if table else ([], [])
 

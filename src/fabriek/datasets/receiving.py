@@ -152,6 +152,8 @@ def receive(
 
     Raises: OtherChecksum, StorageFull; nothing of the part is kept.
     """
+    # Others may have filled the disk since it was begun.
+    require_room(path_of(key).parent, body.size_bytes)
     running, check = digests.at(key, at), checksum.begin() if checksum else None
     _writers[key] = body
     try:

@@ -83,11 +83,10 @@ def create(kind: str, *, namespace: str, name: str, by: Person) -> Made:
         case,
         by=by,
         title=name,
-        description=_(
-            "Made by a program. Nobody said yet what is in it and whether it holds personal "
-            "data, so it counts as if it does."
-        ),
+        # Nobody described it yet: a README tells that later, and else the record asks for it.
+        description="",
         licence=Licence.CONSORTIUM,
+        # Nor said whether it holds personal data, so it counts as if it does.
         has_personal_data=True,
     )
     return Made(repository=dataset.repository, is_new=True)

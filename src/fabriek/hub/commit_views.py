@@ -11,6 +11,7 @@ from fabriek.hub import bodies, commit_lines, commits, doors, git_names, queries
 from fabriek.hub.answers import json_of, said, view
 from fabriek.hub.repo_views import address
 from fabriek.registry import pushed
+from fabriek.store import queries as store
 from fabriek.store.models import Repository
 
 PREUPLOAD_BYTES_MAX = 4 * 2**20
@@ -28,7 +29,10 @@ def preupload(request: HttpRequest, *, branch: str, **where: str) -> HttpRespons
         for path, _size, _sample in asked:
             pushed.require_name(path)  # before gigabytes are on their way
     paths = [unicodedata.normalize("NFC", path) for path, _size, _sample in asked]
-    there = {e.path: e for e in queries.entries(point, paths)}
+    found = queries.entries(point, paths)
+    # What is damaged is asked for again, which mends it.
+    harmed = store.harmed(door.repository.organisation_id) if found else set()
+    there = {entry.path: entry for entry in found if entry.sha256 not in harmed}
     told = [
         _told(path, is_regular(size, sample), there.get(unicodedata.normalize("NFC", path)))
         for path, size, sample in asked

@@ -124,6 +124,15 @@ def no_pull_requests() -> NotOffered:
     )
 
 
+def files_only() -> NotOffered:
+    return NotOffered(
+        _(
+            "This hub has no discussions and does not squash history. Access is asked for on "
+            "the page of the dataset; files change by commits."
+        )
+    )
+
+
 def cut() -> Unreadable:
     return Unreadable(
         _("The connection broke before all was there. Nothing was kept; send it again."),

@@ -9,8 +9,8 @@ from django.utils.text import slugify
 from fabriek.agreements import policy
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState
-from fabriek.hub import actions, doors, refusals, words
-from fabriek.hub.answers import json_of, said, view
+from fabriek.hub import actions, bodies, doors, refusals, words
+from fabriek.hub.answers import JSON_BYTES_MAX, json_of, said, view
 from fabriek.hub.queries import is_sane
 from fabriek.people.models import Person, Scope
 from fabriek.store.models import Repository
@@ -55,9 +55,11 @@ def agent_harnesses(_request: HttpRequest) -> HttpResponse:
 
 @view("POST")
 def validate_yaml(request: HttpRequest) -> HttpResponse:
-    """Find nothing wrong: whatever stands in a README, a commit is not held up by it."""
-    doors.person_of(request)
-    json_of(request)
+    """Find nothing wrong: whatever stands in a README, a commit is not held up by it.
+
+    Asked without a token for a card that is pushed on its own, so nothing is looked at.
+    """
+    bodies.stream(request).read(JSON_BYTES_MAX)
     return said({"errors": [], "warnings": []})
 
 
@@ -142,6 +144,13 @@ def no_namespace(request: HttpRequest) -> HttpResponse:
     """Say that `gpt2` is not here in the words that clients understand."""
     doors.person_of(request)
     raise refusals.repo_not_found()
+
+
+@view("GET", "POST", "PUT", "DELETE")
+def not_offered(request: HttpRequest, **_where: str) -> HttpResponse:
+    """Say so, whatever is asked about: a page of ours that is not found helps no program."""
+    doors.person_of(request)
+    raise refusals.files_only()
 
 
 def next_page(request: HttpRequest, response: HttpResponse, *, cursor: str) -> None:

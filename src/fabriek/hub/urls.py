@@ -22,6 +22,7 @@ NAME = r"(?P<name>[A-Za-z0-9._-]{1,96})"
 REPOSITORY = rf"^api/(?P<kind>models|datasets)/{NAMESPACE}/{NAME}"
 # Files of datasets stand below `datasets/`, those of models at the root.
 PLACE = rf"^(?:(?P<kind>datasets)/)?{NAMESPACE}/{NAME}"
+NOT_OFFERED = "discussions|super-squash|user-access-request|lfs-files"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     # --- whoever calls -------------------------------------------------------------------
@@ -35,6 +36,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api/(?P<kind>models|datasets)$", repo_views.listing),
     re_path(rf"{REPOSITORY}/settings$", repo_views.settings),
     re_path(rf"{REPOSITORY}/auth-check(?P<write>/write)?$", repo_views.auth_check),
+    re_path(rf"{REPOSITORY}/(?:{NOT_OFFERED})(?:/.*)?$", repo_views.not_offered),
     # --- what is in them -----------------------------------------------------------------
     re_path(rf"{REPOSITORY}$", tree_views.info),
     re_path(rf"{REPOSITORY}/revision/(?P<revision>.+)$", tree_views.info),

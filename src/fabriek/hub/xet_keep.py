@@ -54,6 +54,7 @@ def take_xorb(
     if known and is_whole(known):
         Xorb.objects.filter(pk=known.pk).update(used_at=timezone.now())
         return False
+    incoming.require_room(xet_places.incoming_folder())
     unpacking = xet_xorbs.Unpacking(source)
     xorb = Xorb(repository=repository, name=name, by=by)
     with incoming.temporary(xet_places.incoming_folder()) as file:

@@ -92,8 +92,10 @@ def line_chart(
     months; or how a place is told, such as the power of ten on an axis of logarithms.
     `y_shows`: heights that are shown whatever the measurements are.
     """
-    clean = [replace(one, points=_finite(one.points)) for one in series]
-    clean = [one for one in clean if one.points]
+    made = [replace(one, points=_finite(one.points)) for one in series]
+    # By its place among all: in each of several charts one series keeps its colour.
+    placed = [(place, one) for place, one in enumerate(made, start=1) if one.points]
+    clean = [one for _place, one in placed]
     if not clean:
         return LineChart(title=title, x_label=x_label, y_label=y_label)
     every = [point for one in clean for point in one.points]
@@ -107,9 +109,7 @@ def line_chart(
         y_label=y_label,
         x_ticks=x_axis.ticks(upwards=False),
         y_ticks=y_axis.ticks(upwards=True),
-        lines=tuple(
-            _line(one, place, x_axis, y_axis) for place, one in enumerate(clean, start=1)
-        ),
+        lines=tuple(_line(one, place, x_axis, y_axis) for place, one in placed),
         rows=_rows(clean, names, write),
     )
 

@@ -1,6 +1,7 @@
-"""Whole numbers as people type them: with or without signs between the thousands."""
+"""Numbers as people type them: with or without signs between the thousands, with a comma."""
 
 import re
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -16,6 +17,9 @@ _SIGN = re.compile(f"[{_SIGNS}]")
 # is read, so that the bounds of the field can say what is the least.
 _WHOLE = re.compile(rf"-?(?:[0-9]+|[1-9][0-9]{{0,2}}([{_SIGNS}])[0-9]{{3}}(?:\1[0-9]{{3}})*)")
 
+# A comma and a point alike; of 1.000,5 it would have to be guessed which is which.
+_FRACTION = re.compile(r"-?(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][-+]?[0-9]+)?")
+
 
 def read(typed: str) -> int | None:
     """Read a number that stands in an address or a form; nothing where it is none of ours.
@@ -28,10 +32,13 @@ def read(typed: str) -> int | None:
 
 
 class NumberInput(forms.TextInput):
-    """A box for text: a browser's box for numbers makes 5 of 5.000 before we can read it."""
+    """A box for text: a browser's box for numbers makes 5 of 5.000 before we can read it.
 
-    def __init__(self) -> None:
-        super().__init__(attrs={"inputmode": "numeric", "autocomplete": "off"})
+    And one in another language than the page makes 5 of 0,0005.
+    """
+
+    def __init__(self, inputmode: str = "numeric") -> None:
+        super().__init__(attrs={"inputmode": inputmode, "autocomplete": "off"})
 
 
 class WholeNumberField(forms.IntegerField):
@@ -55,3 +62,14 @@ class WholeNumberField(forms.IntegerField):
         if text and not _WHOLE.fullmatch(text):
             raise ValidationError(self.error_messages["invalid"], code="invalid")
         return _SIGN.sub("", text)
+
+
+class FractionField(forms.CharField):
+    """Reads 0,0005 and 0.0005 alike, as text with a point; whoever asked says what will do."""
+
+    def __init__(self, **how: Any) -> None:  # noqa: ANN401  as Django's own
+        super().__init__(widget=NumberInput("decimal"), **how)
+
+    def to_python(self, value: object) -> str:
+        text = str(super().to_python(value))
+        return text.replace(",", ".") if _FRACTION.fullmatch(text) else text

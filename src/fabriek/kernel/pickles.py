@@ -21,8 +21,8 @@ IMPORTS = {"GLOBAL", "INST"}
 
 
 def ending_of(path: str) -> str:
-    """Give the ending below a `.gz`: what is in it."""
-    name = path.casefold().rpartition("/")[2].removesuffix(".gz")
+    """Give the ending below a `.gz` or `.zst`: what is in it."""
+    name = path.casefold().rpartition("/")[2].removesuffix(".gz").removesuffix(".zst")
     return name[name.rfind(".") :] if "." in name else ""
 
 

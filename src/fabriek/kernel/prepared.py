@@ -22,6 +22,11 @@ Statement = tuple[str, list[Any]]  # SQL and its parameters
 SHAPES_MAX = 200
 BIG = 2**60  # beyond any key that a row has
 PLACE = re.compile("%%|%s")
+# By this rows are known again, without sending or keeping what stands in them.
+MARK = (
+    "(SELECT sha256(convert_to(string_agg(one::text, '' ORDER BY one::text), 'UTF8')) "
+    "FROM {} one)"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,6 +66,27 @@ class Prepared:
         with cursor_that_plans_once() as cursor:
             cursor.execute(template.sql, template.parameters(words))
             return [tuple(row) for row in template.converters(cursor.fetchall())]
+
+    def marked_rows(self, *words: Word) -> tuple[list[tuple[Any, ...]], bytes]:
+        """Give the rows, and of the same moment a mark for `still`; b"" where there is none.
+
+        Only PostgreSQL has marks: elsewhere it costs next to nothing to ask again.
+        """
+        template = self._template(words)
+        if template is None or connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+            return self.rows(*words), b""
+        marked = f"SELECT found.*, {MARK.format('found')} FROM found"  # noqa: S608  ours
+        with cursor_that_plans_once() as cursor:
+            text = f"WITH found AS ({template.sql}) {marked}"
+            cursor.execute(text, template.parameters(words))
+            found = cursor.fetchall()
+        rows = template.converters(row[:-1] for row in found)
+        return [tuple(row) for row in rows], bytes(found[0][-1]) if found else b""
+
+    def still(self, mark: bytes, *words: Word) -> Statement:
+        """Give the SQL that tells whether the rows still are those that had this mark."""
+        text, parameters = self.statement(*words) or ("", [])
+        return f"{MARK.format(f'({text})')} = %s", [*parameters, mark]
 
     def statement(self, *words: Word) -> Statement | None:
         """Give the SQL and its parameters, for a statement that it becomes a part of.

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from fabriek.machine import usage
 from fabriek.machine.energy import ESTIMATED
 from fabriek.machine.models import Stretch
-from fabriek.runs import energy
+from fabriek.runs import energy, lineage
 from fabriek.runs.energy import JOULES_PER_WH, Energy
 from fabriek.runs.models import Run
 
@@ -16,6 +16,18 @@ def of(run: Run) -> Energy | None:
     if told and told.energy_j is not None and told.energy_method != ESTIMATED:
         return _measured(told.energy_j)
     return energy.used(run)
+
+
+def of_line(run: Run) -> Energy | None:
+    """Say what a run drew, with those that it goes on from: that is what its model took."""
+    found = [drew for one in lineage.line_of(run) if (drew := of(one))]
+    if not found:
+        return None
+    methods = dict.fromkeys(one.method for one in found)
+    said = [*methods, lineage.is_counted(run)]
+    return Energy(
+        watt_hours=sum(one.watt_hours for one in found), method=" ".join(filter(None, said))
+    )
 
 
 def of_case(case_pk: int) -> list[Energy]:

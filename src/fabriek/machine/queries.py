@@ -34,6 +34,7 @@ GROUP = (
 RUN_SHOWN = (
     "code",
     "state",
+    "reason",
     "gpus",
     "recipe",
     "queue_position",

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from fabriek.access import queries as access
 from fabriek.access import rules as access_rules
 from fabriek.agreements import queries as agreements
+from fabriek.agreements.models import Agreement
 from fabriek.allocations import queries as allocations
 from fabriek.allocations.models import Allocation
 from fabriek.cases import queries as cases
@@ -181,18 +182,33 @@ def _applications(person: Person) -> list[Task]:
 
 
 def _agreements(person: Person) -> list[Task]:
-    """Ask for the signatures that this person can give."""
-    rows = agreements.awaiting(person)[:SHOWN] if person.roles else ()
-    return [
-        Task(
-            sentence=_("An agreement on the data “%(title)s” waits for your signature.")
-            % {"title": agreement.repository.title},
-            label=_("Read and sign"),
-            url=agreement.get_absolute_url(),
-            about=f"{agreement.code} · {agreement.case.code}",
-        )
-        for agreement in rows
-    ]
+    """Ask for the signatures that this person can give, and for answers to the other side."""
+    if not person.roles:
+        return []
+    signing, asking = agreements.awaiting(person), agreements.asking(person)
+    to_sign = list(signing[:SHOWN])
+    to_answer = [each for each in asking[:SHOWN] if each not in to_sign]
+    return [*map(_to_sign, to_sign), *map(_to_answer, to_answer)]
+
+
+def _to_sign(agreement: Agreement) -> Task:
+    return Task(
+        sentence=_("An agreement on the data “%(title)s” waits for your signature.")
+        % {"title": agreement.repository.title},
+        label=_("Read and sign"),
+        url=agreement.get_absolute_url(),
+        about=f"{agreement.code} · {agreement.case.code}",
+    )
+
+
+def _to_answer(agreement: Agreement) -> Task:
+    return Task(
+        sentence=_("The other side wrote to you about the data “%(title)s”.")
+        % {"title": agreement.repository.title},
+        label=_("Read and answer"),
+        url=f"{agreement.get_absolute_url()}#say",
+        about=f"{agreement.code} · {agreement.case.code}",
+    )
 
 
 def _grants() -> list[Task]:

@@ -44,6 +44,7 @@ class ProblemOut(Schema):
     column: str
     rows: list[int]
     count: int
+    paths: list[str]  # where it is of files as a whole, the first of them
 
 
 class LookOut(ErrandOut):
@@ -171,4 +172,5 @@ def treatments(request: SignedIn, code: str) -> list[Treatment]:
 def _problem(told: dict[str, Any]) -> dict[str, Any]:
     what, mend = said.problem(told)
     kept = ("code", "severity", "path", "column", "rows", "count")
-    return {key: told[key] for key in kept} | {"what": what, "mend": mend}
+    paths = [told["path"]] if told["path"] else told.get("paths", [])
+    return {key: told[key] for key in kept} | {"what": what, "mend": mend, "paths": paths}

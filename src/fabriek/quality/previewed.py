@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 from fabriek.datasets import preview
 from fabriek.datasets.preview import Preview
@@ -12,9 +13,16 @@ from fabriek.store.models import File, Revision
 HIDDEN = "•••"
 MOST_FILES = 50
 
+Json = dict[str, Any]
 
-def preview_of(revision: Revision, columns: Iterable[Column]) -> Preview | None:
-    """Show rows straight from the store; a column with personal data is hidden as a whole."""
+
+def preview_of(
+    revision: Revision, columns: Iterable[Column], looked_at: Iterable[Json]
+) -> Preview | None:
+    """Show rows straight from the store; a column with personal data is hidden as a whole.
+
+    `looked_at`: the files as the look read them, which tells where a column has another name.
+    """
     files: list[File] = list(revision.files.select_related("blob")[:MOST_FILES])
     among = preview.showable(files)
     if not among:
@@ -22,16 +30,26 @@ def preview_of(revision: Revision, columns: Iterable[Column]) -> Preview | None:
     shown = preview.of(among[0], among=())
     personal = {column.name for column in columns}
     names = [headings.shown(name.strip()) for name in shown.columns]
-    hidden = [at for at, name in enumerate(names) if name in personal]
-    is_text = not shown.columns and "text" in personal
-    rows = [_row(row, hidden, is_text=is_text) for row in shown.rows]
+    given = shown.rows
+    told = next((one for one in looked_at if one["path"] == shown.path), {})
+    if told.get("kind") == "csv" and (others := _names(told)) != names:
+        # No heading, or two columns of one name: the look gave them names of its own.
+        given = given if set(names) & set(others) else [shown.columns, *given][: preview.ROWS]
+        names = others if len(others) == len(names) else []
+    hidden = {at for at, name in enumerate(names) if name in personal}
+    rows = [_row(row, hidden, all_of_it=bool(personal) and not names) for row in given]
     return replace(shown, columns=names, rows=rows)
 
 
-def _row(row: list[str], hidden: list[int], *, is_text: bool) -> list[str]:
-    if is_text:
-        return [HIDDEN for _cell in row]
-    return [HIDDEN if at in hidden else _masked(cell) for at, cell in enumerate(row)]
+def _names(told: Json) -> list[str]:
+    return [column["name"] for column in told.get("columns", [])[: preview.COLUMNS]]
+
+
+def _row(row: list[str], hidden: set[int], *, all_of_it: bool) -> list[str]:
+    """Hide columns; where it is not known which are whose, all of them."""
+    return [
+        HIDDEN if all_of_it or at in hidden else _masked(cell) for at, cell in enumerate(row)
+    ]
 
 
 def _masked(cell: str) -> str:

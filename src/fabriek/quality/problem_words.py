@@ -93,8 +93,20 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Data do not pack that well. Find out where this file comes from."),
     ),
     "archive": (
-        gettext_lazy("An archive: what is in it was not looked at."),
-        gettext_lazy("Unpack it, and send the files themselves: jobs can then read them."),
+        gettext_lazy("Archives, of which the content was not looked at: %(count)s."),
+        gettext_lazy("Unpack them, and send the files themselves: jobs can then read them."),
+    ),
+    "workbooks": (
+        gettext_lazy(
+            "Workbooks, such as of Excel, of which the content was not looked at: %(count)s."
+        ),
+        gettext_lazy("Save each sheet as “CSV UTF-8”, and send that: jobs can then read it."),
+    ),
+    "documents": (
+        gettext_lazy(
+            "Documents, such as Word or PDF, of which the content was not looked at: %(count)s."
+        ),
+        gettext_lazy("Save the text as .txt or JSON lines, and send that."),
     ),
     "pickle": (
         gettext_lazy(
@@ -109,7 +121,7 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
     "not_read": (
         gettext_lazy("Files of a kind that cannot be looked at here: %(count)s."),
         gettext_lazy(
-            "Tables can be CSV, JSON lines or Parquet; pictures PNG or JPEG; sound WAV."
+            "Tables can be CSV, JSON lines or Parquet; pictures PNG or JPEG; sound WAV or FLAC."
         ),
     ),
     "rows_left_out": (
@@ -151,6 +163,13 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
     "too_many_files": (
         gettext_lazy("There are %(count)s files, too many to be treated as a whole."),
         gettext_lazy("Put the rows together in fewer files."),
+    ),
+    "many_texts": (
+        gettext_lazy(
+            "%(count)s files of text: of those behind the first %(of)s the lines were counted "
+            "and looked at for personal data by the rules, not for names, doubles and leaks."
+        ),
+        gettext_lazy("Put the texts together in fewer files, such as JSON lines."),
     ),
     "many_files": (
         gettext_lazy("%(count)s files of rows: only the first %(of)s were looked at."),
@@ -206,6 +225,13 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
             "asks what is meant before it starts."
         ),
     ),
+    "comma_read": (
+        gettext_lazy(
+            "Numbers are written with a comma, such as 1.234,50. Here they were read as "
+            "numbers."
+        ),
+        gettext_lazy("Many programs read them as text: write them as 1234.5 for those."),
+    ),
     "comma_numbers": (
         gettext_lazy("Numbers are written with a comma, and are read as text."),
         gettext_lazy(
@@ -230,7 +256,10 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
     ),
     "same_rows": (
         gettext_lazy("Rows that stood in these files before, word for word: %(count)s."),
-        gettext_lazy("Leave them out: a model gives them too much weight."),
+        gettext_lazy(
+            "Leave them out: a model gives them too much weight. The number of a row is not "
+            "compared."
+        ),
     ),
     "near_rows": (
         gettext_lazy("Rows that are nearly the same as one before: %(count)s."),
@@ -267,6 +296,14 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
     "same_pictures": (
         gettext_lazy("Pictures that are there more than once, byte for byte: %(count)s."),
         gettext_lazy("Leave them out, or see whether they have different labels."),
+    ),
+    "leaked_pictures": (
+        gettext_lazy("Pictures of a test that are in the training data as well: %(count)s."),
+        gettext_lazy("Leave them out of one of both: else the score says nothing."),
+    ),
+    "leaked_sounds": (
+        gettext_lazy("Sounds of a test that are in the training data as well: %(count)s."),
+        gettext_lazy("Leave them out of one of both: else the score says nothing."),
     ),
     "broken_sound": (
         gettext_lazy("Sounds that are broken or cut off: %(count)s."),

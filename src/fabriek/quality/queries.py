@@ -1,6 +1,7 @@
 """Looks as pages show them, and what a run on a revision is to be warned of."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, QuerySet
@@ -52,6 +53,13 @@ def found_in(revision: Revision) -> list[Column]:
     dataset = Dataset.objects.filter(repository=revision.repository_id).first()
     look = last_done(dataset, revision) if dataset else None
     return columns_of(look, decisions_of(look.dataset)) if look else []
+
+
+def files_of(revision: Revision) -> list[dict[str, Any]]:
+    """Give its files as the last look that is done read them."""
+    looks = Look.objects.filter(revision=revision, state=ErrandState.DONE)
+    told = looks.order_by("-pk").values_list("result__files", flat=True).first()
+    return told or []
 
 
 def is_looked_at(dataset: Dataset) -> bool:

@@ -100,8 +100,9 @@ def _counted_by(tokens: Json) -> str:
 
 def _shares(languages: Json) -> str:
     total = languages["rows"]
+    unsure = _("not sure")
     named = [
-        f"{_('unsure') if code == 'unsure' else code} {words.number(100 * count / total)}"
+        f"{unsure if code == 'unsure' else code} {words.number(100 * count / total)}"
         f"{words.percent_sign()}"
         for code, count in languages["counts"].items()
     ]
@@ -140,6 +141,9 @@ def _sounds(now: Json) -> list[Fact]:
             "minutes": words.number(told["seconds"] / 60, 1),
             "rates": rates,
         }
+    if told["not_read"]:
+        measured = _("Only WAV and FLAC are measured.")
+        help_text = f"{help_text} {measured}".strip()
     return [Fact(label=_("Sounds"), value=words.number(told["count"]), help=help_text)]
 
 

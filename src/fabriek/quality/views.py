@@ -159,6 +159,7 @@ def _result(found: Dataset, revision: Revision, look: Look) -> dict[str, Any]:
         "done": look,
         "facts": show.facts(look, queries.previous_done(found, revision)),
         "problems": show.problems(look),
+        "wrong": sum(told["severity"] == "wrong" for told in look.result.get("problems", [])),
         "problem_count": look.result.get("problem_count", 0),
         "files": show.files(look),
         "file_count": len(look.result.get("files", [])),
@@ -166,7 +167,7 @@ def _result(found: Dataset, revision: Revision, look: Look) -> dict[str, Any]:
         "undecided": sum(not column.is_decided for column in columns),
         "names": look.result.get("names", ""),
         "held": look.result.get("held", {}),
-        "preview": preview_of(revision, columns),
+        "preview": preview_of(revision, columns, look.result.get("files", [])),
     }
 
 

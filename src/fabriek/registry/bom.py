@@ -14,6 +14,7 @@ from django.utils import translation
 from fabriek import VERSION
 from fabriek.registry import card, scores
 from fabriek.registry.composition import Composition, Part
+from fabriek_recipes import evaluation
 from fabriek_recipes.recipe import catalogue
 
 Json = dict[str, object]
@@ -25,6 +26,7 @@ SPDX = {
     for name in ("CC0-1.0", "CC-BY-4.0", "CC-BY-SA-4.0", "EUPL-1.2", "Apache-2.0", "MIT")
 }
 WH_PER_KWH = 1000
+AFTER = "after training"
 LIMITS = (
     "The scores hold for data like the data it learned from.",
     "Whether it treats groups of people differently was not measured.",
@@ -132,14 +134,22 @@ def _energy(made: Composition, *, watt_hours: int) -> Json:
 
 
 def _metrics(made: Composition) -> Iterable[Json]:
+    found = evaluation.of(made.model.evaluation)
+    bounds: dict[str, Json] = {
+        one.name: {"lowerBound": str(one.low), "upperBound": str(one.high)}
+        for one in (found.scores if found else ())
+    }
     for score in scores.pairs(made.model.scores):
         for when, value in (
             ("before training", score.before),
-            ("after training", score.after),
+            (AFTER, score.after),
             ("a plain model", score.yardstick),
         ):
             if value is not None:
-                yield {"type": score.name, "value": str(value), "slice": when}
+                metric: Json = {"type": score.name, "value": str(value), "slice": when}
+                if when == AFTER and score.name in bounds:
+                    metric["confidenceInterval"] = bounds[score.name]
+                yield metric
 
 
 def _facts(made: Composition) -> Iterable[Json]:

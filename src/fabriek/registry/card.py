@@ -67,10 +67,12 @@ class CardFacts:
     base: Source | None
     scores: Mapping[str, Figure]
     facts: Mapping[str, object] = field(default_factory=dict)
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     library_name: str = "transformers"
     pipeline_tag: str = "text-generation"
     gpu_seconds_used: int = 0
     gpu_seconds_estimated: int = 0
+    is_continued: bool = False
     energy: str = "not measured"
     terms: Sequence[str] = ()
     chosen: str = ""
@@ -91,6 +93,7 @@ def written(facts: CardFacts) -> str:
             have_chosen=bool(facts.facts.get(card_scores.CHOSEN)),
             others_chose=facts.facts.get(card_scores.CHOSE_APART),
             is_by_own_code=bool(facts.code),
+            bounds=facts.bounds,
         ),
         _origin(facts),
         _making(facts),
@@ -183,8 +186,7 @@ FIGURES = {
 
 def _making(facts: CardFacts) -> str:
     lines = [
-        f"- GPU-hours used: {facts.gpu_seconds_used / 3600:.2f} "
-        f"(estimated before the start: {facts.gpu_seconds_estimated / 3600:.2f})",
+        f"- GPU-hours used: {facts.gpu_seconds_used / 3600:.2f} ({_compared(facts)})",
         f"- Energy used: {facts.energy}",
         f"- Fabriek {facts.code_version}, seed {facts.seed}",
     ]
@@ -203,6 +205,13 @@ def _making(facts: CardFacts) -> str:
     if facts.chosen:
         lines.append(f"- {facts.chosen}")
     return "## How it was made\n\n" + "\n".join(lines) + _settings(facts)
+
+
+def _compared(facts: CardFacts) -> str:
+    """Compare it with the estimate, which of a run that goes on is of another part of it."""
+    if facts.is_continued:
+        return "together with the runs that it goes on from"
+    return f"estimated before the start: {facts.gpu_seconds_estimated / 3600:.2f}"
 
 
 def _settings(facts: CardFacts) -> str:

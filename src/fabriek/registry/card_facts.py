@@ -14,7 +14,7 @@ from fabriek.machine import drawn
 from fabriek.programs import queries as programs
 from fabriek.registry import bound, card, card_scores, licences
 from fabriek.registry.models import Model
-from fabriek.runs import folders, lineage, offers
+from fabriek.runs import evaluated, folders, lineage, offers
 from fabriek.runs.models import Run
 from fabriek.store.models import Repository, Revision
 from fabriek.store.references import written
@@ -58,14 +58,21 @@ def of_run(run: Run, *, base: Model | None, parameters: int) -> card.CardFacts:
         library_name=catalogue()[run.recipe].library_name,
         pipeline_tag=_pipeline_tag(run),
         scores=run.scores,
+        bounds=_bounds(run),
         facts=_facts_of(run, parameters) | _flop_of_base(base),
-        gpu_seconds_used=run.gpu_seconds_used or 0,
+        gpu_seconds_used=lineage.gpu_seconds_used(run),
+        is_continued=run.continues_id is not None,
         gpu_seconds_estimated=run.gpu_seconds_estimated,
         energy=energy_of(run),
         terms=bound.sentences(*lineage.terms_of(run)),
         chosen=_chosen(run),
         code=_code(run),
     )
+
+
+def _bounds(run: Run) -> dict[str, tuple[float, float]]:
+    found = evaluated.of_run(run)
+    return {one.name: (one.low, one.high) for one in found.scores} if found else {}
 
 
 def _code(run: Run) -> str:
@@ -103,7 +110,7 @@ def _chosen(run: Run) -> str:
 def energy_of(run: Run) -> str:
     """Say what was drawn and how that is known, in the card's language."""
     with translation.override(card.LANGUAGE):
-        found = drawn.of(run)
+        found = drawn.of_line(run)
         return f"{found.said}. {found.method}" if found else "not measured"
 
 

@@ -62,17 +62,22 @@ def section(
     have_chosen: bool = False,
     others_chose: object = None,
     is_by_own_code: bool = False,
+    bounds: Mapping[str, tuple[float, float]] | None = None,
 ) -> str:
-    """Write the table of scores, and what each of them is."""
+    """Write the table of scores, and what each of them is.
+
+    `bounds`: between which figures a score of this model lies with 95 % certainty.
+    """
     found = pairs(scores)
     if not found:
         return "## Scores\n\nNothing was measured."
     columns = _columns(scores)
-    heads = ["score", *columns.values()]
+    heads = ["score", *columns.values(), *([SURE] if bounds else [])]
     rows = [
         _cells(
             line(score.name.replace("_", " ")),
             *(said(score.name, getattr(score, field)) for field in columns),
+            *([_between(score.name, bounds)] if bounds else []),
         )
         for score in found
     ]
@@ -91,6 +96,7 @@ def section(
     ).rstrip()
 
 
+SURE = "95% sure between"
 # A fact of a model: the rows kept apart could also stop its run and choose its weights.
 CHOSEN = "rows_held_out_chose"
 # Or others did, and so many.
@@ -135,6 +141,12 @@ def _columns(scores: Mapping[str, Figure]) -> dict[str, str]:
     before = {"before": "without looking" if is_compared else "before"}
     named = {"yardstick": "plain model", "after": "this model"} if is_compared else {}
     return (before if has_before else {}) | (named or {"after": "after"})
+
+
+def _between(name: str, bounds: Mapping[str, tuple[float, float]]) -> str:
+    if name not in bounds:
+        return "–"
+    return " and ".join(said(name, one) for one in bounds[name])
 
 
 def _names(found: Sequence[Score]) -> set[str]:

@@ -123,4 +123,4 @@ def _base(model: Model, known: Sequence[Input], person: Person) -> Part | None:
 def _energy(model: Model) -> Energy | None:
     """Say it in the language of papers."""
     with translation.override(card.LANGUAGE):
-        return drawn.of(model.run) if model.run else None
+        return drawn.of_line(model.run) if model.run else None

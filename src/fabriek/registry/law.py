@@ -34,7 +34,7 @@ def _base(base: float | None) -> Fact:
 
 
 def _energy(model: Model) -> Fact:
-    found = drawn.of(model.run) if model.run else None
+    found = drawn.of_line(model.run) if model.run else None
     label = _("Energy for training")
     if found is None:
         return Fact(label=label, value=_("not known"))

@@ -49,6 +49,7 @@ ORIGIN = (
     "run__state",
     "run__knobs",
     "run__gpu_seconds_used",
+    "run__continues",
     "run__gpus",
     "run__measured",
     "run__allocation__account",

@@ -7,6 +7,7 @@ from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.registry import licences, queries
 from fabriek.registry.models import Model
+from fabriek.runs import lineage
 from fabriek_recipes.recipe import catalogue
 
 
@@ -68,8 +69,9 @@ def _making(model: Model) -> list[Fact]:
     if model.run:
         found.append(Fact(label=_("Recipe"), value=recipe_title(model.run.recipe)))
     if model.run and _is_ours(model):
-        used = words.gpu_hours(model.run.gpu_seconds_used or 0)
-        found.append(Fact(label=_("Cost of the run"), value=used))
+        used = words.gpu_hours(lineage.gpu_seconds_used(model.run))
+        help_ = lineage.is_counted(model.run)
+        found.append(Fact(label=_("Cost of the run"), value=used, help=help_))
     for name, label in (
         ("rows_trained", _("Rows learned from")),
         ("rows_held_out", _("Rows kept apart for the scores")),

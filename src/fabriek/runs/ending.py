@@ -13,7 +13,7 @@ from fabriek.kernel.errors import WrongState
 from fabriek.people.models import Person
 from fabriek.runs import rules, use
 from fabriek.runs.models import Run
-from fabriek.runs.states import UNFINISHED
+from fabriek.runs.states import PAUSED, UNFINISHED
 
 NAMED_MAX = 5
 
@@ -45,7 +45,7 @@ def pause(run: Run, *, by: Person) -> Run:
             % {"run": run},
             code="not_pausable",
         )
-    return _end(run, verb="runs.ask_pause", reason=rules.PAUSED, by=by)
+    return _end(run, verb="runs.ask_pause", reason=PAUSED, by=by)
 
 
 @transaction.atomic

@@ -14,7 +14,7 @@ from fabriek.cases.models import Case
 from fabriek.kernel import words
 from fabriek.kernel.errors import Refused
 from fabriek.kernel.facts import Fact
-from fabriek.kernel.numbers import WholeNumberField
+from fabriek.kernel.numbers import FractionField, WholeNumberField
 from fabriek.people.models import Person
 from fabriek.runs import actions, engine, knob_fields, offers, prices
 from fabriek.runs.answers_form import AnswersForm
@@ -129,6 +129,9 @@ class RunForm(AnswersForm):
         proposed = {
             name: self.get_initial_for_field(field, name) for name, field in self.fields.items()
         }
+        for name, field in self.fields.items():
+            if isinstance(field, FractionField):  # proposed with the reader's own comma
+                proposed[name] = field.to_python(proposed[name])
         try:
             self.price = self._priced(self._wish(proposed))
         except Refused as refusal:

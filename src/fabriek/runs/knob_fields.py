@@ -1,9 +1,10 @@
 """A setting of a recipe as a field of a form; it reads, and the recipe checks."""
 
 from django import forms
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
-from fabriek.kernel.numbers import WholeNumberField
+from fabriek.kernel.numbers import FractionField, WholeNumberField
 from fabriek.runs import offers
 from fabriek.runs.words import amount
 
@@ -28,18 +29,9 @@ def field(knob: offers.Knob) -> forms.Field:
     proposed = shown(knob.default)
     if knob.kind == "integer":
         return WholeNumberField(label=knob.title, help_text=help_text, initial=proposed)
-    widget = forms.TextInput() if knob.kind == "string" else forms.NumberInput()
-    if knob.kind != "string":
-        bounds = {"min": knob.minimum, "max": knob.maximum, "step": "any"}
-        widget.attrs |= {
-            name: str(bound) for name, bound in bounds.items() if bound is not None
-        }
-    return forms.CharField(
-        label=knob.title,
-        help_text=help_text,
-        widget=widget,
-        initial=proposed,
-        required=knob.is_needed,
+    kind = forms.CharField if knob.kind == "string" else FractionField
+    return kind(
+        label=knob.title, help_text=help_text, initial=proposed, required=knob.is_needed
     )
 
 
@@ -51,7 +43,8 @@ def _bounds(knob: offers.Knob) -> str:
 
 
 def shown(value: object) -> str:
-    """Write 0.00002 as people do, not as 2e-05."""
+    """Write 0.00002 as people type it, with their own comma, not as 2e-05."""
     if isinstance(value, float):
-        return f"{value:.10f}".rstrip("0").rstrip(".")
+        plain = f"{value:.10f}".rstrip("0").rstrip(".")
+        return plain.replace(".", get_format("DECIMAL_SEPARATOR"))
     return str(value)

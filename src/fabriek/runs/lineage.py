@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext as _
 
 from fabriek.agreements.policy import Moment
 from fabriek.agreements.traces import Decided
@@ -18,6 +19,16 @@ def line_of(run: Run) -> Iterator[Run]:
         seen.add(one.pk)
         yield one
         one = one.continues
+
+
+def gpu_seconds_used(run: Run) -> int:
+    """Add up what a run and those that it goes on from used: all of that made what it made."""
+    return sum(one.gpu_seconds_used or 0 for one in line_of(run))
+
+
+def is_counted(run: Run) -> str:
+    """Say of a figure that it is that of the whole line, where there is one."""
+    return _("Together with the runs that it goes on from.") if run.continues_id else ""
 
 
 def inputs_of(run: Run) -> list[RunInput]:

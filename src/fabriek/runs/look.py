@@ -171,7 +171,7 @@ def _previewed(dataset: Revision, *, shows: bool) -> Looked:
         model=None,
         shows_words=shows,
         hides_personal=bool(columns),
-        preview=preview_of(dataset, columns) if shows else None,
+        preview=preview_of(dataset, columns, quality.files_of(dataset)) if shows else None,
     )
 
 

@@ -18,7 +18,7 @@ from fabriek.kernel.paging import addresses
 from fabriek.people.models import Person
 from fabriek.runs.destinations import Destination  # noqa: F401  a table
 from fabriek.runs.meant import MeantForSome
-from fabriek.runs.states import UNFINISHED, RunState
+from fabriek.runs.states import UNFINISHED, RunState, said
 from fabriek.store.models import Revision
 
 CODE_LETTER = "R"
@@ -155,7 +155,7 @@ class Run(MeantForSome):
 
     def get_state_display(self) -> str:  # type: ignore[no-redef]  # stubs know Django's own
         # Django's own makes a dictionary of all choices each time: ten times the work.
-        return str(RunState(self.state).label)
+        return said(self.state, self.reason)
 
     @property
     def thread(self) -> str:

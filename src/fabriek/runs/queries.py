@@ -19,7 +19,7 @@ from fabriek.kernel import text
 from fabriek.kernel.paging import Paged, addresses, paginate
 from fabriek.people.models import Person
 from fabriek.runs.models import CODE_LETTER, Metric, Run, RunInput
-from fabriek.runs.states import RunState
+from fabriek.runs.states import RunState, said
 from fabriek.store.models import MAIN, Revision
 from fabriek.store.references import revision_of, written
 from fabriek_recipes.recipe import Recipe
@@ -38,6 +38,7 @@ SHOWN = (
     "case__code",
     "case__organisation__name",
     "state",
+    "reason",
     "queue_position",
     "waiting_reason",
     "starts_expected_at",
@@ -83,6 +84,7 @@ class RunLine:
     case_code: str
     organisation: str
     state: RunState
+    state_said: str
     queue_position: int | None
     waiting_reason: str
     starts_expected_at: datetime | None
@@ -144,13 +146,14 @@ def page_of(runs: QuerySet[Run], page: str) -> Paged[RunLine]:
             case_code=case,
             organisation=firm,
             state=RunState(state),
+            state_said=said(state, why),
             queue_position=place,
-            waiting_reason=why,
+            waiting_reason=waits,
             starts_expected_at=starts,
-            asked_at=asked_at,
+            asked_at=at,
             gpu_seconds_used=used,
         )
-        for code, recipe, case, firm, state, place, why, starts, asked_at, used in found.items
+        for code, recipe, case, firm, state, why, place, waits, starts, at, used in found.items
     ]
     return Paged(items=lines, count=found.count, page=found.page, size=found.size)
 

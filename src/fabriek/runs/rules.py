@@ -27,8 +27,8 @@ SAVES = frozenset(
 )
 # These keep what they did of their rows at every moment.
 KEEPS = frozenset(recipe.name for recipe in runnable().values() if recipe.keeps_rows)
-# Why a run ended that somebody paused, and one that had saved nothing yet.
-PAUSED, PAUSED_TOO_EARLY = "paused", "paused_too_early"
+# Of a run that somebody paused before it had saved anything.
+PAUSED_TOO_EARLY = "paused_too_early"
 CONTINUABLE = frozenset({RunState.FAILED, RunState.CANCELLED, RunState.LOST})
 
 

@@ -9,7 +9,7 @@ from fabriek_recipes import sentences
 
 def _known(msgid: str) -> str:
     """Let words of rows be no template: those that may not be read would be told by it."""
-    if msgid not in sentences.known():
+    if not sentences.is_known(msgid):
         raise ValueError("no sentence of a recipe")
     return msgid
 

@@ -186,6 +186,14 @@ def _too_long(looked: Looked, count: CountIn) -> str:
         "them, or raise “Longest row”.",
         over,
     )
+    if looked.longest < looked.row_tokens_max:
+        text = ngettext(
+            "%(count)s row is longer than the %(most)s tokens that the base model can look at, "
+            "and is left out: %(places)s. Shorten it, or choose another base model.",
+            "%(count)s rows are longer than the %(most)s tokens that the base model can look "
+            "at, and are left out: %(places)s. Shorten them, or choose another base model.",
+            over,
+        )
     named = [place(looked, at, line) for at, line in sorted(places)[:PLACES_NAMED]]
     return text % {
         "count": number(over),

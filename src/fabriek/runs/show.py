@@ -27,7 +27,7 @@ from fabriek.runs import (
 )
 from fabriek.runs.course import Course
 from fabriek.runs.models import Run
-from fabriek.runs.states import RunState
+from fabriek.runs.states import PAUSED, RunState
 from fabriek_recipes.evaluation import Evaluation
 from fabriek_recipes.recipe import runnable
 
@@ -74,7 +74,8 @@ def recipe_title(run: Run) -> str:
 
 def live(run: Run, person: Person, *, inside: bool) -> Live:
     is_quiet = silence.quiet(run) is not None
-    left_s = queries.seconds_left(run) if inside and not is_quiet else None
+    is_going_on = not is_quiet and not run.cancel_asked_at
+    left_s = queries.seconds_left(run) if inside and is_going_on else None
     log = folders.log_tail(run) if inside and rules.has_log_to_see(run) else ""
     left = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
     return Live(
@@ -83,7 +84,7 @@ def live(run: Run, person: Person, *, inside: bool) -> Live:
         detail=_detail(run) if inside else "",
         remaining=expected_start.sentence(run) or (left if left_s else ""),
         seen=seen(run),
-        state=_("paused") if run.reason == rules.PAUSED else run.get_state_display(),
+        state=run.get_state_display(),
         attention=waiting(run) if waits.needs_you(run.waiting_reason) else "",
         log=log,
         course=course.of(run) if inside else None,
@@ -126,7 +127,7 @@ def _quiet(run: Run) -> list[str]:
 
 def failure(run: Run, person: Person, *, inside: bool) -> str:
     """Say why a run ended badly: in the recipe's words, or else by the engine's reason."""
-    if run.reason == rules.PAUSED and not folders.has_checkpoint(run):
+    if run.reason == PAUSED and not folders.has_checkpoint(run):
         return reasons.ending(rules.PAUSED_TOO_EARLY)
     told = withheld.event(run.failure, run, person) if inside and run.failure else ""
     return told or reasons.ending(run.reason)
@@ -173,7 +174,7 @@ def _stop_question(run: Run) -> str:
 def main(run: Run, buttons: list[Button]) -> Button | None:
     """Choose what most will do: mend what failed, or else go on; not what somebody stopped."""
     named = {one.name: one for one in buttons}
-    is_over_for_good = run.state == RunState.CANCELLED and run.reason != rules.PAUSED
+    is_over_for_good = run.state == RunState.CANCELLED and run.reason != PAUSED
     if mending.goes_on_first(run) and "continue" in named:
         return named["continue"]
     return named.get("mend") or (None if is_over_for_good else named.get("continue"))
@@ -188,6 +189,8 @@ def checkpoints(run: Run) -> list[kept.Checkpoint]:
 
 
 def _doing(run: Run, *, inside: bool) -> str:
+    if run.cancel_asked_at and run.stop_reason == PAUSED:
+        return _("The run saves what it learned, and is paused then")
     if run.cancel_asked_at:
         return _("The run is being stopped")
     if said := waiting(run):

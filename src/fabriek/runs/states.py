@@ -16,6 +16,9 @@ class RunState(models.TextChoices):
     LOST = "lost", _("lost")  # the engine has not mentioned it for too long
 
 
+# Why a run ended that somebody paused.
+PAUSED = "paused"
+
 ALIVE = frozenset({RunState.QUEUED, RunState.RUNNING})
 UNFINISHED = ALIVE | {RunState.WAITING}
 # A lost run may still turn up in the engine's accounting, which then decides.
@@ -32,3 +35,8 @@ RUN = Lifecycle(
     ("stop", STILL_OPEN, RunState.CANCELLED),
     ("lose", ALIVE, RunState.LOST),
 )
+
+
+def said(state: str, reason: str) -> str:
+    """Name the state of a run for people, who paused it and did not cancel it."""
+    return str(_("paused") if reason == PAUSED else RunState(state).label)

@@ -14,8 +14,10 @@ from fabriek.kernel.words import day, number, size
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store.models import Revision
+from fabriek_recipes import cost
 from fabriek_recipes.kinds import Estimate, Facts, Recipe
 from fabriek_recipes.recipe import catalogue
+from fabriek_recipes.words import Sentence
 
 STEPS = 10
 GPUS, NODES = 1, 1
@@ -114,7 +116,14 @@ def corrected(
         estimate,
         gpu_seconds=ceil(wall_s * facts.gpus),
         memory_bytes=tried.memory_bytes if holds_same else estimate.memory_bytes,
+        why=tuple(_retold(one, estimate.learning_s * factor) for one in estimate.why),
     )
+
+
+def _retold(reason: Sentence, learning_s: float) -> Sentence:
+    if reason.msgid != cost.TAKES:
+        return reason
+    return Sentence(cost.TAKES, **{**reason.values, "train": ceil(learning_s)})
 
 
 def _speed(run: Run, per_s: float) -> str:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from fabriek.cases.models import Case
 from fabriek.kernel.paging import paginate
+from fabriek.kernel.words import number
 from fabriek.people.http import SignedIn
 from fabriek.runs import (
     actions,
@@ -190,7 +191,10 @@ def go_on(request: SignedIn, code: str) -> HttpResponse:
     run = actions.go_on(_run(request, code), by=request.user, from_step=step)
     said = _("The run goes on from its last checkpoint, as %(run)s.") % {"run": run}
     if step is not None:
-        said = _("The run goes on from step %(step)s, as %(run)s.") % {"run": run, "step": step}
+        said = _("The run goes on from step %(step)s, as %(run)s.") % {
+            "run": run,
+            "step": number(step),
+        }
     messages.success(request, said)
     return redirect(run)
 

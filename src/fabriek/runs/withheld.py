@@ -86,7 +86,7 @@ def _is_of_inputs(values: Mapping[str, object], run: Run) -> bool:
 
 
 def _is_known(msgid: str) -> bool:
-    return msgid in OURS or msgid in sentences.known()
+    return msgid in OURS or sentences.is_known(msgid)
 
 
 def _is_of_agreement(msgid: str) -> bool:

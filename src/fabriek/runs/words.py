@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from fabriek import figures
 from fabriek.kernel.errors import Text
 from fabriek.kernel.words import number
-from fabriek_recipes.words import Sentence
+from fabriek_recipes.words import IN_FILE, Sentence
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -123,7 +123,8 @@ def told(sentence: Sentence) -> str:
 
 def filled(msgid: str, values: Mapping[str, object]) -> str:
     """Fill a translated template; nothing when it will not fit its values."""
-    template = _(msgid) if msgid else ""
+    bare = msgid.removeprefix(IN_FILE)
+    template = msgid[: -len(bare)] + _(bare) if bare else ""
     if not PLAIN_PLACES.fullmatch(template):
         return ""
     try:

@@ -57,6 +57,7 @@ class FolderStore:
         if expected_sha256 is not None:
             checked(expected_sha256)
         singles = self._singles(organisation_id)
+        incoming.require_room(singles.incoming)
         with incoming.temporary(singles.incoming) as file:
             received = file.fill(source, limit_bytes=limit_bytes)
             if expected_sha256 not in {None, received.sha256}:

@@ -3,10 +3,13 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future
 from enum import Enum
+from pathlib import Path
 from queue import Queue
 
+from django.conf import settings
+
 from fabriek.kernel.words import in_this_language
-from fabriek.store import queries
+from fabriek.store import incoming, queries
 
 # So many batches wait for the disk at most: what is in memory stays bounded.
 WAITING = 1
@@ -66,6 +69,7 @@ class Filling:
     def _keep(self, organisation_id: int) -> str:
         pieces = self._pieces()
         try:
+            incoming.require_room(Path(settings.STORE_HOME))
             return queries.the_store().keep_pack(organisation_id, pieces)
         except _Left:
             return ""

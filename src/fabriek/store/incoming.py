@@ -22,6 +22,9 @@ FOLDER = "incoming"  # within that of an organisation
 CHUNK_BYTES = 2 * 2**20
 # No room, no quota left, or a limit on the size of any file.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+# What comes in leaves this much of a disk alone, at most this part of it: a database there that
+# cannot write stops everybody, also who would throw away what filled the disk.
+SPARE_BYTES, SPARE_PART = 2**30, 50
 
 
 class Readable(Protocol):
@@ -144,11 +147,12 @@ def refused_when_full() -> Iterator[None]:
         ) from error
 
 
-def require_room(folder: Path, size_bytes: int) -> None:
+def require_room(folder: Path, size_bytes: int = 0) -> None:
     """Say no before, and not after, the disk was filled to the brim. Raises: StorageFull."""
     folder.mkdir(parents=True, exist_ok=True)
     with refused_when_full():
-        if shutil.disk_usage(folder).free < size_bytes:
+        disk = shutil.disk_usage(folder)
+        if disk.free - min(SPARE_BYTES, disk.total // SPARE_PART) < size_bytes:
             raise OSError(errno.ENOSPC, "no room", folder)
 
 

@@ -146,11 +146,22 @@ def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
         if known := _sha256s(_ours(repository, some)):
             here |= nameable(repository, known)
     if here:
-        here -= _harmed(repository.organisation_id)
+        here -= harmed(repository.organisation_id)
     return [sha256 for sha256 in asked if sha256 not in here]
 
 
-def _harmed(organisation_id: int) -> set[str]:
+def damaged_in(repository: Repository, revisions: Iterable[Revision]) -> dict[int, int]:
+    """Count the files with damaged bytes: {primary key of a revision: files}."""
+    numbers = [revision.pk for revision in revisions]
+    found: dict[int, int] = {}
+    for some in batches(harmed(repository.organisation_id)):
+        hurt = File.objects.filter(revision__in=numbers, blob__sha256__in=some)
+        for pk in hurt.values_list("revision", flat=True):
+            found[pk] = found.get(pk, 0) + 1
+    return found
+
+
+def harmed(organisation_id: int) -> set[str]:
     """Name what is damaged, or seemed so to a reader: sending it again is what mends it."""
     lines = Damage.objects.filter(repaired_at=None, blob__organisation_id=organisation_id)
     noted = suspects.noted(settings.STORE_HOME, organisation_id)

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.forms.boundfield import BoundField
-from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from fabriek.runs import knob_fields, offers
@@ -96,5 +95,4 @@ class NumberBox(forms.Field):
 
 
 def _plain(one: Range, value: float) -> str:
-    shown = knob_fields.shown(int(value) if one.kind == "integer" else value)
-    return shown.replace(".", get_format("DECIMAL_SEPARATOR"))
+    return knob_fields.shown(int(value) if one.kind == "integer" else value)

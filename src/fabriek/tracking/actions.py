@@ -10,6 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from fabriek.cases.models import Case
 from fabriek.kernel import journal
+from fabriek.kernel.prepared import Statement
+from fabriek.people.models import Token
+from fabriek.people.tokens import Remembered
 from fabriek.runs.models import Run
 from fabriek.tracking import arriving, batches, doors, queries, refusals, rules, settling
 from fabriek.tracking.arriving import Waiting
@@ -161,19 +164,32 @@ def log(number: str, batch: Batch, *, by: Caller) -> None:
     Raises: what `doors.writable` does; Wrong, when a parameter would change or the run would
     have too much.
     """
-    waiting = _log_at_once(number, batch, by=by)
+    waiting = _log_at_once(number, batch, by=by.token)
     if waiting is None:
         waiting = _log(doors.writable(by, number), batch)
-    if waiting and waiting.is_much:
-        settling.settle(waiting.tracked)
+    _settle_if_much(waiting)
 
 
-def _log_at_once(number: str, batch: Batch, *, by: Caller) -> Waiting | None:
+def log_if_still(number: str, batch: Batch, *, by: Remembered) -> bool:
+    """Keep a batch if the token is what it was. False: nothing is kept; `log` tells why."""
+    waiting = _log_at_once(number, batch, by=by.token, only_if=by.still)
+    _settle_if_much(waiting)
+    return waiting is not None
+
+
+def _log_at_once(
+    number: str, batch: Batch, *, by: Token | None, only_if: Statement = ("", [])
+) -> Waiting | None:
     """Keep what nearly all calls bring; what is kept so, would have been in the long way."""
     if batch.params or batch.tags or not batch.metrics:
         return None
     run = doors.written_at_once(by, number)
-    return run and arriving.arrive_at_once(run, batch)
+    return run and arriving.arrive_at_once(run, batch, only_if=only_if)
+
+
+def _settle_if_much(waiting: Waiting | None) -> None:
+    if waiting and waiting.is_much:
+        settling.settle(waiting.tracked)
 
 
 def _log(found: Found, batch: Batch) -> Waiting | None:

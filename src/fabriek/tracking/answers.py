@@ -10,6 +10,7 @@ from django.utils import translation
 
 from fabriek.kernel.body import Body
 from fabriek.kernel.errors import Refused
+from fabriek.people.tokens import Remembered
 from fabriek.tracking import doors, refusals
 from fabriek.tracking.doors import Caller
 
@@ -22,20 +23,40 @@ POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 Words = Mapping[str, Any]
 View = Callable[[Caller, Words], "Words | HttpResponseBase"]
+IfStill = Callable[[Remembered, Words], bool]  # True: it is done
 
 
-def answered(view: View, request: HttpRequest, *, reads: bool = True) -> HttpResponseBase:
+def answered(
+    view: View, request: HttpRequest, *, reads: bool = True, if_still: IfStill | None = None
+) -> HttpResponseBase:
     """Let `view` answer what was asked, in the reader's language; refusals become JSON.
 
-    `reads`: the body is JSON; else it is a file, which `view` takes in itself.
+    `reads`: the body is JSON; else it is a file, which `view` takes in itself. `if_still`: does
+    the same for a token that is remembered, where the database finds that it is still good.
     """
     with translation.override(translation.get_language_from_request(request)):
         try:
-            who = doors.caller(request)
-            found = view(who, words_of(request) if reads else {})
+            who = doors.remembered(request) if if_still else None
+            if who and if_still:
+                found = _tried(if_still, who, view, request)
+            else:
+                found = view(doors.caller(request), words_of(request) if reads else {})
         except Refused as refusal:
             return safe(refused(refusal))
     return safe(found if isinstance(found, HttpResponseBase) else said(found))
+
+
+def _tried(
+    if_still: IfStill, who: Remembered, view: View, request: HttpRequest
+) -> "Words | HttpResponseBase":
+    try:
+        words = words_of(request)
+        if if_still(who, words):
+            return {}
+    except Refused:
+        doors.caller(request)  # a token that is no longer good is told before what is wrong
+        raise
+    return view(doors.caller(request), words)
 
 
 def said(body: object, *, status: int = 200) -> HttpResponse:

@@ -61,14 +61,16 @@ def arrive(tracked: Tracked, batch: Batch) -> Waiting | None:
     return waiting
 
 
-def arrive_at_once(run: Statement, batch: Batch) -> Waiting | None:
+def arrive_at_once(run: Statement, batch: Batch, *, only_if: Statement) -> Waiting | None:
     """Keep the figures in the run that `run` finds, if it has plenty of room for them.
 
-    None: nothing is kept, and whoever looks more closely can tell why.
+    `only_if`: what else must hold, or no text. None: nothing is kept, and whoever looks more
+    closely can tell why.
     """
     count, between = batch.points, rules.POINTS_BETWEEN
     words = [len(batch.metrics), rules.NAMES_MAX, between, count, between]
-    return _kept(run, (PLENTY, words), batch)
+    text, more = only_if
+    return _kept(run, (f"{PLENTY} AND {text}" if text else PLENTY, words + more), batch)
 
 
 def _kept(run: Statement, guard: Statement, batch: Batch) -> Waiting | None:

@@ -97,7 +97,7 @@ def page_of(runs: Sequence[Compared], *, q: str, page: str) -> dict[str, object]
     """Work out the page: curves over each other, what differs, and the last figures."""
     if len(runs) < FEWEST:
         return {"runs": runs, "too_few": True}
-    names = sorted({name for one in runs for name in one.last})
+    names = sorted({name for one in runs for name in one.last}, key=_loss_first)
     lines = [SeriesLine(name=name, count=0, step=0, value=0.0) for name in names]
     drawn = show.cut(show.named_by(lines, q), page)
     wanted = [one.name for one in drawn.items]
@@ -113,6 +113,10 @@ def page_of(runs: Sequence[Compared], *, q: str, page: str) -> dict[str, object]
         "differing": _differing(runs),
         "last": [_last(name, runs) for name in names[: show.NAMES_SHOWN]],
     }
+
+
+def _loss_first(name: str) -> tuple[bool, bool, str]:
+    return name != "loss", "loss" not in name, name
 
 
 def _of_tracked(one: Tracked) -> Compared:

@@ -18,6 +18,7 @@ from fabriek.kernel.errors import WrongState
 from fabriek.kernel.prepared import Prepared, Statement
 from fabriek.people import tokens
 from fabriek.people.models import Person, Scope, Token
+from fabriek.people.tokens import Remembered
 from fabriek.runs import hub_keys
 from fabriek.runs.models import Run
 from fabriek.tracking import refusals
@@ -91,10 +92,18 @@ def caller(request: HttpRequest) -> Caller:
         if run is None:
             raise refusals.wrong_token()
         return Caller(person=run.asked_by, run=run)
-    token = tokens.find(key)
+    token = tokens.find_and_remember(key)
     if token is None:
         raise refusals.wrong_token()
     return Caller(person=token.person, token=token)
+
+
+def remembered(request: HttpRequest) -> Remembered | None:
+    """Tell whose token this was when it was last found, which makes nobody a caller.
+
+    Raises: NotSignedIn, when there is none.
+    """
+    return tokens.remembered(_key_of(request))
 
 
 def _key_of(request: HttpRequest) -> str:
@@ -149,16 +158,15 @@ def writable(who: Caller, number: str) -> Found:
     return found
 
 
-def written_at_once(who: Caller, number: str) -> Statement | None:
+def written_at_once(token: Token | None, number: str) -> Statement | None:
     """Give the SQL that finds the key of the same run or nothing, where that is easily said.
 
-    Whoever finds nothing by it asks `writable`, which says why. Raises: Forbidden.
+    Whoever finds nothing by it asks `writable`, which says why.
     """
-    who.require_write()
-    organisations = tuple(sorted(who.person.organisation_ids))
-    if who.run or not organisations or not UUID.fullmatch(number):
+    if token is None or token.scope == Scope.READ or not UUID.fullmatch(number):
         return None
-    return _OPEN.statement(number, organisations)
+    organisations = tuple(sorted(token.person.organisation_ids))
+    return _OPEN.statement(number, organisations) if organisations else None
 
 
 def require_open(case: Case) -> None:

@@ -1,6 +1,6 @@
 """Questions about tracked runs: their last figures, their curves, and all of a figure."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -136,10 +136,20 @@ def tracked_of(case: Case) -> QuerySet[Tracked]:
     return rows.order_by("-started_ms", "-pk")
 
 
+def runs_to_compare(
+    case: Case, person: Person, *, newest: int, also: Sequence[str]
+) -> list[Run]:
+    """Give the newest runs of the factory for a case, and older ones that were named by key."""
+    rows = runs_of(case, person)
+    found = list(rows[:newest])
+    wanted = [key for key in also if key not in {one.key for one in found}]
+    return [*found, *rows.filter(key__in=wanted)] if wanted else found
+
+
 def runs_of(case: Case, person: Person) -> QuerySet[Run]:
     """List the runs of the factory for a case, newest first, with what a list shows."""
     rows = Run.objects.seen_inside_by(person).filter(case=case).order_by("-asked_at", "-pk")
-    return rows.only("key", "code", "recipe", "state", "asked_at")
+    return rows.only("key", "code", "recipe", "state", "reason", "asked_at")
 
 
 def artifacts_of(tracked: Tracked, path: str = "") -> QuerySet[Artifact]:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from fabriek.tracking import answers, artifact_routes, experiment_routes, refusals, run_routes
-from fabriek.tracking.answers import Words
+from fabriek.tracking.answers import IfStill, Words
 from fabriek.tracking.doors import Caller
 
 Route = tuple[str, Callable[[Caller, Words], "Words | HttpResponseBase"]]
@@ -42,6 +42,11 @@ ROUTES: dict[str, Route] = {
     "metrics/get-history": ("GET", run_routes.history),
     "artifacts/list": ("GET", run_routes.artifacts),
 }
+# What programs send by the thousand, in one way to the database where it is easily said.
+IF_STILL: dict[str, IfStill] = {
+    "runs/log-batch": run_routes.log_batch_if_still,
+    "runs/log-metric": run_routes.log_metric_if_still,
+}
 ON_FILES: dict[str, Files] = {
     "PUT": artifact_routes.put,
     "GET": artifact_routes.get,
@@ -58,10 +63,11 @@ def answer(request: HttpRequest) -> HttpResponseBase | None:
     rest = path[len(prefix) - len("/mlflow") :]
     if rest.startswith(FILES):
         return _on_files(request, rest[len(FILES) :].strip("/"))
-    method, view = ROUTES.get(rest.removeprefix(PLAIN), ("", None))
+    name = rest.removeprefix(PLAIN)
+    method, view = ROUTES.get(name, ("", None))
     if view is None or not rest.startswith(PLAIN) or method != _method(request):
         return answers.safe(answers.refused(refusals.no_route()))
-    return answers.answered(view, request)
+    return answers.answered(view, request, if_still=IF_STILL.get(name))
 
 
 def _method(request: HttpRequest) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
+from fabriek.people.tokens import Remembered
 from fabriek.tracking import (
     actions,
     answers,
@@ -68,8 +69,15 @@ def log_batch(who: Caller, words: Words) -> Words:
 
 
 def log_metric(who: Caller, words: Words) -> Words:
-    metrics = batches.read_metrics([{"timestamp": _now(), **words}])
-    return _logged(who, words, Batch(metrics=metrics))
+    return _logged(who, words, _one_figure(words))
+
+
+def log_batch_if_still(who: Remembered, words: Words) -> bool:
+    return _logged_if_still(who, words, batches.read(words))
+
+
+def log_metric_if_still(who: Remembered, words: Words) -> bool:
+    return _logged_if_still(who, words, _one_figure(words))
 
 
 def log_parameter(who: Caller, words: Words) -> Words:
@@ -151,6 +159,14 @@ def artifacts(who: Caller, words: Words) -> Words:
 def _logged(who: Caller, words: Words, batch: Batch) -> Words:
     actions.log(_number(words), batch, by=who)
     return NOTHING
+
+
+def _logged_if_still(who: Remembered, words: Words, batch: Batch) -> bool:
+    return actions.log_if_still(_number(words), batch, by=who)
+
+
+def _one_figure(words: Words) -> Batch:
+    return Batch(metrics=batches.read_metrics([{"timestamp": _now(), **words}]))
 
 
 def _number(words: Words) -> str:

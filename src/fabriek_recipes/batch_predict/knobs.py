@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -15,7 +16,8 @@ from fabriek_recipes.facts import model_problems
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import AnswerTokensMax
-from fabriek_recipes.rows import NO_ROWS, PROBLEMS_MAX, RowProblem, files_of, read_questions
+from fabriek_recipes.row_problems import RowProblem, of_files
+from fabriek_recipes.rows import NO_ROWS, PROBLEMS_MAX, files_of, read_questions
 from fabriek_recipes.words import Sentence, _
 
 Writing = Literal["likeliest", "drawn"]
@@ -108,13 +110,15 @@ def checks(inputs: dict[str, Path]) -> tuple[Sentence, ...]:
         paths = question_files(dataset)
         if not paths:
             problems.append(Sentence(NO_ROWS))
-        for path in paths:
-            wrong = (row for row in read_questions(path) if isinstance(row, RowProblem))
-            for row, _place in zip(wrong, range(PROBLEMS_MAX), strict=False):
-                problems.append(row.sentence)
+        told = ((path, _wrong(path)) for path in paths)
+        problems += of_files(told, several=len(paths) > 1)
     if model := inputs.get("model"):
         problems += model_problems(model)
     return tuple(problems[:PROBLEMS_MAX])
+
+
+def _wrong(path: Path) -> Iterator[RowProblem]:
+    return (row for row in read_questions(path) if isinstance(row, RowProblem))
 
 
 def question_files(dataset: Path) -> list[Path]:

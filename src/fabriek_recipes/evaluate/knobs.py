@@ -20,6 +20,7 @@ from fabriek_recipes.facts import model_problems, parameters_of
 from fabriek_recipes.finetune_lm.knobs import BYTES_PER_TOKEN
 from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.knobs import AnswerTokensMax, RowsScoredMax
+from fabriek_recipes.row_problems import of_files
 from fabriek_recipes.rows import PROBLEMS_MAX, check, files_of
 from fabriek_recipes.words import Sentence, _
 
@@ -129,7 +130,7 @@ def _row_problems(dataset: Path) -> list[Sentence]:
             Sentence(_("The dataset has no .jsonl file and no task; add one with your rows."))
         ]
     scored = contents.held_out or contents.train
-    return [problem.sentence for path in scored for problem in check(path)]
+    return of_files(((path, check(path)) for path in scored), several=len(scored) > 1)
 
 
 RECIPE = Recipe(

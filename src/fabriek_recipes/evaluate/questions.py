@@ -14,7 +14,7 @@ from fabriek_recipes.conversations import Message, Row
 from fabriek_recipes.evaluate.tasks import CHOICES_MIN, Task
 from fabriek_recipes.evaluate.templates import BadTask, Template
 from fabriek_recipes.events import Json
-from fabriek_recipes.row_problems import RowProblem, problem
+from fabriek_recipes.row_problems import RowProblem, problem, refuse
 from fabriek_recipes.rows import files_of, read, read_as
 from fabriek_recipes.words import Failed, _
 
@@ -74,7 +74,7 @@ def of_rows(dataset: Path, *, most: int, seed: int) -> list[Question]:
     for path in contents.held_out or contents.train:
         for item in read(path):
             if isinstance(item, RowProblem):
-                raise _refused(item, path)
+                raise refuse(item, path.name)
             found.append(
                 Question(line=item.line, asked=item.prompt, target=item.completion, row=item)
             )
@@ -136,7 +136,7 @@ def _solved(task: Task, path: Path) -> list[Solved]:
     found = []
     for item in read_as(path, lambda number, raw: _solved_row(task, number, raw)):
         if isinstance(item, RowProblem):
-            raise _refused(item, path)
+            raise refuse(item, path.name)
         found.append(item)
     return found
 
@@ -190,9 +190,3 @@ def _some(rows: list[T], most: int, seed: int) -> list[T]:
     # Not for secrets, as above.
     lot = random.Random(seed)  # noqa: S311
     return [rows[place] for place in sorted(lot.sample(range(len(rows)), most))]
-
-
-def _refused(item: RowProblem, path: Path) -> Failed:
-    return Failed(
-        "bad_row", _("%(file)s: %(problem)s"), file=path.name, problem=str(item.sentence)
-    )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabriek_recipes.finetune_lm.knobs import Knobs
+from fabriek_recipes.leaks import digest
 from fabriek_recipes.rows import NO_ROWS, Row, RowProblem, files_of, read
 from fabriek_recipes.training.held_out import apart
 from fabriek_recipes.training.run import refuse
@@ -38,7 +39,7 @@ def split(dataset: Path, knobs: Knobs) -> Split:
     train = _rows(contents.train)
     if contents.held_out:
         return Split(train=train, held_out=_rows(contents.held_out)[: knobs.held_out_rows_max])
-    hashes = [name_of(row) for row in train]
+    hashes = _names(train)
     chosen = apart(hashes, percent=knobs.held_out_percent, most=knobs.held_out_rows_max)
     return Split(
         train=tuple(row for row, name in zip(train, hashes, strict=True) if name not in chosen),
@@ -51,6 +52,15 @@ def name_of(row: Row) -> str:
     told = [message.told() for message in row.messages]
     text = json.dumps([told, row.tools], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _names(rows: Sequence[Row]) -> list[str]:
+    """Give one name to rows that say the same in other capitals: all stand on one side."""
+    firsts: dict[bytes, str] = {}
+    for row in rows:
+        same, name = digest(row), name_of(row)
+        firsts[same] = min(name, firsts.get(same, name))
+    return [firsts[digest(row)] for row in rows]
 
 
 def _rows(files: Sequence[Path]) -> tuple[Row, ...]:

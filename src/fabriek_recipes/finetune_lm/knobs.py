@@ -42,6 +42,7 @@ from fabriek_recipes.lengths import counted, told
 from fabriek_recipes.memory import Need
 from fabriek_recipes.rows import check
 from fabriek_recipes.teaching import BASE_MODEL
+from fabriek_recipes.training.held_out import ROWS_TO_SPLIT
 from fabriek_recipes.words import Sentence, _
 
 # Bytes of a line per token: Dutch with the JSON around it, whose signs are not learned; the
@@ -150,6 +151,8 @@ def _longest(knobs: Knobs, facts: Facts) -> int:
 
 
 def _apart(knobs: Knobs, rows: float) -> int:
+    if rows < ROWS_TO_SPLIT:
+        return 0
     return min(knobs.held_out_rows_max, ceil(rows * knobs.held_out_percent / 100))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.encoding import Encoded
 from fabriek_recipes.training.group import Group
 from fabriek_recipes.training.packing import pack
-from fabriek_recipes.training.prediction import answers, mean_loss
+from fabriek_recipes.training.prediction import answers, text_losses
 from fabriek_recipes.training.refusals import no_number
 from fabriek_recipes.training.showing import written
 from fabriek_recipes.training.stopping import Stop
@@ -21,12 +22,16 @@ TOKENS_SPARE = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scores:
-    """How well the model did; `answers` and what was `expected` in the order of the rows."""
+    """How well the model did; of each row, in their order, its summed loss, and what it wrote.
+
+    Those that a checkpoint kept tell only the two figures.
+    """
 
     exact_match: float
     loss: float
-    answers: tuple[str, ...]
-    expected: tuple[str, ...]
+    losses: tuple[float, ...] = ()
+    answers: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
 
 
 def score(
@@ -48,11 +53,14 @@ def score(
         Stopped: when the engine asks to stop.
     """
     rows = pack([each.example for each in held_out], width)
-    loss = mean_loss(base, rows, size=max(1, 8_192 // width), stop=stop, group=group)
+    told = text_losses(base, rows, size=max(1, 8_192 // width), stop=stop, group=group)
+    by_text = {id(text): loss for text, loss in zip(chain(*rows), told, strict=True)}
+    losses = tuple(by_text[id(each.example)] for each in held_out)
+    loss = sum(losses) / max(1, sum(each.example.learned for each in held_out))
     if not math.isfinite(loss):
         raise no_number()
     if not answer_tokens_max:
-        return Scores(exact_match=0.0, loss=loss, answers=(), expected=())
+        return Scores(exact_match=0.0, loss=loss, losses=losses)
     longest = max(len(each.answer_ids) for each in held_out)
     ids = answers(
         base.model,
@@ -66,4 +74,10 @@ def score(
     # What the template makes of the answer: a call of a tool is no text before that.
     expected = tuple(written(base, each.answer_ids) for each in held_out)
     right = sum(text == wanted for text, wanted in zip(texts, expected, strict=True))
-    return Scores(exact_match=right / len(texts), loss=loss, answers=texts, expected=expected)
+    return Scores(
+        exact_match=right / len(texts),
+        loss=loss,
+        losses=losses,
+        answers=texts,
+        expected=expected,
+    )

@@ -8,8 +8,10 @@ from typing import Literal, cast
 
 import torch
 
+from fabriek_recipes import evaluation
 from fabriek_recipes.events import Json
 from fabriek_recipes.finetune_lm.data import Split, name_of, split
+from fabriek_recipes.finetune_lm.judging import judged
 from fabriek_recipes.finetune_lm.knobs import Knobs, need
 from fabriek_recipes.finetune_lm.scoring import Scores, score
 from fabriek_recipes.training import adapting, refusals, saving
@@ -90,7 +92,7 @@ def _rows(job: Job[Knobs], base: Base, rows: Split) -> Rows:
         [each for each in part if len(each.example.ids) <= most] for part in made
     )
     if not train:
-        raise refusals.all_too_long(most)
+        raise refusals.all_too_long(most, asked=job.knobs.tokens_per_row_max)
     left = [each.row.line for part in made for each in part if len(each.example.ids) > most]
     if left:
         job.events.warning("rows_left_out", refusals.too_long(left, most))
@@ -163,7 +165,7 @@ def _state_of(scores: Scores | None) -> Json:
 
 def _scores_of(state: dict[str, Json]) -> Scores | None:
     kept = cast("dict[str, float] | None", state["before"])
-    return Scores(answers=(), expected=(), **kept) if kept else None
+    return Scores(exact_match=kept["exact_match"], loss=kept["loss"]) if kept else None
 
 
 def _facts(job: Job[Knobs], base: Base, loop: Loop[Knobs]) -> dict[str, Json]:
@@ -203,6 +205,9 @@ def _report(
         "wrong": _wrong(rows, after),
         **facts,
     }
+    if before and after and not job.is_part:
+        judgement = judged(rows.held_out, before, after, seed=job.manifest.seed)
+        evaluation.save(job.folder, judgement)
     job.events.result(summary)
     saving.report(job.folder, report)
 

@@ -95,7 +95,7 @@ def _pairs(job: Job[Knobs], base: Base, dataset: Split) -> Pairs:
     check_fits(base, [example.ids for example in both])
     train, held_out = ([pair for pair in part if pair.longest <= most] for part in made)
     if not train:
-        raise refusals.all_too_long(most)
+        raise refusals.all_too_long(most, asked=job.knobs.tokens_per_row_max)
     left = [pair.line for part in made for pair in part if pair.longest > most]
     if left:
         job.events.warning("rows_left_out", refusals.too_long(left, most))

@@ -90,8 +90,13 @@ def _write(path: Path, checkpoint: Checkpoint, brought: Values) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def latest(folder: Path, fits: Mapping[str, Json]) -> Checkpoint | None:
-    """Give the newest checkpoint that is whole and whose state agrees with `fits`."""
+def latest(
+    folder: Path, fits: Mapping[str, Json], passed_over: list[int] | None = None
+) -> Checkpoint | None:
+    """Give the newest checkpoint that is whole and whose state agrees with `fits`.
+
+    The steps of newer ones that are not are added to `passed_over`.
+    """
     for left in folder.glob(".*.part"):
         left.unlink(missing_ok=True)
     for path in reversed(_paths(folder)):
@@ -99,6 +104,8 @@ def latest(folder: Path, fits: Mapping[str, Json]) -> Checkpoint | None:
             found = _read(path)
             if fits.items() <= found.state.items():
                 return found
+        if passed_over is not None:
+            passed_over.append(_step_of(path))
     return None
 
 
@@ -113,9 +120,13 @@ def _too_many(earlier: list[Path]) -> Iterator[Path]:
     """Name which of the earlier ones go, so that those that stay are spread over the run."""
     left = list(earlier)
     while len(left) > EARLIER_KEPT or _bytes(left) > EARLIER_BYTES_MAX:
-        steps = [0, *(int(path.stem.partition("-")[2]) for path in left)]
+        steps = [0, *(_step_of(path) for path in left)]
         gaps = [after - before for before, after in pairwise(steps)]
         yield left.pop(gaps.index(min(gaps)))
+
+
+def _step_of(path: Path) -> int:
+    return int(path.stem.partition("-")[2])
 
 
 def _bytes(paths: list[Path]) -> int:

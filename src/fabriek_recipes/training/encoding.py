@@ -21,6 +21,7 @@ from fabriek_recipes.chat import (
     Part,
     Render,
     check_tools,
+    learned_marks,
     parts,
 )
 from fabriek_recipes.conversations import Row
@@ -165,15 +166,16 @@ def _marked(
     asked = render(messages[:-1], True)
     if not places[0] or not whole.startswith(asked):
         return None
+    marks = learned_marks(row, places[0])
     found: list[Part] = []
-    for start, stop in places[0][:-1]:
+    for start, stop in marks[:-1]:
         ends = stop + len(end) if whole.startswith(end, stop) else stop
         found += [Part(whole[at:start], learned=False), Part(whole[start:ends], learned=True)]
         at = ends
     answer = whole[len(asked) :]
     last = answer if answer.endswith(end) else answer + end
     found += [Part(whole[at : len(asked)], learned=False), Part(last, learned=True)]
-    return tuple(found) if at <= len(asked) else None
+    return tuple(found) if marks and at <= len(asked) else None
 
 
 def _is_stable(row: Row, render: Render, end: str) -> bool:

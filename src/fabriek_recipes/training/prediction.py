@@ -84,21 +84,32 @@ def _judged(
     return losses_N, logits_NV.argmax(-1) == labels_N
 
 
+def added_up(values_N: torch.Tensor, rows: Sequence[Sequence[Example]]) -> torch.Tensor:
+    """Add up what was found for each token to predict, text by text."""
+    counts = torch.tensor([each.learned for row in rows for each in row])
+    owners_N = torch.repeat_interleave(torch.arange(len(counts)), counts)
+    totals_E = values_N.new_zeros(len(counts))
+    return totals_E.index_add(0, owners_N.to(values_N.device), values_N)
+
+
 @torch.no_grad()
-def mean_loss(
+def text_losses(
     base: Base, rows: Sequence[Sequence[Example]], *, size: int, stop: Stop, group: Group
-) -> float:
-    """Give the loss per labelled token, `size` rows at a time, shared over the group."""
+) -> list[float]:
+    """Give the summed loss of each text, in the order in which they stand in the rows.
 
-    def part(number: int) -> tuple[float, int]:
+    `size` rows at a time, shared over the group.
+    """
+
+    def part(number: int) -> list[float]:
         stop.check()
-        chosen = batch(rows[number * size : (number + 1) * size], base.fill)
-        total = loss_sum(base.model, chosen.to(base.model.device)).item()
-        return total, int((chosen.labels_BT >= 0).sum())
+        chosen = rows[number * size : (number + 1) * size]
+        step = batch(chosen, base.fill).to(base.model.device)
+        losses_N, _likeliest_N = losses(base.model, step)
+        found: list[float] = added_up(losses_N, chosen).tolist()
+        return found
 
-    parts = group.share(ceil(len(rows) / size), part)
-    total, tokens = (sum(each[place] for each in parts) for place in (0, 1))
-    return total / max(1, tokens)
+    return [loss for part in group.share(ceil(len(rows) / size), part) for loss in part]
 
 
 def answers(  # noqa: PLR0913  # one call for all who let a model write

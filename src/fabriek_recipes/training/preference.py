@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from fabriek_recipes.training.objective import NextToken, laid
 from fabriek_recipes.training.packing import Example, Frame
-from fabriek_recipes.training.prediction import losses
+from fabriek_recipes.training.prediction import added_up, losses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,11 +69,3 @@ def likelihoods(
     """Give for each text, in order, the sum of the logarithms of its tokens' chances."""
     losses_N, _likeliest_N = losses(model, laid(model, rows, fill, within))
     return added_up(-losses_N, rows)
-
-
-def added_up(values_N: torch.Tensor, rows: Sequence[Sequence[Example]]) -> torch.Tensor:
-    """Add up what was found for each token to predict, text by text."""
-    counts = torch.tensor([each.learned for row in rows for each in row])
-    owners_N = torch.repeat_interleave(torch.arange(len(counts)), counts)
-    totals_E = values_N.new_zeros(len(counts))
-    return totals_E.index_add(0, owners_N.to(values_N.device), values_N)

@@ -44,6 +44,7 @@ from fabriek_recipes.training.group import (
     Seat,
     seat_given,
 )
+from fabriek_recipes.training.last_words import Room
 from fabriek_recipes.training.stopping import Stop, Stopped, listening
 from fabriek_recipes.training.trial import Tried
 from fabriek_recipes.words import Failed, _
@@ -127,10 +128,12 @@ def main(recipe: str, knobs: type[K], arguments: list[str], *, text_only: bool =
     os.environ.update({name: os.environ.get(name, value) for name, value in THREADS.items()})
     folder, seat = Path(arguments[0]).resolve(), seat_given()
     with listening() as stop, Events(folder / EVENTS) if seat.leads else Silent() as events:
-        group = _group(seat, stop, lambda end: _tell(events, end))
-        ears = Ears(events, stop, group)
+        room = Room(folder)
+        group = _group(seat, stop, lambda end: _tell(events, room, end))
+        ears = Ears(events, stop, group, room)
         work = partial(_work, recipe, knobs, folder, ears, text_only=text_only)
         code = group.part(_ended(work))
+        room.free()
         if seat.size > 1:
             # Not the long way out: torchrun sends SIGTERM as soon as one has ended, and what
             # waits for a lost process inside torch would wait on.
@@ -161,6 +164,7 @@ class Ears:
     events: Events
     stop: Stop
     group: Group
+    room: Room
 
 
 def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears, *, text_only: bool) -> int:
@@ -183,7 +187,7 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears, *, text_only: b
     )
     if group.once((folder / REPORT).is_file):
         return GOOD  # the report is written last: all is done, starting twice changes nothing
-    group.once(lambda: _make_folders(job))
+    group.once(lambda: _make_room(job, ears.room))
     meter = Meter() if group.seat.leads else None
     try:
         # Only now the heavy packages: a wrong setting must be told in a blink.
@@ -202,7 +206,8 @@ def _work(recipe: str, knobs: type[K], folder: Path, ears: Ears, *, text_only: b
     return GOOD
 
 
-def _make_folders(job: Job[K]) -> None:
+def _make_room(job: Job[K], room: Room) -> None:
+    room.keep()
     job.outputs.mkdir(exist_ok=True)
     job.checkpoints.mkdir(exist_ok=True)
 
@@ -266,11 +271,13 @@ def _known(why: Exception) -> Failed | None:
     return None
 
 
-def _tell(events: Events, end: End) -> None:
+def _tell(events: Events, room: Room, end: End) -> None:
     if end.why is None:
         return
-    sys.stderr.write(f"{end.why.code}: {end.why.sentence}\n")
-    with suppress(OSError):  # the disk may be full: then the log has said it
+    room.free()  # the disk may be full, also that of the log
+    with suppress(OSError):
+        sys.stderr.write(f"{end.why.code}: {end.why.sentence}\n")
+    with suppress(OSError):
         events.failure(end.why.code, end.why.sentence)
 
 

@@ -10,8 +10,10 @@ from fabriek_recipes.words import Failed, Sentence, _, counted
 LINES_NAMED = 5
 
 
-def all_too_long(most: int) -> Failed:
-    """Say that nothing is left to work on."""
+def all_too_long(most: int, *, asked: int) -> Failed:
+    """Say that nothing is left to work on; `asked`: what the setting would have let in."""
+    if most < asked:
+        return beyond_context(most)
     return Failed(
         "rows_too_long",
         _("Every row is longer than %(most)s tokens; shorten them or raise “Longest row”."),
@@ -20,7 +22,7 @@ def all_too_long(most: int) -> Failed:
 
 
 def beyond_context(most: int) -> Failed:
-    """Say that a model cannot look at any of the questions."""
+    """Say that a model cannot look at any of the rows."""
     return Failed(
         "rows_too_long",
         _(

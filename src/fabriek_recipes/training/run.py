@@ -7,12 +7,12 @@ from typing import cast
 import torch
 
 from fabriek_recipes.events import Json
-from fabriek_recipes.rows import RowProblem
+from fabriek_recipes.row_problems import refuse
 from fabriek_recipes.training import checkpoints, device
 from fabriek_recipes.training.checkpoints import Checkpoint
 from fabriek_recipes.training.identity import Clock, fingerprint
 from fabriek_recipes.training.process import Job, K
-from fabriek_recipes.words import Failed, _
+from fabriek_recipes.words import Sentence, _
 
 __all__ = [
     "Clock",
@@ -40,7 +40,10 @@ def last_checkpoint(job: Job[K]) -> Checkpoint | None:
     mine: list[Checkpoint] = []
 
     def find() -> dict[str, Json] | None:
-        found = checkpoints.latest(job.checkpoints, {"run": fingerprint(job)})
+        passed_over: list[int] = []
+        found = checkpoints.latest(job.checkpoints, {"run": fingerprint(job)}, passed_over)
+        if passed_over:
+            job.events.warning("checkpoint_passed_over", _told(passed_over[0], found))
         mine.extend([found] if found else [])
         return {"step": found.step, "state": found.state} if found else None
 
@@ -50,8 +53,15 @@ def last_checkpoint(job: Job[K]) -> Checkpoint | None:
     return Checkpoint(cast("int", told["step"]), {}, cast("dict[str, Json]", told["state"]))
 
 
-def refuse(problem: RowProblem, file: str) -> Failed:
-    """Turn the first bad row into the failure of the run."""
-    return Failed(
-        "bad_row", _("%(file)s: %(problem)s"), file=file, problem=str(problem.sentence)
+def _told(lost: int, found: Checkpoint | None) -> Sentence:
+    if found is None:
+        text = _(
+            "No checkpoint is whole and fits these settings and this version of the recipe, so "
+            "that the run begins anew."
+        )
+        return Sentence(text)
+    text = _(
+        "The checkpoint of step %(lost)s is damaged, so that the run goes on from step "
+        "%(step)s."
     )
+    return Sentence(text, lost=lost, step=found.step)

@@ -10,8 +10,7 @@ import torch
 from fabriek_recipes.training.base import Base
 from fabriek_recipes.training.objective import laid
 from fabriek_recipes.training.packing import Example
-from fabriek_recipes.training.prediction import losses
-from fabriek_recipes.training.preference import added_up
+from fabriek_recipes.training.prediction import added_up, losses
 from fabriek_recipes.training.process import Job, K
 from fabriek_recipes.training.refusals import no_number
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, time
 from typing import Any
 
-from fabriek.quality.worker import headings, rules
+from fabriek.quality.worker import headings, keys, rules
 from fabriek.quality.worker.job import Job, Json, Trouble
 from fabriek.quality.worker.names import Names
 from fabriek.quality.worker.rules import Hit
@@ -61,7 +61,7 @@ class Treatment:
                 raise nested(column)
             return self.pseudonym
         if decided["whole"]:
-            sign = f"[{decided['whole'][0].upper().replace(':', ' ')}]"
+            sign = sign_of(decided["whole"][0])
             return lambda cell: _signed(cell, sign, keys_stay=keys_stay)
         kinds = frozenset(decided["kinds"])
         way = Way(kinds=kinds, with_names="name" in kinds, keys_stay=keys_stay)
@@ -109,9 +109,12 @@ class Treatment:
         after: Json = {}
         for key, value in cell.items():
             # The key says what stands there, as the name of a column does.
-            inner = replace(way, named=way.named | rules.current().told_by(key))
+            told = keys.told_by(key)
             name = key if way.keys_stay else headings.apart(self._walk(key, way), after)
-            after[name] = self._walk(value, inner)
+            if (kinds := sorted(told & way.kinds)) and value not in ("", [], {}):
+                after[name] = _signed(value, sign_of(kinds[0]), keys_stay=way.keys_stay)
+            else:
+                after[name] = self._walk(value, replace(way, named=way.named | told))
         return after
 
     def _names(self, text: str) -> list[tuple[int, int]]:
@@ -120,6 +123,10 @@ class Treatment:
         if not self.names.are_read:
             raise Trouble("no_names")
         return found
+
+
+def sign_of(kind: str) -> str:
+    return f"[{kind.upper().replace(':', ' ')}]"
 
 
 def nested(column: str) -> Trouble:

@@ -1,6 +1,8 @@
 """A CSV brought in with the types that its beginning suggests; what does not fit is told."""
 
 import csv
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import islice
@@ -8,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from fabriek.quality.worker import dialect, lines
+from fabriek.quality.worker import commas, dialect, lines
 from fabriek.quality.worker.dialect import Dialect
 from fabriek.quality.worker.engine import quoted_text
 from fabriek.quality.worker.job import Job, Trouble, problem
@@ -17,17 +19,20 @@ from fabriek_recipes.number_styles import ONE_POINT_WAY, PLACES_NAMED, Written
 
 MOST_COLUMNS = 5_000
 MOST_REJECTS = 100_000
+MOST_REJECTS_READ, REJECT_CHARACTERS = 20_000, 10_000  # for personal data
 LENGTHS = ["MISSING COLUMNS", "TOO MANY COLUMNS"]
 TOO_LONG = ["LINE SIZE OVER MAXIMUM"]
 WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
 SAMPLE_ROWS = 20_480
 CELLS_READ = 100_000  # to see how numbers are written: most columns tell in the first ten
+EXCELS_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=.?"?\r?\n', re.IGNORECASE)
 BUFFER_BYTES = 2 * lines.LINE_BYTES  # DuckDB would take sixteen lines, and be slower for it
 
 
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
     scan = lines.scan(at, job.temporary, blank_counts=False)
     tell_of_bytes(table, scan)
+    scan.at = _without_excels_line(scan.at, job.temporary)
     found = dialect.of(scan.at)
     table.delimiter, table.has_heading = found.delimiter, found.has_heading
     if len(found.names) > MOST_COLUMNS:
@@ -46,6 +51,17 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
     _read_csv(connection, table, scan.at, found)
 
 
+def _without_excels_line(at: Path, folder: Path) -> Path:
+    """Leave out a first line such as “sep=;”, which tells Excel the delimiter and is no row."""
+    with at.open("rb") as file:
+        if not EXCELS_LINE.fullmatch(file.readline(32)):
+            return at
+        target = folder / f"{at.name}.rows"
+        with target.open("wb") as out:
+            shutil.copyfileobj(file, out, lines.CHUNK_BYTES)
+    return target
+
+
 def _read_csv(
     connection: duckdb.DuckDBPyConnection, table: Table, at: Path, found: Dialect
 ) -> None:
@@ -56,6 +72,8 @@ def _read_csv(
         table.problems.append(problem("open_quote", "wrong", path=table.path))
         _ingest(connection, table, _csv_source(at, found, set(found.names), quote=""))
     _tell_of_rejects(connection, table, found)
+    commas.read(connection, table)
+    table.rejected = list(_rejected_cells(connection, found))
     _tell_of_two_ways(connection, table, at, found)
 
 
@@ -223,6 +241,22 @@ def _tell_of_rejects(
                 "odd_values", "attention", path=table.path, column=name, rows=rows, count=often
             )
         )
+
+
+def _rejected_cells(
+    connection: duckdb.DuckDBPyConnection, found: Dialect
+) -> Iterator[tuple[int, str, str]]:
+    """Give what stands in rows that are left out; a cell too many counts to the last column."""
+    if not _has_rejects(connection):
+        return
+    rows = connection.execute(
+        f"SELECT DISTINCT line, left(csv_line, {REJECT_CHARACTERS}) FROM reject_errors "  # noqa: S608
+        f"WHERE csv_line IS NOT NULL ORDER BY 1 LIMIT {MOST_REJECTS_READ}"
+    ).fetchall()
+    for line, text in rows:
+        row, last = _as_rows(found, [line])[0], len(found.names) - 1
+        for place, cell in enumerate(dialect.cells_of(text, found.delimiter)):
+            yield row, found.names[min(place, last)], cell
 
 
 def _as_rows(found: Dialect, numbers: list[int]) -> list[int]:

@@ -55,6 +55,14 @@ def _rows(lines: list[str], delimiter: str) -> list[list[str]]:
     return rows[:LINES_LOOKED_AT]
 
 
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """Split one line; where its quotes make no sense, without them."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return line.split(delimiter)
+
+
 def _fit(rows: list[list[str]]) -> tuple[float, int]:
     """Rate by how many rows have the usual number of fields, and how many that are."""
     if not rows:
@@ -71,6 +79,8 @@ def _is_heading(rows: list[list[str]]) -> bool:
     if not any(first) or any(rules.current().hits(cell) for cell in first):
         return False
     if len(rows) == 1 or any(_has_number(row) for row in rows[1:]):
+        return True
+    if any(rules.current().told_by(cell) for cell in first):
         return True
     # Words over words: a heading repeats nothing that stands below it.
     below = {cell.strip() for row in rows[1:] for cell in row}

@@ -1,4 +1,7 @@
-"""The same row twice, and rows of a test that are in the training too."""
+"""The same row twice, and rows of a test that are in the training too.
+
+A column that only numbers the rows makes no row another: each file is often numbered anew.
+"""
 
 import re
 from collections import defaultdict
@@ -8,12 +11,18 @@ import duckdb
 
 from fabriek.quality.worker.engine import quoted
 from fabriek.quality.worker.job import Json, problem
+from fabriek.quality.worker.rules import words_of
 from fabriek.quality.worker.table import TEXT, Table, count
 
 FEWEST_CHARACTERS = 32
 AT_ONCE = 5_000
 MOST_PAIRS = 20
 MOST_COLUMNS = 200
+MOST_NUMBERINGS = 10  # each asked for costs a pass
+NUMBERING = {
+    "id", "ids", "index", "idx", "key", "no", "nr", "number", "nummer", "uuid", "guid", "rowid",
+    "rownumber", "rijnummer", "volgnummer", "volgnr", "unnamed",
+}  # fmt: skip
 TRAIN = "train"
 SPLITS = {
     "train": TRAIN, "training": TRAIN, "test": "test", "tests": "test", "testing": "test",
@@ -36,6 +45,8 @@ def exact(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> lis
 
     A quick one first: only rows that share it are read as text, and get a fingerprint.
     """
+    for table in tables:
+        table.numbering = _numbering(connection, table)
     connection.execute("CREATE OR REPLACE TABLE quick (print UBIGINT)")
     asked = _quick(tables)
     for table, quick in zip(tables, asked, strict=True):
@@ -133,13 +144,40 @@ def _cells(table: Table, types: dict[tuple[int, int], set[str]]) -> Iterator[str
 
 
 def _compared(table: Table) -> list[str]:
-    return sorted(table.columns)[:MOST_COLUMNS]
+    return [name for name in sorted(table.columns) if name not in table.numbering][
+        :MOST_COLUMNS
+    ]
+
+
+def _numbering(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[str, ...]:
+    """Find columns that are called a number of the row, and have another in each."""
+    named = [name for name in table.columns if NUMBERING.intersection(words_of(name))]
+    if not named or len(named) == len(table.columns):
+        return ()
+    named = named[:MOST_NUMBERINGS]
+    asked = ", ".join(f"count(DISTINCT {quoted(name)}) = count(*)" for name in named)
+    row = connection.execute(f"SELECT {asked} FROM {table.view}").fetchone() or ()  # noqa: S608
+    return tuple(name for name, is_apart in zip(named, row, strict=True) if is_apart)
 
 
 def _print(table: Table) -> str:
-    """Hash the row as text, columns by name: the same row in a CSV and in JSON is the same."""
-    cells = ", ".join(f"coalesce({quoted(name)}::VARCHAR, '')" for name in _compared(table))
-    return f"md5_number(concat_ws(chr(31), {cells}))"
+    """Hash the row as text, columns by name: the same row in a CSV and in JSON is the same.
+
+    Where little stands beside the number, rows are alike by chance: then it counts as well.
+    """
+    rest = _joined(_compared(table))
+    if not table.numbering:
+        return f"md5_number({rest})"
+    whole = _joined([*_compared(table), *table.numbering])
+    return (
+        f"md5_number(CASE WHEN length({rest}) < {FEWEST_CHARACTERS} THEN {whole} "
+        f"ELSE {rest} END)"
+    )
+
+
+def _joined(names: Sequence[str]) -> str:
+    cells = ", ".join(f"coalesce({quoted(name)}::VARCHAR, '')" for name in names)
+    return f"concat_ws(chr(31), {cells})"
 
 
 def _is_something(table: Table) -> str:

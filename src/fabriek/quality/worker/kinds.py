@@ -29,6 +29,10 @@ NOTES = {
 }
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 SOUNDS = (".wav", ".flac", ".mp3", ".ogg", ".m4a")
+# What offices work with: their rows and text are there, and not read.
+WORKBOOKS = {".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"}
+DOCUMENTS = {".docx", ".doc", ".odt", ".rtf", ".pdf", ".pptx", ".ppt", ".odp", ".msg", ".eml"}
+ARCHIVES = {".tar", ".tgz", ".7z", ".rar", ".xz", ".bz2"}
 KINDS = TABLES | dict.fromkeys(PICTURES, "image") | dict.fromkeys(SOUNDS, "audio")
 PARQUET = b"PAR1"
 MOST_IN_ZIP = 100_000
@@ -81,3 +85,13 @@ def inside_zip(at: Path) -> tuple[str, list[str]]:
         return "bomb", []
     names = [one.filename for one in listed if ending_of(one.filename) in pickles.NAMES]
     return ("pickle" if names else ""), names
+
+
+def unread_kind(path: str) -> str:
+    """Say by its name what is not opened and may hold much: a workbook, document, archive."""
+    ending = ending_of(path)
+    if ending in WORKBOOKS:
+        return "workbooks"
+    if ending in DOCUMENTS:
+        return "documents"
+    return "archive" if ending in ARCHIVES else ""

@@ -10,8 +10,9 @@ import io
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from fabriek.quality.worker.job import Trouble
 
@@ -21,7 +22,7 @@ LINE_BYTES = 2**24  # a longer line is left out, and said to be
 MOST_PLACES = 20
 # Text packs at most some tens of times; a bomb a thousand.
 MOST_TIMES_LARGER = 200
-GZIP = b"\x1f\x8b"
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
@@ -52,15 +53,16 @@ class Scan:
 
 
 def unpacked(at: Path, folder: Path, *, most_bytes: int) -> Path:
-    """Unpack gzip, up to what text can be; other files are given as they are."""
+    """Unpack gzip or zstd, up to what text can be; other files are given as they are."""
     with at.open("rb") as packed:
-        if packed.read(2) != GZIP:
-            return at
+        head = packed.read(4)
+    if head != ZSTD and not head.startswith(GZIP):
+        return at
     target = folder / f"{at.name}.unpacked"
     most = min(most_bytes, max(2**20, at.stat().st_size * MOST_TIMES_LARGER))
     written = 0
     try:
-        with gzip.open(at) as source, target.open("wb") as out:
+        with _opened(at, head) as source, target.open("wb") as out:
             while chunk := source.read(CHUNK_BYTES):
                 written += len(chunk)
                 if written > most:
@@ -72,6 +74,14 @@ def unpacked(at: Path, folder: Path, *, most_bytes: int) -> Path:
             raise
         raise Trouble("broken_gzip") from None
     return target
+
+
+def _opened(at: Path, head: bytes) -> Any:  # noqa: ANN401  a stream of a package without types
+    if head.startswith(GZIP):
+        return gzip.open(at)
+    # Python itself reads zstd from 3.14 on; the library of tables does today.
+    arrow = import_module("pyarrow")
+    return arrow.CompressedInputStream(arrow.OSFile(str(at)), "zstd")
 
 
 def scan(at: Path, folder: Path, *, blank_counts: bool) -> Scan:

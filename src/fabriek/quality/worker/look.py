@@ -12,6 +12,7 @@ from fabriek.quality.worker import (
     engine,
     headings,
     kinds,
+    many_texts,
     media,
     near,
     notes,
@@ -66,17 +67,25 @@ def _unread(by_kind: dict[str, list[Given]]) -> list[Json]:
     if pickles := by_kind["pickle"]:
         one = problem("pickle", "wrong", count=len(pickles))
         told.append(one | {"paths": [file.path for file in pickles[:20]]})
+    unread: dict[str, list[Given]] = defaultdict(list)
     for file in by_kind["zip"]:
         wrong, _names = kinds.inside_zip(file.at)
         code = {"bomb": "bomb", "broken_zip": "broken_zip", "pickle": "pickle_in_zip"}.get(
             wrong
         )
-        severity = "wrong" if code else "note"
-        told.append(problem(code or "archive", severity, path=file.path))
-    if others := by_kind["other"]:
-        one = problem("not_read", "note", count=len(others))
-        told.append(one | {"paths": [file.path for file in others[:20]]})
-    return told
+        if code:
+            told.append(problem(code, "wrong", path=file.path))
+        else:
+            unread[kinds.unread_kind(file.path) or "archive"].append(file)
+    for file in by_kind["other"]:
+        unread[kinds.unread_kind(file.path) or "not_read"].append(file)
+    return told + [_left(code, files) for code, files in unread.items()]
+
+
+def _left(code: str, files: list[Given]) -> Json:
+    """Tell of files that were left alone; what people wrote may hold anything."""
+    one = problem(code, "note" if code == "not_read" else "attention", count=len(files))
+    return one | {"paths": [file.path for file in files[:20]]}
 
 
 def _tables(
@@ -86,8 +95,11 @@ def _tables(
         ((kind, file) for kind in OF_ROWS for file in by_kind[kind]),
         key=lambda one: one[1].path,
     )
-    if len(given) > MOST_TABLES:
-        problems.append(problem("many_files", "note", count=len(given), of=MOST_TABLES))
+    rest = given[MOST_TABLES:]
+    more = many_texts.read([file for kind, file in rest if kind == "text"], job)
+    if rest:
+        code = "many_texts" if all(kind == "text" for kind, _file in rest) else "many_files"
+        problems.append(problem(code, "attention", count=len(given), of=MOST_TABLES))
     connection = engine.connect(job)
     files, findings, read = [], [], []
     for number, (kind, file) in enumerate(given[:MOST_TABLES], start=1):
@@ -105,10 +117,12 @@ def _tables(
         files.append(told)
         findings += found
         read.append(table)
+    problems += more.problems
+    findings += more.findings
     findings += notes.findings(connection, job, by_kind["note"], names, problems)
     result = {"files": files, "findings": findings}
     if read:
-        result |= _together(connection, job, read, files, problems)
+        result |= _together(connection, job, read, files, problems, more)
     return result
 
 
@@ -153,6 +167,7 @@ def _together(
     read: list[Table],
     files: list[Json],
     problems: list[Json],
+    more: many_texts.Read,
 ) -> Json:
     job.tell("doubles")
     problems += doubles.exact(connection, read)
@@ -161,10 +176,10 @@ def _together(
     problems += near.near(connection, read)
     job.tell("languages")
     sampled = [text for table in read for text in texts.samples(connection, table)]
-    characters = sum(file.get("characters", 0) for file in files)
+    characters = more.characters + sum(file.get("characters", 0) for file in files)
     tokenizer = job.asked.get("tokenizer")
     result: Json = {
-        "rows": sum(table.rows for table in read),
+        "rows": more.rows + sum(table.rows for table in read),
         "characters": characters,
         "tokens": texts.tokens(
             sampled, characters=characters, tokenizer=Path(tokenizer) if tokenizer else None

@@ -10,6 +10,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from itertools import chain, combinations, groupby
 
 import duckdb
@@ -33,6 +34,7 @@ MOST_CHARACTERS = 20_000
 MOST_IN_BUCKET = 60
 AT_ONCE = 5_000
 MOST_PAIRS = 20
+MOST_FIGURES = 2  # such as a label and a score
 
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
@@ -47,10 +49,12 @@ class Text:
     shingles: Hashes
 
 
+Pair = tuple[Text, Text, bool]
+
+
 def near(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
     """Tell of texts that are nearly the same, and of those that leak from test to training."""
-    texts = list(_texts(connection, tables))
-    pairs = [(one, other) for one, other in alike(texts)]
+    pairs = _not_told(connection, tables, list(_pairs(list(_texts(connection, tables)))))
     told = []
     by_table: dict[int, list[tuple[Text, Text]]] = defaultdict(list)
     leaked: dict[int, list[tuple[Text, Text]]] = defaultdict(list)
@@ -84,8 +88,61 @@ def _near_in(
     return told
 
 
+def _not_told(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], pairs: list[Pair]
+) -> list[tuple[Text, Text]]:
+    """Leave out rows that are wholly the same, which `doubles` tells of.
+
+    The same text in rows that differ is a double where text is what the rows are about; beside
+    many figures it may be a standing remark.
+    """
+    is_of_text = [_is_of_text(table) for table in tables]
+    some = [(one, other) for one, other, is_same in pairs if is_same]
+    told = _same_rows(connection, some)
+    return [
+        (one, other)
+        for one, other, is_same in pairs
+        if not is_same
+        or (is_of_text[one.table] and is_of_text[other.table] and _key(one, other) not in told)
+    ]
+
+
+def _is_of_text(table: Table) -> bool:
+    others = set(table.columns) - set(table.texts()) - set(table.numbering)
+    return len(others) <= MOST_FIGURES
+
+
+def _key(one: Text, other: Text) -> tuple[int, int, int, int]:
+    return one.table, one.row, other.table, other.row
+
+
+def _same_rows(
+    connection: duckdb.DuckDBPyConnection, pairs: list[tuple[Text, Text]]
+) -> set[tuple[int, ...]]:
+    if not pairs:
+        return set()
+    arrow = import_module("pyarrow")  # it takes longer to load than most tables to be read
+    keys = zip(*(_key(*pair) for pair in pairs), strict=True)
+    names = ("table_1", "row_1", "table_2", "row_2")
+    columns = {name: arrow.array(key) for name, key in zip(names, keys, strict=True)}
+    cursor = connection.cursor()
+    cursor.register("pairs", arrow.table(columns))
+    found = cursor.execute(
+        "SELECT pairs.* FROM pairs "
+        "JOIN fingerprints one ON one.file = table_1 AND one.row = row_1 "
+        "JOIN fingerprints two ON two.file = table_2 AND two.row = row_2 "
+        "WHERE one.print = two.print"
+    ).fetchall()
+    return set(found)
+
+
 def alike(texts: Sequence[Text]) -> Iterator[tuple[Text, Text]]:
-    """Give pairs whose shingles overlap enough, each text once, with the first it is like."""
+    """Give pairs that are nearly the same, each text once, with the first it is like."""
+    return ((one, other) for one, other, is_same in _pairs(texts) if not is_same)
+
+
+def _pairs(texts: Sequence[Text]) -> Iterator[Pair]:
+    """Give pairs whose shingles overlap enough, and whether they are all the same."""
     left = _in_company(texts)
     if len(left) < 2:  # noqa: PLR2004
         return
@@ -94,16 +151,14 @@ def alike(texts: Sequence[Text]) -> Iterator[tuple[Text, Text]]:
     for first, some in groupby(pairs, key=lambda pair: pair[0]):
         one = set(left[first].shingles.tolist())
         for _first, second in some:
-            if second not in seen and _overlap(one, left[second].shingles.tolist()):
+            if second in seen:
+                continue
+            other = left[second].shingles.tolist()
+            both = len(one.intersection(other))
+            together = len(one) + len(other) - both
+            if ALIKE * together <= both:
                 seen.add(second)
-                yield left[first], left[second]
-
-
-def _overlap(one: set[int], other: list[int]) -> bool:
-    """Tell whether they are nearly the same; what is wholly the same is told elsewhere."""
-    both = len(one.intersection(other))
-    together = len(one) + len(other) - both
-    return ALIKE * together <= both < together
+                yield left[first], left[second], both == together
 
 
 def _in_company(texts: Sequence[Text]) -> list[Text]:

@@ -10,7 +10,7 @@ from itertools import islice
 
 import duckdb
 
-from fabriek.quality.worker import headings, rules
+from fabriek.quality.worker import headings, keys, rules
 from fabriek.quality.worker.columns import kind_of
 from fabriek.quality.worker.engine import quoted, quoted_text
 from fabriek.quality.worker.job import Json
@@ -41,6 +41,11 @@ class Found:
     def add(self, kind: str, row: int) -> None:
         self.places.setdefault(kind, Places()).add(row)
 
+    def count(self, other: "Found") -> None:
+        """Add how often another found something, without the rows: they are of other files."""
+        for kind, places in other.places.items():
+            self.places.setdefault(kind, Places()).count += places.count
+
 
 def scan(
     connection: duckdb.DuckDBPyConnection, table: Table, names: Names, *, all_names: bool
@@ -59,15 +64,28 @@ def scan(
             for kind in headings.kinds_in(column)
         ]
         findings += _by_name(connection, table, column, told)
-        if sql_type == TEXT and column in chances:
-            findings += _by_content(connection, table, column, told)
+        if sql_type == TEXT:
+            findings += _in_texts(connection, table, column, told, chances)
         elif kind_of(sql_type) == "number" and column in chances and "bsn" not in told:
             findings += _numbers(connection, table, column)
         is_read = sql_type == TEXT and names.are_read and written < MOST_READ_FOR_NAMES
         if is_read and "name" not in told:
             written += 1
             findings += _names(connection, table, column, names, every=all_names)
-    return findings
+    return findings + _in_rejected(table)
+
+
+def _in_rejected(table: Table) -> list[Json]:
+    """Look in rows that are left out of the table: an address under “amount” is such a one."""
+    found: dict[str, Found] = {}
+    for row, column, text in table.rejected:
+        for kind in {hit.kind for hit in rules.current().hits(text)}:
+            found.setdefault(column, Found()).add(kind, row)
+    return [
+        finding(table, column, kind, places, by="content")
+        for column, in_column in found.items()
+        for kind, places in sorted(in_column.places.items())
+    ]
 
 
 def _with_chance(connection: duckdb.DuckDBPyConnection, table: Table) -> set[str]:
@@ -139,6 +157,29 @@ def _by_content(
     ] + [
         finding(table, column, kind, places, by="filled")
         for kind, places in sorted(whole.items())
+    ]
+
+
+def _in_texts(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    column: str,
+    told: frozenset[str],
+    chances: set[str],
+) -> list[Json]:
+    found = _by_content(connection, table, column, told) if column in chances else []
+    seen = told | {one["kind"] for one in found}
+    return found + _by_keys(connection, table, column, seen)
+
+
+def _by_keys(
+    connection: duckdb.DuckDBPyConnection, table: Table, column: str, seen: frozenset[str]
+) -> list[Json]:
+    found, scale = keys.found_in(connection, table, column)
+    return [
+        finding(table, column, kind, places, by="key", scale=scale)
+        for kind, places in sorted(found.items())
+        if kind not in seen
     ]
 
 

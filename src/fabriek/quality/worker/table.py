@@ -26,7 +26,10 @@ class Table:
     delimiter: str = ""
     has_heading: bool = True
     left_out: int = 0  # rows that are there, and cannot be read
+    numbering: tuple[str, ...] = ()  # columns that only number the rows
     problems: list[Json] = field(default_factory=list)
+    # Cells of rows that are left out, as (row, column, text): the file holds them all the same.
+    rejected: list[tuple[int, str, str]] = field(default_factory=list)
 
     @property
     def sample(self) -> str:

@@ -19,7 +19,7 @@ class Targets:
 
     def of(self, file: Given, *, ending: str = "") -> str:
         """Give the path of the file itself where it can stay, else one that is free."""
-        whole = PurePosixPath(file.path.removesuffix(".gz"))
+        whole = PurePosixPath(file.path.removesuffix(".gz").removesuffix(".zst"))
         wanted = whole.with_suffix(ending) if ending else whole
         path, again = str(wanted), 2
         while path != file.path and _folded(path) in self.taken:

@@ -1,12 +1,11 @@
 """Adds rows up: how long they are, which are the same, which leak into what is kept apart."""
 
-import hashlib
 import heapq
-import json
 from collections import Counter
 
 from fabriek.quality.worker.job import Json
 from fabriek.runs.worker.reading import Found, Place
+from fabriek_recipes.leaks import name_of
 from fabriek_recipes.rows import RowProblem
 
 PLACES_MAX = 20
@@ -94,8 +93,8 @@ class Count:
         """Those to learn from come first, so that what is kept apart finds them all."""
         messages = [message.told() for message in found.row.messages]
         worse = [found.rejected.messages[-1].told()] if found.rejected else []
-        whole = _hash([*messages, found.row.tools, *worse])
-        question = _hash([*messages[:-1], found.row.tools])
+        whole = name_of([*messages, found.row.tools, *worse])
+        question = name_of([*messages[:-1], found.row.tools])
         same = self._rows.get(whole)
         if found.is_apart:
             asked = self._questions.get(question)
@@ -133,7 +132,3 @@ class Pairs:
             "count": self.count,
             "places": [[*place.as_json(), *same.as_json()] for place, same in self.places],
         }
-
-
-def _hash(told: list[object]) -> bytes:
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).digest()[:16]

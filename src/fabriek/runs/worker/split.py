@@ -6,7 +6,7 @@ from functools import partial
 from fabriek.quality.worker.job import Trouble
 from fabriek.runs.worker.reading import Found
 from fabriek.runs.worker.template import CLOSES, OPENS, UNMARKED, Chat
-from fabriek_recipes.chat import BadTemplate, Messages, Part, Render, parts
+from fabriek_recipes.chat import BadTemplate, Messages, Part, Render, learned_marks, parts
 from fabriek_recipes.conversations import Row
 
 
@@ -38,14 +38,15 @@ def _marked(row: Row, chat: Chat, render: Render, tools: object) -> tuple[Part, 
         return ()
     found: list[Part] = []
     at = 0
-    for start, stop in _places(text)[:-1]:
+    marks = learned_marks(row, _places(text))
+    for start, stop in marks[:-1]:
         ends = stop + len(chat.end) if whole.startswith(chat.end, stop) else stop
         found += [Part(whole[at:start], learned=False), Part(whole[start:ends], learned=True)]
         at = ends
     answer = whole[len(asked) :]
     last = answer if answer.endswith(chat.end) else answer + chat.end
     found += [Part(whole[at : len(asked)], learned=False), Part(last, learned=True)]
-    return tuple(found) if at <= len(asked) else ()
+    return tuple(found) if marks and at <= len(asked) else ()
 
 
 def _places(text: str) -> list[tuple[int, int]]:

@@ -1,7 +1,8 @@
-"""What looks like personal data: rules as data, with a version, in `nl-1.json`."""
+"""What looks like personal data: rules as data, with a version, in `nl-2.json`."""
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,11 +13,13 @@ from typing import Any
 from stdnum import iban
 from stdnum.nl import bsn
 
-CURRENT = "nl-1"
+CURRENT = "nl-2"
 CONTEXT_CHARACTERS = 60
 BIRTH_CHARACTERS = 30
 OLDEST = 1900
-PLAIN = re.compile(r"[^a-z0-9]")
+PLAIN = re.compile(r"[^a-z0-9]+")
+HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+MARK = re.compile("[\u0300-\u036f]")  # the accents, once they are apart
 # Article numbers of laws and amounts are written as postcodes are: “7:658 BW”, “2000 KB”.
 NO_POSTCODE = re.compile(r" ?(?:BW|EU|US|UK|KB|MB|GB|TB|KM|CM|MM|KG|PK|CV|BV|NV|AD|BC|AM|PM)$")
 
@@ -61,12 +64,19 @@ class Rules:
     version: str
     rules: tuple[Rule, ...]
     name_columns: frozenset[str]
+    about: frozenset[str]  # words that only say whose it is: “Naam klant”, “E-mail privé”
     special: dict[str, str]  # the plain name of a column: which category
+    within: dict[str, str]  # what tells it anywhere in the name: “Hoofddiagnose”
 
     @property
     def prefilter(self) -> str:
         """What DuckDB sorts out by: only rows with a chance are looked at here."""
         return "|".join(f"(?:{rule.prefilter})" for rule in self.rules)
+
+    @property
+    def chance(self) -> re.Pattern[str]:
+        """The same for Python, which wants to hear for which part capitals do not matter."""
+        return re.compile(self.prefilter.replace("(?:(?i)", "(?i:"), re.ASCII)
 
     def hits(self, text: str, *, named: frozenset[str] = frozenset()) -> list[Hit]:
         """Find all kinds; where two overlap, the longer one counts."""
@@ -83,7 +93,17 @@ class Rules:
 
     def told_by(self, column: str) -> frozenset[str]:
         """Say what the name of a column gives away: `name`, `special:health`, `bsn` ..."""
-        plain = plainly(column)
+        words = words_of(column)
+        rest = [word for word in words if word not in self.about and not word.isdigit()]
+        whole = "".join(words)
+        told = self._called(whole) | self._called("".join(rest))
+        one_by_one = [self._called(word) for word in rest]
+        if all(one_by_one):  # “Straat + huisnr”, “rekeningnummer (IBAN)”
+            told = told.union(*one_by_one)
+        within = {f"special:{kind}" for part, kind in self.within.items() if part in whole}
+        return told | within
+
+    def _called(self, plain: str) -> frozenset[str]:
         told = {rule.kind for rule in self.rules if plain in rule.columns}
         if plain in self.name_columns:
             told.add("name")
@@ -92,8 +112,10 @@ class Rules:
         return frozenset(told)
 
 
-def plainly(name: str) -> str:
-    return PLAIN.sub("", name.casefold())
+def words_of(name: str) -> list[str]:
+    """Give the words of a name of a column: “Naam patiënt” and “naamPatient” have the same."""
+    letters = unicodedata.normalize("NFKD", HUMP.sub(" ", name)).casefold()
+    return PLAIN.sub(" ", MARK.sub("", letters)).split()
 
 
 def masked(text: str, hits: list[Hit]) -> str:
@@ -109,8 +131,14 @@ def current() -> Rules:
         version=given["version"],
         rules=tuple(_rule(one) for one in given["kinds"]),
         name_columns=frozenset(given["name_columns"]),
-        special={name: kind for kind, names in given["special"].items() for name in names},
+        about=frozenset(given["about"]),
+        special=_by_name(given["special"]),
+        within=_by_name(given["special_within"]),
     )
+
+
+def _by_name(kinds: dict[str, list[str]]) -> dict[str, str]:
+    return {name: kind for kind, names in kinds.items() for name in names}
 
 
 def _rule(given: dict[str, Any]) -> Rule:

@@ -31,6 +31,12 @@ export class List {
     this.update(shown);
   }
 
+  // The button in the row at this place, or in the last one; nothing where there are no rows.
+  button(at) {
+    const rows = [...this.rows.values()];
+    return rows[Math.min(at, rows.length - 1)]?.querySelector("button:not([hidden])");
+  }
+
   row(item) {
     const row = this.part("row").content.firstElementChild.cloneNode(true);
     row.querySelector("[data-is=name]").textContent = item.path;

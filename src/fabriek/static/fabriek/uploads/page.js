@@ -30,6 +30,8 @@ class Box {
         this.add([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
         event.target.value = "";
       });
+      // It looks like a button, and browsers open it by the space bar only.
+      this.part(name).addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.target.click(); } });
     }
     const area = this.part("drop");
     for (const kind of ["dragenter", "dragover"]) area.addEventListener(kind, (event) => { event.preventDefault(); area.classList.add("drop--over"); });
@@ -57,10 +59,12 @@ class Box {
 
   remove(path) {
     const item = this.items.get(path);
+    const at = [...this.items.keys()].indexOf(path);
     if (item.large) item.large.forget(new AbortController().signal);
     this.items.delete(path);
     this.list.draw();
     this.show();
+    (this.list.button(at) || this.part("files")).focus();
   }
 
   // --- sending -----------------------------------------------------------------------------
@@ -174,6 +178,8 @@ class Box {
   }
 
   show() {
+    const buttons = ["send", "pause", "cancel"].map(this.part);
+    const held = buttons.find((button) => button === document.activeElement);
     const states = [...this.items.values()].map((item) => item.state);
     const some = states.length > 0;
     this.part("whole").hidden = !some;
@@ -181,6 +187,8 @@ class Box {
     this.part("send").textContent = states.includes("paused") ? this.words.goOn : this.words.send;
     this.part("pause").hidden = !this.going;
     this.part("cancel").hidden = !some;
+    // Who works by keyboard stays here when the button that they pressed gives way to another.
+    if (held?.hidden) (buttons.find((button) => !button.hidden) || this.part("files")).focus();
     this.list.total();
   }
 }
