@@ -36,8 +36,8 @@ OF_LANGUAGE: dict[str, Guide] = {
             ),
         ),
         bring=_(
-            "A .jsonl file with a question and an answer on each line, and a base model. 500 "
-            "good rows beat 5,000 careless ones."
+            "A .csv of Excel, a .json or a .jsonl with a question and an answer on each row, "
+            "and a base model. 500 good rows beat 5,000 careless ones."
         ),
         example=(
             '{"prompt": "Where is my parcel?", "completion": "I look it up: what is its '
@@ -73,7 +73,8 @@ OF_LANGUAGE: dict[str, Guide] = {
             ),
         ),
         bring=_(
-            "A .jsonl file with a question, the better and the worse answer on each line; "
+            "A .csv, .json or .jsonl with a question, the better and the worse answer on each "
+            "row; "
             "some hundreds of pairs. And the model to teach."
         ),
         example=(
@@ -138,7 +139,8 @@ OF_LANGUAGE: dict[str, Guide] = {
             ),
         ),
         bring=_(
-            "Questions with the right answers in .jsonl, or a task file in the form of "
+            "Questions with the right answers in .csv, .json or .jsonl, or a task file in the "
+            "form of "
             "lm-eval; one or two models. 200 questions say more than 20: the interval shows "
             "it."
         ),
@@ -168,7 +170,7 @@ OF_LANGUAGE: dict[str, Guide] = {
                 recipe="classify_text",
             ),
         ),
-        bring=_("Questions in .jsonl, and a model."),
+        bring=_("Questions in .csv, .json or .jsonl, and a model."),
         example='{"prompt": "Shorten to one sentence: ..."}',
         get=_(
             "Every row with its answer, as a dataset of your case if you choose so, under the "

@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fabriek_recipes.conversations import Row, conversation
 from fabriek_recipes.events import Json
+from fabriek_recipes.field_names import ASKED, BETTER, PAIRS, WORSE, asked, named
 from fabriek_recipes.row_problems import RowProblem, problem, text_problem
 from fabriek_recipes.rows import PROBLEMS_MAX, read_as
 from fabriek_recipes.words import _
 
-ANSWERS = ("chosen", "rejected")
+ANSWERS = {"chosen": BETTER, "rejected": WORSE}
 OPENAI = {"chosen": "preferred_output", "rejected": "non_preferred_output"}
 
 
@@ -37,9 +38,11 @@ class Pair:
         return self.chosen.line
 
 
-def read_pairs(path: Path) -> Iterator[Pair | RowProblem]:
-    """Give each pair, or what is wrong with its line."""
-    return read_as(path, pair)
+def read_pairs(
+    path: Path, *, named: PurePath | None = None, every: int = 1
+) -> Iterator[Pair | RowProblem]:
+    """Give each pair, or what is wrong with its line; `named` and `every` as rows are read."""
+    return read_as(path, pair, wanted=PAIRS, named=named, every=every)
 
 
 def check_pairs(path: Path, limit: int = PROBLEMS_MAX) -> list[RowProblem]:
@@ -57,7 +60,7 @@ def pair(number: int, raw: Json) -> Pair | RowProblem:
     """Read one row in any of the forms."""
     if isinstance(raw, dict) and OPENAI["chosen"] in raw:
         raw = _as_messages(raw)
-    if not isinstance(raw, dict) or not any(name in raw for name in ANSWERS):
+    if not isinstance(raw, dict) or not any(named(raw, some) for some in ANSWERS.values()):
         return _no_pair(number)
     told = _told(number, raw)
     if isinstance(told, RowProblem):
@@ -96,18 +99,28 @@ def _as_messages(raw: dict[str, Json]) -> dict[str, Json]:
 
 
 def _told(number: int, raw: dict[str, Json]) -> list[list[Json]] | RowProblem:
-    asked = raw.get("messages", raw.get("prompt"))
-    if isinstance(asked, str):
-        if (wrong := text_problem(number, "prompt", asked)) is not None:
+    name = _question_in(raw)
+    question = asked(raw, name) if name else None
+    if name and isinstance(question, str):
+        if (wrong := text_problem(number, name, question)) is not None:
             return wrong
-        asked = [{"role": "user", "content": asked}]
+        question = [{"role": "user", "content": question}]
     told: list[list[Json]] = []
-    for name in ANSWERS:
-        answer = _answer(number, name, raw.get(name))
+    for usual, some in ANSWERS.items():
+        own = named(raw, some) or usual
+        answer = _answer(number, own, raw.get(own))
         if isinstance(answer, RowProblem):
             return answer
-        told.append([*asked, *answer] if isinstance(asked, list) else answer)
+        told.append([*question, *answer] if isinstance(question, list) else answer)
     return told
+
+
+def _question_in(raw: dict[str, Json]) -> str | None:
+    """Say which field holds the question; beside whole conversations `prompt` alone does."""
+    usual = next((name for name in ("messages", "prompt") if name in raw), None)
+    better = named(raw, BETTER)
+    is_text = better is not None and isinstance(raw[better], str)
+    return usual or (named(raw, ASKED) if is_text else None)
 
 
 def _answer(number: int, name: str, raw: Json) -> list[Json] | RowProblem:

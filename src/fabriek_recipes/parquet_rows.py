@@ -7,9 +7,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from fabriek_recipes.json_lines import LINE_BYTES_MAX
 from fabriek_recipes.row_problems import RowProblem
 from fabriek_recipes.row_problems import problem as _problem
-from fabriek_recipes.rows import LINE_BYTES_MAX
 from fabriek_recipes.words import _
 
 # Rows held at once: so many, or what is about so many bytes.

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import BinaryIO, TypeVar, cast
 
 from fabriek_recipes.conversations import Message, Row, conversation
 from fabriek_recipes.events import Json
+from fabriek_recipes.field_names import ANSWERED, ANSWERS, ASKED, QUESTIONS, Wanted
+from fabriek_recipes.field_names import asked as _asked
+from fabriek_recipes.field_names import named as _named
+from fabriek_recipes.field_names import shown as _shown
+from fabriek_recipes.json_lines import LINE_BYTES_MAX, lines, parsed
 from fabriek_recipes.row_problems import PROBLEMS_MAX, RowProblem, problem, text_problem
+from fabriek_recipes.row_tables import is_table, rows_in
 from fabriek_recipes.words import _
 
 __all__ = [
@@ -26,6 +31,9 @@ __all__ = [
     "check",
     "files_of",
     "is_jsonl",
+    "is_table",
+    "lines",
+    "of_rows",
     "read",
     "read_as",
     "read_fields",
@@ -34,11 +42,11 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+P = TypeVar("P", bound=PurePath)
 
-LINE_BYTES_MAX = 1024 * 1024
 # Of ASCII, but for tabs, new lines, new pages, and the escapes that stand in logs of terminals.
 NEVER_TYPED = bytes({*range(32), 127} - {*b"\t\n\v\f\r\x1b"})
-NO_ROWS = _("The dataset has no .jsonl file; add one with your rows.")
+NO_ROWS = _("The dataset has no .jsonl, .csv or .json file; add one with your rows.")
 # A row with any of these is meant for a language model; other rows are a table, or a task's.
 FIELDS = {"text", "prompt", "completion", "messages", "chosen", "rejected", "preferred_output"}
 HELD_OUT_WORDS = {"heldout", "held", "test", "valid", "validation", "eval", "dev", "apart"}
@@ -52,16 +60,43 @@ class Contents:
     held_out: tuple[Path, ...]
 
 
-def read(path: Path) -> Iterator[Row | RowProblem]:
-    """Give each row to fine-tune on, or what is wrong with it, holding one line in memory."""
-    return _each(path, _row)
+def read(
+    path: Path, *, named: PurePath | None = None, every: int = 1
+) -> Iterator[Row | RowProblem]:
+    """Give each row to fine-tune on, or what is wrong with it, holding one line in memory.
+
+    `named`: how the file is called, where it lies under another name. `every`: of the rows of
+    a table only every so many.
+    """
+    return read_as(path, _row, wanted=ANSWERS, named=named, every=every)
 
 
 def read_as(
-    path: Path, make: Callable[[int, Json], T | RowProblem]
+    path: Path,
+    make: Callable[[int, Json], T | RowProblem],
+    *,
+    wanted: Wanted | None = None,
+    named: PurePath | None = None,
+    every: int = 1,
 ) -> Iterator[T | RowProblem]:
-    """Give what `make` makes of each row's number and JSON, or what is wrong with the line."""
-    return _each(path, make)
+    """Give what `make` makes of each row's number and JSON, or what is wrong with the line.
+
+    `wanted`: what a table has columns for; where it has not, that is told once.
+    """
+    with path.open("rb") as file:
+        if not is_table(named or path):
+            yield from (made for _line, made in _each_in(file, make))
+            return
+        for at, (number, raw) in enumerate(rows_in(file, named or path)):
+            if wanted and isinstance(raw, dict):
+                if not wanted.is_in(raw):
+                    yield problem(number, wanted.msgid, columns=_shown(raw))
+                    return
+                wanted = None  # the first row tells
+            if isinstance(raw, RowProblem):
+                yield raw
+            elif at % every == 0:
+                yield make(number, raw)
 
 
 def read_questions(path: Path) -> Iterator[Row | RowProblem]:
@@ -69,12 +104,12 @@ def read_questions(path: Path) -> Iterator[Row | RowProblem]:
 
     An answer that ends a row is left out: it is what the model is asked for.
     """
-    return _each(path, _question)
+    return read_as(path, _question, wanted=QUESTIONS)
 
 
 def read_fields(path: Path) -> Iterator[frozenset[str] | RowProblem]:
     """Give the names of each row's fields: for tables, and questions of a task's own form."""
-    return _each(path, _fields)
+    return read_as(path, _fields)
 
 
 def read_texts(path: Path) -> Iterator[str | RowProblem]:
@@ -103,25 +138,41 @@ def check(path: Path, limit: int = PROBLEMS_MAX, *, plain: bool = False) -> list
 
 
 def files_of(dataset: Path, *, plain: bool = False) -> Contents:
-    """Sort a dataset's `.jsonl` files, and its `.txt` files too where `plain`.
+    """Sort a dataset's files of rows, or its `.jsonl` and `.txt` files where `plain`.
 
     A file with a word like `heldout`, `test` or `apart` in its name is kept apart for scoring.
     """
-    suffixes = {".jsonl", ".txt"} if plain else {".jsonl"}
-    return files_below(dataset, lambda path: path.suffix in suffixes)
+    if plain:
+        return files_below(dataset, lambda path: path.suffix in {".jsonl", ".txt"})
+    return _sorted(of_rows(path for path in _below(dataset) if path.is_file()))
+
+
+def of_rows(paths: Iterable[P]) -> list[P]:
+    """Choose the files with rows: `.jsonl`, and only where there is none, tables and lists.
+
+    Beside `.jsonl` a `.csv` or `.json` is mostly about the data.
+    """
+    found = list(paths)
+    return [path for path in found if is_jsonl(path)] or [p for p in found if is_table(p)]
 
 
 def files_below(dataset: Path, is_meant: Callable[[Path], bool]) -> Contents:
     """Sort those files of a dataset that are meant as `files_of` does."""
-    found = [dataset] if dataset.is_file() else sorted(dataset.rglob("*"))
-    files = [path for path in found if is_meant(path) and path.is_file()]
+    return _sorted([path for path in _below(dataset) if is_meant(path) and path.is_file()])
+
+
+def _below(dataset: Path) -> list[Path]:
+    return [dataset] if dataset.is_file() else sorted(dataset.rglob("*"))
+
+
+def _sorted(files: list[Path]) -> Contents:
     train = tuple(path for path in files if not is_held_out(path))
     if not train:  # a dataset of one file called test.jsonl is there to be learned from
         return Contents(train=tuple(files), held_out=())
     return Contents(train=train, held_out=tuple(path for path in files if path not in train))
 
 
-def is_jsonl(path: Path) -> bool:
+def is_jsonl(path: PurePath) -> bool:
     """Tell rows from plain text."""
     return path.suffix == ".jsonl"
 
@@ -131,25 +182,6 @@ def is_held_out(path: PurePath) -> bool:
     return not HELD_OUT_WORDS.isdisjoint(re.split(r"[^a-z]+", path.stem.lower()))
 
 
-def lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
-    """Give each line its number; one over the bound is None, and never held in memory."""
-    number = 0
-    while line := file.readline(LINE_BYTES_MAX + 1):
-        number += 1
-        if len(line) <= LINE_BYTES_MAX or line.endswith(b"\n"):
-            # Windows programs begin a file with a mark that is not part of the first row.
-            yield number, line.removeprefix(b"\xef\xbb\xbf") if number == 1 else line
-            continue
-        while (rest := file.readline(LINE_BYTES_MAX)) and not rest.endswith(b"\n"):
-            pass
-        yield number, None
-
-
-def _each(path: Path, make: Callable[[int, Json], T | RowProblem]) -> Iterator[T | RowProblem]:
-    with path.open("rb") as file:
-        yield from (made for _line, made in _each_in(file, make))
-
-
 def _each_in(
     file: BinaryIO, make: Callable[[int, Json], T | RowProblem]
 ) -> Iterator[tuple[int, T | RowProblem]]:
@@ -157,38 +189,10 @@ def _each_in(
     for number, line in lines(file):
         if line is None or line.strip():
             seen += 1
-            raw = _parsed(number, line)
+            raw = parsed(number, line)
             yield number, raw if isinstance(raw, RowProblem) else make(number, raw.value)
     if not seen:
         yield 0, problem(0, _("The file has no rows; put one JSON object on each line."))
-
-
-@dataclass(frozen=True, slots=True)
-class _Parsed:
-    value: Json
-
-
-def _parsed(number: int, line: bytes | None) -> _Parsed | RowProblem:
-    if line is None:
-        most = LINE_BYTES_MAX // 1024
-        return problem(
-            number, _("Line %(line)s is longer than %(most)s KiB; split the row."), most=most
-        )
-    try:
-        return _Parsed(json.loads(line.decode("utf-8").rstrip("\r\n")))
-    except UnicodeDecodeError:
-        return problem(number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8."))
-    except json.JSONDecodeError as why:
-        return problem(
-            number,
-            _("Line %(line)s is not valid JSON near character %(column)s; mend or remove it."),
-            column=why.pos + 1,
-        )
-    except (ValueError, RecursionError):
-        return problem(
-            number,
-            _("Line %(line)s holds a number or nesting too large to read; mend or remove it."),
-        )
 
 
 def _row(number: int, raw: Json) -> Row | RowProblem:
@@ -199,15 +203,18 @@ def _row(number: int, raw: Json) -> Row | RowProblem:
         )
     if "messages" in raw:
         return conversation(number, raw)
-    if "prompt" not in raw and "completion" not in raw:
+    asked, answered = _named(raw, ASKED), _named(raw, ANSWERED)
+    if asked is None and answered is None:
         return problem(
             number, _("Line %(line)s has neither prompt and completion nor messages; add them.")
         )
-    for name in ("prompt", "completion"):
-        if (wrong := text_problem(number, name, raw.get(name))) is not None:
+    question = _asked(raw, asked) if asked else None
+    answer = raw[answered] if answered else None
+    for name, value in ((asked or ASKED[0], question), (answered or ANSWERED[0], answer)):
+        if (wrong := text_problem(number, name, value)) is not None:
             return wrong
-    prompt, completion = cast("str", raw["prompt"]), cast("str", raw["completion"])
-    return Row(number, (Message("user", prompt), Message("assistant", completion)))
+    said = Message("user", cast("str", question)), Message("assistant", cast("str", answer))
+    return Row(number, said)
 
 
 def _fields(number: int, raw: Json) -> frozenset[str] | RowProblem:
@@ -220,9 +227,11 @@ def _fields(number: int, raw: Json) -> frozenset[str] | RowProblem:
 
 
 def _question(number: int, raw: Json) -> Row | RowProblem:
-    if isinstance(raw, dict) and "messages" not in raw and "prompt" in raw:
-        wrong = text_problem(number, "prompt", raw["prompt"])
-        return wrong or Row(number, (Message("user", cast("str", raw["prompt"])),))
+    name = _named(raw, ASKED) if isinstance(raw, dict) and "messages" not in raw else None
+    if isinstance(raw, dict) and name:
+        question = _asked(raw, name)
+        wrong = text_problem(number, name, question)
+        return wrong or Row(number, (Message("user", cast("str", question)),))
     if not isinstance(raw, dict) or "messages" not in raw:
         return problem(
             number, _("Line %(line)s has neither a prompt nor messages; add what to answer.")

@@ -11,9 +11,9 @@ from decimal import Decimal
 from pathlib import Path
 
 from fabriek_recipes import parquet_rows
+from fabriek_recipes.json_lines import LINE_BYTES_MAX, lines
 from fabriek_recipes.row_problems import RowProblem
 from fabriek_recipes.row_problems import problem as _problem
-from fabriek_recipes.rows import LINE_BYTES_MAX, lines
 from fabriek_recipes.words import _
 
 DELIMITERS = ",;\t|"
@@ -36,7 +36,7 @@ def rows(path: Path, write: Write | None = None) -> Iterator[TableRow | RowProbl
     """
     write = write or text_of
     if path.suffix == ".parquet":
-        return parquet_rows.read(path, write, _heading_problem)
+        return parquet_rows.read(path, write, heading_problem)
     return _jsonl(path, write) if path.suffix == ".jsonl" else _csv(path, write)
 
 
@@ -77,7 +77,7 @@ def as_it_is(value: object) -> str | None:
 def _csv(path: Path, write: Write) -> Iterator[TableRow | RowProblem]:
     seen, names = 0, None
     with path.open("rb") as file:
-        for item in _records(_Feed(lines(file)), delimiter_of(path)):
+        for item in records(Feed(lines(file)), delimiter_of(path)):
             if isinstance(item, RowProblem):
                 seen += 1
                 yield item
@@ -85,34 +85,37 @@ def _csv(path: Path, write: Write) -> Iterator[TableRow | RowProblem]:
             line, cells = item
             if names is None:
                 names = [" ".join(cell.split()) for cell in cells]
-                if (problem := _heading_problem(line, names)) is not None:
+                if (problem := heading_problem(line, names)) is not None:
                     yield problem
                     return
                 continue
             seen += 1
-            yield _csv_row(line, names, cells, write)
+            yield csv_row(line, names, cells, write)
     if not seen:
         yield _problem(
             0, _("The file has no rows; put the names of the columns first, and rows below.")
         )
 
 
-def _records(feed: _Feed, delimiter: str) -> Iterator[tuple[int, list[str]] | RowProblem]:
+def records(feed: Feed, delimiter: str) -> Iterator[tuple[int, list[str]] | RowProblem]:
     """Give what is not blank; after a problem nothing more, as no line can be trusted."""
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
+    began = feed.line + 1
     try:
         for cells in reader:
             if any(cell.strip() for cell in cells):
+                feed.began = began
                 yield feed.line, cells
+            began = feed.line + 1
     except csv.Error:
         text = _("Line %(line)s has a quote that does not end, or text after one; mend it.")
-        yield feed.problem or _problem(feed.line, text)
+        yield feed.problem or _problem(began, text)
         return
     if feed.problem:
         yield feed.problem
 
 
-def _csv_row(
+def csv_row(
     line: int, names: list[str], cells: list[str], write: Write
 ) -> TableRow | RowProblem:
     if len(cells) != len(names):
@@ -125,15 +128,23 @@ def _csv_row(
     return line, names, [write(cell) for cell in cells]
 
 
-class _Feed:
-    """Gives csv lines of text, and remembers where it is and what was wrong with a line."""
+class Feed:
+    """Gives csv lines of text, and remembers where it is and what was wrong with a line.
 
-    def __init__(self, source: Iterator[tuple[int, bytes | None]]) -> None:
+    `line` is the last one read, `began` where the row begins that was given last.
+    """
+
+    def __init__(
+        self,
+        source: Iterator[tuple[int, bytes | None]],
+        read: Callable[[bytes], str] = bytes.decode,
+    ) -> None:
         self._source = source
-        self.line = 0
+        self._read = read
+        self.line = self.began = 0
         self.problem: RowProblem | None = None
 
-    def __iter__(self) -> _Feed:
+    def __iter__(self) -> Feed:
         return self
 
     def __next__(self) -> str:
@@ -147,7 +158,7 @@ class _Feed:
             )
         else:
             try:
-                return line.decode("utf-8")
+                return self._read(line)
             except UnicodeDecodeError:
                 self.problem = _problem(
                     number, _("Line %(line)s is not UTF-8 text; save the file as UTF-8.")
@@ -159,11 +170,16 @@ def delimiter_of(path: Path) -> str:
     """Find by what the first line is divided, outside its quotes."""
     with path.open("rb") as file:
         first = file.readline(LINE_BYTES_MAX).decode("utf-8", "replace")
+    return delimiter_in(first)
+
+
+def delimiter_in(first: str) -> str:
+    """Find it in the first line."""
     plain = re.sub(r'"[^"]*"', "", first)
     return max(DELIMITERS, key=plain.count)
 
 
-def _heading_problem(line: int, names: list[str]) -> RowProblem | None:
+def heading_problem(line: int, names: list[str]) -> RowProblem | None:
     if len(names) > COLUMNS_MAX:
         text = _("There are %(count)s columns; the most is %(most)s. Leave some out.")
         return _problem(line, text, count=len(names), most=COLUMNS_MAX)
@@ -201,7 +217,7 @@ def _object(number: int, line: bytes, write: Write) -> TableRow | RowProblem:
     if isinstance(raw, RowProblem):
         return raw
     names = [" ".join(name.split()) for name in raw]
-    if (problem := _heading_problem(number, names)) is not None:
+    if (problem := heading_problem(number, names)) is not None:
         return problem
     for name, value in raw.items():
         if isinstance(value, list | dict):

@@ -423,7 +423,8 @@ def test_its_people_read_why_on_its_page_and_get_no_name_of_a_file(
         assert answer.status_code == 403
     for rest in ("look/", "record/", "agreements/"):
         assert "secret-name" not in browser(world.user).get(f"/data/{copy.code}/{rest}").text
-    assert browser(world.user).get(f"/data/{copy.code}/look/").status_code == 403
+    for rest in ("look/", "look/1/files/secret-name.csv", "look/9/files/a.png"):
+        assert browser(world.user).get(f"/data/{copy.code}/{rest}").status_code == 403
 
 
 def test_it_can_never_be_opened_to_everybody(world, copy):

@@ -122,7 +122,9 @@ def test_no_door_gives_a_byte_or_a_name_of_a_file(world, part, browser, program)
     for rest in ("files", "files/text.txt", "revisions", "listing", "bundle", "changes"):
         answer = program(world.user).get(f"{at}/{rest}")
         assert (answer.status_code, answer.json()["code"]) == (403, "stays_secure")
-    assert browser(world.user).get(f"/data/{world.dataset.code}/look/").status_code == 403
+    for rest in ("look/", "look/1/files/text.txt"):
+        answer = browser(world.user).get(f"/data/{world.dataset.code}/{rest}")
+        assert answer.status_code == 403
 
 
 # --- what is made of it ---------------------------------------------------------------------

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from fabriek.cli import http
-from fabriek.registry import actions, signing_keep, signing_key
+from fabriek.registry import actions, pushed, signing_keep, signing_key
 from fabriek.registry.models import Signature
 from tests.factories import a_person
 from tests.registry.worlds import a_finished_run
@@ -49,6 +49,15 @@ def test_the_list_says_where_to_begin(fabriek):
     result = fabriek(a_person(), "models", "list")
 
     assert result.stdout == "There are no models yet. Make one with: fabriek run\n"
+
+
+def test_the_list_says_what_was_pushed_and_is_no_model_yet(fabriek, run, lead):
+    pushed.make_place(run.case, name="desk", by=lead)
+
+    result = fabriek(lead, "models", "list", "--q", "desk")
+
+    why = "is not a model yet. There is no whole model here: “config.json” is missing."
+    assert f"{run.case.code}/desk {why}" in result.stdout
 
 
 def test_list_show_and_card_tell_of_a_model(fabriek, model, lead):

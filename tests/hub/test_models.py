@@ -8,11 +8,13 @@ import zipfile
 import pytest
 
 from fabriek.hub import doors
+from fabriek.hub.answers import in_header
 from fabriek.registry.models import Model
+from fabriek.registry.reasons import NoModel
 from fabriek.runs.models import RunInput
 from fabriek.store.models import Repository, Revision
 from fabriek.store.references import revision_of
-from tests.factories import a_model, a_run, an_allocation
+from tests.factories import a_model, a_person, a_run, an_allocation
 from tests.hub.calls import body, gone, large, small
 
 pytestmark = pytest.mark.django_db
@@ -130,6 +132,53 @@ def test_what_is_no_whole_model_stays_a_place_with_files(hub, files):
 
     assert (Model.objects.count(), Revision.objects.count()) == (0, 1)
     assert Repository.objects.get().code is None
+
+
+def test_who_pushes_what_is_no_model_is_told_why_until_it_is_one(
+    hub, made, browser, program, lead, case
+):
+    other = made("models", "empty")
+    answer = hub.commit(*(small(n, c) for n, c in (WHOLE | {"evil.py": b"1/0"}).items()))
+    why = (
+        "“evil.py” is not a kind of file a model consists of, so the model was not taken in. "
+        "Take the file away."
+    )
+    there = browser(lead).get(f"/{hub.repo_id}/commit/{answer.json()['commitOid']}")
+    page = browser(lead).get(there.url).content.decode()
+    told = program(lead).get("/api/models/unfinished").json()
+    strange = program(a_person()).get("/api/models/unfinished").json()
+
+    assert answer.json()["hookOutput"] == f"{hub.repo_id} is not a model yet. {why}"
+    topic, warned = answer["X-HF-Warning"].split("; ")
+    assert topic == warned == in_header(answer.json()["hookOutput"])
+    assert there.url == f"/models/?q={case.code}%2Fdesk"
+    assert why in page
+    assert "No model fits this search" not in page
+    assert other.repo_id not in page
+    assert [(one["name"], one["reasons"]) for one in told] == [
+        (hub.repo_id, [why]),
+        (other.repo_id, [str(NoModel("no_model", "config.json"))]),
+    ]
+    assert strange == []
+
+    mended = hub.commit(gone("evil.py"))
+
+    assert (mended.json()["hookOutput"], "X-HF-Warning" in mended) == ("", False)
+    assert Model.objects.get().repository.repo_id == hub.repo_id
+    left = program(lead).get("/api/models/unfinished").json()
+    assert [one["name"] for one in left] == [other.repo_id]
+
+
+def test_all_files_in_the_way_are_named_at_once(hub, program, lead):
+    hub.push({f"step_{number}.py": b"" for number in range(7)} | {"config.json": b"{}"})
+
+    (told,) = program(lead).get("/api/models/unfinished", {"q": "Desk"}).json()
+
+    names = ", ".join(f"“step_{number}.py”" for number in range(5))
+    assert told["reasons"] == [
+        f"A model consists of no files of these kinds: {names} and 2 more. Take them away.",
+        str(NoModel("no_model", "model.safetensors")),
+    ]
 
 
 def test_a_whole_model_stays_whole(hub):

@@ -176,7 +176,7 @@ def test_the_checks_name_bad_questions_and_the_price_follows_the_rows(tmp_path, 
         "In line 2 prompt is not text; put it between quotes.",
     )
     assert RECIPE.checks({"dataset": tmp_path / "data" / "none", "model": base}) == (
-        "The dataset has no .jsonl file; add one with your rows.",
+        "The dataset has no .jsonl, .csv or .json file; add one with your rows.",
     )
     few, many = (
         RECIPE.estimate(Knobs(), Facts(rows=n, text_bytes=100 * n, base_parameters=10**9))

@@ -6,7 +6,7 @@ from django.urls import reverse
 from fabriek.cases.states import CaseState, PartnerState
 from fabriek.kernel.errors import NotAllowed
 from fabriek.kernel.models import Entry
-from fabriek.registry import actions, queries, rules
+from fabriek.registry import actions, pushed, queries, rules
 from fabriek.registry.models import Model, Rejection
 from tests.factories import (
     a_case,
@@ -248,12 +248,13 @@ def test_the_list_costs_the_same_whatever_its_length(
 ):
     case, lead, _member = a_consortium()
     for number in range(count):
+        pushed.make_place(case, name=f"place-{number}", by=lead)
         a_model(case=case, title=f"Model {number}", scores={"loss_after": 0.5})
         run = a_finished_run(case=case, key=f"fabriek-{number}")
         Rejection.objects.create(run=run, code="no_model", name="config.json", reason="")
     page, api = browser(lead), program(lead)
 
-    with django_assert_num_queries(6 + counting):
+    with django_assert_num_queries(7 + counting):
         page.get("/models/")
     with django_assert_num_queries(3):
         api.get("/api/models/")

@@ -9,8 +9,8 @@ from fabriek.registry import actions
 from fabriek.runs import warnings_of_end
 from fabriek.runs.models import Run
 from fabriek.store import queries as store
-from tests.agreements.policy_world import a_policy_world
-from tests.factories import a_model, a_partner, a_person, an_organisation
+from tests.agreements.policy_world import a_policy_world, passed_on
+from tests.factories import a_model, a_partner, a_person, a_repository, an_organisation
 from tests.registry.worlds import a_finished_run
 
 pytestmark = pytest.mark.django_db
@@ -227,3 +227,15 @@ def test_a_base_that_was_lent_to_one_member_is_not_named_to_the_others(world, br
     assert base.code in browser(world.named).get(f"/models/{model.code}/").text
     listed = program(world.named).get("/api/models/").json()["items"]
     assert base.code in {one["base"] for one in listed}
+
+
+def test_a_model_that_is_not_whole_is_heard_of_by_whom_the_data_are_lent_to(world, program):
+    place = a_repository(kind="model", case=world.using, namespace="C26-1", name="zwanendal")
+    passed_on(place, world.agreement)
+
+    heard = {
+        person: [one["name"] for one in program(person).get("/api/models/unfinished").json()]
+        for person in (world.named, world.other)
+    }
+
+    assert heard == {world.named: [place.repo_id], world.other: []}

@@ -111,7 +111,7 @@ def test_what_was_counted_corrects_the_price_and_is_kept_apart_from_chats(
 
     assert before.startswith("The tokens are guessed")
     assert after.startswith("The tokens were counted with the model's own tokenizer")
-    assert [one.way for one in Counted.objects.all()] == ["pairs-1"]
+    assert [one.way for one in Counted.objects.all()] == ["pairs-2"]
 
 
 def test_the_longer_answer_decides_whether_a_pair_is_left_out(at):  # noqa: F811

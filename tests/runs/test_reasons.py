@@ -12,6 +12,7 @@ from fabriek.engines.base import Reason
 from fabriek.engines.slurm_words import REASONS, REFUSALS
 from fabriek.runs import reasons, rules, waits
 from fabriek.runs.models import Run
+from fabriek.runs.states import PAUSED
 from fabriek.runs.use import ENDING
 from fabriek.runs.words import told
 from fabriek_recipes.row_problems import problem, refuse
@@ -27,7 +28,7 @@ def ending_words():
     """Collect from the code every word with which a run can end."""
     words = {word.value for word in Reason} | {str(word) for word in REASONS.values()} - {""}
     words |= {code for _, code in REFUSALS} | {"rejected"}  # JobRejected without a code
-    words |= {rules.PAUSED, rules.PAUSED_TOO_EARLY}
+    words |= {PAUSED, rules.PAUSED_TOO_EARLY}
     words |= {f"{ENDING}{code}" for code in DENIED}  # agreements are looked at once more
     return words | said_of("JobRejected", "code") | said_of("Sighting", "reason", "runs")
 

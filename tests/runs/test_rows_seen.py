@@ -1,5 +1,6 @@
 """What somebody sees of rows before a run, and what hostile files make of it: a sentence."""
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -178,7 +179,54 @@ def test_what_was_counted_is_kept_and_corrects_the_price(at):
     assert re.search(r"counted with the model's own tokenizer: 4\d\d in a row", after)
     kept = Counted.objects.get()
     revisions = (kept.dataset, kept.model)
-    assert counted.find(*revisions, way="chat-1-all").rows == 20
+    assert counted.find(*revisions, way="chat-2-all").rows == 20
+
+
+@pytest.mark.parametrize(
+    ("config", "asked", "said"),
+    [
+        (
+            {"vocab_size": 90},
+            {},
+            "The base model knows 90 pieces of words and its tokenizer uses number 91: they "
+            "do not belong together. Take the tokenizer that came with the model.",
+        ),
+        (
+            {"max_position_embeddings": 16},
+            {},
+            "Every row is longer than the 16 tokens that this model can look at; shorten them "
+            "or choose another model.",
+        ),
+        (
+            {},
+            {"tokens_per_row_max": "32"},
+            "Every row is longer than 32 tokens; shorten them or raise “Longest row”.",
+        ),
+    ],
+    ids=["another tokenizer", "beyond the context", "beyond the longest row"],
+)
+def test_what_the_run_would_refuse_is_said_by_the_look_and_refused_in_the_form(
+    at, program, config, asked, said
+):
+    rows = {"rows.jsonl": "".join(row("x" * 40 + str(n), "ja") for n in range(20))}
+    at.push(rows, config__json=json.dumps({"model_type": "llama"} | config))
+    wish = {
+        "case": at.case.code,
+        "recipe": "finetune_lm",
+        "inputs": {"dataset": at.dataset.code, "model": at.model.code},
+        "knobs": {name: int(value) for name, value in asked.items()},
+    }
+    form = {f"knob_{name}": value for name, value in asked.items()}
+
+    page = at.text(**asked)
+    form |= {"case": at.case.code, "recipe": "finetune_lm"}
+    priced = text_of(at.browser(at.person).get("/runs/new", form))
+    refused = program(at.person).post("/api/runs/price", wish, content_type="application/json")
+
+    assert said in page
+    assert "and are left out:" not in page
+    assert said in priced
+    assert (refused.status_code, refused.json()["detail"]) == (422, said)
 
 
 def test_a_form_that_is_sent_leads_to_an_address_of_its_own(at):

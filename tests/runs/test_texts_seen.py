@@ -7,6 +7,7 @@ import pytest
 
 from fabriek.runs import counted
 from fabriek.runs.models import Counted
+from tests.runs import chats
 from tests.runs.test_rows_seen import at, text_of, tokens_of  # noqa: F401
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +109,25 @@ def test_what_was_counted_corrects_the_price(at):  # noqa: F811
     after = text_of(at.browser(at.person).get(form))
     assert "The tokens are guessed from the size of the files." in before
     assert "The tokens were counted with the tokenizer of the base model." in after
+
+
+def test_a_sign_of_the_end_that_the_model_does_not_know_is_told_where_it_goes_on(at):  # noqa: F811
+    """A new model is made as large as the tokenizer."""
+    far = json.loads(chats.tokenizer())
+    known = len(far["model"]["vocab"])
+    far["added_tokens"].append(far["added_tokens"][0] | {"id": known, "content": "<|stop|>"})
+    model = {
+        "tokenizer__json": json.dumps(far),
+        "tokenizer_config__json": json.dumps({"eos_token": "<|stop|>"}),
+        "config__json": json.dumps({"model_type": "llama", "vocab_size": known}),
+    }
+    at.push({"a.jsonl": lines(texts(12))}, **model)
+
+    said = (
+        f"The base model knows {known} pieces of words and its tokenizer uses number {known}:"
+    )
+    assert said in at.text(**BASE)
+    assert said not in at.text(recipe="pretrain_lm", method="new", tokenizer="base")
 
 
 def test_who_may_not_read_the_text_sees_numbers_only(at, monkeypatch):  # noqa: F811

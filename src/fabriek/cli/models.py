@@ -28,6 +28,8 @@ def list_models(q: Annotated[str, typer.Option(help="Words to search for.")] = "
         ),
         empty="There are no models yet. Make one with: fabriek run",
     )
+    for place in http.get_list(f"models/unfinished?q={quote(q)}"):
+        show.note(f"{place['name']} is not a model yet. {' '.join(place['reasons'])}")
 
 
 lists_alone(app, list_models)

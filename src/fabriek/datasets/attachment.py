@@ -45,7 +45,7 @@ def _first(asked: str) -> int:
 def _rest(taken: Download, first: int) -> StreamingHttpResponse:
     taken.content.seek(first)
     response = StreamingHttpResponse(
-        _pieces(taken.content, taken.size_bytes - first),
+        pieces(taken.content, taken.size_bytes - first),
         status=PARTIAL,
         content_type="application/octet-stream",
     )
@@ -58,7 +58,7 @@ def _rest(taken: Download, first: int) -> StreamingHttpResponse:
     return response
 
 
-def _pieces(content: BinaryIO, left_bytes: int) -> Iterator[bytes]:
+def pieces(content: BinaryIO, left_bytes: int) -> Iterator[bytes]:
     with content:
         while left_bytes and (piece := content.read(min(left_bytes, PIECE_BYTES))):
             left_bytes -= len(piece)

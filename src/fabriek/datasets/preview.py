@@ -29,12 +29,16 @@ Row = list[str]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Preview:
-    """`columns` is empty where rows are plain lines; `others` can be shown instead."""
+    """`columns` is empty where rows are plain lines; `others` can be shown instead.
+
+    `trouble`: why there are no rows, in a sentence.
+    """
 
     path: str
     others: list[str]
     columns: Row
     rows: list[Row]
+    trouble: str = ""
 
 
 def can_show(path: str) -> bool:
@@ -47,14 +51,14 @@ def showable(files: Iterable[File]) -> list[File]:
     return sorted(found, key=lambda file: ENDINGS.index(_ending(file.path)))
 
 
-def of(file: File, *, among: Iterable[File] = ()) -> Preview:
+def of(file: File, *, among: Iterable[File] = (), characters: int = CELL_CHARACTERS) -> Preview:
     lines = _first_lines(file)
     columns, rows = _parsed(file.path.casefold(), lines)
     return Preview(
         path=file.path,
         others=[other.path for other in among if other.path != file.path][:OTHERS],
-        columns=[_cut(name) for name in columns[:COLUMNS]],
-        rows=[[_cut(cell) for cell in row[:COLUMNS]] for row in rows],
+        columns=[cut(name, characters) for name in columns[:COLUMNS]],
+        rows=[[cut(cell, characters) for cell in row[:COLUMNS]] for row in rows],
     )
 
 
@@ -124,5 +128,5 @@ def _written(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= CELL_CHARACTERS else f"{text[: CELL_CHARACTERS - 1]}…"
+def cut(text: str, characters: int = CELL_CHARACTERS) -> str:
+    return text if len(text) <= characters else f"{text[: characters - 1]}…"

@@ -8,11 +8,11 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from fabriek.hub import bodies, commit_lines, commits, doors, git_names, queries, refusals
-from fabriek.hub.answers import json_of, said, view
+from fabriek.hub.answers import in_header, json_of, said, view
 from fabriek.hub.repo_views import address
-from fabriek.registry import pushed
+from fabriek.registry import pushed, unfinished
 from fabriek.store import queries as store
-from fabriek.store.models import Repository
+from fabriek.store.models import Repository, Revision
 
 PREUPLOAD_BYTES_MAX = 4 * 2**20
 FILES_MAX = 2000  # clients ask 256 at a time
@@ -50,12 +50,25 @@ def commit(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
     revision = commits.commit(door.repository, branch, commit_lines.read(lines), by=door.person)
     oid = revision.commit_id if revision else queries.beginning(door.repository)
     url = f"{address(request, door.repository)}/commit/{oid}"
-    return said({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": ""})
+    lacks = _lacks(door.repository, revision)
+    answer = said({"success": True, "commitOid": oid, "commitUrl": url, "hookOutput": lacks})
+    if lacks:
+        # Clients print it, once for each topic: so the sentence is its own.
+        plain = in_header(lacks).replace(";", ",")
+        answer["X-HF-Warning"] = f"{plain}; {plain}"
+    return answer
 
 
 def is_regular(size_bytes: int, sample: bytes) -> bool:
     """Tell whether a file goes inside the commit: small, and text."""
     return size_bytes <= git_names.REGULAR_BYTES_MAX and git_names.is_text(sample)
+
+
+def _lacks(repository: Repository, revision: Revision | None) -> str:
+    """Say what keeps what was pushed from being a model; nothing where nothing does."""
+    if revision is None or repository.kind != Repository.Kind.MODEL:
+        return ""
+    return unfinished.sentence(repository, revision)
 
 
 def _told(path: str, regular: bool, there: queries.Entry | None) -> dict[str, Any]:

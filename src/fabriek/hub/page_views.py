@@ -1,18 +1,22 @@
 """From the name that programs use to the page of a dataset or a model."""
 
+from urllib.parse import urlencode
+
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 
 from fabriek.hub import doors, refusals
 from fabriek.people.models import Person
+from fabriek.store.models import Repository
 
 
 @login_required
 def page(
     request: HttpRequest, *, namespace: str, name: str, kind: str | None = None
 ) -> HttpResponse:
-    """Lead to our page of it; a place for a model that is not whole yet has none."""
+    """Lead to our page of it; of a place for a model that is not whole yet, to why not."""
     if not isinstance(request.user, Person):
         raise Http404
     try:
@@ -20,6 +24,8 @@ def page(
     except refusals.RepoNotFound as error:
         raise Http404 from error
     about = getattr(found, "dataset" if kind else "model", None)
+    if about is None and kind is None and found.kind == Repository.Kind.MODEL:
+        return redirect(f"{reverse('registry:list')}?{urlencode({'q': found.repo_id})}")
     if about is None:
         raise Http404
     return redirect(about.get_absolute_url())

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_POST
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Refused
 from fabriek.people.http import SignedIn
-from fabriek.quality import actions, finding, queries, rules, said, show
+from fabriek.quality import actions, finding, queries, rules, said, show, sights
 from fabriek.quality.findings import columns_of
 from fabriek.quality.forms import DecisionForm
 from fabriek.quality.models import Decision, Errand, Look
-from fabriek.quality.previewed import preview_of
+from fabriek.quality.parsed import first_rows
 from fabriek.quality.states import UNFINISHED, ErrandState
 from fabriek.store.models import Revision
 
@@ -167,7 +167,9 @@ def _result(found: Dataset, revision: Revision, look: Look) -> dict[str, Any]:
         "undecided": sum(not column.is_decided for column in columns),
         "names": look.result.get("names", ""),
         "held": look.result.get("held", {}),
-        "preview": preview_of(revision, columns, look.result.get("files", [])),
+        "preview": first_rows(revision, columns, look.result.get("files", [])),
+        "pictures": sights.pictures(revision, look.result),
+        "sounds": sights.sounds(revision, look.result),
     }
 
 

@@ -14,7 +14,7 @@ from fabriek.kernel.paging import Listing, addresses, paginate
 from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
 from fabriek.people.models import Person
-from fabriek.registry import actions, bound, origin, queries, rules
+from fabriek.registry import actions, bound, origin, queries, rules, unfinished
 from fabriek.registry.models import Model, Signature
 from fabriek.registry.opening_api import router as opening
 from fabriek.registry.paper_api import router as papers
@@ -142,6 +142,15 @@ class ChainOut(Schema):
     steps: list[OriginStepOut]
 
 
+class UnfinishedOut(Schema):
+    """What was pushed and is no model yet. `reasons` say what stands in the way."""
+
+    name: str
+    case: str
+    reasons: list[str]
+    at: datetime
+
+
 class FilesOut(Schema):
     """All files at once: a model has tens of them, and is whole or not there."""
 
@@ -158,6 +167,12 @@ def index(request: SignedIn, q: str = "", page: int = 1, size: int = 50) -> List
     return Listing[ModelOut].of(
         found, (_row(row, address, bases, request.user) for row in found.items)
     )
+
+
+@router.get("/unfinished", response=list[UnfinishedOut])
+def unfinished_of(request: SignedIn, q: str = "") -> list[unfinished.Unfinished]:
+    """List what was pushed in your cases and is no model yet, and why: the newest ten."""
+    return unfinished.of(request.user, q)
 
 
 @router.get("/{code}", response=ModelDetailOut)

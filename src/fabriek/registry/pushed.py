@@ -161,18 +161,46 @@ def _licence_now(known: Model, told: str) -> str:
     return stated if narrows and licences.lets_everybody(known.licence) else known.licence
 
 
+def problems(files: Mapping[str, Blob]) -> list[NoModel]:
+    """Name all that keeps these files from being a model: what is too much, what is not there.
+
+    Nothing of them is run; weights are known by their headers.
+    """
+    shown = _shown(files)
+    if len(shown) > outputs.FILES_MAX:
+        return [NoModel("too_many_files")]
+    found = {name: wrong for name in shown if (wrong := _not_of_a_model(name))}
+    rest = {name: blob for name, blob in shown.items() if name not in found}
+    try:
+        outputs.parameters_of(rest, partial(_opened, rest))
+    except NoModel as wrong:
+        return [*found.values(), wrong]
+    return [*found.values()]
+
+
 def _parameters(files: Mapping[str, Blob]) -> int:
     """Count the weights. Raises: NoModel, when this is no whole model, or more than that."""
-    shown = {name: blob for name, blob in files.items() if not _is_hidden(name)}
+    shown = _shown(files)
     if len(shown) > outputs.FILES_MAX:
         raise NoModel("too_many_files")
     for name in shown:
-        require_name(name)
-        path = PurePosixPath(name)
-        taken = outputs.TAKEN | BESIDE
-        if path.suffix.lower() not in taken and path.name not in outputs.TAKEN_NAMES:
-            raise NoModel("unknown_file", name)
+        if wrong := _not_of_a_model(name):
+            raise wrong
     return outputs.parameters_of(shown, partial(_opened, shown))
+
+
+def _not_of_a_model(name: str) -> NoModel | None:
+    try:
+        require_name(name)
+    except NoModel as wrong:
+        return wrong
+    path = PurePosixPath(name)
+    is_taken = path.suffix.lower() in outputs.TAKEN | BESIDE or path.name in outputs.TAKEN_NAMES
+    return None if is_taken else NoModel("unknown_file", name)
+
+
+def _shown(files: Mapping[str, Blob]) -> dict[str, Blob]:
+    return {name: blob for name, blob in files.items() if not _is_hidden(name)}
 
 
 def _opened(files: Mapping[str, Blob], name: str) -> BinaryIO:

@@ -25,6 +25,7 @@ from fabriek.registry import (
     scores,
     show,
     signing_told,
+    unfinished,
 )
 from fabriek.registry.models import Model
 from fabriek.runs import evaluated, scored
@@ -45,6 +46,7 @@ def index(request: SignedIn) -> HttpResponse:
         "q": q,
         "lines": [(model, _first_score(model, request.user)) for model in page.items],
         "rejections": list(rejected) if page.page == 1 else [],
+        "unfinished": unfinished.of(request.user, q) if page.page == 1 else [],
     }
     return render(request, "registry/list.html", context)
 

@@ -19,7 +19,9 @@ from fabriek.runs.seen_shapes import CountIn, RowIn, SeenIn
 from fabriek.runs.worker.asked import OF_DATA
 from fabriek.store.models import Revision
 from fabriek_recipes.kinds import Recipe
+from fabriek_recipes.rows import NO_ROWS
 from fabriek_recipes.texts import NO_TEXT
+from fabriek_recipes.words import Failed
 
 # Which column of a row is whose words; in any other column it may be anybody's.
 SPEAKERS = {"prompt": ["user"], "completion": ["assistant"]}
@@ -33,7 +35,8 @@ class Looked:
 
     `files` names files by the numbers that count and sample use. `count` is there where rows
     become tokens before the run; `preview` where they do not. `has_own_pieces`: the run makes
-    a tokenizer of its own, so that these tokens are of one like it.
+    a tokenizer of its own, so that these tokens are of one like it. `refusal`: why the run
+    would be refused by what was counted.
     """
 
     dataset: Revision
@@ -47,6 +50,7 @@ class Looked:
     has_own_pieces: bool = False
     files: list[str] = field(default_factory=list)
     count: CountIn | None = None
+    refusal: Failed | None = None
     sample: list[RowIn] = field(default_factory=list)
     preview: Preview | None = None
     trouble: str = ""
@@ -75,7 +79,7 @@ def look(wish: Wish, *, case: Case, by: Person) -> Looked:
     shows = _may_see_words(by, dataset)
     if recipe.reads_texts:
         knobs = offers.checked_knobs(recipe, wish.knobs)
-        return _texts(dataset, model, knobs, shows=shows)
+        return _texts((dataset, model), recipe, knobs, shows=shows)
     if not recipe.reads_chats or model is None:
         return _previewed(dataset, shows=shows)
     knobs = offers.checked_knobs(recipe, wish.knobs)
@@ -89,9 +93,7 @@ def _seen(
     way = counted.way_of(recipe, knobs)
     files = seen.files_for(dataset, model)
     if not any(name.startswith(OF_DATA) for name in files):
-        raise Invalid(
-            _("The dataset has no .jsonl file; add one with your rows."), code="no_rows"
-        )
+        raise Invalid(_(NO_ROWS), code="no_rows")
     kept = counted.find(dataset, model, way=way)
     hidden = _hidden(dataset)
     asked: seen.Json = {
@@ -115,6 +117,7 @@ def _seen(
         is_plain=told.template == "plain",
         files=[name.partition("/")[2] for name in sorted(files)],
         count=kept or told.count,
+        refusal=counted.refusal(recipe, knobs, kept or told.count),
         sample=told.sample if shows else [],
         trouble=told.trouble,
         facts=_facts(told, may_quote=shows and not hidden),
@@ -122,9 +125,10 @@ def _seen(
 
 
 def _texts(
-    dataset: Revision, model: Revision | None, knobs: BaseModel, *, shows: bool
+    inputs: tuple[Revision, Revision | None], recipe: Recipe, knobs: BaseModel, *, shows: bool
 ) -> Looked:
     """Look at plain text; what a tokenizer made for this look counts is kept nowhere."""
+    dataset, model = inputs
     is_own = bool(getattr(knobs, "has_own_pieces", False))
     if not is_own and model is None:
         raise Invalid(_("Choose what the run works on first, then look."), code="input_missing")
@@ -153,6 +157,7 @@ def _texts(
         hides_personal=bool(hidden),
         files=[name.partition("/")[2] for name in sorted(files)],
         count=kept or told.count,
+        refusal=counted.refusal(recipe, knobs, kept or told.count),
         sample=told.sample if shows else [],
         trouble=told.trouble,
         facts=_facts(told, may_quote=False),

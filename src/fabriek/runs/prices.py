@@ -73,11 +73,15 @@ def price(
     """Estimate a run on what it will really read, by the recipe's own formula.
 
     Interactive work takes as long as was asked for, and own code at most: that is the price.
+
+    Raises: Invalid, where looking at the rows told already that the run would refuse them.
     """
     looked_at = {} if recipe.lasts_as_asked else inputs
     gpus, timeout_s = extent.gpus, extent.timeout_s
     looked = offers.facts_of(recipe, looked_at, gpus=gpus, by=by)
-    seen = counted.with_lengths(looked, recipe, knobs, inputs)
+    count = counted.of_inputs(recipe, knobs, inputs)
+    counted.require_fit(recipe, knobs, count)
+    seen = counted.with_lengths(looked, recipe, count)
     seen = replace(seen, is_part=extent.until_share < 1, gpu_memory_bytes=memory.of_gpu_bytes())
     estimate: Estimate = recipe.estimate(knobs, seen)
     if found:

@@ -12,18 +12,16 @@ from fabriek.runs.seen_shapes import SeenIn
 from fabriek.runs.worker.asked import MODEL_FILES, OF_DATA, OF_MODEL
 from fabriek.store.models import Blob, Revision
 from fabriek.store.queries import listing, the_store
-from fabriek_recipes import texts
+from fabriek_recipes import rows, texts
 
 Json = folders.Json
 
 
 def files_for(dataset: Revision, model: Revision) -> dict[str, Blob]:
     """Name what is laid out: the rows, and of the model only what makes text into tokens."""
-    data = {
-        f"{OF_DATA}{path}": blob
-        for path, blob in listing(dataset).items()
-        if path.endswith(".jsonl")
-    }
+    listed = listing(dataset)
+    meant = rows.of_rows(map(PurePosixPath, listed))
+    data = {f"{OF_DATA}{path}": listed[str(path)] for path in meant}
     return data | {
         f"{OF_MODEL}{path}": blob
         for path, blob in listing(model).items()

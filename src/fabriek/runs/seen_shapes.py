@@ -40,8 +40,9 @@ class PairsIn(_Closed):
 class CountIn(_Closed):
     """`every`: every how many lines one was counted; `is_cut_short`: time was up.
 
-    `context`: how many tokens the model reads at once; 0 where it does not say. `words`: by
-    spaces, of plain text to learn from.
+    `context`: how many tokens the model reads at once, and `known`: how many there are for it;
+    0 where it does not say. `highest`: the highest number of a token that its tokenizer gave.
+    `words`: by spaces, of plain text to learn from.
     """
 
     rows: Amount
@@ -53,6 +54,8 @@ class CountIn(_Closed):
     tokens_apart: Amount
     learned: Amount
     context: Amount = 0
+    known: Amount = 0
+    highest: Amount = 0
     words: Amount = 0
     longest: Annotated[list[tuple[Amount, Amount, Amount]], Field(max_length=200)]
     doubles: PairsIn

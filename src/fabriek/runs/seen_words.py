@@ -14,7 +14,7 @@ from fabriek.runs.seen_places import PLACES_NAMED, file_of, listed, pairs, place
 from fabriek.runs.seen_shapes import CountIn
 from fabriek.runs.seen_troubles import trouble
 from fabriek.runs.shapes import RemarkOut, SeenRowsOut
-from fabriek.runs.words import filled
+from fabriek.runs.words import filled, told
 
 WRONG, ATTENTION, NEUTRAL = "wrong", "attention", "neutral"
 
@@ -82,12 +82,12 @@ def facts(looked: Looked) -> list[Fact]:
 
 def told_to_programs(looked: Looked) -> SeenRowsOut:
     """Say the same to programs, with numbers instead of a picture."""
-    told = SeenRowsOut(
+    said = SeenRowsOut(
         remarks=[RemarkOut(tone=one.tone, text=one.text) for one in remarks(looked)],
         rows=seen_rows.told_to_programs(looked),
     )
     if (count := looked.count) is None:
-        return told
+        return said
     figures = {
         "count": count.rows,
         "every": count.every,
@@ -98,7 +98,7 @@ def told_to_programs(looked: Looked) -> SeenRowsOut:
         "lengths": count.lengths,
         "lengths_apart": count.lengths_apart,
     }
-    return told.model_copy(update=figures)
+    return said.model_copy(update=figures)
 
 
 def length_sentence(looked: Looked) -> str:
@@ -123,6 +123,8 @@ def length_sentence(looked: Looked) -> str:
 
 def _wrong(looked: Looked, count: CountIn) -> list[Remark]:
     found = []
+    if looked.refusal:
+        found.append(Remark(tone=WRONG, text=told(looked.refusal.sentence)))
     if count.leaks.count and not looked.of_texts:
         text = ngettext(
             "%(count)s row kept apart for scoring is also learned from, so the run is refused: "
@@ -176,7 +178,8 @@ def _odd(looked: Looked, count: CountIn) -> list[Remark]:
 def _too_long(looked: Looked, count: CountIn) -> str:
     every = [*count.lengths, *count.lengths_apart]
     over = sum(rows for size, rows in every if size > looked.longest)
-    if not over:
+    is_said = looked.refusal is not None and looked.refusal.code == "rows_too_long"
+    if not over or is_said:
         return ""
     places = [(at, line) for size, at, line in count.longest if size > looked.longest]
     text = ngettext(

@@ -145,7 +145,8 @@ RECIPE = Recipe(
             kind="dataset",
             title=_("Questions"),
             help=_(
-                "One or more .jsonl files; each line holds a prompt, or messages. An answer "
+                "A table of Excel (.csv) with a column “prompt” or “vraag”, a .json list, or "
+                ".jsonl files: each line holds a prompt, or messages. An answer "
                 "that ends a row is left out and written anew."
             ),
         ),

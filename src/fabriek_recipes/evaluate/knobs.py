@@ -126,9 +126,8 @@ def _row_problems(dataset: Path) -> list[Sentence]:
         return list(task_problems(dataset))
     contents = files_of(dataset)
     if not contents.train:
-        return [
-            Sentence(_("The dataset has no .jsonl file and no task; add one with your rows."))
-        ]
+        text = _("The dataset has no file with rows and no task; add a .jsonl, .csv or .json.")
+        return [Sentence(text)]
     scored = contents.held_out or contents.train
     return of_files(((path, check(path)) for path in scored), several=len(scored) > 1)
 
@@ -151,8 +150,8 @@ RECIPE = Recipe(
             kind="dataset",
             title=_("Questions"),
             help=_(
-                "Rows with prompt and completion or messages in .jsonl files, or tasks: a "
-                ".yaml file in the form of lm-eval with its rows beside it."
+                "Rows with prompt and completion or messages in .jsonl, .csv or .json, or "
+                "tasks: a .yaml file in the form of lm-eval with its rows beside it."
             ),
         ),
         Input(

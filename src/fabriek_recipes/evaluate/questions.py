@@ -81,7 +81,7 @@ def of_rows(dataset: Path, *, most: int, seed: int) -> list[Question]:
     if not found:
         raise Failed(
             "no_rows",
-            _("The dataset has no .jsonl file and no task; add one with your rows."),
+            _("The dataset has no file with rows and no task; add a .jsonl, .csv or .json."),
         )
     return _some(found, most, seed)
 

@@ -187,8 +187,10 @@ RECIPE = Recipe(
             kind="dataset",
             title=_("Examples"),
             help=_(
-                "One or more .jsonl files; each line holds prompt and completion, or messages, "
-                "where calls of tools may stand with the list of tools."
+                "A table of Excel (.csv) with a column “prompt” or “vraag” and a column "
+                "“completion” or “antwoord”, a .json list, or .jsonl files: each line holds "
+                "prompt and completion, or messages, where calls of tools may stand with the "
+                "list of tools."
             ),
         ),
         BASE_MODEL,

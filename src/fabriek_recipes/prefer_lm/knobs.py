@@ -176,8 +176,9 @@ RECIPE = Recipe(
             kind="dataset",
             title=_("Preferences"),
             help=_(
-                "One or more .jsonl files; each line holds prompt, chosen and rejected, as "
-                "texts or as messages."
+                "A table of Excel (.csv) with the columns “prompt”, “chosen” and “rejected” "
+                "(or “vraag”, “beter” and “slechter”), a .json list, or .jsonl files: each "
+                "line holds these, as texts or as messages."
             ),
         ),
         BASE_MODEL,

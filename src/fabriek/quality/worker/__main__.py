@@ -14,7 +14,7 @@ NO_NETWORK = confine.leave_network()
 
 import duckdb  # noqa: E402
 
-from fabriek.quality.worker import engine, look  # noqa: E402
+from fabriek.quality.worker import engine, first_rows, look  # noqa: E402
 from fabriek.quality.worker.job import Job, Json, Trouble  # noqa: E402
 from fabriek.quality.worker.names import Names  # noqa: E402
 
@@ -70,6 +70,8 @@ def _held(job: Job) -> confine.Held:
 def _done(job: Job, names: Names) -> Json:
     """Do it; whatever goes wrong becomes a code, never a text that may hold a value."""
     try:
+        if job.asked["kind"] == "first_rows":
+            return first_rows.first_rows(job)
         return _treated(job, names) if job.asked["kind"] == "treat" else look.look(job, names)
     except Trouble as trouble:
         return {"trouble": trouble.code, "facts": trouble.facts}

@@ -8,17 +8,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from fabriek.quality.worker import pixels
 from fabriek.quality.worker.doubles import TRAIN, split_of
 from fabriek.quality.worker.job import Given, Job, Json, problem
+from fabriek.quality.worker.pixels import Size
 
 HEAD_BYTES = 2**16
 MOST_NAMED = 20
 BOMB_PIXELS = 100_000_000
 TINY_PIXELS = 32
 TIFF, TIFF_SHORT = {b"II*\0": "<", b"MM\0*": ">"}, 3
-JPEG_SIZES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
-
-Size = tuple[str, int, int]
 
 
 def pictures(files: Sequence[Given], job: Job) -> tuple[Json, list[Json]]:
@@ -108,16 +107,8 @@ def size_of(path: Path) -> Size | None:
         size = file.tell()
         if head[:4] in TIFF:
             return _tiff(file, TIFF[head[:4]])
-    for start, read in READERS:
-        if head.startswith(start):
-            try:
-                found = read(head)
-            except (struct.error, IndexError):
-                return None
-            if found is None or min(found[1:]) <= 0:
-                return None
-            return found if _ends_well(path, found[0], size) else None
-    return None
+    found = pixels.read(head)
+    return found if found and _ends_well(path, found[0], size) else None
 
 
 def _ends_well(path: Path, kind: str, size: int) -> bool:
@@ -159,60 +150,6 @@ def _tiff(file: BinaryIO, order: str) -> Size | None:
         return None
     width, height = found.get(256, 0), found.get(257, 0)
     return ("TIFF", width, height) if width and height else None
-
-
-def _png(head: bytes) -> Size | None:
-    if head[12:16] != b"IHDR":
-        return None
-    width, height = struct.unpack(">II", head[16:24])
-    return "PNG", width, height
-
-
-def _gif(head: bytes) -> Size | None:
-    width, height = struct.unpack("<HH", head[6:10])
-    return "GIF", width, height
-
-
-def _bmp(head: bytes) -> Size | None:
-    width, height = struct.unpack("<ii", head[18:26])
-    return "BMP", width, abs(height)
-
-
-def _jpeg(head: bytes) -> Size | None:
-    at = 2
-    while at + 9 < len(head):
-        if head[at] != 0xFF:  # noqa: PLR2004
-            return None
-        marker = head[at + 1]
-        (length,) = struct.unpack(">H", head[at + 2 : at + 4])
-        if marker in JPEG_SIZES:
-            height, width = struct.unpack(">HH", head[at + 5 : at + 9])
-            return "JPEG", width, height
-        at += 2 + max(2, length)
-    return None
-
-
-def _webp(head: bytes) -> Size | None:
-    kind = head[12:16]
-    if head[8:12] != b"WEBP":
-        return None
-    if kind == b"VP8X":
-        width = int.from_bytes(head[24:27], "little") + 1
-        return "WEBP", width, int.from_bytes(head[27:30], "little") + 1
-    if kind == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return "WEBP", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-    width, height = struct.unpack("<HH", head[26:30])
-    return "WEBP", width & 0x3FFF, height & 0x3FFF
-
-
-READERS: tuple[tuple[bytes, Callable[[bytes], Size | None]], ...] = (
-    (b"\x89PNG\r\n\x1a\n", _png),
-    (b"\xff\xd8\xff", _jpeg),
-    (b"GIF8", _gif),
-    (b"BM", _bmp),
-    (b"RIFF", _webp),
-)
 
 
 def _same(what: str, files: Sequence[Given], job: Job) -> list[Json]:

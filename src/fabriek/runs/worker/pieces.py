@@ -19,8 +19,10 @@ class Pieces:
     def __init__(self, path: Path, *, signs_are_text: bool = False) -> None:
         """Read the file. Raises: Trouble, when it is no tokenizer.
 
-        `signs_are_text`: letters that look like a sign of the model are letters.
+        `signs_are_text`: letters that look like a sign of the model are letters. `highest`
+        is the highest number of any token it gave when it counted.
         """
+        self.highest = 0
         if path.stat().st_size > FILE_BYTES_MAX:
             raise Trouble("bad_tokenizer")
         try:
@@ -36,7 +38,13 @@ class Pieces:
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         # Without keeping which letters: a third less work.
-        return [len(one) for one in self._encoded(texts, self._tokenizer.encode_batch_fast)]
+        found = self._encoded(texts, self._tokenizer.encode_batch_fast)
+        self.highest = max(self.highest, *(max(one.ids, default=0) for one in found), 0)
+        return [len(one) for one in found]
+
+    def note(self, sign: str) -> None:
+        """Count a sign that stands beside every text among those it gave."""
+        self.highest = max(self.highest, self._tokenizer.token_to_id(sign) or 0)
 
     def signs_before(self) -> int:
         """Count the signs that it puts before any text."""

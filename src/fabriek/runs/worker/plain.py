@@ -9,7 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from fabriek.quality.worker import rules
 from fabriek.quality.worker.job import Given, Job, Json, Trouble
-from fabriek.runs.worker.asked import CONFIG, OF_DATA, OF_MODEL, SETTINGS, TOKENIZER
+from fabriek.runs.worker import settings
+from fabriek.runs.worker.asked import OF_DATA, OF_MODEL, SETTINGS, TOKENIZER
 from fabriek.runs.worker.count import Count
 from fabriek.runs.worker.pieces import Pieces
 from fabriek.runs.worker.reading import Found, Place
@@ -57,7 +58,8 @@ def seen(job: Job) -> Json:
     picks = [(Place(*one[:2]), str(one[2])) for one in job.asked.get("picks", [])]
     if job.asked["count"]:
         counted, words = _counted(job, reading, cut)
-        told["count"] = counted.as_json() | {"context": _context(job), "words": words}
+        told["count"] = counted.as_json() | settings.told(_model_files(job))
+        told["count"] |= {"highest": cut.pieces.highest, "words": words}
         picks = counted.picks()
     why = dict(picks)
     hide = bool(job.asked.get("hide"))
@@ -124,6 +126,7 @@ def _cut(job: Job, reading: Reading) -> _Cut:
     end = _end(files)
     if not end:
         raise Trouble("no_end")
+    pieces.note(end)
     return _Cut(pieces=pieces, end=end, signs=1 + pieces.signs_before())
 
 
@@ -203,13 +206,3 @@ def _end(files: dict[str, Path]) -> str:
         return str(told["content"] if isinstance(told, dict) else told or "")
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return ""
-
-
-def _context(job: Job) -> int:
-    """Give how many tokens the model reads at once, where its settings say so."""
-    files = _model_files(job)
-    try:
-        told = json.loads(files[CONFIG].read_text())
-        return max(0, min(int(told["max_position_embeddings"]), 2**30))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return 0

@@ -75,7 +75,7 @@ class Reading:
     def rows(self) -> Iterator[Found | tuple[Place, RowProblem]]:
         for is_apart, files in ((False, self.learned), (True, self.apart)):
             for at, file in files:
-                for one in self._read(self._thinned(file)):
+                for one in self._read(file):
                     place = Place(at, one.line)
                     if isinstance(one, RowProblem):
                         yield place, one
@@ -84,8 +84,12 @@ class Reading:
                     else:
                         yield Found(place, one, is_apart)
 
-    def _read(self, path: Path) -> Iterator[Row | Pair | RowProblem]:
-        return read_pairs(path) if self.of_pairs else rows.read(path)
+    def _read(self, file: Given) -> Iterator[Row | Pair | RowProblem]:
+        named = PurePosixPath(file.path)
+        read = read_pairs if self.of_pairs else rows.read
+        if rows.is_table(named):  # a row of it may be many lines
+            return read(file.at, named=named, every=self.every)
+        return read(self._thinned(file), named=named)
 
     def _thinned(self, file: Given) -> Path:
         """Leave most lines empty where there are too many: the others keep their numbers."""

@@ -1,13 +1,12 @@
 """One answer to what was asked: the count of all rows, a few rows as they are read, or both."""
 
-import json
 import time
 from collections.abc import Iterator
 from itertools import islice
-from typing import Any
 
 from fabriek.quality.worker.job import Job, Json, Trouble
-from fabriek.runs.worker.asked import CONFIG, OF_MODEL, TOKENIZER
+from fabriek.runs.worker import settings
+from fabriek.runs.worker.asked import OF_MODEL, TOKENIZER
 from fabriek.runs.worker.count import Count
 from fabriek.runs.worker.pieces import Pieces
 from fabriek.runs.worker.reading import Found, Place, Reading
@@ -44,7 +43,8 @@ def seen(job: Job) -> Json:
     picks = [(Place(*one[:2]), str(one[2])) for one in job.asked.get("picks", [])]
     if job.asked["count"]:
         counted = _counted(job, reading, chat, pieces)
-        told["count"] = counted.as_json() | {"context": _context(files)}
+        told["count"] = counted.as_json() | settings.told(files)
+        told["count"] |= {"highest": pieces.highest}
         picks = counted.picks()
     told["sample"] = [
         _shown(one, chat, pieces, job.asked, why=dict(picks)[one.place])
@@ -113,12 +113,3 @@ def _picked(reading: Reading, places: set[Place]) -> Iterator[Found]:
         if isinstance(one, Found) and one.place in left:
             left.discard(one.place)
             yield one
-
-
-def _context(files: dict[str, Any]) -> int:
-    """Give how many tokens the model reads at once, where its settings say so."""
-    try:
-        told = json.loads(files[CONFIG].read_text())
-        return max(0, min(int(told["max_position_embeddings"]), 2**30))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return 0
