@@ -10,6 +10,7 @@ from pyarrow import parquet
 from safetensors.numpy import save_file
 
 from fabriek.kernel.errors import Invalid
+from fabriek.quality.room import slot
 from fabriek.quality.worker import confine
 from fabriek.runs import actions, behind_walls, made, offers, own_copies, recipe_checks
 from fabriek_recipes import facts, parquet_rows
@@ -154,7 +155,7 @@ def test_a_form_keeps_what_was_filled_in_while_others_are_at_it(
 
     with ExitStack() as held:
         for _number in range(settings.LOOK_WORKERS):
-            held.enter_context(behind_walls.slot(home))
+            held.enter_context(slot(home))
         answers = [
             browser(world.person).post(
                 pages.FORM.format(world.case.code),

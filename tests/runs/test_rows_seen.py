@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from fabriek.datasets.models import Dataset
 from fabriek.quality.models import Look
+from fabriek.quality.room import slot
 from fabriek.quality.states import ErrandState
 from fabriek.runs import behind_walls, counted, seen_words
 from fabriek.runs.look import Looked
@@ -528,7 +529,7 @@ def test_when_too_many_look_at_once_the_next_waits(at, settings):
     at.push({"rows.jsonl": row()})
     settings.LOOKS_HOME.mkdir()
 
-    with behind_walls.slot(settings.LOOKS_HOME):
+    with slot(settings.LOOKS_HOME):
         answer = at.page()
 
     assert answer.status_code == 409

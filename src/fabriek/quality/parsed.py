@@ -1,10 +1,6 @@
 """The first rows of what the portal does not parse itself: asked of a worker, within a page."""
 
-import os
-import signal
-import subprocess
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,7 +14,7 @@ from fabriek.kernel.errors import Refused, Text
 from fabriek.quality import folders, previewed
 from fabriek.quality.findings import Column
 from fabriek.quality.previewed import READ_CHARACTERS
-from fabriek.quality.room import room
+from fabriek.quality.room import ends_within, room
 from fabriek.quality.worker import confine, headings
 from fabriek.store.models import Blob, File, Revision
 from fabriek.store.queries import the_store
@@ -134,15 +130,4 @@ def _worked(path: str, blob: Blob) -> Json:
 
 def _ends_in_time(folder: Path) -> bool:
     worker = folders.launch(folder)
-    if worker is None:
-        return False
-    try:
-        worker.wait(timeout=WAIT_S)
-    except subprocess.TimeoutExpired:
-        return False
-    else:
-        return True
-    finally:
-        with suppress(OSError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+    return worker is not None and ends_within(worker, WAIT_S)

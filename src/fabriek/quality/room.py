@@ -1,12 +1,16 @@
-"""A folder for a program behind walls that somebody waits for, and how many there may be."""
+"""A folder for a program behind walls that somebody waits for, how many, and how long."""
 
 import fcntl
+import os
 import shutil
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -52,6 +56,20 @@ def slot(home: Path, *, patience_s: float = 0.0) -> Iterator[None]:
         _("Rows of others are being counted at this moment. Try again in half a minute."),
         code="busy_counting",
     )
+
+
+def ends_within(worker: "subprocess.Popen[Any]", seconds: float) -> bool:
+    """Wait for a worker that leads a group of its own; then nothing of it runs any more."""
+    try:
+        worker.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    else:
+        return True
+    finally:
+        with suppress(OSError):
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
 
 
 def _clear_old(home: Path) -> None:

@@ -1,19 +1,14 @@
 """A program behind walls that somebody waits for: its bounds, and what it answers."""
 
-import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from django.conf import settings
 
 from fabriek.quality import folders
 from fabriek.quality.folders import Json
-from fabriek.quality.room import room, slot
-
-__all__ = ["answer", "limits", "room", "slot"]
+from fabriek.quality.room import ends_within
 
 # Somebody waits for the page: first counting stops, then the worker, then we stop the worker.
 COUNT_S, WORK_S, WAIT_S = 8, 15, 20
@@ -54,13 +49,4 @@ def _run(folder: Path) -> bool:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    try:
-        worker.wait(timeout=WAIT_S)
-    except subprocess.TimeoutExpired:
-        return False
-    else:
-        return True
-    finally:
-        with suppress(OSError):
-            os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
+    return ends_within(worker, WAIT_S)

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from fabriek.kernel.errors import Invalid, Text
 from fabriek.quality import folders as quality
+from fabriek.quality.room import room
 from fabriek.quality.worker import confine
 from fabriek.runs import behind_walls, folders, own_copies, withheld
 from fabriek.runs.seen_shapes import ChecksIn
@@ -137,7 +138,7 @@ def _asked(inputs: Inputs, asked: Json) -> ChecksIn:
     brought = store.bring(inputs.values())
     if not brought.is_ready:
         raise folders.still_coming(brought)
-    with behind_walls.room(patience_s=PATIENCE_S) as folder:
+    with room(patience_s=PATIENCE_S) as folder:
         for name, revision in inputs.items():
             store.materialise(revision, folder / INPUTS / name)
             (folder / INPUTS / name).mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 from pydantic import ValidationError
 
 from fabriek.quality import folders
+from fabriek.quality.room import room
 from fabriek.runs import behind_walls
 from fabriek.runs.folders import still_coming
 from fabriek.runs.seen_shapes import SeenIn
@@ -52,7 +53,7 @@ def look(files: Mapping[str, Blob], asked: Json) -> SeenIn:
     brought = the_store().bring(list(files.values()))
     if not brought.is_ready:
         raise still_coming(brought)
-    with behind_walls.room() as folder:
+    with room() as folder:
         folders.lay(folder, files, behind_walls.limits() | asked)
         told = behind_walls.answer(folder)
     try:
