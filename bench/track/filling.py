@@ -12,7 +12,7 @@ from fabriek.tracking.models import Experiment, Tally, Tracked  # noqa: E402
 
 
 def fill() -> dict[str, object]:
-    person, case = somebody()
+    person, case = somebody(1)
     experiment = Experiment.objects.create(case=case, name=case.code, made_by=person)
     run = Tracked.objects.create(
         case=case, experiment=experiment, made_by=person, started_ms=1000
