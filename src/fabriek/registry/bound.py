@@ -13,6 +13,7 @@ from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.registry.card import LANGUAGE
 from fabriek.registry.models import Model
+from fabriek.store.models import Repository
 
 
 def sentences(
@@ -55,7 +56,12 @@ def tells(model: Model, person: Person) -> bool:
         return False
     if model.run_id is not None:
         return True
-    rows = inheritance.terms_of(model.repository)
+    return hears(model.repository, person)
+
+
+def hears(repository: Repository, person: Person) -> bool:
+    """Tell whether this person is meant in all agreements about what it was made of."""
+    rows = inheritance.terms_of(repository)
     parties = lean.parties(row.agreement_id for row in rows) if rows else {}
     return all(party.includes(person) for party in parties.values())
 

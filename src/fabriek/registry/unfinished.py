@@ -10,13 +10,13 @@ from django.db.models.functions import Coalesce
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from fabriek.agreements import inheritance, lean
+from fabriek.agreements import inheritance
 from fabriek.cases.models import cases_of
 from fabriek.kernel import text
 from fabriek.kernel.errors import Refused
 from fabriek.kernel.words import number
 from fabriek.people.models import Person
-from fabriek.registry import outputs, pushed, reasons
+from fabriek.registry import bound, outputs, pushed, reasons
 from fabriek.registry.models import Model
 from fabriek.store.models import MAIN, Repository, Revision
 from fabriek.store.queries import listing
@@ -44,7 +44,12 @@ class Unfinished:
 
 def of(person: Person, words: str = "") -> list[Unfinished]:
     """Give the places in cases of this person that are no model yet, newest first."""
-    rows = [row for row in _places(person, words)[:SHOWN_MAX] if _hears(person, row)]
+    # What was pushed may say anything of lent data that others of the case may not see.
+    rows = [
+        row
+        for row in _places(person, words)[:SHOWN_MAX]
+        if not row.is_bound or bound.hears(row, person)  # type: ignore[attr-defined]
+    ]
     newest = Revision.objects.in_bulk([row.newest for row in rows if row.newest])  # type: ignore[attr-defined]
     return [_shown(row, newest.get(row.newest)) for row in rows]  # type: ignore[attr-defined]
 
@@ -57,17 +62,6 @@ def sentence(repository: Repository, revision: Revision) -> str:
         "name": repository.repo_id,
         "why": " ".join(_reasons(revision)),
     }
-
-
-def _hears(person: Person, row: Repository) -> bool:
-    """Tell whether this person may hear its name and those of its files.
-
-    What was pushed may say anything of lent data that others of the case may not see.
-    """
-    if not row.is_bound:  # type: ignore[attr-defined]
-        return True
-    agreements = (passed_on.agreement_id for passed_on in inheritance.terms_of(row))
-    return all(party.includes(person) for party in lean.parties(agreements).values())
 
 
 def _places(person: Person, words: str) -> "QuerySet[Repository]":

@@ -56,11 +56,11 @@ def name_of(row: Row) -> str:
 
 def _names(rows: Sequence[Row]) -> list[str]:
     """Give one name to rows that say the same in other capitals: all stand on one side."""
+    digests = [digest(row) for row in rows]
     firsts: dict[bytes, str] = {}
-    for row in rows:
-        same, name = digest(row), name_of(row)
+    for same, name in zip(digests, map(name_of, rows), strict=True):
         firsts[same] = min(name, firsts.get(same, name))
-    return [firsts[digest(row)] for row in rows]
+    return [firsts[same] for same in digests]
 
 
 def _rows(files: Sequence[Path]) -> tuple[Row, ...]:
