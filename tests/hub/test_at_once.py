@@ -6,7 +6,7 @@ import json
 import pytest
 from django.test import Client
 
-from fabriek.hub import actions
+from fabriek.hub import ref_actions
 from fabriek.store import retention
 from fabriek.store.models import Blob, Ref, Repository, Revision
 from fabriek.store.retention import Wish
@@ -143,13 +143,13 @@ def test_of_two_who_make_the_same_name_one_finds_it(shared):
 def test_what_is_dropped_after_it_was_looked_up_is_given_no_name(hub, kind, monkeypatch):
     one = hub.push({"a.txt": b"1"})
     hub.push({"a.txt": b"2"})
-    is_new = actions._require_new  # noqa: SLF001  the last thing before it is named
+    is_new = ref_actions._require_new  # noqa: SLF001  the last thing before it is named
 
     def dropped_just_before(*looked_up):
         retention.drop(Repository.objects.get(), Wish(numbers=[1]), by=None)
         is_new(*looked_up)
 
-    monkeypatch.setattr(actions, "_require_new", dropped_just_before)
+    monkeypatch.setattr(ref_actions, "_require_new", dropped_just_before)
     asked = {
         "tag": (f"tag/{one}", {"tag": "v1"}),
         "branch": ("branch/old", {"startingPoint": one}),

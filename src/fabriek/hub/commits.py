@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from fabriek.agreements import descent
 from fabriek.datasets import rules as datasets
 from fabriek.hub import doors, queries, refusals, taking
-from fabriek.hub.actions import message_of
 from fabriek.hub.commit_lines import Gone, Header, Large, Line, Small
+from fabriek.hub.ref_actions import message_of
 from fabriek.kernel.errors import Refused, TooLarge
 from fabriek.people.models import Person
 from fabriek.registry import pushed

@@ -2,7 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from fabriek.hub import actions, doors, queries, words
+from fabriek.hub import doors, queries, ref_actions, words
 from fabriek.hub.answers import json_of, said, view
 from fabriek.hub.repo_views import next_page
 from fabriek.store.models import MAIN, Ref, Revision
@@ -45,10 +45,12 @@ def commits(request: HttpRequest, *, revision: str, **where: str) -> HttpRespons
 def branch(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
     door = doors.writable(request, **where)
     if request.method == "DELETE":
-        actions.delete_branch(door.repository, branch, by=door.person)
+        ref_actions.delete_branch(door.repository, branch, by=door.person)
     else:
         start = json_of(request).get("startingPoint")
-        actions.create_branch(door.repository, branch, start=str(start or MAIN), by=door.person)
+        ref_actions.create_branch(
+            door.repository, branch, start=str(start or MAIN), by=door.person
+        )
     return said({"success": True})
 
 
@@ -57,13 +59,13 @@ def tag(request: HttpRequest, *, word: str, **where: str) -> HttpResponse:
     """Make a tag at the revision `word`, or remove the tag `word`."""
     door = doors.writable(request, **where)
     if request.method == "DELETE":
-        actions.delete_tag(door.repository, word, by=door.person)
+        ref_actions.delete_tag(door.repository, word, by=door.person)
     else:
         asked = json_of(request)
-        wish = actions.Tag(
+        wish = ref_actions.Tag(
             name=str(asked.get("tag") or ""), at=word, message=str(asked.get("message") or "")
         )
-        actions.create_tag(door.repository, wish, by=door.person)
+        ref_actions.create_tag(door.repository, wish, by=door.person)
     return said({"success": True})
 
 

@@ -14,7 +14,7 @@ from fabriek.cases.models import Case
 from fabriek.kernel import words
 from fabriek.kernel.errors import Refused
 from fabriek.people.models import Person
-from fabriek.runs import queries
+from fabriek.runs import choices, queries
 from fabriek.store.models import Revision
 from fabriek_recipes.kinds import Recipe
 
@@ -56,7 +56,7 @@ class PaidForm(PricedForm):
     ) -> None:
         super().__init__(data)
         self.recipe, self.case, self.by = recipe, case, by
-        self.choices = queries.inputs_for(case, recipe, by)
+        self.choices = choices.inputs_for(case, recipe, by)
         self.allocations = {one.account: one for one in queries.allocations_of(case)}
         self._add_allocations()
 
@@ -80,7 +80,7 @@ class PaidForm(PricedForm):
             codes = [one.revision.repository.code for one in offered]
             if number and code in codes and asked not in [one.reference for one in offered]:
                 with suppress(Refused):  # then the newest is what there is
-                    offered.append(queries.older_choice(asked, need.kind, self.by))
+                    offered.append(choices.older_choice(asked, need.kind, self.by))
 
     def _add_asked_inputs(self, *, lacking: str) -> None:
         """Ask for each of the recipe's inputs; `lacking`: what is said of one that must be."""

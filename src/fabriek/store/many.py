@@ -8,17 +8,13 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NamedTuple
 
-from django.utils.translation import gettext as _
-
-from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
-from fabriek.store import asking, hashing, known, noting, paths, queries, singles
+from fabriek.store import announced, asking, hashing, known, noting, paths, queries, singles
 from fabriek.store.arriving import store_bytes
 from fabriek.store.filling import Filling
-from fabriek.store.incoming import CHUNK_BYTES, Source, chunks_of
+from fabriek.store.incoming import Source
 from fabriek.store.models import Repository
 
 log = logging.getLogger(__name__)
@@ -127,7 +123,7 @@ class _Taken:
 
     def add_alone(self, path: str, entry: Entry) -> None:
         """Take in a large file, or one of no bytes, of which there is but one."""
-        said = exactly(entry.source, entry.size_bytes, path)
+        said = announced.exactly(entry.source, entry.size_bytes, path)
         expected = entry.expected_sha256
         blob = store_bytes(self.repository, said, by=self.by, expected_sha256=expected)
         self.named[path] = blob.sha256
@@ -251,51 +247,8 @@ class _Stream:
 
 def _hashed(path: str, entry: Entry) -> _Small:
     """Read and name a small file. Raises: Invalid, where it is not what was announced."""
-    content = _content(path, entry)
+    content = announced.whole(entry.source, entry.size_bytes, path)
     sha256, blake3 = hashing.both(content)
     if entry.expected_sha256 not in {None, sha256}:
         raise singles.other_bytes(sha256)
     return _Small(path, content, sha256, blake3)
-
-
-def exactly(source: Source, size_bytes: int, path: str) -> Iterator[bytes]:
-    """Give what comes, and refuse when it is not as much as was said."""
-    left = size_bytes
-    for chunk in _at_most(source, max(size_bytes, 0)):
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield chunk
-    if left:
-        raise Invalid(
-            _(
-                "“%(path)s” is not as long as was announced, so nothing of it was kept. "
-                "Send it again."
-            )
-            % {"path": paths.shortened(path)},
-            code="other_size",
-        )
-
-
-def _at_most(source: Source, size_bytes: int) -> Iterator[bytes]:
-    """Read no further than the file goes: behind it another may begin in the same stream."""
-    read = getattr(source, "read", None)
-    if read is None:
-        yield from chunks_of(source)
-        return
-    left = size_bytes
-    while left and (chunk := read(min(left, CHUNK_BYTES))):
-        left -= len(chunk)
-        yield chunk
-
-
-def _content(path: str, entry: Entry) -> bytes:
-    """Read a small file: most come whole, with one call. Raises: Invalid."""
-    source, size_bytes = entry.source, entry.size_bytes
-    read = getattr(source, "read", None)
-    if read is not None:
-        first: bytes = read(size_bytes)
-        if len(first) == size_bytes:
-            return first
-        source = chain([first], _at_most(source, size_bytes - len(first)))
-    return b"".join(exactly(source, size_bytes, path))
