@@ -159,14 +159,18 @@ def test_bytes_behind_a_dictionary_are_refused(tmp_path):
     assert tables.check(tmp_path)[0].startswith("Column “a” holds lists or bytes")
 
 
+def _check_s(folder):
+    begun = time.process_time()
+    assert tables.check(folder) == ()
+    return time.process_time() - begun
+
+
 def test_rows_of_many_names_take_no_longer_than_as_many_cells_in_narrow_rows(tmp_path):
     took = []
     for name, names, rows in (("narrow", 200, 400), ("wide", 2_000, 40)):
         row = json.dumps({f"k{number}": number for number in range(names)})
         (tmp_path / name).mkdir()
         (tmp_path / name / "t.jsonl").write_text("\n".join([row] * rows))
-        begun = time.process_time()
-        assert tables.check(tmp_path / name) == ()
-        took.append(time.process_time() - begun)
+        took.append(min(_check_s(tmp_path / name) for _ in range(3)))
 
     assert took[1] < 3 * took[0]

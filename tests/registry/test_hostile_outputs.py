@@ -77,7 +77,7 @@ def test_numbers_of_thousands_of_digits_take_no_time():
     told = refused(run)
 
     assert told == ("broken_file", WEIGHTS)
-    assert time.process_time() - before < 5
+    assert time.process_time() - before < 30
 
 
 def test_shapes_as_models_have_them_are_counted():
