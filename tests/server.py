@@ -1,10 +1,12 @@
 """A whole factory as its users meet it: `fabriek up` in a process and a home of its own."""
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import httpx
 
 from tests import tables
 
+PORTS = range(20_000, 32_000)  # Linux calls from 32768 on
 STARTS_WITHIN_S = 600  # on a slow machine that does much else
 
 
@@ -87,6 +90,12 @@ class Running:
 
 
 def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
+    """Give one outside those that the kernel hands to whoever calls somebody.
+
+    A factory takes seconds to start, and until then any call out of this machine could take
+    a port of the kernel's choice.
+    """
+    while True:
+        with socket.socket() as found, suppress(OSError):
+            found.bind(("127.0.0.1", secrets.choice(PORTS)))
+            return found.getsockname()[1]

@@ -13,6 +13,7 @@ from fabriek.engines.base import Job
 from fabriek.engines.local import Local
 from tests.engines.cluster import CONF, skip_unless_asked_for
 from tests.engines.waiting import ended, eventually
+from tests.server import free_port
 
 
 def pytest_collection_modifyitems(config, items):
@@ -95,7 +96,7 @@ def login_node(tmp_path):
         )
     (folder / "keys").write_text((folder / "id.pub").read_text())
     Path("/run/sshd").mkdir(exist_ok=True)
-    port = _free_port()
+    port = free_port()
     server = ["/usr/sbin/sshd", "-D", "-f", "/dev/null", "-p", str(port)]
     for option in ("ListenAddress=127.0.0.1", f"HostKey={folder}/host", "StrictModes=no",
                    f"AuthorizedKeysFile={folder}/keys", "PermitRootLogin=yes",
@@ -114,11 +115,6 @@ def login_node(tmp_path):
     yield bin_folder
     process.kill()
     process.wait()
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 def _answers(port):

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from fabriek.hub import links, parts
+from fabriek.store import arriving
 from fabriek.store.models import Arrival, Blob, Repository
 from tests.factories import a_case, a_partner, a_person
 from tests.hub.calls import Hub, body, large, sha256
@@ -291,6 +292,55 @@ def test_a_late_part_changes_nothing_of_what_was_put_together(hub, in_parts):
     hub.commit(large("a.bin", CONTENT))
     answer = hub.resolve("a.bin")
     assert body(answer) == CONTENT
+
+
+def test_what_came_in_parts_is_taken_in_itself_and_not_a_copy(hub, in_parts, settings):
+    href, header = told(hub)
+    send(hub, header)
+    [parts_file] = (settings.STORE_HOME / "uploads" / "incoming").iterdir()
+    inode = parts_file.stat().st_ino
+
+    done(hub, href)
+
+    [stored] = settings.STORE_HOME.rglob(sha256(CONTENT))
+    assert (stored.stat().st_ino, stored.stat().st_nlink) == (inode, 1)
+
+
+def test_a_part_that_opened_the_file_before_it_was_taken_in_is_refused(
+    hub, in_parts, monkeypatch
+):
+    href, header = told(hub)
+    send(hub, header)
+    lock = parts._lock  # noqa: SLF001
+    answers = []
+
+    def first_put_together(descriptor, how):
+        monkeypatch.setattr(parts, "_lock", lock)
+        answers.append(done(hub, href).status_code)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(parts, "_lock", first_put_together)
+    answers.append(send(hub, header, OTHER)[0].status_code)
+
+    assert answers == [200, 409]
+    hub.commit(large("a.bin", CONTENT))
+    assert body(hub.resolve("a.bin")) == CONTENT
+
+
+def test_what_stopped_while_it_was_taken_in_is_taken_in_the_next_time(
+    hub, in_parts, monkeypatch
+):
+    href, header = told(hub)
+    send(hub, header)
+    with monkeypatch.context() as broken:
+        broken.setattr(arriving, "_arrived", lambda *_a, **_k: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            done(hub, href)
+
+    assert send(hub, header, OTHER)[0].status_code == 409  # its bytes lie in the store by now
+    assert done(hub, href).status_code == 200
+    hub.commit(large("a.bin", CONTENT))
+    assert body(hub.resolve("a.bin")) == CONTENT
 
 
 def test_while_a_part_comes_in_nothing_is_put_together(hub, in_parts):

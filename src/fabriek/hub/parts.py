@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +15,11 @@ from fabriek.hub import refusals
 from fabriek.hub.links import Upload
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.store import actions as store
-from fabriek.store.incoming import refused_when_full, require_room
+from fabriek.store import hashing
+from fabriek.store.early import Early
+from fabriek.store.incoming import Received, chunks_of, refused_when_full, require_room
 from fabriek.store.models import Blob
+from fabriek.store.singles import other_bytes
 
 # Beside the organisations' own folders; the store's sweep takes what was left here for a day.
 FOLDER = "uploads/incoming"
@@ -42,15 +46,17 @@ def count(size_bytes: int, part_bytes: int) -> int:
 def write(upload: Upload, number: int, body: Any) -> str:  # noqa: ANN401  what has `read`
     """Put part `number` (from 1) in its place; give a mark of it. Safe to repeat.
 
-    Raises: Unreadable, StorageFull; Refused, when the file is put together already.
+    Raises: Unreadable, StorageFull; Refused, when the file is being put together.
     """
     first = (number - 1) * upload.part_bytes
     left = min(upload.part_bytes, upload.size_bytes - first)
     if number < 1 or left <= 0:
         raise refusals.unreadable()
     with _shared(upload) as descriptor, refused_when_full():
+        early = Early(descriptor, at=first)
         while left and (piece := body.read(min(left, PIECE_BYTES))):
             _write_all(descriptor, piece, first)
+            early.wrote(len(piece))
             first += len(piece)
             left -= len(piece)
     if left:
@@ -59,18 +65,18 @@ def write(upload: Upload, number: int, body: Any) -> str:  # noqa: ANN401  what 
 
 
 def put_together(upload: Upload) -> Blob:
-    """Hash the whole and take it into the store.
+    """Hash the whole and give it its name in the store: no second copy, no second room.
 
     Raises: Invalid, when it is not what was announced; Refused, when parts still come in.
     """
     path = _path(upload)
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+        descriptor = _opened(path)
     except FileNotFoundError as error:
         raise refusals.unreadable() from error
     try:
         _lock(descriptor, fcntl.LOCK_EX)
-        blob = _taken_in(upload, descriptor)
+        blob = _taken_in(upload, path, descriptor)
     except Invalid:
         path.unlink(missing_ok=True)  # all parts are there, and it is something else
         raise
@@ -81,12 +87,20 @@ def put_together(upload: Upload) -> Blob:
         os.close(descriptor)
 
 
-def _taken_in(upload: Upload, descriptor: int) -> Blob:
-    """Copy it into the store: a part that comes late must never reach what was hashed."""
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_NOFOLLOW)  # to lock alone, NFS wants this
+    except PermissionError:  # taken in, and then something stopped us: begin that again
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+
+
+def _taken_in(upload: Upload, path: Path, descriptor: int) -> Blob:
+    """Take in the file itself, under the lock that keeps every writer away from it."""
     with os.fdopen(os.dup(descriptor), "rb") as whole:
-        return store.store_bytes(
-            upload.repository, whole, by=upload.person, expected_sha256=upload.oid
-        )
+        received = Received.of(hashing.of(chunks_of(whole)))
+    if received.sha256 != upload.oid:
+        raise other_bytes(received.sha256)
+    return store.adopt(upload.repository, path, by=upload.person, known=received)
 
 
 @contextmanager
@@ -94,21 +108,37 @@ def _shared(upload: Upload) -> Iterator[int]:
     path = _path(upload)
     with refused_when_full():
         require_room(path.parent, upload.size_bytes if not path.exists() else 0)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except PermissionError as error:
+            raise _busy() from error
     try:
         _lock(descriptor, fcntl.LOCK_SH)
+        _require_open(path, descriptor)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _require_open(path: Path, descriptor: int) -> None:
+    """Refuse who opened it before it was taken in: what they hold lies in the store now."""
+    held = os.fstat(descriptor)
+    there = path.stat() if path.exists() else None
+    if there is None or there.st_ino != held.st_ino or not held.st_mode & stat.S_IWUSR:
+        raise _busy()
 
 
 def _lock(descriptor: int, how: int) -> None:
     try:
         fcntl.flock(descriptor, how | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise Refused(
-            _("Parts of this file are still on their way. Try again in a moment."), code="busy"
-        ) from error
+        raise _busy() from error
+
+
+def _busy() -> Refused:
+    return Refused(
+        _("Parts of this file are still on their way. Try again in a moment."), code="busy"
+    )
 
 
 def _write_all(descriptor: int, piece: bytes, offset: int) -> None:
