@@ -63,6 +63,7 @@ def own_folders(settings, tmp_path):
     settings.RUNS_HOME = tmp_path / "runs"
     settings.SIGNING_KEY = tmp_path / "signing-key.pem"
     settings.ENGINE_HOME = tmp_path / "engine"
+    settings.ENGINE_GPUS = 1024  # who tests how few there are says so
     settings.LOOKS_HOME = tmp_path / "looks"
     settings.NAMES_PYTHON = ""
     settings.STATIC_ROOT = tmp_path  # collected files are not wanted: the finders serve

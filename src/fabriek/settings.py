@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel.environment import Environment
 from fabriek.kernel.home import database, secret_key
-from fabriek.kernel.origins import index_url, lab_url, origin_of
+from fabriek.kernel.origins import host_of, index_url, lab_url, origin_of
 
 PACKAGE = Path(__file__).resolve().parent
 PORT_MAX = 65_535
@@ -103,7 +103,10 @@ NAMES_CACHE = NAMES_HOME / "tables"
 # --- Django ------------------------------------------------------------------------------
 SECRET_KEY = secret_key(os.environ.get("FABRIEK_SECRET_KEY", ""), HOME)
 DEBUG = _flag("FABRIEK_DEBUG")
-ALLOWED_HOSTS = _words("FABRIEK_HOSTS", "localhost,127.0.0.1,[::1]")
+ALLOWED_HOSTS = [
+    *_words("FABRIEK_HOSTS", "localhost,127.0.0.1,[::1]"),
+    host_of(FACTORY_URL),
+]
 CSRF_TRUSTED_ORIGINS = _words("FABRIEK_ORIGINS", "")
 ROOT_URLCONF = "fabriek.urls"
 WSGI_APPLICATION = "fabriek.wsgi.application"
@@ -154,6 +157,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "fabriek.tracking.middleware.TrackingMiddleware",
     "fabriek.hub.middleware.HubMiddleware",
+    "fabriek.kernel.visitors.VisitorMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -272,6 +276,9 @@ SESSION_COOKIE_AGE = 12 * 3600
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"
+# How many proxies stand before the portal and write down whom they answer. By https there is
+# one at least, as the portal itself ends no TLS.
+PROXIES = _whole("FABRIEK_PROXIES", 1 if HTTPS else 0)
 
 # --- Mail --------------------------------------------------------------------------------
 EMAIL_HOST = os.environ.get("FABRIEK_SMTP_HOST", "")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
 
+from fabriek_recipes.csv_writing import HasLines
 from fabriek_recipes.events import Json
 from fabriek_recipes.row_problems import RowProblem, problem
 from fabriek_recipes.words import _
@@ -14,7 +14,7 @@ from fabriek_recipes.words import _
 LINE_BYTES_MAX = 1024 * 1024
 
 
-def lines(file: BinaryIO) -> Iterator[tuple[int, bytes | None]]:
+def lines(file: HasLines) -> Iterator[tuple[int, bytes | None]]:
     """Give each line its number; one over the bound is None, and never held in memory."""
     number = 0
     while line := file.readline(LINE_BYTES_MAX + 1):

@@ -18,28 +18,18 @@ from pathlib import PurePath
 from typing import BinaryIO, cast
 
 from fabriek_recipes.events import Json
-from fabriek_recipes.json_lines import (
-    LINE_BYTES_MAX,
-    lines,
-    not_json,
-    too_large,
-    too_long,
-)
+from fabriek_recipes.json_lines import LINE_BYTES_MAX, not_json, too_large, too_long
 from fabriek_recipes.row_problems import RowProblem, problem
 from fabriek_recipes.table_rows import (
     NAME_CHARACTERS_MAX,
-    Feed,
     csv_row,
-    delimiter_in,
     heading_problem,
+    opened,
     records,
 )
 from fabriek_recipes.words import _
 
 CSV, LIST = (".csv", ".tsv"), ".json"
-# “sep=;” tells Excel the delimiter and is no row.
-EXCELS_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
-WINDOWS = "cp1252"
 DECODER = json.JSONDecoder()
 SPACE = re.compile(r"[ \t\r\n]*")
 CHUNK_BYTES = 2**16
@@ -64,14 +54,8 @@ def _of_csv(file: BinaryIO) -> Iterator[Numbered]:
     """Give a row its heading's names; after a heading that is none, nothing more."""
     names: list[str] | None = None
     seen = 0
-    start = file.tell()
-    first = file.readline(LINE_BYTES_MAX).decode("utf-8", "replace").removeprefix("\ufeff")
-    file.seek(start)
-    told = EXCELS_LINE.fullmatch(first)
-    feed = Feed(lines(file), _Letters().read)
-    if told:
-        next(feed)
-    for item in records(feed, told[1] if told else delimiter_in(first)):
+    feed, delimiter = opened(file)
+    for item in records(feed, delimiter):
         if isinstance(item, RowProblem):
             seen += 1
             yield item.line, item
@@ -93,34 +77,6 @@ def _of_csv(file: BinaryIO) -> Iterator[Numbered]:
 def _object(line: int, names: list[str], cells: list[str]) -> Json | RowProblem:
     row = csv_row(line, names, cells, lambda cell: str(cell).replace("\r\n", "\n"))
     return row if isinstance(row, RowProblem) else dict(zip(row[1], row[2], strict=True))
-
-
-class _Letters:
-    """Reads lines in UTF-8, or in Windows' own letters if the first that tells is in these.
-
-    Both in one file is a file that went wrong somewhere: its letters cannot be trusted.
-    """
-
-    def __init__(self) -> None:
-        self._encoding = ""
-
-    def read(self, line: bytes) -> str:
-        """Give its letters. Raises: UnicodeDecodeError."""
-        if line.isascii():
-            return line.decode("ascii")
-        encoding = "utf-8" if _is_utf8(line) else WINDOWS
-        self._encoding = self._encoding or encoding
-        if encoding != self._encoding:
-            raise UnicodeDecodeError(self._encoding, line, 0, len(line), "other letters")
-        return line.decode(encoding)
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 # --- A list ------------------------------------------------------------------------------

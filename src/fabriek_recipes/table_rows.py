@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import BinaryIO
 
 from fabriek_recipes import parquet_rows
+from fabriek_recipes.csv_writing import Letters, excels_delimiter, in_utf8
 from fabriek_recipes.json_lines import LINE_BYTES_MAX, lines
 from fabriek_recipes.row_problems import RowProblem
 from fabriek_recipes.row_problems import problem as _problem
@@ -77,7 +79,8 @@ def as_it_is(value: object) -> str | None:
 def _csv(path: Path, write: Write) -> Iterator[TableRow | RowProblem]:
     seen, names = 0, None
     with path.open("rb") as file:
-        for item in records(Feed(lines(file)), delimiter_of(path)):
+        feed, delimiter = opened(file)
+        for item in records(feed, delimiter):
             if isinstance(item, RowProblem):
                 seen += 1
                 yield item
@@ -169,8 +172,23 @@ class Feed:
 def delimiter_of(path: Path) -> str:
     """Find by what the first line is divided, outside its quotes."""
     with path.open("rb") as file:
-        first = file.readline(LINE_BYTES_MAX).decode("utf-8", "replace")
-    return delimiter_in(first)
+        _feed, delimiter = opened(file)
+    return delimiter
+
+
+def opened(file: BinaryIO) -> tuple[Feed, str]:
+    """Give the lines of an open CSV without Excel's, and the sign by which it is divided."""
+    start, source = file.tell(), in_utf8(file)
+    first, heading = (
+        source.readline(LINE_BYTES_MAX).decode("utf-8", "replace") for _line in range(2)
+    )
+    file.seek(start)
+    feed = Feed(lines(in_utf8(file)), Letters().read)
+    told = excels_delimiter(first)
+    if told is None:
+        return feed, delimiter_in(first)
+    next(feed)
+    return feed, told or delimiter_in(heading)
 
 
 def delimiter_in(first: str) -> str:

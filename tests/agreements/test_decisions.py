@@ -418,8 +418,8 @@ def test_the_page_costs_the_same_for_1_and_3(world, browser, django_assert_num_q
         policy.decide(world.read(person, revision=number))
     client = browser(world.owner)
 
-    # Session, person, roles, duties; the dataset, and the lines.
-    with django_assert_num_queries(6):
+    # Session, person, roles; the dataset, whether it is bound, and the lines with their number.
+    with django_assert_num_queries(7):
         client.get(f"/data/{world.dataset.code}/agreements/decisions/")
 
 

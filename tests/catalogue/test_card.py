@@ -14,7 +14,7 @@ from fabriek.kernel.models import Entry
 from fabriek.store import front_matter
 from tests.catalogue.conftest import told_of
 from tests.datasets.conftest import made, push
-from tests.factories import a_case
+from tests.factories import a_case, a_person
 
 README = """---
 pretty_name: Messages of a desk
@@ -135,6 +135,80 @@ def test_a_readme_fills_what_is_empty(dataset, lead):
     assert record.text_en == "Made-up messages of patients.\n\nTwo paragraphs."
     entry = Entry.objects.get(verb="catalogue.fill")
     assert (entry.by, sorted(entry.details["filled"])) == (lead, sorted(filled.names))
+
+
+NL = "Berichten van patiënten, met de balie waar ze horen. Niemand van hen bestaat."
+EN = "Messages of patients, with the desk where they belong. None of them exists."
+NL_2 = "De berichten zijn gemaakt door mensen die bij de balie werken."
+LICENCE = "You may use it for research. The same holds for all that you make of it."
+
+
+@pytest.mark.parametrize(
+    ("language", "title", "body", "expected"),
+    [
+        ("nl", "Berichten aan de balie", NL, ("Berichten aan de balie", "", NL, "")),
+        ("en", "Messages", EN, ("", "Messages", "", EN)),
+        # The YAML says in which language the data is: its card may be in another.
+        ("nl", "Messages", EN, ("", "Messages", "", EN)),
+        ("", "Berichten", NL, ("Berichten", "", NL, "")),
+        ("[nl, en]", "Berichten", NL, ("Berichten", "", NL, "")),
+        (
+            "[nl, en]",
+            "Berichten van de balie",
+            f"{NL}\n\n{EN}",
+            ("Berichten van de balie", "", NL, EN),
+        ),
+        ("", "The messages", f"{EN}\n\n{NL}", ("", "The messages", NL, EN)),
+        # What does not tell is decided by the YAML, and else it is English.
+        ("nl", "Balie", "Zorgberichten 2026", ("Balie", "", "Zorgberichten 2026", "")),
+        ("", "Balie", "Zorgberichten 2026", ("", "Balie", "", "Zorgberichten 2026")),
+        # One paragraph in the other language is a quotation.
+        (
+            "nl",
+            "Berichten",
+            "\n\n".join([NL, NL_2, NL, NL_2, LICENCE]),
+            ("Berichten", "", "\n\n".join([NL, NL_2, NL, NL_2, LICENCE]), ""),
+        ),
+    ],
+)
+def test_a_text_goes_where_its_language_is(language, title, body, expected):
+    said = f"language: {language}\n" if language else ""
+
+    found = card.facts(card.read(f"---\npretty_name: {title}\n{said}---\n# X\n\n{body}\n"))
+
+    names = ("title_nl", "title_en", "text_nl", "text_en")
+    assert tuple(found.get(name, "") for name in names) == expected
+
+
+@pytest.mark.django_db
+def test_what_the_record_writes_a_record_reads_back(dataset, lead):
+    dataset.description = ""
+    dataset.save()
+    both = {"title_nl": "Berichten van de balie", "text_nl": NL, "text_en": EN}
+    actions.edit(dataset, by=lead, changes=both)
+    text = actions.card_of(dataset, by=lead)
+    actions.edit(dataset, by=lead, changes=dict.fromkeys(both, ""))
+
+    filled = actions.fill_from_readme(dataset, text, by=lead)
+
+    record = Record.objects.get()
+    assert {name: getattr(record, name) for name in both} == both
+    assert set(both) <= set(filled.names)
+
+
+@pytest.mark.django_db
+def test_the_owner_puts_a_wrong_guess_right_with_one_button(dataset, lead, browser):
+    dataset.description = ""
+    dataset.save()
+    actions.fill_from_readme(dataset, "# X\n\nZorgberichten 2026\n", by=lead)
+    page = f"/data/{dataset.code}/record/"
+    assert f"{page}swapped/" in browser(lead).get(page).text
+
+    browser(lead).post(f"{page}swapped/")
+
+    record = Record.objects.get()
+    assert (record.text_nl, record.text_en) == ("Zorgberichten 2026", "")
+    assert browser(a_person()).post(f"{page}swapped/").status_code == 404
 
 
 @pytest.mark.django_db

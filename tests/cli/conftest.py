@@ -10,16 +10,7 @@ from django.core.signals import request_finished, request_started
 from django.db import close_old_connections
 from typer.testing import CliRunner
 
-from fabriek.cli import (
-    config,
-    data_pull,
-    data_question,
-    data_sender,
-    data_tus,
-    http,
-    main,
-    runs,
-)
+from fabriek.cli import data_patience, data_pull, data_sender, data_tus, http, main, runs
 from tests.factories import a_token
 
 URL = "http://localhost"
@@ -39,13 +30,6 @@ def wsgi_client(account):
     )
 
 
-def asked_here(path):
-    answer = wsgi_client(config.read()).get(path)
-    if not answer.is_success:
-        raise ValueError(answer.status_code)
-    return answer.content
-
-
 @pytest.fixture(autouse=True)
 def terminal(monkeypatch, tmp_path):
     """Give a terminal of its own: nothing kept, nothing said in the environment."""
@@ -56,7 +40,7 @@ def terminal(monkeypatch, tmp_path):
     # One after the other: threads would not see what a test's own transaction holds.
     monkeypatch.setattr(data_sender, "SENDERS", 1)
     monkeypatch.setattr(data_pull, "FETCHERS", 1)
-    for module in (data_pull, data_tus):
+    for module in (data_patience, data_pull, data_tus):
         monkeypatch.setattr(module, "PAUSES_S", (0, 0, 0))
     monkeypatch.setattr(runs, "LOOK_EVERY_S", 0)
 
@@ -77,7 +61,6 @@ def portal(monkeypatch, caplog, kept_connection):
     # The server logs refusals; here its stderr is the terminal's.
     caplog.set_level(logging.ERROR, logger="django.request")
     monkeypatch.setattr(http, "client_for", wsgi_client)
-    monkeypatch.setattr(data_question, "_answer", asked_here)
     monkeypatch.setenv("FABRIEK_URL", URL)
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.utils import timezone
@@ -21,9 +22,10 @@ def test_login_keeps_the_token_where_only_its_owner_can_read_it(typed, monkeypat
     result = typed("login", "--url", f"{URL}/", "--token", f" {key} ")
 
     assert result.stdout == f"Hello, Fenna. Your token is kept in {config.path()}.\n"
-    assert json.loads(config.path().read_text()) == {"url": URL, "token": key}
-    assert config.path().stat().st_mode & 0o777 == 0o600
-    assert config.path().parent.stat().st_mode & 0o777 == 0o700
+    kept = Path(config.path())
+    assert json.loads(kept.read_text()) == {"url": URL, "token": key}
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_login_asks_for_the_token_and_does_not_show_it(typed):
@@ -52,7 +54,7 @@ def test_a_wrong_token_is_refused_and_not_kept(typed):
         "The token is missing, unknown, expired or revoked. Make a new one on the page "
         "“Tokens” and run `fabriek login` again. [not_signed_in]\n"
     )
-    assert not config.path().exists()
+    assert not Path(config.path()).exists()
 
 
 def test_an_expired_token_is_refused(typed):

@@ -87,7 +87,7 @@ def test_who_is_in_several_organisations_says_which(fabriek):
 
     assert unsaid.exit_code == 1
     assert unsaid.stderr.splitlines()[0] == (
-        "Say which organisation, by its KvK number: --organisation"
+        "Say which organisation, by its number: --organisation"
     )
     assert first.kvk_number in unsaid.stderr
     assert said.exit_code == 0

@@ -4,14 +4,19 @@ import hashlib
 import io
 import json
 import os
+import sqlite3
 import tarfile
+import time
+from contextlib import closing
+from pathlib import Path
 
 import httpx
 import pytest
 
 from fabriek.cli import data_index, data_local, data_pull, data_remote, data_tus, http
 from fabriek.datasets.models import Dataset
-from fabriek.store.models import Blob, Damage
+from fabriek.store import actions as store
+from fabriek.store.models import Blob, Damage, Ref
 from tests.cli.conftest import wsgi_client
 from tests.datasets.conftest import contents, made, push
 from tests.factories import a_case, a_person
@@ -203,8 +208,8 @@ def test_an_empty_file_is_refused(fabriek, lead, dataset, tmp_path):
 
     assert result.exit_code == 1
     assert result.stderr == (
-        "“a.txt” is empty (0 bytes). See whether it was saved well, and send it again. "
-        "[empty_file]\n"
+        "“a.txt” is empty (0 bytes). See whether it was saved well, and send it again, or "
+        "leave it out: --exclude 'a.txt'. [empty_file]\n"
     )
 
 
@@ -228,12 +233,38 @@ def test_an_empty_folder_is_nothing_to_push(fabriek, lead, dataset, tmp_path):
     assert (result.exit_code, result.stderr) == (1, "There is no file in what you named.\n")
 
 
+def test_what_is_not_there_is_told(fabriek, lead, dataset, tmp_path, monkeypatch):
+    """An empty name is what a shell gives for a variable that was never set."""
+    file(tmp_path / "c", "a.txt")
+    monkeypatch.chdir(tmp_path / "c")
+    empty = fabriek(lead, "data", "push", dataset.code, "")
+    missing = fabriek(lead, "data", "push", dataset.code, "b.txt")
+    (tmp_path / "c/a.txt").unlink()
+    (tmp_path / "c").rmdir()
+    gone = fabriek(lead, "data", "push", dataset.code, ".")
+
+    assert empty.stderr == "A name is empty. Is a variable not set? Name files or folders.\n"
+    assert missing.stderr == f"{tmp_path}/c/b.txt cannot be read: No such file or directory.\n"
+    assert gone.stderr == "The folder where you stand is gone. Go to another one first.\n"
+    assert {empty.exit_code, missing.exit_code, gone.exit_code} == {1}
+    assert contents(dataset) == {}
+
+
 def test_somebody_elses_dataset_takes_nothing(fabriek, dataset, tmp_path):
     result = fabriek(a_person(), "data", "push", dataset.code, file(tmp_path, "a.txt"))
 
     assert result.exit_code == 1
     assert result.stderr.endswith("[not_found]\n")
     assert contents(dataset) == {}
+
+
+def test_who_may_not_send_is_told_before_all_is_read(fabriek, dataset, tmp_path, monkeypatch):
+    monkeypatch.setattr("fabriek.cli.data_sending.WORTH_ASKING_BYTES", 1)
+    monkeypatch.setattr(data_local, "hashed", pytest.fail)
+
+    result = fabriek(a_person(), "data", "push", dataset.code, file(tmp_path, "a.txt"))
+
+    assert (result.exit_code, result.stderr[-12:]) == (1, "[not_found]\n")
 
 
 # --- going on, looking, comparing ----------------------------------------------------------
@@ -348,10 +379,18 @@ def test_a_dry_run_sends_nothing(fabriek, sent, lead, dataset, tmp_path):
     assert contents(dataset) == {}
 
 
-def test_unchanged_files_are_not_read_again(fabriek, lead, dataset, tmp_path, monkeypatch):
+@pytest.fixture
+def remembered_at_once(monkeypatch):
+    """Take nothing for so fresh that a change could go unseen."""
+    monkeypatch.setattr(data_index, "TOO_FRESH_NS", -(10**12))
+
+
+def test_unchanged_files_are_not_read_again(
+    fabriek, remembered_at_once, lead, dataset, tmp_path, monkeypatch
+):
     folder = tmp_path / "c"
     for name in ("a.txt", "b.txt"):
-        os.utime(file(folder, name, name), (1_700_000_000, 1_700_000_000))
+        file(folder, name, name)
     read = []
     really = data_local.content_of
     monkeypatch.setattr(
@@ -366,64 +405,158 @@ def test_unchanged_files_are_not_read_again(fabriek, lead, dataset, tmp_path, mo
     assert contents(dataset) == {"a.txt": 5, "b.txt": 5}
 
 
-def aged(path):
-    """Let a file be an old one: what was changed a moment ago is always looked at again."""
-    os.utime(path, (1_700_000_000, 1_700_000_000))
-    return path
-
-
-def test_a_folder_that_looks_as_it_did_is_told_at_once(
-    fabriek, lead, dataset, tmp_path, monkeypatch
+def test_what_looks_as_it_did_is_not_read_also_beside_other_files(
+    fabriek, remembered_at_once, lead, dataset, tmp_path, monkeypatch
 ):
-    path = aged(file(tmp_path, "a.txt"))
+    push(dataset, {"README.md": b"of the page"})
+    path = file(tmp_path, "a.txt")
     fabriek(lead, "data", "push", dataset.code, path)
-    monkeypatch.setattr("fabriek.cli.data_push.import_module", pytest.fail)
+    monkeypatch.setattr(data_local, "hashed", pytest.fail)
 
     result = fabriek(lead, "data", "push", dataset.code, path)
 
-    assert result.stdout.splitlines()[-1] == f"{dataset.code}@1 · 1 file(s)"
+    assert result.stdout.splitlines()[-1] == f"{dataset.code}@2 · 1 file(s)"
 
 
-def test_what_somebody_else_saved_meanwhile_is_seen(fabriek, lead, dataset, tmp_path):
-    path = aged(file(tmp_path, "a.txt"))
-    fabriek(lead, "data", "push", dataset.code, path)
+def test_what_somebody_else_saved_meanwhile_is_seen(
+    fabriek, remembered_at_once, lead, dataset, tmp_path, monkeypatch
+):
+    folder = file(tmp_path / "c", "a.txt").parent
+    file(folder, "b.txt")
+    fabriek(lead, "data", "push", dataset.code, folder)
     push(dataset, {"a.txt": b"of another"})
 
-    fabriek(lead, "data", "push", dataset.code, path)
+    fabriek(lead, "data", "push", dataset.code, folder)
+    assert contents(dataset) == {"a.txt": len("some words"), "b.txt": len("some words")}
+    # And just before ours is saved, of which only the other file is new.
+    file(folder, "b.txt", "more")
+    really = http.post
 
-    assert dataset.repository.revisions.count() == 3
-    assert contents(dataset) == {"a.txt": len("some words")}
+    def after_another(address, body):
+        if address.endswith("/revisions"):
+            push(dataset, {"a.txt": b"of another"})
+        return really(address, body)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(http, "post", after_another)
+        fabriek(lead, "data", "push", dataset.code, folder)
+    again = fabriek(lead, "data", "push", dataset.code, folder)
+
+    assert again.stdout == f"{dataset.code}@6 · 2 file(s)\n"
+    assert contents(dataset) == {"a.txt": len("some words"), "b.txt": 4}
 
 
-def test_a_file_that_got_another_look_is_read_again(fabriek, lead, dataset, tmp_path):
-    path = aged(file(tmp_path, "a.txt"))
-    fabriek(lead, "data", "push", dataset.code, path)
-    path.write_text("other word")
-    os.utime(path, (1_700_000_001, 1_700_000_001))
+def test_what_is_on_another_branch_is_not_there_yet(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"a.txt": b"1"})
+    first = dataset.repository.revisions.get()
+    files = {name: Blob.objects.get().sha256 for name in ("a.txt", "b.txt")}
+    Ref.objects.create(repository=dataset.repository, kind="branch", name="try", revision=first)
+    change = store.Change(files=files, message="elsewhere", branch="try")
+    store.save(dataset.repository, change, by=lead)
 
-    fabriek(lead, "data", "push", dataset.code, path)
+    result = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "b.txt", "1"))
 
-    assert dataset.repository.revisions.count() == 2
+    assert result.stdout == f"{dataset.code}@3 · 2 file(s)\n"
+    assert contents(dataset) == {"a.txt": 1, "b.txt": 1}
 
 
 def test_a_file_so_fresh_that_a_change_could_go_unseen_is_read_again(tmp_path):
     path = file(tmp_path, "a.txt")
+    os.utime(path, (1_700_000_000, 1_700_000_000))  # it says that it is old, and is not
     found = data_index.Local.of(str(path), path.stat())
     with data_index.opened() as index:
-        index.keep([(found, "f" * 64)], read_at_ns=found.mtime_ns + 1)
+        index.keep([(found, "f" * 64)], read_at_ns=found.ctime_ns + 1)
         assert index.known([found], [str(tmp_path)]) == {}
-        index.keep([(found, "f" * 64)], read_at_ns=found.mtime_ns + 10**9)
+        index.keep([(found, "f" * 64)], read_at_ns=found.ctime_ns + 10**9)
         assert index.known([found], [str(tmp_path)]) == {str(path): "f" * 64}
 
 
-def test_a_damaged_index_is_begun_anew(fabriek, lead, dataset, tmp_path):
-    place = data_index.place()
+def test_an_index_that_cannot_be_used_is_done_without(fabriek, lead, dataset, tmp_path):
+    place = Path(data_index.place())
     place.parent.mkdir(parents=True)
     place.write_bytes(b"no database at all" * 99)
+    damaged = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "a.txt"))
+    with closing(sqlite3.connect(place)) as other:
+        other.executescript("DROP TABLE files; PRAGMA user_version = 1;")  # an older command
+    older = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "b.txt"))
+    with data_index.opened() as index:
+        index.connection.execute("PRAGMA query_only = ON")  # as on a full disk
+        index.begin_upload("portal", "D26-0001", "f" * 64, "address")
+        assert index.upload("portal", "D26-0001", "f" * 64) == ""
 
-    result = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "a.txt"))
+    assert (damaged.exit_code, older.exit_code) == (0, 0), damaged.stderr + older.stderr
+
+
+def test_a_folder_whose_own_name_is_no_text_is_pushed(fabriek, lead, dataset, tmp_path):
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    file(folder, "a.txt")
+
+    result = fabriek(lead, "data", "push", dataset.code, folder)
 
     assert result.exit_code == 0, result.stderr
+    assert contents(dataset) == {"a.txt": 10}
+
+
+# --- leaving out ---------------------------------------------------------------------------
+def test_what_is_excluded_stays_here(fabriek, lead, dataset, tmp_path):
+    """The same patterns as `hf upload` takes: `*` also stands for a slash."""
+    folder = tmp_path / "c"
+    names = (".git/HEAD", "a.txt", "a.tmp", "sub/b.tmp", "sub/venv/x.py", "venv/y.py", "é/é.md")
+    for name in names:
+        file(folder, name)
+    (folder / ".git/link").symlink_to(folder)  # nothing is told of what is left out anyway
+    words = ("--exclude", ".git/", "--exclude", "*.tmp", "--exclude", "*venv/*")
+
+    result = fabriek(lead, "data", "push", dataset.code, folder, *words)
+    again = fabriek(
+        lead, "data", "push", dataset.code, folder, *words, "--exclude", "e\u0301/*", "--delete"
+    )
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == f"{dataset.code}@1 · 2 file(s)\n"
+    assert again.stdout == f"{dataset.code}@2 · 1 file(s) · 1 left out\n"
+    assert contents(dataset) == {"a.txt": 10}
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        (["*"], "--exclude leaves out every file in what you named. Nothing was sent.\n"),
+        (
+            ["sub"],
+            "--exclude 'sub' leaves out no folder, and sub is one. To leave out all in it, "
+            "write: --exclude 'sub/'\n",
+        ),
+        ([""], "--exclude '' says nothing. Write a pattern, such as '*.tmp' or '.git/'.\n"),
+        (
+            [],
+            "“sub/.git/HEAD” is git's own, and no dataset can hold it. Leave it out: "
+            "--exclude 'sub/.git/'. [path]\n",
+        ),
+    ],
+)
+def test_what_is_excluded_wrongly_is_told_before_anything_is_sent(
+    fabriek, sent, lead, dataset, tmp_path, case
+):
+    patterns, said = case
+    file(tmp_path / "c", "a.txt")
+    file(tmp_path / "c", "sub/.git/HEAD")
+    words = [word for pattern in patterns for word in ("--exclude", pattern)]
+
+    result = fabriek(lead, "data", "push", dataset.code, tmp_path / "c", *words)
+
+    assert (result.exit_code, result.stderr) == (1, said)
+    assert sent == []
+
+
+def test_a_pattern_that_left_nothing_out_is_told(fabriek, lead, dataset, tmp_path):
+    file(tmp_path / "c", ".env")
+
+    result = fabriek(
+        lead, "data", "push", dataset.code, tmp_path / "c", "--dry-run", "--exclude", ".evn"
+    )
+
+    assert (result.exit_code, result.stderr) == (0, "--exclude '.evn' left nothing out.\n")
 
 
 def test_pull_fetches_all_or_some_and_nothing_twice(fabriek, lead, dataset, tmp_path):
@@ -442,6 +575,25 @@ def test_pull_fetches_all_or_some_and_nothing_twice(fabriek, lead, dataset, tmp_
     assert none.stderr == f"{dataset.code}@1 has no file or folder “nee”.\n"
     found = {path.relative_to(target).as_posix(): path.read_bytes() for path in below(target)}
     assert found == small | {"groot/big.bin": BIG}
+
+
+def test_what_is_changed_while_others_are_fetched_is_known_as_changed(
+    fabriek, remembered_at_once, lead, dataset, tmp_path, monkeypatch
+):
+    push(dataset, {"a.txt": b"one", "b.txt": b"two"})
+    target = tmp_path / "out"
+    really = data_pull.Fetch.put
+
+    def then_somebody_writes(fetch, part, path):
+        really(fetch, part, path)
+        file(target, "a.txt", "ONE")
+
+    monkeypatch.setattr(data_pull.Fetch, "put", then_somebody_writes)
+    fabriek(lead, "data", "pull", dataset.code, target)
+
+    fabriek(lead, "data", "push", dataset.code, target)
+
+    assert dataset.repository.revisions.count() == 2
 
 
 def below(folder):
@@ -542,15 +694,20 @@ def test_diff_between_revisions_and_with_a_folder(fabriek, lead, dataset, tmp_pa
     assert (wrong.exit_code, "neither the number" in wrong.stderr) == (1, True)
 
 
-def test_verify_reads_again_and_says_what_differs(fabriek, lead, dataset, tmp_path):
+def test_verify_reads_again_and_says_what_differs(
+    fabriek, remembered_at_once, lead, dataset, tmp_path
+):
     push(dataset, {"a.txt": b"one", "b.txt": b"two"})
     for name, text in {"a.txt": "one", "b.txt": "two"}.items():
-        os.utime(file(tmp_path / "c", name, text), (1_700_000_000, 1_700_000_000))
+        file(tmp_path / "c", name, text)
 
     same = fabriek(lead, "data", "verify", dataset.code, tmp_path / "c")
-    # The disk lies: other bytes, with the size and the time of before.
-    (tmp_path / "c/b.txt").write_text("TWO")
-    os.utime(tmp_path / "c/b.txt", (1_700_000_000, 1_700_000_000))
+    # The disk lies: other bytes, and all else as it was.
+    path = tmp_path / "c/b.txt"
+    path.write_text("TWO")
+    lies = data_index.Local.of(str(path), path.stat())
+    with data_index.opened() as index:
+        index.keep([(lies, hashlib.sha256(b"two").hexdigest())], read_at_ns=time.time_ns())
     quick = fabriek(lead, "data", "verify", dataset.code, tmp_path / "c", "--quick")
     differs = fabriek(lead, "data", "verify", dataset.code, tmp_path / "c")
 
@@ -561,9 +718,10 @@ def test_verify_reads_again_and_says_what_differs(fabriek, lead, dataset, tmp_pa
     assert differs.stdout.splitlines()[1].split()[-1] == "b.txt"
 
 
-def test_the_same_push_again_mends_what_a_disk_spoilt(fabriek, lead, dataset, tmp_path):
+def test_the_same_push_again_mends_what_a_disk_spoilt(
+    fabriek, remembered_at_once, lead, dataset, tmp_path
+):
     path = file(tmp_path, "a.txt", "one")
-    os.utime(path, (1_700_000_000, 1_700_000_000))
     fabriek(lead, "data", "push", dataset.code, path)
     spoil(Blob.objects.get())
     scrubbed()

@@ -61,24 +61,36 @@ def test_of_a_file_that_is_whole_there_nothing_is_sent(file):
 
 
 @pytest.mark.django_db
-def test_a_file_that_shrinks_while_it_is_sent_is_told(fabriek, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda path: os.truncate(path, MIB),
+            "changed while it was sent. Run the command again.",
+        ),
+        (os.unlink, "cannot be read: No such file or directory."),
+    ],
+)
+def test_a_file_that_changes_while_it_is_sent_is_told(
+    fabriek, tmp_path, monkeypatch, change, said
+):
     lead = a_person()
     dataset = made(by=lead)
     path = tmp_path / "big.bin"
     path.write_bytes(CONTENT[: 3 * MIB])
     hashed = data_local.sha256_of
 
-    def then_shrinks(path, told):
+    def then_changes(path, told):
         found = hashed(path, told)
-        os.truncate(path, MIB)
+        change(path)
         return found
 
-    monkeypatch.setattr(data_local, "sha256_of", then_shrinks)
+    monkeypatch.setattr(data_local, "sha256_of", then_changes)
 
     result = fabriek(lead, "data", "push", dataset.code, path)
 
     assert result.exit_code == 1
-    assert result.stderr == f"{path} changed while it was sent. Run the command again.\n"
+    assert result.stderr == f"{path} {said}\n"
     assert contents(dataset) == {}
 
 

@@ -5,13 +5,21 @@ import os
 import subprocess
 import sys
 import threading
-import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from typer.testing import CliRunner
 
-from fabriek.cli import data_found, data_index, data_question, main, server, show
+from fabriek.cli import (
+    data_found,
+    data_index,
+    data_question,
+    data_unchanged,
+    main,
+    server,
+    show,
+)
 from tests.factories import a_person
 
 LOADS_ALL = """
@@ -51,11 +59,11 @@ def test_help_names_every_command_and_loads_neither_httpx_nor_rich():
 
 NOTHING_NEW = """
 import sys
-from fabriek.cli import main
+from fabriek.cli import begin
 try:
-    main.app(["data", "push", "D26-0001", sys.argv[1]])
+    begin.main()
 finally:
-    print(sorted({"httpx", "rich"} & set(sys.modules)), file=sys.stderr)
+    print(sorted({"httpx", "rich", "typer"} & set(sys.modules)), file=sys.stderr)
 """
 
 
@@ -65,10 +73,11 @@ class Portal(BaseHTTPRequestHandler):
     def do_GET(self):
         status, body = self.server.answer
         self.server.asked.append((self.path, self.headers["Authorization"]))
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who sees that something is new does not wait
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
 
     def log_message(self, *_anything):
         pass
@@ -91,26 +100,136 @@ def newest(digest):
     return json.dumps({"items": [{"number": 3, "digest": digest}], "count": 3}).encode()
 
 
-def test_a_push_that_finds_nothing_new_asks_once_and_loads_neither_httpx_nor_rich(
-    portal_of_one_answer, tmp_path
-):
-    path = tmp_path / "a.txt"
-    path.write_text("words")
-    os.utime(path, (1_700_000_000, 1_700_000_000))
-    files = data_found.found([path])
+@pytest.fixture
+def pushed(tmp_path, monkeypatch):
+    """Make a folder that was pushed, as the index remembers it."""
+    monkeypatch.setattr(data_index, "TOO_FRESH_NS", -(10**12))
+    folder = tmp_path / "corpus"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("words")
+    (folder / "sub/é.txt").write_text("more")
+    remember(folder)
+    return folder
+
+
+def remember(folder, exclude=(), *, is_whole=False):
+    look = data_found.look([str(folder)], exclude)
+    files = look.files()  # which now hold the same names and numbers
+    place = data_index.place_of(look.sources, look.exclude, is_whole=is_whole)
     with data_index.opened() as index:
-        looks = data_index.fingerprint(files)
-        index.keep_digest(looks, "d" * 64, files.values(), seen_at_ns=time.time_ns())
+        known = (look.fingerprint(), "d" * 64)
+        index.keep_look(place, known, files.values(), seen_at_ns=look.at_ns)
+
+
+def test_a_push_that_finds_nothing_new_asks_once_and_loads_no_library(
+    portal_of_one_answer, pushed
+):
     portal_of_one_answer.answer = (200, newest("d" * 64))
 
-    command = [sys.executable, "-c", NOTHING_NEW, str(path)]
-    result = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-c", NOTHING_NEW, "data", "push", "D26-0001", "./corpus/"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=pushed.parent)
 
-    assert result.stdout.splitlines()[-1] == "D26-0001@3 · 1 file(s)"
+    assert result.stdout.splitlines()[-1] == "D26-0001@3 · 2 file(s)"
     assert result.stderr == "[]\n"
     assert portal_of_one_answer.asked == [
-        ("/api/datasets/D26-0001/revisions?size=1", "Bearer my-key")
+        ("/api/datasets/D26-0001/revisions?main=true&size=1", "Bearer my-key")
     ]
+
+
+def answered(*words):
+    """Give what the quick way does: what it prints ends the command."""
+    return data_unchanged.answered([str(word) for word in words])
+
+
+def test_the_quick_way_hands_on_what_it_saw_when_anything_changed(
+    portal_of_one_answer, pushed, capsys
+):
+    portal_of_one_answer.answer = (200, newest("d" * 64))
+    changes = [
+        lambda: (pushed / "b.txt").write_text("new"),
+        (pushed / "b.txt").unlink,
+        lambda: change_as_if_nothing_was(pushed / "a.txt"),
+    ]
+
+    seen = []
+    for change in changes:
+        remember(pushed)
+        change()
+        seen.append(answered("D26-0001", pushed).names)
+
+    two = ["a.txt", "sub/é.txt"]
+    assert seen == [["a.txt", "b.txt", "sub/é.txt"], two, two]
+    assert capsys.readouterr().out == ""
+
+
+def change_as_if_nothing_was(path):
+    """Write as many other bytes, in the same file, and set its time back."""
+    before = path.stat()
+    # A clock ticks some milliseconds apart.
+    while path.stat().st_ctime_ns == before.st_ctime_ns:
+        with path.open("r+") as file:
+            file.write("other"[: before.st_size])
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    after = path.stat()
+    assert (after.st_mtime_ns, after.st_size) == (before.st_mtime_ns, before.st_size)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["D26-0001"],
+        ["D26-0001", "corpus", ""],
+        ["D26-0001", "corpus", "--dry-run"],
+        ["D26-0001", "corpus", "--exclude"],
+        ["D26-0001", "corpus", "--", "-m"],
+        ["D26-0001", "corpus", "--exclude", "*.tmp"],
+        ["D26-0001", "corpus/a.txt", "--delete"],
+        ["D26-0001", "corpus", "--delete"],  # it was pushed beside other files
+        ["D26-0001", "elsewhere"],
+    ],
+)
+def test_what_was_not_pushed_so_before_asks_nothing(
+    portal_of_one_answer, pushed, monkeypatch, words
+):
+    monkeypatch.chdir(pushed.parent)
+
+    assert answered(*words) is None
+
+    assert portal_of_one_answer.asked == []
+
+
+def test_words_of_a_push_may_stand_anywhere(portal_of_one_answer, pushed, capsys):
+    portal_of_one_answer.answer = (200, newest("d" * 64))
+    remember(pushed, exclude=["sub/", "*.tmp"], is_whole=True)
+    words = ["-m", "why", "--exclude", "sub/", "D26-0001", "--exclude", "*.tmp", pushed]
+
+    with pytest.raises(SystemExit) as ended:
+        answered(*words, "--delete")
+
+    assert ended.value.code == 0
+    told = capsys.readouterr()
+    assert told.out.splitlines()[-1] == "D26-0001@3 · 1 file(s)"
+    assert told.err == "--exclude '*.tmp' left nothing out.\n"
+
+
+def test_ctrl_c_while_looking_is_told_in_words(monkeypatch, capsys, pushed):
+    def interrupted(*_anything):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(data_found, "_entries", interrupted)
+    monkeypatch.setattr(data_question.Question, "ask", lambda _self: None)
+
+    with pytest.raises(SystemExit) as ended:
+        answered("D26-0001", pushed)
+
+    assert ended.value.code == 130
+    assert capsys.readouterr().err.startswith("Stopped. What was sent is kept")
+
+
+def asked(code, digest):
+    with data_question.asked(code) as question:
+        return question.newest_if(digest)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +247,14 @@ def test_a_push_that_finds_nothing_new_asks_once_and_loads_neither_httpx_nor_ric
 def test_what_is_no_plain_yes_leaves_it_to_the_ordinary_way(portal_of_one_answer, answer):
     portal_of_one_answer.answer = answer
 
-    assert data_question.newest_if("D26-0001", "d" * 64) == ""
+    assert asked("D26-0001", "d" * 64) == ""
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "ftp://portal", "http://[bad", "portal"])
+def test_a_portal_that_cannot_be_asked_leaves_it_to_the_ordinary_way(monkeypatch, url):
+    monkeypatch.setenv("FABRIEK_URL", url)
+
+    assert asked("D26-0001", "d" * 64) == ""
 
 
 def test_a_code_stays_one_word_of_the_address_and_proxies_are_for_the_ordinary_way(
@@ -136,12 +262,12 @@ def test_a_code_stays_one_word_of_the_address_and_proxies_are_for_the_ordinary_w
 ):
     portal_of_one_answer.answer = (200, newest("d" * 64))
 
-    assert data_question.newest_if("../people?me", "d" * 64) == "../people?me@3"
+    assert asked("../people?me", "d" * 64) == "../people?me@3"
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    assert data_question.newest_if("D26-0001", "d" * 64) == ""
+    assert asked("D26-0001", "d" * 64) == ""
 
-    (asked,) = portal_of_one_answer.asked
-    assert asked[0] == "/api/datasets/..%2Fpeople%3Fme/revisions?size=1"
+    (seen,) = portal_of_one_answer.asked
+    assert seen[0] == "/api/datasets/..%2Fpeople%3Fme/revisions?main=true&size=1"
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)

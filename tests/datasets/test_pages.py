@@ -122,9 +122,9 @@ def test_the_dataset_page_costs_the_same_for_1_and_30(
         push(dataset, {f"{number}.txt": b"%d" % number})
     client = browser(lead)
 
-    # The dataset, what its terms are, its revisions, its files, the way of the case, and which
-    # runs made it.
-    with django_assert_num_queries(ANY_PAGE + 6 + counting):
+    # The dataset, what its terms are, its revisions, its files, the way of the case, which runs
+    # made it, and whether somebody looked at it.
+    with django_assert_num_queries(ANY_PAGE + 7 + counting):
         page = client.get(page_of(dataset))
 
     # Each file of this page of them, and the revision itself.

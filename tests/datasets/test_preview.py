@@ -38,7 +38,8 @@ def test_bytes_that_are_no_text_are_shown_as_such(dataset):
 def test_what_excel_wrote_is_read_as_it_wrote_it(dataset):
     assert shown(dataset, "a.csv", b"kop\ncaf\xe9").rows == [["café"]]
     assert shown(dataset, "b.csv", "kop\ncafé".encode("utf-16")).rows == [["café"]]
-    assert shown(dataset, "d.csv", b"sep=;\nkop;x\n1;2").columns == ["kop", "x"]
+    assert shown(dataset, "d.csv", b"sep=;\nkop;x,y,z\n1;2").columns == ["kop", "x,y,z"]
+    assert shown(dataset, "e.csv", b'"sep=;"\nkop;x\n1;2').columns == ["kop", "x"]
     assert shown(dataset, "c.txt", b"one\n" + "é".encode() * 2**15).rows == [["one"]]
 
 

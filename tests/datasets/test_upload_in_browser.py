@@ -128,9 +128,20 @@ def cut_off(page, wire, *, after_bytes):
     expect(waits).to_have_count(1, timeout=SOON_MS)
 
 
-def test_files_and_a_folder_are_dropped_and_saved_as_one_revision(watched, factory, told):
+def test_files_and_a_folder_are_dropped_and_saved_as_one_revision(
+    watched, factory, told, tmp_path
+):
     page = watched.page
     watched.look(phone=True)
+    for name in ("HEAD", "config"):
+        (tmp_path / ".git").mkdir(exist_ok=True)
+        (tmp_path / ".git" / name).write_text("git's own")
+    part(page, "folder").set_input_files(tmp_path)
+    expect(part(page, "list").locator("li")).to_have_count(0)
+    expect(part(page, "status")).to_have_text(
+        "2 bestanden van git zelf (in de map .git) doen niet mee: "
+        "die kan een dataset niet bewaren."
+    )
     content = {"één.txt": "eerste", "x" * 120 + ".txt": "tweede"}
     dropped = page.evaluate_handle(
         """files => {
@@ -159,6 +170,58 @@ def test_files_and_a_folder_are_dropped_and_saved_as_one_revision(watched, facto
     watched.look(phone=True)
 
 
+# At which second, MB sent and MB left; or what happens between two of those.
+SENDING = [
+    *[(now, now, 600 - now) for now in range(1, 11)],  # 1 MB/s
+    *[(now, now, 635 - now) for now in range(11, 16)],  # hardly other than before
+    "jump",  # half a gigabyte was there already
+    *[(now, 516 + 10 * (now - 16), 619 - 10 * (now - 16)) for now in range(16, 71)],
+    "begin",  # after a pause
+    *[(now, now, 50_000) for now in range(1000, 1009)],
+    (1009, 900, 50_000),  # some of it has to be sent again
+    (1014, 905, 50_000),
+    (1020, 911, 0),
+]
+TOLD_STILL = """async steps => {
+  const page = document.querySelector("script[src*='uploads/page']");
+  const { Still } = await import(new URL("still.js", page.src));
+  const still = new Still(document.querySelector("[data-uploads]"));
+  const [shown, said] = ["still", "still-said"].map(
+    (name) => document.querySelector(`[data-part=${name}]`)
+  );
+  const found = [];
+  for (const step of steps) {
+    if (step === "jump") still.pace.jump(500e6);
+    else if (step === "begin") still.begin();
+    else still.tell(step[0], step[1] * 1e6, step[2] * 1e6);
+    found.push([shown.textContent, said.textContent]);
+  }
+  return found;
+}"""
+
+
+def test_how_long_still_is_shown_calmly_and_said_once_a_minute(watched):
+    told = watched.page.evaluate(TOLD_STILL, SENDING)
+
+    changes = [
+        (str(step[0]) if isinstance(step, tuple) else step, *now)
+        for step, before, now in zip(SENDING, [["", ""], *told], told, strict=False)
+        if now != before
+    ]
+    assert changes == [
+        ("7", "nog ongeveer 10 minuten", "nog ongeveer 10 minuten"),
+        ("17", "nog ongeveer 6 minuten", "nog ongeveer 10 minuten"),
+        ("22", "nog ongeveer 2 minuten", "nog ongeveer 10 minuten"),
+        ("37", "nog ongeveer een minuut", "nog ongeveer 10 minuten"),
+        ("47", "nog minder dan een minuut", "nog ongeveer 10 minuten"),
+        ("67", "nog minder dan een minuut", "nog minder dan een minuut"),
+        ("begin", "", "nog minder dan een minuut"),
+        ("1006", "nog ongeveer 14 uur", "nog ongeveer 14 uur"),
+        ("1014", "nog ongeveer 15 uur", "nog ongeveer 14 uur"),
+        ("1020", "", "nog ongeveer 14 uur"),
+    ]
+
+
 def test_a_large_file_goes_on_where_the_network_cut_it(watched, wire, factory, told, big):
     page = watched.page
     sent = offsets(page)
@@ -181,6 +244,7 @@ def test_paused_closed_and_chosen_again_it_goes_on(watched, wire, factory, told,
     cut_off(page, wire, after_bytes=PART_BYTES + 2**20)
     part(page, "pause").click()
     expect(part(page, "list").locator("li[data-state=paused]")).to_have_count(1)
+    expect(part(page, "still")).to_be_empty()
     page.close()
     wire.mend()
 

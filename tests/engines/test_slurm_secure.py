@@ -12,7 +12,7 @@ import pytest
 from fabriek.engines.base import Job, JobRejected
 from fabriek.engines.slurm import Site, Slurm
 from fabriek.engines.slurm_home import FOLDER
-from fabriek.engines.slurm_wall import KEPT, kept_s
+from fabriek.engines.slurm_wall import KEPT, kept_gpus, kept_s
 
 NOTES = """#!{python}
 import json, sys
@@ -22,7 +22,8 @@ with Path({notes!r}).open("a") as file:
 print({says!r})
 """
 PARTITIONS = (
-    "PartitionName=gpu Default=YES MaxTime=02:00:00\nPartitionName=safe MaxTime=00:05:00"
+    "PartitionName=gpu Default=YES MaxTime=02:00:00 TRES=cpu=64,node=4,gres/gpu=16\n"
+    "PartitionName=safe MaxTime=00:05:00"
 )
 SAYS = {"sbatch": "7", "scontrol": PARTITIONS, "squeue": "", "sacct": "", "sinfo": ""}
 
@@ -122,6 +123,8 @@ def test_how_long_a_job_may_be_is_kept_for_who_asks_no_cluster(asked, tmp_path, 
 
     kept = [kept_s(tmp_path / "home", is_secure=secure) for secure in (False, True)]
     assert tuple(kept) == told
+    gpus = [kept_gpus(tmp_path / "home", is_secure=secure) for secure in (False, True)]
+    assert gpus == [16, 0]
     assert len(asked("scontrol")) == 2  # once for each partition: QOSes it has none
     for unknown in ('{"outside_s": Infinity}', "[" * 100_000, "[]"):
         (tmp_path / "home" / FOLDER / KEPT).write_text(unknown)

@@ -195,8 +195,10 @@ def test_long_work_says_that_it_goes_on(many_connections, session, monkeypatch, 
     made = Made(b"one")
     session.send(made)
 
-    told = b"".join(session.list(File(made.all()), version=version).streaming_content)
+    answer = session.list(File(made.all()), version=version)
+    told = b"".join(answer.streaming_content)
 
+    assert answer["X-Accel-Buffering"] == "no"  # else nginx keeps them until it is over
     ends = {1: b'{"result":1}', 2: b'{"type":"result"}\n'}
     assert told.endswith(ends[version])
     assert set(told.removesuffix(ends[version])) <= set(b'{"type":"making"}\n ')

@@ -31,6 +31,7 @@ def test_me_tells_who_i_am_and_what_i_am_where(program, person):
                 "organisation_id": organisation.pk,
                 "organisation": "Zorgtaal",
                 "kvk_number": "12345678",
+                "foreign_number": "",
                 "role": "lead",
             }
         ],

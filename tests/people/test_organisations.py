@@ -73,6 +73,54 @@ def test_a_number_that_is_no_kvk_number_is_explained(number, sentence):
     assert not Organisation.objects.exists()
 
 
+GERMAN = FACTS | {"name": "Sprache GmbH", "country": "DE", "region": "Bremen"}
+
+
+def test_an_organisation_abroad_registers_with_the_number_of_its_country():
+    person = a_person()
+
+    made = actions.register_organisation(by=person, foreign_number="de 811.128.135", **GERMAN)
+
+    made.refresh_from_db()
+    assert (made.kvk_number, made.foreign_number) == ("", "DE811128135")
+    assert made.registered_as == "VAT number DE811128135"
+    assert person.leads(made.pk)
+    for typed in ("DE811128135", " de 811 128 135"):
+        assert list(Organisation.objects.registered_as(typed)) == [made]
+    assert not Organisation.objects.registered_as("").exists()
+    with pytest.raises(Refused) as refused:
+        actions.register_organisation(by=a_person(), foreign_number="DE811128135", **GERMAN)
+    assert refused.value.code == "kvk_taken"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"foreign_number": "DE8111"}, "foreign_number"),
+        ({"foreign_number": "BE0123456789"}, "country"),
+        ({"foreign_number": "DE811128135", "country": "NL"}, "foreign_number"),
+        ({"foreign_number": "DE811128135", "kvk_number": "12345678"}, "foreign_number"),
+        ({}, "kvk_number"),
+    ],
+)
+def test_what_is_wrong_with_a_number_abroad_is_said_beside_it(changes, field):
+    with pytest.raises(Invalid) as refused:
+        actions.register_organisation(by=a_person(), **GERMAN | changes)
+
+    assert list(refused.value.fields) == [field]
+    assert not Organisation.objects.exists()
+
+
+def test_it_cannot_move_to_a_country_that_its_number_is_not_of():
+    person = a_person()
+    made = actions.register_organisation(by=person, foreign_number="DE811128135", **GERMAN)
+
+    with pytest.raises(Invalid) as refused:
+        actions.edit_organisation(made, by=person, country="BE")
+
+    assert list(refused.value.fields) == ["country"]
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -29,6 +29,22 @@ def organisation(lead):
     return an_organisation(lead=lead, name="Zorgtaal")
 
 
+def test_a_firm_abroad_registers_with_the_number_of_its_country(browser):
+    abroad = FORM | {"kvk_number": "", "foreign_number": "BE 0123.456.789"}
+    client = browser(a_person())
+
+    wrong = client.post("/people/organisations/new", abroad)
+    right = client.post("/people/organisations/new", abroad | {"country": "BE"}, follow=True)
+
+    assert "A Dutch organisation gives its KvK number" in wrong.text
+    assert '<details class="field" open>' in wrong.text
+    assert "VAT number BE0123456789" in right.text
+    made = Organisation.objects.get()
+    edit = f"/people/organisations/{made.pk}/edit"
+    moved = client.post(edit, FORM | {"country": "DE"})
+    assert "letters of another country" in moved.text
+
+
 def test_signing_up_keeps_the_name_and_shows_the_invitation(settings, organisation, lead):
     settings.ACCOUNT_EMAIL_VERIFICATION = "none"
     actions.invite_member(organisation, "piet@example.org", role="member", by=lead)

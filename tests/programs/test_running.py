@@ -9,13 +9,21 @@ from fabriek.engines.local import Local
 from fabriek.kernel.errors import Invalid, NotAllowed, NotEnough, WrongState
 from fabriek.registry import collect
 from fabriek.registry.models import Model, Rejection
-from fabriek.runs import actions, folders, jobs, offers, own_code, rules, show
+from fabriek.runs import actions, folders, jobs, offers, own_code, own_files, rules, show
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from tests.agreements.policy_world import an_agreement, passed_on
 from tests.answers import put_away
 from tests.engines.waiting import eventually
-from tests.factories import a_case, a_partner, a_person, a_repository, an_organisation
+from tests.factories import (
+    a_case,
+    a_model,
+    a_partner,
+    a_person,
+    a_repository,
+    a_run,
+    an_organisation,
+)
 from tests.programs.conftest import TRAIN, a_tar, sent, wished
 from tests.runs.world import a_text, followed, over, passes, pushed, seen_again
 
@@ -111,7 +119,7 @@ def test_what_leaves_no_model_is_no_failure_of_the_registry(world, machine):
     assert seen_again(run).outputs_taken_at is not None
 
 
-def test_a_pickle_is_refused_as_of_any_run(world, machine):
+def test_a_pickle_is_refused_as_of_any_run(world, machine, browser):
     pickles = (
         "import os, pickle\n"
         "place = os.environ['FABRIEK_MODEL']\n"
@@ -123,6 +131,19 @@ def test_a_pickle_is_refused_as_of_any_run(world, machine):
     collect.tick()
 
     assert Rejection.objects.get(run=run).code == "pickle"
+    page = browser(world.person).get(run.get_absolute_url()).content.decode()
+    assert "What it left is no model: “model.pkl” is in a format" in page
+
+
+def test_the_page_of_its_model_says_whose_scores_these_are(world, browser):
+    said = "As its own code says. The factory did not measure them"
+    for recipe, is_said in (("script", True), ("finetune_lm", False)):
+        run = a_run(allocation=world.allocation, recipe=recipe)
+        model = a_model(case=world.case, run=run, scores={"accuracy_after": 0.9})
+
+        page = browser(world.person).get(model.get_absolute_url()).content.decode()
+
+        assert (said in page, "kept apart: the model never" in page) == (is_said, not is_said)
 
 
 def test_why_it_ended_stands_on_its_page_in_plain_words(world, machine, browser):
@@ -502,7 +523,7 @@ def body(response):
 
 
 def test_files_that_it_left_are_fetched_one_by_one_and_its_model_is_not(
-    world, machine, browser
+    world, machine, browser, monkeypatch
 ):
     run = asked(world, files={"a.py": LEAVES}, command="python a.py")
     over(machine, run, within_s=40)
@@ -517,6 +538,10 @@ def test_files_that_it_left_are_fetched_one_by_one_and_its_model_is_not(
     assert file["Content-Disposition"].startswith("attachment")
     for name in ("link", "model/config.json", "report.json", "../run.json", "nothing"):
         assert client.get(f"/runs/{run.code}/made/{name}").status_code == 404
+    monkeypatch.setattr(own_files, "NAMES_MAX", 1)
+    page = client.get(run.get_absolute_url()).content.decode()
+    assert "plots/a b.csv" not in page
+    assert "left more files than are listed here" in page
 
 
 def test_files_that_it_left_are_not_for_others(world, machine, program):

@@ -1,5 +1,6 @@
 """Code that is sent becomes a revision: plain files only, no more than may be, of one case."""
 
+import io
 import stat
 import tarfile
 import zipfile
@@ -242,6 +243,28 @@ def test_a_tar_that_is_cut_off_is_refused(world):
         sent(world, archive=packed)
 
     assert refused.value.code == "no_archive"
+
+
+@pytest.mark.parametrize("length", [40, 64])
+@pytest.mark.parametrize("kind", ["tar.gz", "tar", "zip"])
+def test_what_git_archive_says_of_its_commit_is_kept(world, kind, length):
+    commit = (COMMIT * 2)[:length]
+    if kind == "zip":
+        packed = a_zip({"train.py": TRAIN})
+        with zipfile.ZipFile(packed, "a") as archive:
+            archive.comment = commit.encode()
+    else:
+        packed = io.BytesIO()
+        headers = {"format": tarfile.PAX_FORMAT, "pax_headers": {"comment": commit}}
+        with tarfile.open(fileobj=packed, mode=f"w:{kind[4:]}", **headers) as archive:
+            entry = tarfile.TarInfo("train.py")
+            entry.size = len(TRAIN)
+            archive.addfile(entry, io.BytesIO(TRAIN.encode()))
+    packed.seek(0)
+
+    revision = sent(world, archive=packed)
+
+    assert (names(revision), revision.sent.commit) == (["train.py"], commit)
 
 
 @pytest.mark.parametrize("commit", ["abc", "g" * 40, "0" * 41, "../" * 13 + "x"])

@@ -2,8 +2,9 @@
 
 import pytest
 
-from fabriek.quality.worker import lines
+from fabriek.quality.worker import lines, unread
 from fabriek.quality.worker.lines import LOOKED_AT_BYTES
+from fabriek.quality.worker.unread import Unread
 
 
 def scanned(tmp_path, content, *, blank_counts=False):
@@ -43,6 +44,28 @@ def test_an_empty_line_between_two_parts_is_counted(tmp_path, before):
 
 @pytest.mark.parametrize(("more", "rows"), [(0, []), (1, [2])])
 def test_the_longest_line_that_is_read_is_one_of_16_mib(tmp_path, more, rows):
-    found = scanned(tmp_path, b"a\n" + b"x" * (lines.LINE_BYTES + more) + b"\ny\n")
+    at, pieces = tmp_path / "rows.csv", []
+    at.write_bytes(b"a\n" + b"x" * (lines.LINE_BYTES + more) + b"\ny\n")
+
+    found = lines.scan(
+        at, tmp_path, blank_counts=False, unread=lambda *piece: pieces.append(piece)
+    )
 
     assert found.long.rows == rows
+    assert {line for line, _piece in pieces} == set(rows)
+    assert sum(len(piece) for _line, piece in pieces) == (lines.LINE_BYTES + 2) * more
+
+
+def test_what_lies_across_two_windows_of_a_line_is_found_whole_and_once():
+    found = {}
+    seen = Unread(found=found)
+    filler = "woord " * 20_000
+    seen.read(7, f"{filler}mail jan@voorb".encode())
+    seen.read(7, f"eeld.nl {filler} ja@x.nl".encode())
+    edge = unread.WINDOW_BYTES - unread.OVERLAP_BYTES
+    seen.read(8, b"1" * edge + b"0612345678 " + b"1" * edge)  # a part of a longer number
+
+    assert {kind: places.rows for kind, places in found.items()} == {"email": [7]}
+    seen.left = 10
+    seen.read(9, b"x" * 10 + b" an@x.nl")
+    assert found["email"].rows == [7]

@@ -1,7 +1,10 @@
 """Pages and API of a look: what they show, to whom, and for how many queries."""
 
+import gzip
+
 import pytest
 
+from fabriek.kernel.errors import Invalid
 from fabriek.quality import actions
 from fabriek.quality.models import Decision, Look
 from tests.factories import a_person, staff
@@ -102,6 +105,55 @@ def test_a_decision_without_its_reason_is_shown_beside_the_field(browser, lead, 
 
     assert answer.status_code == 302
     assert Decision.objects.get().reason == "Made up."
+
+
+def test_several_columns_are_decided_at_once_or_none(browser, lead, dataset):
+    looked_at(dataset, {"a.csv": PEOPLE})
+    typed = {"several-choice": "accept", "several-reason": "", "several-columns": []}
+
+    def decided():
+        at = f"/data/{dataset.code}/personal/1/decide-several/"
+        answer = browser(lead).post(at, typed)
+        return answer.status_code, answer.content.decode()
+
+    status, shown = decided()
+    assert (status, "Tick the columns that this is about." in shown) == (422, True)
+    typed["several-columns"] = ["note", "burgerservicenummer"]
+    status, shown = decided()
+    assert (status, "Give a reason: it stays with the dataset." in shown) == (422, True)
+    assert shown.count(" checked") == 2  # nothing typed is lost
+    typed["several-reason"] = "Made up."
+    typed["several-columns"] = ["note", "no such column"]
+    assert decided()[0] == 422
+    assert not Decision.objects.exists()
+
+    typed["several-columns"] = ["note", "burgerservicenummer"]
+    assert decided()[0] == 302
+    kept = Decision.objects.order_by("column").values_list("column", "reason", "kinds")
+    assert list(kept) == [
+        ("burgerservicenummer", "Made up.", ["bsn"]),
+        ("note", "Made up.", ["email", "iban", "phone"]),
+    ]
+
+
+def test_where_one_of_several_is_refused_none_is_decided(lead, dataset):
+    revision = looked_at(dataset, {"a.csv": PEOPLE}).revision
+
+    with pytest.raises(Invalid):
+        actions.decide_several(dataset, revision, ["note", "none"], choice="drop", by=lead)
+
+    assert not Decision.objects.exists()
+
+
+def test_what_stands_on_lines_that_are_no_rows_is_only_kept_or_corrected(lead, dataset):
+    packed = gzip.compress(b'{"a": 1}\n{"a": mail jan@voorbeeld.nl\n')
+    revision = looked_at(dataset, {"a.jsonl.gz": packed}).revision
+
+    with pytest.raises(Invalid, match="nothing on them can be masked") as refused:
+        actions.decide(dataset, revision, "…", choice="mask", by=lead)
+
+    assert set(refused.value.fields) == {"choice"}
+    assert actions.decide(dataset, revision, "…", choice="accept", reason="x", by=lead)
 
 
 def test_the_page_of_personal_data_confronts_the_description(browser, lead, dataset):

@@ -428,6 +428,34 @@ def test_a_leak_is_told_whatever_number_or_label_the_row_has(looked):
     assert told(found, "near_leak") == [("val.csv", [1], 1)]
 
 
+def test_a_leak_between_the_parts_of_one_table_is_told(looked):
+    said = [SAID.format(n, n * 7) for n in range(6)]
+    rows = [f"{one},a,Train" for one in said]
+    rows += [f"{said[2]},a,held-out", f"{said[4]},b,test", f"{SAID.format(90, 8)},a,test"]
+    rows.append(f"{SAID.format(91, 9)},a,")
+    parted = numbered(*rows, first=1, columns="id,text,label,deel")
+    other = parted.replace(b"a,\n", b"a,unknown\n")
+
+    found = looked({"a.csv": parted, "b.csv": other.replace(b"the ", b"that ")})
+
+    assert found["splits"] == {"train": 6, "validation": 1, "test": 2}
+    assert told(found, "leak") == [("a.csv", [7], 1)]
+    assert told(found, "near_leak") == [("a.csv", [8], 1)]
+    (leak,) = (one for one in found["problems"] if one["code"] == "leak")
+    assert (leak["column"], leak["facts"]["of"]) == ("deel", 3)
+
+
+def test_a_column_parts_the_rows_also_where_each_file_holds_one_part(looked):
+    said = [SAID.format(n, n * 7) for n in range(6)]
+    one = numbered(*(f"{each},train" for each in said), first=1, columns="id,text,deel")
+    two = numbered(f"{said[2]},test", first=900, columns="id,text,deel")
+
+    found = looked({"a.csv": one, "b.csv": two})
+
+    assert found["splits"] == {"train": 6, "test": 1}
+    assert told(found, "leak") == [("b.csv", [1], 1)]
+
+
 def test_rows_that_are_alike_by_chance_are_no_leak(looked):
     people = [f"{20 + n % 9},{'mv'[n % 2]},{n % 3}" for n in range(60)]
     remark = "nothing in particular was seen on the day of the visit to the site"
@@ -459,6 +487,15 @@ def test_rows_that_do_not_fit_their_table_are_read_for_personal_data(looked):
         ("a.csv", "amount", "email"), ("a.csv", "note", "phone"), ("b.csv", "note", "email"),
     }  # fmt: skip
     assert {tuple(one["rows"]) for one in found["findings"]} == {(25_001,), (31,)}
+
+
+def test_lines_that_are_no_json_are_read_for_personal_data(looked):
+    found = looked({"a.jsonl": b'{"a": 1}\n{"a": mail jan@voorbeeld.nl\n["06-12345678"]\n'})
+
+    assert told(found, "broken_json") == [("a.jsonl", [2, 3], 2)]
+    places = [(one["column"], one["kind"], one["rows"]) for one in found["findings"]]
+    assert places == [("…", "email", [2]), ("…", "phone", [3])]
+    assert {one["by"] for one in found["findings"]} == {"line"}
 
 
 @pytest.mark.parametrize(
@@ -508,8 +545,9 @@ def test_numbers_as_the_dutch_write_them_are_numbers(looked):
     assert (columns["bedrag"]["missing"], columns["duizend"]["kind"]) == (1, "text")
 
 
-def test_a_first_line_for_excel_is_no_heading(looked):
-    found = looked({"a.csv": b"sep=;\r\nnaam;bedrag\r\nJan;1,50\r\nPiet;2,75\r\n"})
+@pytest.mark.parametrize("first", [b"sep=;", b'"Sep=;"', b"sep="])
+def test_a_first_line_for_excel_is_no_heading(looked, first):
+    found = looked({"a.csv": first + b"\r\nnaam;bedrag\r\nJan;1,50\r\nPiet;2,75\r\n"})
 
     assert [one["name"] for one in found["files"][0]["columns"]] == ["naam", "bedrag"]
     assert kinds(found) == {("a.csv", "naam", "name")}

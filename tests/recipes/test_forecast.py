@@ -3,7 +3,10 @@
 import csv
 import json
 import math
+import os
 import random
+import runpy
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -348,3 +351,13 @@ def test_the_estimate_counts_moments_and_tries(tmp_path):
 
     assert facts.rows == 5_000
     assert few.gpu_seconds < many.gpu_seconds
+
+
+def test_its_small_products_are_made_on_one_thread(monkeypatch, tmp_path):
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "8")
+    monkeypatch.setattr(sys, "argv", ["forecast", str(tmp_path / "nothing")])
+
+    with pytest.raises(SystemExit):
+        runpy.run_module("fabriek_recipes.forecast", run_name="__main__")
+
+    assert os.environ["OPENBLAS_NUM_THREADS"] == "1"

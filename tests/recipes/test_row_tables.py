@@ -63,11 +63,13 @@ def as_csv(made, names, delimiter=";"):
         DUTCH.encode("cp1252"),
         BOM + DUTCH.encode(),
         b"sep=;\r\n" + DUTCH.encode("cp1252"),
+        b'"SEP=;"\r\n' + DUTCH.encode(),
+        ("sep=\n" + DUTCH).encode("utf-16"),
         DUTCH.replace(";", "\t").replace("twee\t", "twee;").encode(),
     ],
 )
 def test_a_table_of_excel_is_read_with_the_line_at_which_each_row_begins(file, held):
-    shift = held.startswith(b"sep=")
+    shift = b"sep=" in held.replace(b"\0", b"").lower()
 
     found = told(read(file("Vragen.CSV", held)))
 
@@ -145,7 +147,7 @@ WANTED = (
         ),
         (
             "a.csv",
-            "vraag;antwoord\n".encode("utf-16"),
+            "vraag;antwoord\n".encode("utf-16-le"),
             ["Line 1 holds a zero byte; save the file as UTF-8 text."],
         ),
         (

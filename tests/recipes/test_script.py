@@ -1,5 +1,6 @@
 """Own code as a job: started without a shell, told what it needs, stopped, resumed, ended."""
 
+import errno
 import json
 import signal
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 
 from fabriek_recipes.events import read_events
 from fabriek_recipes.run_folder import InputRef, Limits, Manifest, write_manifest
-from fabriek_recipes.script import command, wanted
+from fabriek_recipes.script import command, ending, wanted
 from fabriek_recipes.script.knobs import Knobs, environment_problems, knob_checks
 from fabriek_recipes.words import Failed
 
@@ -284,6 +285,14 @@ def test_what_cannot_be_started_is_named(tmp_path, started, files, code):
     assert job.run() != 0
 
     assert job.failure["code"] == code
+
+
+def test_the_reader_that_is_named_is_that_of_the_file():
+    why = PermissionError(errno.EACCES, "no")
+
+    said = [str(ending.not_started(why, name).sentence) for name in ("./a.py", "./a")]
+
+    assert [one.split(": ")[1] for one in said] == ["python ./a.py.", "bash ./a."]
 
 
 def test_processes_left_behind_end_with_it(tmp_path):

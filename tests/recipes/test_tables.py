@@ -54,6 +54,20 @@ def test_a_quoted_cell_may_hold_the_delimiter_and_a_new_line(tmp_path):
     assert list(table.lines) == [3]
 
 
+def test_a_table_as_excel_writes_it_is_a_table(tmp_path):
+    path = tmp_path / "t.csv"
+    for content in (
+        b"sep=;\r\nprijs;caf\xe9\r\n1,5;a,b\r\n",
+        "prijs;café\n1,5;a,b".encode("utf-16"),
+    ):
+        path.write_bytes(content)
+
+        table = tables.load([path])
+
+        assert cells(table) == {"prijs": ["1,5"], "café": ["a,b"]}
+        assert table.has_decimal_comma
+
+
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
@@ -63,7 +77,7 @@ def test_a_quoted_cell_may_hold_the_delimiter_and_a_new_line(tmp_path):
         ("t.csv", b"a,a\n1,2\n", "Two columns are called “a”; rename one."),
         ("t.csv", b"a,\n1,2\n", "Column 2 has no name in the first line; give it one."),
         ("t.csv", b'a,b\n1,"2\n', "Line 2 has a quote that does not end"),
-        ("t.csv", b"a,b\n1,\xff\n", "Line 2 is not UTF-8 text; save the file as UTF-8."),
+        ("t.csv", b"a,b\n1,\x81\n", "Line 2 is not UTF-8 text; save the file as UTF-8."),
         ("t.csv", b"a,b\n1,\0\n", "Line 2 holds a zero byte"),
         ("t.jsonl", b"{}\n", "Line 1 is no row;"),
         ("t.jsonl", b'{"a": [1]}\n', "In line 1 “a” is a list or an object"),

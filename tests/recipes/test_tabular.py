@@ -4,6 +4,7 @@ import json
 import random
 import sys
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -389,8 +390,28 @@ def test_the_estimate_counts_rows_columns_and_trees(tmp_path):
     many = RECIPE.estimate(Knobs(target="retour", rounds_max=10_000), facts)
 
     assert (facts.rows, facts.columns) == (200, 8)
-    assert few.gpu_seconds < many.gpu_seconds
+    assert few.learning_s < many.learning_s
     assert few.why[0] == "The table has 200 rows and 8 columns."
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "labels", "took_s"),
+    # Of one core of 129 GFLOP/s, 2026-11-28; told before: 13, 13, 15, 35 and 47 s.
+    [
+        (60, 5, 2, 1.2),
+        (500, 9, 2, 1.6),
+        (5_000, 16, 2, 4.7),
+        (5_000, 16, 6, 6.9),
+        (60_000, 21, 2, 36),
+    ],
+)
+def test_what_tables_took_was_told_about_right(rows, columns, labels, took_s):
+    counted = Facts(rows=rows, text_bytes=0, columns=columns, different=(("y", labels),))
+    core = replace(counted, device="cpu", cores=1, flops_per_core=129e9)
+
+    told = RECIPE.estimate(Knobs(target="y", task="classes"), core)
+
+    assert took_s / 1.5 < told.gpu_seconds < took_s * 1.5 + 1  # whole seconds
 
 
 def test_the_estimate_counts_a_tree_for_each_label(tmp_path):
@@ -404,8 +425,8 @@ def test_the_estimate_counts_a_tree_for_each_label(tmp_path):
     found = [RECIPE.estimate(knobs, facts).why[1] for facts in (two, ten)]
 
     assert [str(one).split(" take ")[0] for one in found] == [
-        "At most 1000 trees",
-        "At most 10000 trees",
+        "About 150 trees",
+        "About 820 trees",
     ]
     assert RECIPE.estimate(Knobs(target="bedrag"), ten).why[1] == found[0]
 

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from fabriek.agreements import actions as agreements
 from fabriek.agreements import reviews
 from fabriek.agreements.models import Purpose
 from fabriek.cases import actions as cases
@@ -12,9 +13,11 @@ from fabriek.catalogue.queries import Asked
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.kernel.models import Entry
+from fabriek.notices.letters import letter_for
 from fabriek.people.models import Membership
 from fabriek.registry import actions, opening, telling
 from fabriek.registry.models import Model
+from fabriek.runs import ended_agreements
 from fabriek.runs.destinations import Destination
 from fabriek.runs.models import RunInput
 from fabriek.store.models import Repository, Revision
@@ -400,3 +403,71 @@ def test_an_open_model_that_its_owner_lets_out_no_more_is_closed_again(made, cli
     assert found("balie") == []
     assert client.get(f"/catalogue/models/{model.code}/").status_code == 404
     assert Entry.objects.get(verb="registry.close_held_back").by is None
+
+
+# --- what an owner takes back ----------------------------------------------------------------
+@pytest.fixture
+def lent_and_open(made):
+    """Give an open model of lent data that its agreement lets be open, and that agreement."""
+    model, lead, _member = made
+    owner = a_person()
+    theirs = some_data(a_case(lead=owner), code="D26-9010").repository
+    lent = an_agreement(theirs, model.case, **FREE | {"purposes": sorted(Purpose.values)})
+    passed_on(model.repository, lent)
+    opened(model, lead)
+    return model, lent, lead, owner
+
+
+def letters(*verbs):
+    entries = Entry.objects.filter(verb__in=verbs).order_by("pk")
+    return [letter_for(entry) for entry in entries]
+
+
+def test_a_model_that_was_rightly_opened_stays_open_and_both_sides_read_what_holds(
+    lent_and_open, browser
+):
+    model, lent, lead, owner = lent_and_open
+    before = browser(owner).get(lent.get_absolute_url()).text
+
+    agreements.revoke(lent, by=owner, reason="We stop.")
+    ended_agreements.tick()
+    telling.tick()
+
+    assert Repository.objects.get(pk=model.repository_id).is_open
+    for page in (before, browser(owner).get(lent.get_absolute_url()).text):
+        assert "stay open, as the agreement allowed that" in page
+        assert f"/catalogue/models/{model.code}/" in page
+    assert "has revoked the agreement" in browser(lead).get(f"/models/{model.code}/").text
+    revoked, left_open = letters("agreements.revoke", "agreements.leave_open")
+    assert {owner.email, lead.email} <= set(revoked.to)
+    assert model.code in revoked.text
+    assert left_open.to == (lead.email,)
+    assert model.code in left_open.text
+
+
+def test_a_stranger_reads_nothing_of_it(lent_and_open, browser):
+    model, lent, _lead, owner = lent_and_open
+    agreements.revoke(lent, by=owner, reason="We stop.")
+
+    page = browser(a_person()).get(f"/models/{model.code}/")
+
+    assert page.status_code == 200
+    assert "revoked" not in page.text
+
+
+@pytest.mark.parametrize(
+    "limit", [{"product": "model_api"}, {"purposes": ["training"]}, {"conditions": "Ask us."}]
+)
+def test_no_model_is_open_that_an_agreement_keeps_behind_an_api(lent_and_open, limit):
+    """However it came to be: such as by a row that was written while it was open."""
+    model, lent, lead, _owner = lent_and_open
+    telling.tick()
+    assert Repository.objects.get(pk=model.repository_id).is_open
+    other = an_agreement(lent.repository, lent.case, **FREE | limit)
+    passed_on(model.repository, other)
+
+    telling.tick()
+
+    assert not Repository.objects.get(pk=model.repository_id).is_open
+    (letter,) = letters("registry.close_by_terms")
+    assert letter.to == (lead.email,)

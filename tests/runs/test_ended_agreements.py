@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from fabriek.agreements import statements
 from fabriek.agreements.models import Agreement, Decided, Statement
@@ -14,8 +14,16 @@ from fabriek.engines.base import Phase, Sighting
 from fabriek.engines.local import Local
 from fabriek.kernel.errors import NotAllowed
 from fabriek.kernel.models import Entry
+from fabriek.kernel.words import moment_there
 from fabriek.notices.letters import letter_for
-from fabriek.runs import actions, deletion, ended_agreements, reconcile
+from fabriek.runs import (
+    actions,
+    deletion,
+    ended_agreements,
+    reconcile,
+    warnings_of_end,
+    words,
+)
 from fabriek.runs.models import EndWarning, Removal, Run
 from fabriek.runs.states import RunState
 from fabriek.store.queries import the_store
@@ -185,6 +193,34 @@ def test_who_asked_is_warned_a_day_and_an_hour_before_once_each(lent, engine):
     (one,) = seen_again(run).warnings
     assert one["values"]["agreement"] == lent.agreement.code
     assert EndWarning.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("kept", "language", "said"),
+    [
+        ("2027-06-30T22:00:00+00:00", "en", "ends on 1 July 2027, 00:00 (Amsterdam, CEST),"),
+        (
+            "2027-12-31T23:00:00+00:00",
+            "nl",
+            "eindigt op 1 januari 2028, 00:00 (Amsterdam, CET)",
+        ),
+        ("2027-06-30 22:00", "en", "ends on 1 July 2027, 00:00 (Amsterdam, CEST),"),
+    ],
+)
+def test_the_end_is_told_on_the_clock_of_the_reader(kept, language, said):
+    """The last is as runs have it that were warned when it was told in UTC."""
+    values = {"agreement": "G26-0001", "ends_at": kept}
+    one = {
+        "code": "agreement_ends",
+        "msgid": warnings_of_end.ENDS_SOON_IN_UTC,
+        "values": values,
+    }
+
+    with translation.override(language):
+        for known in ({"G26-0001"}, ()):
+            text = words.event_told(warnings_of_end.told(one, known))
+            assert said in text
+            assert ("G26-0001" in text) == bool(known)
 
 
 def test_a_run_that_will_be_over_in_time_is_not_warned(lent, engine):
@@ -527,6 +563,7 @@ def test_who_asked_and_both_parties_get_mail(lent, engine):
     asker, owner = lent.world.person.email, lent.again().repository.case.created_by.email
     assert letters["runs.warn_of_end"].to == (asker,)
     assert lent.agreement.code in letters["runs.warn_of_end"].text
+    assert moment_there(lent.agreement.ends_at) in letters["runs.warn_of_end"].text
     assert letters["runs.stop_for_data"].to == (asker,)
     assert set(letters["agreements.state_deletion"].to) == {asker, owner}
     assert (

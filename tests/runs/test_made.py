@@ -66,7 +66,11 @@ def test_programs_get_the_list_and_the_file(world, client):
     listed = client.get(f"/api/runs/{run.code}/made", headers=headers)
     got = client.get(f"/api/runs/{run.code}/made/{NAME}", headers=headers)
 
-    assert listed.json() == {"items": [{"name": NAME, "size_bytes": len(LINE)}], "later": 0}
+    assert listed.json() == {
+        "items": [{"name": NAME, "size_bytes": len(LINE)}],
+        "later": 0,
+        "are_too_many": False,
+    }
     assert b"".join(got.streaming_content) == LINE.encode()
     put_away(got)
 

@@ -2,12 +2,17 @@
 
 import json
 import re
+import zlib
 from dataclasses import dataclass
+from io import BytesIO
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 from pydantic import ValidationError
 
 from fabriek.datasets.models import Dataset
+from fabriek.quality import parsed
 from fabriek.quality.models import Look
 from fabriek.quality.room import slot
 from fabriek.quality.states import ErrandState
@@ -287,6 +292,32 @@ def test_the_rows_of_a_recipe_that_makes_its_own_tokens_are_shown_as_they_are(at
     assert "Waar ligt het plein? 0" in page
 
 
+def test_files_that_no_page_opens_are_shown_as_the_look_shows_them(at, monkeypatch):
+    monkeypatch.setattr(parsed, "WAIT_S", 240)  # a busy machine is slow, not wrong
+    made = BytesIO()
+    rows = [{"tekst": f"vraag {n}", "naam": "Jan", "label": "a"} for n in range(3)]
+    parquet.write_table(pa.Table.from_pylist(rows), made)
+    picture = zlib.compress(b"")  # no browser draws it: only its place is shown
+    at.push({"a.parquet": made.getvalue(), "a.png": picture})
+
+    page = at.text(recipe="classify_text", model="")
+    assert "These files are shown once somebody has looked at the data." in page
+    dataset = at.browser(at.person).get(at.dataset.get_absolute_url()).content.decode()
+    assert f'href="/data/{at.dataset.code}/look/1/"' in dataset
+    assert "vraag 0" not in page + dataset
+
+    columns = [{"name": name} for name in rows[0]]
+    a_look(
+        at,
+        files=[{"path": "a.parquet", "kind": "parquet", "columns": columns}],
+        findings=[finding("naam")],
+        image={"count": 1},
+    )
+    page = at.text(recipe="classify_text", model="")
+    assert ("vraag 2" in page, "Jan" in page, "•••" in page) == (True, False, True)
+    assert "a.png" in page
+
+
 def test_the_page_speaks_dutch(at):
     at.push({"rows.jsonl": some_rows(2)})
 
@@ -419,24 +450,20 @@ def counted_of(problems):
     return told | {"problem_count": len(problems), "problems": problems}
 
 
+def finding(column):
+    told = {"column": column, "path": "rows.jsonl", "kind": "name", "count": 3, "rows": [1]}
+    return told | {"by": "names", "is_estimate": False}
+
+
+def a_look(at, **result):
+    revision = Revision.objects.get(repository=at.dataset.repository)
+    done = ErrandState.DONE
+    Look.objects.create(dataset=at.dataset, revision=revision, state=done, result=result)
+
+
 def test_words_of_a_column_with_personal_data_are_hidden(at):
     at.push({"rows.jsonl": some_rows(12)})
-    revision = Revision.objects.get(repository=at.dataset.repository)
-    finding = {
-        "column": "prompt",
-        "path": "rows.jsonl",
-        "kind": "name",
-        "count": 3,
-        "rows": [1],
-        "by": "names",
-        "is_estimate": False,
-    }
-    Look.objects.create(
-        dataset=at.dataset,
-        revision=revision,
-        state=ErrandState.DONE,
-        result={"findings": [finding]},
-    )
+    a_look(at, findings=[finding("prompt")])
 
     answer = at.page()
 

@@ -6,8 +6,9 @@ import pytest
 
 from fabriek.quality.worker.job import Given, Job
 from fabriek.runs.worker import reading
+from tests.factories import a_person
 from tests.runs import chats
-from tests.runs.test_rows_seen import at, text_of, tokens_of  # noqa: F401
+from tests.runs.test_rows_seen import a_look, at, text_of, tokens_of  # noqa: F401
 
 LEARNED = "seen__run--assistant seen__run--learned"
 
@@ -42,6 +43,26 @@ def test_columns_that_are_not_understood_are_named_with_those_that_are_wanted(at
         "vragen.csv: The columns are: klant, klacht. Call the one with the question “prompt” "
         "or “vraag”"
     ) in at.text()
+
+
+@pytest.mark.django_db
+def test_once_data_are_looked_at_their_page_says_which_recipes_learn_from_them(at):  # noqa: F811
+    at.push({"vragen.csv": "text,label\nhoi,a\nhallo,b\n"})
+    client, address = at.browser(at.person), f"/runs/learning/{at.dataset.code}/1"
+
+    before = client.get(at.dataset.get_absolute_url()).content.decode()
+    a_look(at, files=[], findings=[])
+    after = client.get(at.dataset.get_absolute_url()).content.decode()
+    told = client.get(address, headers={"HX-Request": "true"})
+    said = text_of(told)
+
+    assert (f'hx-get="{address}"' in before, f'hx-get="{address}"' in after) == (False, True)
+    assert "can learn from these data: Give texts a label ." in said
+    assert "Name the column to predict. The table has: text, label." in said
+    assert "The columns are: text, label. Call the one with the question" in said
+    assert "<html" not in told.content.decode()
+    assert "<html" in client.get(address).content.decode()  # without JavaScript
+    assert at.browser(a_person()).get(address).status_code == 404
 
 
 def test_of_a_large_table_or_list_every_so_many_rows_keep_their_numbers(tmp_path, monkeypatch):

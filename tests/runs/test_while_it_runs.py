@@ -374,7 +374,7 @@ def test_the_page_lists_what_was_kept_with_its_size(stopped, world, browser):
     answer = client.post(f"/runs/{stopped.code}/continue", {"step": "100"}, follow=True)
 
     assert "Go on from step 300" in page
-    assert "Go on from step 100 1.5 kB" in page
+    assert "Go on from step 100 0.17 GPU-hours set aside, 1.5 kB kept" in page
     assert "goes on from step 100, as" in text_of(answer)
     assert "from step 100" in text_of(answer)
 

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
-from fabriek.agreements import queries, refusals, rules, terms, wording
+from fabriek.agreements import proposals, queries, refusals, rules, terms, wording
 from fabriek.agreements.models import Agreement, Message, Signature
 from fabriek.agreements.proposals import Proposal
 from fabriek.agreements.states import AGREEMENT, OVER, WAITING, AgreementState
@@ -149,13 +149,15 @@ def preview(proposal: Proposal) -> str:
         Invalid: the terms will not do.
     """
     terms.check(proposal.terms)
+    proposals.check_circle(proposal)
     return proposal.text()
 
 
 def _begin(step: str, proposal: Proposal, *, by: Person, text_sha256: str | None) -> Agreement:
     terms.check(proposal.terms)
+    proposals.check_circle(proposal)
     for outside in _outside(proposal.case, proposal.named):
-        raise refusals.unknown_organisation(outside.kvk_number)
+        raise refusals.unknown_organisation(outside.register_number)
     if proposal.repository.is_open or proposal.repository.case_id == proposal.case.pk:
         raise refusals.not_needed()
     if text_sha256 not in {None, wording.sha256(proposal.text())}:
@@ -181,6 +183,7 @@ def _row(proposal: Proposal, state: AgreementState, *, by: Person) -> Agreement:
     agreement = Agreement.objects.create(
         repository=proposal.repository,
         case=proposal.case,
+        with_leader=proposal.with_leader,
         replaces=replaces,
         state=state,
         purposes=sorted(agreed.purposes),
@@ -234,9 +237,10 @@ def _require_one_at_a_time(proposal: Proposal, *, by: Person) -> None:
         state__in=WAITING,
         ends_at__gt=timezone.now(),
     ).prefetch_related("organisations")
-    named = {organisation.pk for organisation in proposal.named}
+    lent_to = proposal.with_leader, {organisation.pk for organisation in proposal.named}
     for other in waiting:
-        if other == old or {one.pk for one in other.organisations.all()} != named:
+        others = other.with_leader, {one.pk for one in other.organisations.all()}
+        if other == old or others != lent_to:
             continue
         if old is None or other.thread != old.thread or not rules.may_end(by, other):
             raise refusals.waits_already(other)

@@ -141,11 +141,13 @@ def _proposal(request: SignedIn, body: ProposalIn, *, step: str = "ask") -> Prop
     repository = queries.dataset_found(body.dataset, request.user)
     case = _case(request, body, repository, step)
     named = queries.organisations_told(case, body.named, to=request.user)
+    subject = Subject.of(repository, case, named, with_leader=body.with_leader)
     return Proposal(
         repository=repository,
         case=case,
-        terms=_terms(body, Subject.of(repository, case, named)),
+        terms=_terms(body, subject),
         named=named,
+        with_leader=body.with_leader,
         replaces=_replaced(request, body.replaces) if body.replaces else None,
         language=body.language,
     )
@@ -170,6 +172,7 @@ def _terms(body: ProposalIn, subject: Subject) -> Terms:
             case=subject.case,
             owner=subject.owner,
             users=subject.users,
+            lent_to=odrl.lent_to(is_named=bool(subject.named), with_leader=subject.with_leader),
         )
         return terms_in(body.odrl, about)
     given = body.terms

@@ -13,12 +13,18 @@ from fabriek.people.models import Organisation
 
 
 class NamedOut(Schema):
+    """`kvk_number` is empty for an organisation that is registered abroad."""
+
     name: str
     kvk_number: str
+    foreign_number: str
 
 
 class AgreementOut(Schema):
-    """`waits` is true when it waits for a signature that you can give."""
+    """`user` leads the case; whether the data is lent to it as well says `with_leader`.
+
+    `waits` is true when it waits for a signature that you can give.
+    """
 
     code: str
     state: str
@@ -27,6 +33,7 @@ class AgreementOut(Schema):
     owner: str = Field(alias="repository.organisation.name")
     case: str = Field(alias="case.code")
     user: str = Field(alias="case.organisation.name")
+    with_leader: bool
     purposes: list[Purpose]
     product: Product
     place: Place
@@ -93,7 +100,10 @@ class AgreementDetailOut(AgreementOut):
         signed = {each.organisation_id: each.signed_at for each in agreement.signatures.all()}
         return [
             PartyOut(
-                name=party.name, kvk_number=party.kvk_number, signed_at=signed.get(party.pk)
+                name=party.name,
+                kvk_number=party.kvk_number,
+                foreign_number=party.foreign_number,
+                signed_at=signed.get(party.pk),
             )
             for party in rules.parties_of(agreement)
         ]
@@ -131,15 +141,17 @@ class TermsOut(Schema):
 class ProposalIn(Schema):
     """Terms as such, or as an ODRL policy in our profile: one of the two.
 
-    `kvk_number` is of the organisation that leads the case; only an offer needs it. `named`:
-    KvK numbers of the only organisations of that case that may use the data; none is all.
+    `kvk_number` is of the organisation that leads the case, or its number abroad; only an offer
+    needs it. `named`: such numbers of the only organisations of that case that may use the
+    data; none is all. `with_leader`: beside those, who leads the case may use it too.
     `replaces`: the code of an agreement that this one takes the place of.
     """
 
     dataset: str = Field(max_length=60)
     case: str = Field(max_length=60)
-    kvk_number: str = Field(default="", max_length=20)
+    kvk_number: str = Field(default="", max_length=60)
     named: list[str] = Field(default=[], max_length=50)
+    with_leader: bool = True
     terms: TermsIn | None = None
     odrl: dict[str, Any] | None = None
     replaces: str = Field(default="", max_length=60)

@@ -83,4 +83,4 @@ def _passed_on(passed_on: Inherited, wish: Wish, party: Party) -> Circle:
 
 
 def _of(party: Party) -> Circle:
-    return Circle(party.named | {party.leader}) if party.named else EVERYBODY
+    return Circle(party.named) if party.named else EVERYBODY

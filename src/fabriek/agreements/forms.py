@@ -19,6 +19,11 @@ from fabriek.people.models import Organisation, Person
 from fabriek.store.models import Repository
 
 USUAL = timedelta(days=365)  # what most agreements last, to begin with
+WITH, WITHOUT = "with", "without"
+WITH_LEADER = (
+    (WITH, _("yes: those that are named, and the organisation that leads the case")),
+    (WITHOUT, _("no: only those that are named")),
+)
 
 
 class DayInput(forms.DateInput):
@@ -130,20 +135,33 @@ class OfferForm(TermsForm):
     )
     kvk_number = forms.CharField(
         label=_("KvK number of its organisation"),
-        max_length=20,
-        help_text=_("Of the organisation that leads the case, to be sure that it is the one."),
+        max_length=60,
+        help_text=_(
+            "Of the organisation that leads the case, to be sure that it is the one. Of one "
+            "abroad: its EUID or VAT number."
+        ),
     )
     named = forms.CharField(
         label=_("Only these organisations"),
         required=False,
         max_length=400,
         help_text=_(
-            "KvK numbers of organisations in that case, with commas between. Who leads the "
-            "case may always use the data too. Leave it empty to let the whole consortium use "
-            "it."
+            "Numbers (KvK, EUID or VAT) of organisations in that case, with commas between. "
+            "Leave it empty to let the whole consortium use the data."
         ),
     )
-    field_order = ("case", "kvk_number", "named")
+    with_leader = forms.ChoiceField(
+        label=_("If you name organisations: may who leads the case use the data too?"),
+        choices=WITH_LEADER,
+        widget=forms.RadioSelect,
+        required=False,
+        initial=WITH,
+        help_text=_(
+            "Who you leave out does not see this agreement, the data, or what runs on it show. "
+            "It does see that there are runs, and what they cost, as it leads the case."
+        ),
+    )
+    field_order = ("case", "kvk_number", "named", "with_leader")
 
     def __init__(
         self,
@@ -163,15 +181,18 @@ class OfferForm(TermsForm):
         if self.replaces:
             case = self.replaces.case
             named: tuple[Organisation, ...] = tuple(self.replaces.organisations.all())
+            with_leader = self.replaces.with_leader
         else:
             case = queries.case_told(given["case"], given["kvk_number"], to=self.person)
             asked = given["named"].split(",")
             named = queries.organisations_told(case, asked, to=self.person)
+            with_leader = given["with_leader"] != WITHOUT
         return Proposal(
             repository=self.repository,
             case=case,
             terms=self._terms(given),
             named=named,
+            with_leader=with_leader,
             replaces=self.replaces,
         )
 
@@ -205,12 +226,13 @@ class AskForm(TermsForm):
             choice.initial = case
 
     def _proposal(self, given: dict[str, Any]) -> Proposal:
-        named = tuple(self.replaces.organisations.all()) if self.replaces else ()
+        old = self.replaces
         return Proposal(
             repository=self.repository,
-            case=self.replaces.case if self.replaces else given["case"],
+            case=old.case if old else given["case"],
             terms=self._terms(given),
-            named=named,
+            named=tuple(old.organisations.all()) if old else (),
+            with_leader=old.with_leader if old else True,
             replaces=self.replaces,
         )
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from fabriek.agreements import terms
+from fabriek.agreements import lean, terms
+from fabriek.agreements.lean import Party
 from fabriek.agreements.models import Agreement, Duty, Place
 from fabriek.agreements.terms import Terms
 from fabriek.agreements.traces import Inherited
@@ -108,6 +109,21 @@ def made_under(repository: Repository, person: Person) -> MadeUnder | None:
     )
     codes = tuple(theirs.order_by("pk").values_list("code", flat=True))
     return MadeUnder(codes=codes, others=len(rows) - len(codes))
+
+
+def hears(repository: Repository, person: Person) -> bool:
+    """Tell whether this person is meant in all agreements about what it was made of."""
+    return all(party.includes(person) for party in _parties(repository))
+
+
+def is_for_some(repository: Repository) -> bool:
+    """Tell whether it was made of data that is for some organisations of a case only."""
+    return bool(_parties(repository))
+
+
+def _parties(repository: Repository) -> list[Party]:
+    rows = terms_of(repository)
+    return list(lean.parties(row.agreement_id for row in rows).values()) if rows else []
 
 
 def strictest(repository: Repository) -> Terms | None:

@@ -39,18 +39,15 @@ COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """Who of its case an agreement is for: `leader`, and those that are `named`.
+    """Who of its case an agreement is for: those `named`, by their keys; of none, all of it.
 
-    Where none are named, all of that case; then the leader is of no account, and 0.
+    The organisation that leads the case is among them, unless the owner left it out.
     """
 
-    leader: int = 0
     named: frozenset[int] = frozenset()
 
     def includes(self, person: Person) -> bool:
-        if not self.named or person.belongs_to(self.leader):
-            return True
-        return not self.named.isdisjoint(person.organisation_ids)
+        return not self.named or not self.named.isdisjoint(person.organisation_ids)
 
 
 ALL = Party()
@@ -78,11 +75,9 @@ def reviews(person: Person, repository: Repository) -> bool:
 def parties(agreements: Iterable[int]) -> dict[int, Party]:
     """Give who is meant by those of these that name organisations; few do."""
     named: dict[int, set[int]] = {}
-    leaders: dict[int, int] = {}
-    for agreement, leader, firm in _NAMED.rows(tuple(sorted(agreements))):
-        leaders[agreement] = leader
-        named.setdefault(agreement, set()).add(firm)
-    return {one: Party(leaders[one], frozenset(firms)) for one, firms in named.items()}
+    for agreement, with_leader, leader, firm in _NAMED.rows(tuple(sorted(agreements))):
+        named.setdefault(agreement, set()).update({firm, leader} if with_leader else {firm})
+    return {one: Party(frozenset(firms)) for one, firms in named.items()}
 
 
 # --- what is asked -----------------------------------------------------------------------
@@ -123,7 +118,8 @@ def _reviewed(repository: int, organisations: tuple[int, ...]) -> Rows:
 def _named(agreements: tuple[int, ...]) -> Rows:
     through = Agreement.organisations.through.objects.filter(agreement__in=agreements)
     rows = through.order_by()
-    return rows.values_list("agreement", "agreement__case__organisation", "organisation")
+    leader = "agreement__with_leader", "agreement__case__organisation"
+    return rows.values_list("agreement", *leader, "organisation")
 
 
 _OF_CASE = Prepared(_of_case)

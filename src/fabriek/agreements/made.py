@@ -37,6 +37,11 @@ def of(agreement: Agreement) -> list[Row]:
     return [_row(one, agreement) for one in _found(agreement)]
 
 
+def open_models(agreement: Agreement) -> QuerySet[Repository]:
+    """Give the models of it that are open to everybody: its end does not close them."""
+    return _found(agreement).filter(kind=Repository.Kind.MODEL, is_open=True)
+
+
 def told(rows: Sequence[Row], person: Person) -> list[dict[str, object]]:
     """Bring along words, and the titles of those that this person may see."""
     named = [str(row["code"]) for row in rows]

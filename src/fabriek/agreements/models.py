@@ -61,13 +61,14 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
     def of_parties(self, person: Person) -> "AgreementQuerySet":
         """Those of this person's organisations: as owner, as user, or in the consortium.
 
-        Where organisations are named, the others of that consortium are no party.
+        Where organisations are named, the others of that consortium are no party; nor is who
+        leads its case, where the owner left that out.
         """
         ours = person.organisation_ids
         named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
         return self.filter(
             Q(repository__organisation__in=ours)
-            | Q(case__organisation__in=ours)
+            | Q(case__organisation__in=ours, with_leader=True)
             | Exists(named.filter(organisation__in=ours))
             | (Q(case__in=cases_of(person)) & ~Exists(named))
         )
@@ -76,7 +77,8 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
 class Agreement(models.Model):
     """What the owner of a dataset lets one case do with it.
 
-    `organisations` empty: the whole consortium of that case. Terms do not change once somebody
+    `organisations` empty: the whole consortium of that case. `with_leader`: besides those that
+    are named also the organisation that leads the case. Terms do not change once somebody
     signed: another text is another agreement, that `replaces` this one.
     """
 
@@ -84,6 +86,7 @@ class Agreement(models.Model):
     repository = models.ForeignKey(Repository, models.PROTECT, related_name="agreements")
     case = models.ForeignKey(Case, models.PROTECT, related_name="agreements")
     organisations = models.ManyToManyField(Organisation, related_name="+", blank=True)
+    with_leader = models.BooleanField(default=True, editable=False)
     replaces = models.ForeignKey(
         "self", models.PROTECT, null=True, related_name="replaced_by", blank=True
     )

@@ -90,6 +90,9 @@ def policy_of(agreement: Agreement) -> Json:
         "assignee": [_party(user) for user in users],
         "fabriek:case": agreement.case.code,
         "fabriek:dataset": agreement.repository.code,
+        "fabriek:lentTo": lent_to(
+            is_named=bool(agreement.organisations.all()), with_leader=agreement.with_leader
+        ),
         "fabriek:state": agreement.state,
         "fabriek:textVersion": agreement.text_version,
         "fabriek:textSha256": agreement.text_sha256,
@@ -105,6 +108,13 @@ def address_of(organisation: Organisation) -> str:
 
 def target_of(code: str) -> str:
     return f"{settings.FACTORY_URL}/data/{code}/"
+
+
+def lent_to(*, is_named: bool, with_leader: bool) -> str:
+    """Say in one word whom `assignee` stands for: them alone, or the whole consortium."""
+    if not is_named:
+        return "fabriek:consortium"
+    return "fabriek:namedWithLeader" if with_leader else "fabriek:namedOnly"
 
 
 def allowed_places(place: Place) -> tuple[Place, ...]:
@@ -172,5 +182,11 @@ def _party(organisation: Organisation) -> Json:
         "@type": "Party",
         "uid": address_of(organisation),
         "fabriek:name": organisation.name,
-        "fabriek:kvkNumber": organisation.kvk_number,
+        **number_of(organisation),
     }
+
+
+def number_of(organisation: Organisation) -> dict[str, str]:
+    if organisation.kvk_number:
+        return {"fabriek:kvkNumber": organisation.kvk_number}
+    return {"fabriek:foreignNumber": organisation.foreign_number}

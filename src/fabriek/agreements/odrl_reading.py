@@ -24,8 +24,8 @@ KINDS = frozenset({"Agreement", "Offer", "Request", "Set", "Policy"})
 ABOUT = frozenset(
     {
         "@context", "@type", "type", "@id", "uid", "profile", "conflict", "target", "assigner",
-        "assignee", "fabriek:case", "fabriek:dataset", "fabriek:state", "fabriek:textVersion",
-        "fabriek:textSha256",
+        "assignee", "fabriek:case", "fabriek:dataset", "fabriek:lentTo", "fabriek:state",
+        "fabriek:textVersion", "fabriek:textSha256",
     }
 )  # fmt: skip
 TERMS = frozenset({"permission", "prohibition", "obligation", "fabriek:conditions"})
@@ -37,13 +37,15 @@ TOLD = ("fabriek:state", "fabriek:textVersion", "fabriek:textSha256")
 class About:
     """What a policy has to be about, where it says so; what is empty here may be anything.
 
-    `dataset` and `case` are codes; `users`: the organisations that would get the data.
+    `dataset` and `case` are codes; `users`: the organisations that would get the data, and
+    `lent_to` the word for whether they are all.
     """
 
     dataset: str = ""
     case: str = ""
     owner: Organisation | None = None
     users: tuple[Organisation, ...] = ()
+    lent_to: str = ""
 
 
 ANYTHING = About()
@@ -241,7 +243,11 @@ def _require_kind(whole: Mapping[str, Any]) -> None:
 
 def _require_about(whole: Mapping[str, Any], about: About) -> None:
     _require_target(whole, about.dataset)
-    for name, expected in (("fabriek:dataset", about.dataset), ("fabriek:case", about.case)):
+    for name, expected in (
+        ("fabriek:dataset", about.dataset),
+        ("fabriek:case", about.case),
+        ("fabriek:lentTo", about.lent_to),
+    ):
         found = whole.get(name, expected)
         if not isinstance(found, str) or (expected and found != expected):
             raise json_ld.unknown(name, found)

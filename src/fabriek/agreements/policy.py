@@ -155,9 +155,10 @@ def _of_parties(person: Person) -> "QuerySet[Agreement, Any]":
 
 
 def _meant_for(person: Person) -> Q:
+    firms = person.organisation_ids
     named = Agreement.organisations.through.objects.filter(agreement=OuterRef("pk"))
-    ours = named.filter(organisation__in=person.organisation_ids)
-    return ~Exists(named) | Exists(ours) | Q(case__organisation__in=person.organisation_ids)
+    ours = named.filter(organisation__in=firms)
+    return ~Exists(named) | Exists(ours) | Q(case__organisation__in=firms, with_leader=True)
 
 
 def _is_forged(wish: Wish) -> bool:

@@ -7,7 +7,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import terms, wording
+from fabriek.agreements import refusals, terms, wording
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.terms import Terms
 from fabriek.agreements.wording import Subject
@@ -23,6 +23,7 @@ LAST_DAY = date(9990, 12, 31)  # computers count no further than 9999, in any ti
 class Proposal:
     """`named`: the only organisations of the case's consortium that may use the data.
 
+    `with_leader`: beside them also who leads the case, as it asks for the runs.
     `replaces`: what this takes the place of: what waits as soon as somebody who may end that
     makes or signs this, an agreement in force as soon as this one is too.
     """
@@ -31,12 +32,13 @@ class Proposal:
     case: Case
     terms: Terms
     named: tuple[Organisation, ...] = ()
+    with_leader: bool = True
     replaces: Agreement | None = None
     language: str = ""
 
     @property
     def subject(self) -> Subject:
-        return Subject.of(self.repository, self.case, self.named)
+        return Subject.of(self.repository, self.case, self.named, with_leader=self.with_leader)
 
     @property
     def in_language(self) -> str:
@@ -53,6 +55,19 @@ class Proposal:
         )
 
 
+def check_circle(proposal: Proposal) -> None:
+    """Refuse to leave out who leads the case where that leaves nobody, or is unsaid again.
+
+    Raises: Invalid.
+    """
+    if proposal.with_leader:
+        return
+    if not proposal.named:
+        raise refusals.nobody_named()
+    if proposal.case.organisation in proposal.named:
+        raise refusals.leader_is_named(proposal.case.organisation)
+
+
 def translation(agreement: Agreement, language: str) -> str:
     """Give the text in another language, to help reading; empty when it might not be the same.
 
@@ -67,7 +82,9 @@ def translation(agreement: Agreement, language: str) -> str:
     if not wording.has(version):
         return ""
     named = tuple(agreement.organisations.all())
-    subject = Subject.of(agreement.repository, agreement.case, named)
+    subject = Subject.of(
+        agreement.repository, agreement.case, named, with_leader=agreement.with_leader
+    )
     agreed = terms.of(agreement)
     signed = wording.written(subject, agreed, language=agreement.language, version=version)
     if signed != agreement.text:

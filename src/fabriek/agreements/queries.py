@@ -42,6 +42,7 @@ SHOWN = (
     "product",
     "place",
     "duties",
+    "with_leader",
     "repository__code",
     "repository__title",
     "repository__organisation__name",
@@ -124,7 +125,7 @@ def timeline(agreement: Agreement, person: Person) -> list[Happening]:
     return sorted(both, key=lambda each: each.at, reverse=True)
 
 
-def case_told(code: str, kvk_number: str, *, to: Person) -> Case:
+def case_told(code: str, number: str, *, to: Person) -> Case:
     """Find the open case whose code, and whose organisation, somebody was told.
 
     A code alone can be guessed, and would be answered with whose case it is.
@@ -136,7 +137,7 @@ def case_told(code: str, kvk_number: str, *, to: Person) -> Case:
     tries.require_some_left(to)
     rows = Case.objects.select_related("organisation").filter(
         code__iexact=typed(code),
-        organisation__kvk_number=numbers.normalise(typed(kvk_number)),
+        organisation__in=Organisation.objects.registered_as(typed(number)),
         state=CaseState.OPEN,
     )
     if (found := rows.first()) is None:
@@ -145,25 +146,23 @@ def case_told(code: str, kvk_number: str, *, to: Person) -> Case:
     return found
 
 
-def organisations_told(
-    case: Case, kvk_numbers: list[str], *, to: Person
-) -> tuple[Organisation, ...]:
+def organisations_told(case: Case, told: list[str], *, to: Person) -> tuple[Organisation, ...]:
     """Find organisations of the consortium by the numbers that somebody was told.
 
     Raises:
         Invalid: one of them takes no part; whether it is registered here stays unsaid.
         Refused: `to` tried too many that take no part.
     """
-    if any(kvk_numbers):
+    if any(told):
         tries.require_some_left(to)
     joined = case.partners.filter(state=PartnerState.ACCEPTED).values("organisation")
     inside = Organisation.objects.filter(Q(pk=case.organisation_id) | Q(pk__in=joined))
     asked = list(
         dict.fromkeys(
-            number for each in kvk_numbers if (number := numbers.normalise(typed(each)))
+            number for each in told if (number := numbers.of_any_register(typed(each)))
         )
     )
-    found = {each.kvk_number: each for each in inside.filter(kvk_number__in=asked)}
+    found = {each.register_number: each for each in inside.registered_as(*asked)}
     for number in asked:
         if number not in found:
             tries.count(to)
@@ -216,7 +215,7 @@ def _waits_for(person: Person) -> Q:
     is_waiting = Q(state__in=WAITING, ends_at__gt=timezone.now())
     return is_waiting & (
         Q(~Exists(of_owner), repository__organisation__in=led)
-        | Q(~Exists(of_user), case__organisation__in=led)
+        | Q(~Exists(of_user), case__organisation__in=led, with_leader=True)
         | Q(Exists(named.filter(~Exists(of_named))))
     )
 

@@ -100,18 +100,34 @@ def no_reason() -> Invalid:
 
 def unknown_case() -> Invalid:
     sentence = _(
-        "There is no open case with this code of an organisation with this KvK number. Check "
-        "both with whoever told you."
+        "There is no open case with this code of an organisation with this number. Check both "
+        "with whoever told you."
     )
     return Invalid(sentence, code="unknown_case", fields={"case": sentence})
 
 
-def unknown_organisation(kvk_number: str) -> Invalid:
+def unknown_organisation(number: str) -> Invalid:
     sentence = _(
-        "No organisation with KvK number %(number)s takes part in this case. Check the number, "
-        "or ask who leads the case."
-    ) % {"number": kvk_number[:20]}
+        "No organisation with number %(number)s takes part in this case. Check the number, or "
+        "ask who leads the case."
+    ) % {"number": number[:40]}
     return Invalid(sentence, code="unknown_organisation", fields={"named": sentence})
+
+
+def nobody_named() -> Invalid:
+    sentence = _(
+        "Name at least one organisation of the case, or let the organisation that leads it use "
+        "the data too. Otherwise there is nobody to lend it to."
+    )
+    return Invalid(sentence, code="nobody_named", fields={"named": sentence})
+
+
+def leader_is_named(organisation: Organisation) -> Invalid:
+    sentence = _(
+        "%(name)s leads the case: you name it, and you leave it out. Take its number away, or "
+        "choose that who leads the case may use the data too."
+    ) % {"name": organisation.name}
+    return Invalid(sentence, code="leader_is_named", fields={"with_leader": sentence})
 
 
 def left_the_case(organisation: Organisation) -> WrongState:
@@ -129,7 +145,7 @@ def too_many_tries() -> Refused:
     return Refused(
         _(
             "You named cases or organisations that do not fit too often. Check the code and "
-            "the KvK numbers with whoever told you, and try again in an hour."
+            "the numbers with whoever told you, and try again in an hour."
         ),
         code="too_many_tries",
     )

@@ -22,13 +22,19 @@ S = AgreementState
 
 
 def parties_of(agreement: Agreement) -> list[Organisation]:
-    """Name all who must sign, each once, the owner first.
+    """Name all who must sign, each once, the owner first."""
+    both = (agreement.repository.organisation, *users_of(agreement))
+    return list({one.pk: one for one in both}.values())
 
-    Whoever leads the receiving case signs always, as it asks for the runs; organisations that
-    are named sign for themselves beside it.
+
+def users_of(agreement: Agreement) -> list[Organisation]:
+    """Name those to whom it is lent, who sign for themselves.
+
+    Whoever leads the receiving case is one of them, and answers for a consortium that is not
+    named; unless the owner left it out.
     """
-    users = (agreement.case.organisation, *agreement.organisations.all())
-    return list({one.pk: one for one in (agreement.repository.organisation, *users)}.values())
+    named = agreement.organisations.all()
+    return [agreement.case.organisation, *named] if agreement.with_leader else list(named)
 
 
 def unsigned_of(agreement: Agreement) -> list[Organisation]:
@@ -78,7 +84,10 @@ def may_withdraw(person: Person, agreement: Agreement) -> bool:
     """Who began it, and those who bind that side."""
     if agreement.state == S.OFFERED:
         return _owner_leads(person, agreement)
-    leads = person.leads(agreement.case.organisation_id)
+    if agreement.with_leader:
+        leads = person.leads(agreement.case.organisation_id)
+    else:
+        leads = _user_leads(person, agreement)
     return leads or (person.pk == agreement.begun_by_id and takes_part(person, agreement.case))
 
 
@@ -223,5 +232,4 @@ def _owner_leads(person: Person, agreement: Agreement) -> bool:
 
 
 def _user_leads(person: Person, agreement: Agreement) -> bool:
-    users = (agreement.case.organisation, *agreement.organisations.all())
-    return any(person.leads(user.pk) for user in users)
+    return any(person.leads(user.pk) for user in users_of(agreement))

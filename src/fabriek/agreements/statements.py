@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.agreements import made
 from fabriek.agreements.models import Agreement, Duty
+from fabriek.agreements.states import AgreementState
 from fabriek.agreements.traces import Chain, Decided, Statement
 from fabriek.agreements.wishes import Moment
 from fabriek.kernel import journal
@@ -26,6 +27,7 @@ journal.describe(
         "agreements.end": _("The last day of the agreement is over."),
         "agreements.state_deletion": _("The factory states which copies were deleted."),
         "agreements.keep_copies": _("Copies stay: another agreement holds instead."),
+        "agreements.leave_open": _("An open model stays open: its data was taken back later."),
     }
 )
 # What may still be there, by the word that the statement has for it.
@@ -107,9 +109,17 @@ def state(agreement: Agreement, findings: Findings) -> Statement:
                 agreement=agreement, facts=facts, sha256=sha256, seal=_seal(sha256)
             )
             journal.record(verb, agreement, by=None, sha256=sha256)
+            _tell_of_open_models(agreement)
     except IntegrityError:
         return Statement.objects.get(agreement=agreement)
     return stated
+
+
+def _tell_of_open_models(agreement: Agreement) -> None:
+    """Let the makers of open models hear that the owner took back what these were made of."""
+    if agreement.state == AgreementState.REVOKED:
+        for repository in made.open_models(agreement):
+            journal.record("agreements.leave_open", repository, by=None)
 
 
 def text_of(facts: Mapping[str, object]) -> str:
@@ -153,7 +163,7 @@ def _facts(agreement: Agreement, findings: Findings) -> dict[str, object]:
         "title": repository.title,
         "owner": repository.organisation.name,
         "case": agreement.case.code,
-        "user": agreement.case.organisation.name,
+        "user": _users(agreement),
         "covered_by": findings.covered_by,
         "stopped": list(findings.stopped),
         "removed": [_as_row(one) for one in findings.removed],
@@ -164,6 +174,13 @@ def _facts(agreement: Agreement, findings: Findings) -> dict[str, object]:
         "decisions": chain.length if chain else 0,
         "decisions_digest": chain.digest if chain else "",
     }
+
+
+def _users(agreement: Agreement) -> str:
+    """Name who leads the case; where that was left out, those that the data was lent to."""
+    if agreement.with_leader:
+        return agreement.case.organisation.name
+    return ", ".join(sorted(one.name for one in agreement.organisations.all()))
 
 
 def _as_row(one: Removed) -> dict[str, object]:

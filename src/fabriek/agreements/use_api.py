@@ -89,7 +89,8 @@ def decisions(
     """List who used data and what was refused: of your own datasets everybody's, else yours."""
     if dataset:
         repository = use_queries.repository_seen(dataset, request.user)
-        rows = use_queries.on(repository, request.user, refused=refused)
+        is_owned = use_queries.is_owner(request.user, repository)
+        rows = use_queries.on(repository, request.user, is_owned=is_owned, refused=refused)
     else:
         rows = use_queries.of(request.user, refused=refused)
     found = paginate(rows.defer(None), page, size)

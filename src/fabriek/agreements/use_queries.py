@@ -7,7 +7,7 @@ from django.db.models import Q, QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import policy, reasons
+from fabriek.agreements import inheritance, policy, reasons
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.traces import Decided, Statement
 from fabriek.agreements.wishes import Moment, Wish
@@ -70,15 +70,23 @@ def repository_seen(code: str, person: Person) -> Repository:
 def is_owner(person: Person, repository: Repository) -> bool:
     """Whether this person is of the organisation that has the data: it sees everybody's use.
 
-    Partners in its case work with the data, and are no party to what others were allowed.
+    Partners in its case work with the data, and are no party to what others were allowed. Nor
+    is who leads the case, of what was made of data that was lent to others of it.
     """
-    return person.belongs_to(repository.organisation_id)
+    return person.belongs_to(repository.organisation_id) and (
+        inheritance.hears(repository, person)
+    )
 
 
-def on(repository: Repository, person: Person, *, refused: bool = False) -> QuerySet[Decided]:
-    """Give the decisions about one thing: all of them to its owner, else one's own."""
+def on(
+    repository: Repository, person: Person, *, is_owned: bool, refused: bool = False
+) -> QuerySet[Decided]:
+    """Give the decisions about one thing: all of them to its owner, else one's own.
+
+    `is_owned`: what `is_owner` told of this person.
+    """
     rows = Decided.objects.filter(repository=repository)
-    if not is_owner(person, repository):
+    if not is_owned:
         rows = rows.filter(_own(person))
     return _told(rows, refused=refused)
 

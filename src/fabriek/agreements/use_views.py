@@ -1,5 +1,8 @@
 """Pages on the use of data: who used it, what waits for a look, what was deleted at the end."""
 
+from datetime import datetime
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -26,7 +29,7 @@ def of_dataset(request: SignedIn, code: str) -> HttpResponse:
     repository = use_queries.repository_seen(code, request.user)
     is_owner = use_queries.is_owner(request.user, repository)
     refused = "refused" in request.GET
-    rows = use_queries.on(repository, request.user, refused=refused)
+    rows = use_queries.on(repository, request.user, is_owned=is_owner, refused=refused)
     page = paginate(rows, request.GET.get("page", "1"))
     context = {
         "repository": repository,
@@ -95,10 +98,17 @@ def statement(request: SignedIn, code: str) -> HttpResponse:
         "agreement": made.agreement,
         "is_genuine": statements.is_genuine(made),
         "remains": [statements.REMAINS.get(word, word) for word in facts["remains"]],
+        "removed": [_with_moment(row) for row in facts["removed"]],
         "files": sum(row["files"] for row in facts["removed"]),
         "made": made_of.told(facts.get("made", ()), request.user),
     }
     return render(request, "agreements/statement.html", context)
+
+
+def _with_moment(row: dict[str, Any]) -> dict[str, Any]:
+    """Bring along when it was removed, as a page shows it; empty where that is not known."""
+    at = row["removed_at"]
+    return {**row, "at": datetime.fromisoformat(at) if at else ""}
 
 
 @login_required

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import actions, odrl, proposals, queries, rules, vocabulary
+from fabriek.agreements import actions, made, odrl, proposals, queries, rules, vocabulary
 from fabriek.agreements.forms import MessageForm, ReasonForm
 from fabriek.agreements.models import Agreement, Duty, Purpose
 from fabriek.agreements.proposal_views import known_dataset
@@ -22,6 +22,7 @@ from fabriek.cases.rules import takes_part
 from fabriek.kernel.errors import Text
 from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
+from fabriek.store.models import Repository
 
 JSON_LD = "application/ld+json"
 FORMS: dict[str, type[forms.Form]] = {
@@ -142,9 +143,11 @@ def _show(
     language = (get_language() or "")[:2]
     steps = rules.next_steps(request.user, agreement)
     signed = {each.organisation_id: each for each in agreement.signatures.all()}
+    is_party = rules.is_party(request.user, agreement)
     open_steps = [each.name for each in steps]
     context = {
         "agreement": agreement,
+        "users": _users(agreement),
         "steps": steps,
         "waiting": _waiting(agreement),
         "purposes": _purposes(agreement),
@@ -153,12 +156,27 @@ def _show(
         "newer": next(iter(agreement.replaced_by.all()), None),
         "translation": proposals.translation(agreement, language),
         "translation_language": language,
-        "is_party": rules.is_party(request.user, agreement),
+        "is_party": is_party,
+        "open_models": _open_models(agreement) if is_party else [],
         "signs": "sign" in open_steps,
         "forms": _forms(agreement, open_steps, wrong),
         "timeline": queries.timeline(agreement, request.user),
     }
     return render(request, "agreements/detail.html", context, status=status)
+
+
+def _users(agreement: Agreement) -> str:
+    """Name who leads the case; where that was left out, those that the data is lent to."""
+    if agreement.with_leader:
+        return agreement.case.organisation.name
+    return ", ".join(one.name for one in rules.users_of(agreement))
+
+
+def _open_models(agreement: Agreement) -> list[Repository]:
+    """Name those that its being revoked leaves open, or would."""
+    if agreement.state not in {AgreementState.IN_FORCE, AgreementState.REVOKED}:
+        return []
+    return list(made.open_models(agreement))
 
 
 def _waiting(agreement: Agreement) -> str:

@@ -52,17 +52,33 @@ WORDS: tuple[Word, ...] = (
         sentence=_("A duty: the owner looks at each result before it goes out."),
         kind="odrl:Action",
     ),
+    Word(
+        name="consortium",
+        sentence=_("Lent to the whole consortium of the case, also to those that join later."),
+    ),
+    Word(
+        name="namedWithLeader",
+        sentence=_(
+            "Lent to the organisations that are named, with the one that leads the case."
+        ),
+    ),
+    Word(
+        name="namedOnly",
+        sentence=_("Lent to the organisations that are named, and to no other of the case."),
+    ),
     *(
         Word(name=name, sentence=sentence, kind="rdf:Property")
         for name, sentence in (
             ("conditions", _("Other conditions in words, which people keep to.")),
             ("case", _("The code of the case in which the data may be used.")),
             ("dataset", _("The code of the dataset.")),
+            ("lentTo", _("Whether the organisations that are named are all it is lent to.")),
             ("state", _("Where the agreement stands.")),
             ("textVersion", _("The version of the text that people sign.")),
             ("textSha256", _("The SHA-256 of the very text that was signed.")),
             ("name", _("The name of an organisation.")),
             ("kvkNumber", _("Its number in the Dutch trade register.")),
+            ("foreignNumber", _("Its EUID, VAT number or number in a register abroad.")),
         )
     ),
 )

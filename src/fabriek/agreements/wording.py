@@ -17,10 +17,11 @@ from fabriek.agreements.terms import Terms
 from fabriek.cases.models import Case
 from fabriek.kernel import text as typed
 from fabriek.kernel import words
+from fabriek.people import foreign_numbers
 from fabriek.people.models import Organisation
 from fabriek.store.models import Repository
 
-VERSION = "2026-3"
+VERSION = "2026-4"
 LANGUAGES = ("nl", "en")
 TEMPLATES = Path(__file__).parent / "data"
 
@@ -30,6 +31,7 @@ class Subject:
     """Between whom, and about what.
 
     `named`: the only organisations of the consortium that may use it; none is all of them.
+    `with_leader`: beside them `user`, which leads the case.
     The title of the case stays out: who offers data to a case need not know it.
     """
 
@@ -39,10 +41,16 @@ class Subject:
     owner: Organisation
     user: Organisation
     named: tuple[Organisation, ...] = ()
+    with_leader: bool = True
 
     @classmethod
     def of(
-        cls, repository: Repository, case: Case, named: tuple[Organisation, ...]
+        cls,
+        repository: Repository,
+        case: Case,
+        named: tuple[Organisation, ...],
+        *,
+        with_leader: bool = True,
     ) -> "Subject":
         return cls(
             dataset=repository.code or "",
@@ -51,6 +59,7 @@ class Subject:
             owner=repository.organisation,
             user=case.organisation,
             named=named,
+            with_leader=with_leader,
         )
 
     @property
@@ -60,9 +69,15 @@ class Subject:
 
     @property
     def parties(self) -> tuple[Organisation, ...]:
-        """All who sign, each once: the owner, who leads the case, and whoever is named."""
-        each = {one.pk: one for one in (self.owner, self.user, *self.named)}
+        """All who sign, each once, the owner first."""
+        each = {one.pk: one for one in (self.owner, *self.lent_to)}
         return tuple(each.values())
+
+    @property
+    def lent_to(self) -> tuple[Organisation, ...]:
+        """Who leads the case, unless it is left out, and whoever is named; each once."""
+        both = (self.user, *self.named) if self.with_leader else self.named
+        return tuple({one.pk: one for one in both}.values())
 
 
 def has(version: str) -> bool:
@@ -73,11 +88,12 @@ def has(version: str) -> bool:
 def written(subject: Subject, terms: Terms, *, language: str, version: str = VERSION) -> str:
     """Write the agreement out; conditions stand indented, so that none passes for a clause."""
     says = _template(version)[language if language in LANGUAGES else LANGUAGES[0]]
-    users = {one.pk: one for one in (subject.user, *subject.named)}.values()
     filled = {
         "version": version,
         "owner": _name(subject.owner, says),
-        "users": "\n".join(says["user"].format(parties=_name(one, says)) for one in users),
+        "users": "\n".join(
+            says["user"].format(parties=_name(one, says)) for one in subject.lent_to
+        ),
         "dataset": subject.dataset,
         "title": typed.line(subject.title),
         "case": subject.case,
@@ -108,13 +124,15 @@ def _template(version: str) -> dict[str, Any]:
 
 
 def _circle(subject: Subject, says: Mapping[str, Any]) -> str:
-    """Say who may use it: who leads the case always may, as it asks for the runs."""
+    """Say who may use it: who leads the case may, unless the owner leaves it out."""
     sentences: Mapping[str, str] = says["circle"]
-    named = sorted(subject.named, key=lambda one: one.kvk_number)
+    named = sorted(subject.named, key=lambda one: one.register_number)
     beside = [one for one in named if one.pk != subject.user.pk]
     said = sentences["named"] if named else sentences["consortium"]
     if named and not beside:
         said = sentences.get("leader", said)  # since 2026-3: before, it was not told apart
+    if not subject.with_leader:
+        said = sentences["without_leader"]  # since 2026-4: before, it could not be chosen
     return said.format(
         case=subject.case,
         user=_name(subject.user, says),
@@ -124,10 +142,19 @@ def _circle(subject: Subject, says: Mapping[str, Any]) -> str:
 
 
 def _name(organisation: Organisation, says: Mapping[str, Any]) -> str:
+    """Name a party with its number; texts before 2026-4 knew the Dutch register only."""
     told: str = says["party"].format(
-        name=typed.line(organisation.name), kvk=organisation.kvk_number
+        name=typed.line(organisation.name),
+        kvk=organisation.register_number,
+        number=_number(organisation, says.get("number", {})),
     )
     return told
+
+
+def _number(organisation: Organisation, says: Mapping[str, str]) -> str:
+    number = organisation.register_number
+    kind = "kvk" if organisation.kvk_number else str(foreign_numbers.kind_of(number))
+    return says.get(kind, "{number}").format(number=number)
 
 
 def _names(organisations: Iterable[Organisation], says: Mapping[str, Any]) -> str:

@@ -30,9 +30,12 @@ PARTNER_STEPS: dict[str, Callable[..., Partner]] = {
 
 
 class ParticipantOut(Schema):
+    """`kvk_number` is empty for an organisation that is registered abroad."""
+
     id: int
     name: str
     kvk_number: str
+    foreign_number: str
 
 
 class CaseOut(Schema):
@@ -147,6 +150,8 @@ class CaseChange(Schema):
 
 
 class PartnerIn(Schema):
+    """`kvk_number`: or the number by which an organisation abroad is registered here."""
+
     kvk_number: str
     part: str
     message: str = ""
@@ -214,7 +219,7 @@ def intake(request: SignedIn, code: str, asked: IntakeIn) -> Intake:
 @router.post("/{code}/partners", response={201: PartnerOut})
 def invite(request: SignedIn, code: str, asked: PartnerIn) -> Status[Partner]:
     case = show(request, code)
-    guest = get_object_or_404(Organisation, kvk_number=asked.kvk_number)
+    guest = get_object_or_404(Organisation.objects.registered_as(asked.kvk_number))
     made = actions.invite(case, guest, part=asked.part, message=asked.message, by=request.user)
     return Status(201, made)
 
@@ -257,5 +262,8 @@ def _row(case: Case, person: Person) -> CaseOut:
 
 def _organisation(organisation: Organisation) -> ParticipantOut:
     return ParticipantOut.model_construct(
-        id=organisation.pk, name=organisation.name, kvk_number=organisation.kvk_number
+        id=organisation.pk,
+        name=organisation.name,
+        kvk_number=organisation.kvk_number,
+        foreign_number=organisation.foreign_number,
     )

@@ -102,12 +102,12 @@ class NewCaseForm(CaseForm):
 
 
 class PartnerForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Finds the organisation by its KvK number or by its name."""
+    """Finds the organisation by its number or by its name."""
 
     who = forms.CharField(
         label=_("Which organisation?"),
         max_length=200,
-        help_text=_("Its KvK number, or a part of its name."),
+        help_text=_("Its KvK number, its EUID or VAT number abroad, or a part of its name."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     field_order = ["who"]
@@ -187,8 +187,8 @@ def _not_one(found: list[Organisation]) -> str:
             )
         )
     if len(found) > queries.MOST_FOUND:
-        return str(_("Many organisations match. Type more of the name, or the KvK number."))
-    names = "; ".join(f"{one.name} (KvK {one.kvk_number})" for one in found)
-    return _("More than one organisation matches: %(names)s. Type the KvK number of one.") % {
+        return str(_("Many organisations match. Type more of the name, or the number."))
+    names = "; ".join(f"{one.name} ({one.registered_as})" for one in found)
+    return _("More than one organisation matches: %(names)s. Type the number of one.") % {
         "names": names
     }

@@ -30,6 +30,7 @@ LISTED = (
     "state",
     "organisation__name",
     "organisation__kvk_number",
+    "organisation__foreign_number",
     "sector__code",
     "is_confidential",
     "trl_now",

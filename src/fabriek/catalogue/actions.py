@@ -9,10 +9,12 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from fabriek.agreements import inheritance
 from fabriek.catalogue import card, checks, index, keeping, queries, readme, rules, told
 from fabriek.catalogue.models import Record
 from fabriek.catalogue.vocabulary import Language
 from fabriek.datasets import actions as datasets
+from fabriek.datasets import rules as reading
 from fabriek.datasets.models import Dataset
 from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, Text
@@ -75,6 +77,20 @@ def edit(dataset: Dataset, *, by: Person, changes: Mapping[str, Value]) -> Recor
     return record
 
 
+def swap_languages(dataset: Dataset, *, by: Person) -> Record:
+    """Put what stands as Dutch under English and the other way round: the guess was wrong.
+
+    Raises: as for `edit`.
+    """
+    there = queries.record_of(dataset)
+    changes = {
+        f"{name}_{language}": str(getattr(there, f"{name}_{other}"))
+        for name in ("title", "text")
+        for language, other in (("nl", "en"), ("en", "nl"))
+    }
+    return edit(dataset, by=by, changes=changes)
+
+
 @transaction.atomic
 def list_for(dataset: Dataset, *, by: Person, listed_for: str) -> Record:
     """Decide who finds the dataset in the catalogue; its files stay with who has them.
@@ -126,11 +142,12 @@ def fill_from_readme(dataset: Dataset, readme_text: str, *, by: Person | None) -
 def gather(dataset: Dataset) -> Record:
     """Bring the record up to date with what changed in the rooms before this one.
 
-    Reads a README that came since, and makes the index anew. Harmless to repeat.
+    Reads a README that came since, and makes the index anew. Harmless to repeat. One beside
+    data for some of a case is left to people: all of it would read here what it says.
     """
     # Found from now on, whatever becomes of its README.
     keeping.make(dataset)
-    blob = readme.of_newest(dataset)
+    blob = None if inheritance.is_for_some(dataset.repository) else readme.of_newest(dataset)
     found = readme.read(blob) if blob and _is_new(dataset, blob.sha256) else None
     with transaction.atomic():
         record = keeping.locked(dataset)
@@ -146,9 +163,12 @@ def card_of(dataset: Dataset, *, by: Person) -> str:
     """Write the card as README.md would be: with all that stands in it already.
 
     Raises:
+        NotAllowed: there is a README, and `by` may not read the files of this dataset.
         Invalid: the README that is there cannot be read, and would be lost.
     """
     blob = readme.of_newest(dataset)
+    if blob:
+        reading.require_read(by, dataset)
     old = readme.read(blob) if blob else card.Card()
     if old.problem:
         raise Invalid(card.PROBLEMS[old.problem], code="bad_readme")
@@ -224,9 +244,9 @@ def _fill(record: Record, found: card.Card, *, by: Person | None) -> Filled:
     if found.problem:
         return Filled(problem=card.PROBLEMS[found.problem])
     names = []
-    for name, value in card.facts(found).items():
-        if not _is_empty(record, name):
-            continue
+    facts = card.facts(found)
+    for name in [name for name in facts if _is_empty(record, name)]:
+        value = facts[name]
         fitting = _fitting(record, name, value)
         if fitting:
             names.append(name)
@@ -240,16 +260,17 @@ def _fill(record: Record, found: card.Card, *, by: Person | None) -> Filled:
 
 
 def _is_empty(record: Record, name: str) -> bool:
-    if name == "text_en":
+    """Look at a text and a title in both languages at once: what is there says it already."""
+    if name.startswith("text_"):
         return not record.text
-    if name == "title_en":
+    if name.startswith("title_"):
         return not (record.title_en or record.title_nl)
     return not getattr(record, name)
 
 
 def _fitting(record: Record, name: str, value: Value) -> Value:
     """Take what a record can hold of it: a card may say more, and other things."""
-    if name == "title_en" and value == record.dataset.title:
+    if name.startswith("title_") and value == record.dataset.title:
         return ""
     if name == "languages" and isinstance(value, list):
         short = [each.partition("-")[0].lower() for each in value]

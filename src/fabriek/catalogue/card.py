@@ -1,12 +1,13 @@
 """The card of a dataset as the Hugging Face Hub has it: YAML between two lines of `---`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.catalogue import tongues
 from fabriek.catalogue.told import Told
 from fabriek.catalogue.vocabulary import LICENCE_ON_THE_HUB
 from fabriek.datasets.models import Licence
@@ -18,6 +19,7 @@ Card = front_matter.Card
 read = front_matter.read
 NAME = front_matter.README
 LONGEST_README_BYTES = front_matter.LONGEST_README_BYTES
+LONGEST_TITLE = 200
 HEADING = re.compile(r"^#+\s*(.*?)\s*#*$")
 PROBLEMS: dict[str, Text] = {
     "not_text": _("README.md is no text in UTF-8. Save it as UTF-8 and send it again."),
@@ -87,16 +89,30 @@ def _body(told: Told) -> str:
 
 # --- what a README tells the record --------------------------------------------------------
 def facts(card: Card) -> dict[str, Any]:
-    """Give what stands in the YAML under the names of a record's columns."""
+    """Give what stands in the YAML under the names of a record's columns.
+
+    Title and text stand in the columns of the language that they are written in.
+    """
     matter = card.matter
+    languages = _texts(matter.get("language"))
+    said = [each.partition("-")[0].lower() for each in languages]
+    texts = tongues.apart(first_words(card.body), said=said)
+    title = _text(matter.get("pretty_name"))[:LONGEST_TITLE]
     found: dict[str, Any] = {
-        "title_en": _text(matter.get("pretty_name"))[:200],
-        "languages": _texts(matter.get("language")),
+        f"title_{_language_of(title, texts, said)}": title,
+        "languages": languages,
         "keywords": _texts(matter.get("tags")),
         "tasks": _texts(matter.get("task_categories")),
-        "text_en": first_words(card.body),
+        **{f"text_{language}": text for language, text in texts.items()},
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _language_of(title: str, texts: Mapping[str, str], said: Sequence[str]) -> str:
+    """Take that of the text below it where that is in one; few titles tell theirs."""
+    if len(texts) == 1:
+        return next(iter(texts))
+    return next(iter(tongues.apart(title, said=said)), tongues.ENGLISH)
 
 
 def licence_of(matter: Mapping[str, Any]) -> str:

@@ -129,6 +129,10 @@ class Record(models.Model):
         return self.readme_licence not in ("", self.dataset.licence)
 
     @property
+    def is_said_in_a_language(self) -> bool:
+        return bool(self.title_nl or self.title_en or self.text_nl or self.text_en)
+
+    @property
     def title(self) -> str:
         """Give the title in the reader's language, else the one that the dataset has."""
         theirs = self.title_nl if get_language() == "nl" else self.title_en

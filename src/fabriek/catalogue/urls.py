@@ -12,6 +12,7 @@ urlpatterns = [
     re_path(rf"^catalogue/(?P<code>[-\w]+)\.{ENDINGS}$", exports.dataset, name="export"),
     path("catalogue/<slug:code>.croissant.json", exports.as_croissant, name="croissant"),
     path("data/<slug:code>/record/", views.record, name="record"),
+    path("data/<slug:code>/record/swapped/", views.swapped, name="swapped"),
     path("data/<slug:code>/record/listed/", views.listed, name="listed"),
     path("data/<slug:code>/record/open/", opening_views.open_up, name="open"),
     path("data/<slug:code>/record/close/", opening_views.close, name="close"),

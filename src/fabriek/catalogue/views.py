@@ -125,6 +125,15 @@ def record(request: SignedIn, code: str) -> HttpResponse:
 
 @login_required
 @require_POST
+def swapped(request: SignedIn, code: str) -> HttpResponse:
+    """Put Dutch and English in each other's place: what a README filled in was guessed."""
+    actions.swap_languages(_dataset(request, code), by=request.user)
+    messages.success(request, _("Dutch and English changed places."))
+    return redirect("catalogue:record", code=code)
+
+
+@login_required
+@require_POST
 def listed(request: SignedIn, code: str) -> HttpResponse:
     dataset = _dataset(request, code)
     given = request.POST.get("listed_for", "")

@@ -96,16 +96,20 @@ def print_case(case: http.Json) -> None:
     show.steps(case)
 
 
-def _organisation(kvk_number: str) -> int:
+def _organisation(number: str) -> int:
     """Take the only organisation there is, or the one with this number."""
     ours: list[http.Json] = http.get("people/me")["roles"]
-    found = [role for role in ours if not kvk_number or role["kvk_number"] == kvk_number]
+    found = [role for role in ours if not number or number.upper() == _number(role)]
     if len(found) == 1:
         return int(found[0]["organisation_id"])
     if not ours:
         typer.echo("Register your organisation first, in the portal.", err=True)
     else:
-        typer.echo("Say which organisation, by its KvK number: --organisation", err=True)
+        typer.echo("Say which organisation, by its number: --organisation", err=True)
         for role in ours:
-            typer.echo(f"  {role['kvk_number']}  {role['organisation']}", err=True)
+            typer.echo(f"  {_number(role)}  {role['organisation']}", err=True)
     raise typer.Exit(1)
+
+
+def _number(role: http.Json) -> str:
+    return str(role["kvk_number"] or role["foreign_number"])

@@ -1,22 +1,27 @@
-"""Where the command line keeps the portal's address and your token."""
+"""Where the command line keeps the portal's address and your token.
+
+Read before pathlib and the like are loaded: see `data_unchanged`.
+"""
 
 import json
 import os
-from dataclasses import dataclass
-from pathlib import Path
+from typing import NamedTuple
 
 DEFAULT_URL = "http://localhost:8000"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Account:
+class Account(NamedTuple):
     url: str
     token: str
 
 
-def path() -> Path:
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-    return Path(base) / "fabriek" / "account.json"
+def folder() -> str:
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111
+    return f"{base}/fabriek"
+
+
+def path() -> str:
+    return f"{folder()}/account.json"
 
 
 def read() -> Account:
@@ -27,16 +32,15 @@ def read() -> Account:
     return Account(url=url.rstrip("/"), token=token)
 
 
-def write(account: Account) -> Path:
+def write(account: Account) -> str:
     """Keep the account in a file that only its owner can read."""
-    place = path()
-    place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part = place.with_suffix(".part")
+    os.makedirs(folder(), mode=0o700, exist_ok=True)  # noqa: PTH103
+    part = f"{folder()}/account.part"
     opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(opened, "w") as file:
         json.dump({"url": account.url, "token": account.token}, file)
-    part.replace(place)
-    return place
+    os.replace(part, path())  # noqa: PTH105
+    return path()
 
 
 def language() -> str:
@@ -47,7 +51,8 @@ def language() -> str:
 
 def _kept() -> dict[str, str]:
     try:
-        found = json.loads(path().read_text())
+        with open(path(), encoding="utf-8") as file:  # noqa: PTH123
+            found = json.load(file)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

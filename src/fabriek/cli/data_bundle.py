@@ -1,11 +1,14 @@
 """Many small files in one stream, as `tar` writes them: to the portal, and from it."""
 
 import tarfile
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import httpx
+
 from fabriek import tar_header
-from fabriek.cli import http
+from fabriek.cli import data_patience, http
 from fabriek.cli.data_index import Local
 from fabriek.cli.data_local import SMALL_BYTES, Told, content_of
 
@@ -54,15 +57,25 @@ class Bundle:
         return self.size_bytes >= BUNDLE_BYTES or len(self.pieces) >= PIECES_MAX
 
 
-def send(code: str, pieces: Sequence[Piece], told: Told) -> None:
+def send(
+    code: str, pieces: Sequence[Piece], told: Told, pause: Callable[[float], None] = time.sleep
+) -> None:
     """Send them, and see that they arrived as what they were."""
     headers = [tar_header.of(piece.name, piece.file.size_bytes) for piece in pieces]
     size = sum(
         len(header) + piece.file.size_bytes + -piece.file.size_bytes % BLOCK
         for header, piece in zip(headers, pieces, strict=True)
     )
-    chunks = _large(_tar(pieces, headers, told))
-    answer = http.post_stream(f"datasets/{code}/bundle", chunks, size + len(END))
+    kind = {"Content-Type": "application/x-tar", "Content-Length": str(size + len(END))}
+    moved: list[int] = []
+
+    def post() -> httpx.Response:
+        told(-sum(moved))  # what broke off begins anew
+        moved.clear()
+        chunks = _large(_tar(pieces, headers, told, moved))
+        return http.send("POST", f"datasets/{code}/bundle", content=chunks, headers=kind)
+
+    answer = data_patience.repeated(post, pause)
     # By their hashes: the portal may write a name in another form than this computer does.
     arrived = set(answer["files"].values())
     for piece in pieces:
@@ -98,11 +111,14 @@ class _Pieces:
         return all_of_it[:size]
 
 
-def _tar(pieces: Sequence[Piece], headers: Sequence[bytes], told: Told) -> Iterator[bytes]:
+def _tar(
+    pieces: Sequence[Piece], headers: Sequence[bytes], told: Told, moved: list[int]
+) -> Iterator[bytes]:
     for header, piece in zip(headers, pieces, strict=True):
         yield header
         yield content_of(piece.file) if piece.content is None else piece.content
         yield PADDING[: -piece.file.size_bytes % BLOCK]
+        moved.append(piece.file.size_bytes)
         told(piece.file.size_bytes)
     yield END
 

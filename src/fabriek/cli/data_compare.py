@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import typer
 
-from fabriek.cli import data_found, data_index, data_local, data_remote, http, show
+from fabriek.cli import data_index, data_local, data_remote, http, show
 from fabriek.cli.data_found import Files
 from fabriek.cli.data_progress import watched
+from fabriek.cli.data_push import looked
 from fabriek.cli.data_remote import Listing, Revision
 from fabriek.cli.ends import interruptible
 
@@ -80,7 +81,7 @@ def verify(
     ],
     *,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Trust files whose time and size are unchanged.")
+        bool, typer.Option("--quick", help="Trust files whose times and size are unchanged.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,14 +121,14 @@ def _side(revision: Revision) -> Side:
 def _folder_side(folder: Path, *, quick: bool = True) -> Side:
     if not folder.is_dir():
         http.stop(f"{folder} is neither the number of a revision nor a folder here.")
-    folder = folder.absolute()
-    files = data_found.found([folder])
+    look = looked([str(folder)])
+    files = look.files()
     with data_index.opened() as index, watched() as screen:
         told = screen.task("Reading", sum(file.size_bytes for file in files.values()))
-        trusted = [folder] if quick else []
+        trusted = look.sources if quick else []
         sha256s = data_local.hashed(files, trusted, index, told)
     listing = {name: (sha256, files[name].size_bytes) for name, sha256 in sha256s.items()}
-    return Side(name=str(folder), listing=listing, files=files)
+    return Side(name=look.sources[0], listing=listing, files=files)
 
 
 def _told(before: Side, after: Side, *, text: bool, as_json: bool) -> bool:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from os import cpu_count
-from pathlib import Path
 
 from fabriek.cli.data_found import Files
 from fabriek.cli.data_index import Index, Local
@@ -24,13 +23,13 @@ Take = Callable[[str, Local, str, bytes], None]
 
 def hashed(
     files: Files,
-    sources: Iterable[Path],
+    sources: Iterable[str],
     index: Index,
     told: Told,
     take: Take = lambda _name, _file, _sha256, _content: None,
 ) -> dict[str, str]:
     """Give {name: SHA-256}; only what changed since last time is read, and `take` gets it."""
-    known = index.known(files.values(), [str(source) for source in sources])
+    known = index.known(files.values(), sources)
     told(sum(file.size_bytes for file in files.values() if file.path in known))
     read_at_ns = time.time_ns()
     new = {name: file for name, file in files.items() if file.path not in known}

@@ -6,10 +6,10 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from urllib.parse import quote
 
 import httpx
@@ -46,6 +46,14 @@ class Fetch:
     folder: Path
     wanted: Listing
     told: Told
+    # How each looked when it was put there: what is changed after that is another file.
+    placed: dict[str, Local] = field(default_factory=dict)
+
+    def put(self, part: BinaryIO, path: str) -> None:
+        """Put a whole file in its place; still open, so that no other is taken for it."""
+        place = self.place(path)
+        Path(part.name).replace(place)
+        self.placed[path] = Local.of(str(place), os.fstat(part.fileno()))
 
     def place(self, path: str) -> Path:
         return self.folder / path
@@ -77,8 +85,9 @@ def pull(
         total = sum(size for _sha256, size in chosen.values())
         needed = _not_here(chosen, target, index, screen.task("Looking", total))
         told = screen.task("Fetching", sum(size for _sha256, size in needed.values()))
-        _fetch_all(Fetch(revision=revision, folder=target, wanted=needed, told=told))
-        _remember(needed, target, index)
+        fetch = Fetch(revision=revision, folder=target, wanted=needed, told=told)
+        _fetch_all(fetch)
+        _remember(fetch, index)
     typer.echo(
         f"{revision} · {len(chosen)} file(s) in {target} · {len(needed)} fetched, "
         f"{show.size(sum(size for _sha256, size in needed.values()))}"
@@ -122,7 +131,7 @@ def _not_here(chosen: Listing, folder: Path, index: Index, told: Told) -> Listin
             stat = place.stat()
             if stat.st_size == size:
                 here[path] = Local.of(str(place), stat)
-    sha256s = data_local.hashed(here, [folder], index, told)
+    sha256s = data_local.hashed(here, [str(folder)], index, told)
     return {path: facts for path, facts in chosen.items() if sha256s.get(path) != facts[0]}
 
 
@@ -181,7 +190,8 @@ def _keep_small(fetch: Fetch, path: str, content: bytes) -> None:
         file = part.open("wb")
     with file:
         file.write(content)
-    part.replace(place)
+        file.flush()
+        fetch.put(file, path)
     fetch.told(len(content))
 
 
@@ -220,7 +230,8 @@ def _fetch_one(fetch: Fetch, path: str) -> None:
             raise _Damaged(path)
 
     _trying_again(read, what=path)
-    part.replace(place)
+    with part.open("rb") as file:
+        fetch.put(file, path)
 
 
 def _rest(fetch: Fetch, path: str, have: int, size_bytes: int) -> Iterator[bytes]:
@@ -281,10 +292,6 @@ def _trying_again(read: Callable[[], None], *, what: str) -> None:
             return
 
 
-def _remember(fetched: Listing, folder: Path, index: Index) -> None:
-    now = time.time_ns()
-    here = (
-        (Local.of(str(folder / path), (folder / path).stat()), sha256)
-        for path, (sha256, _size) in fetched.items()
-    )
-    index.keep(here, read_at_ns=now)
+def _remember(fetch: Fetch, index: Index) -> None:
+    here = ((file, fetch.wanted[path][0]) for path, file in fetch.placed.items())
+    index.keep(here, read_at_ns=time.time_ns())

@@ -1,25 +1,36 @@
-"""`fabriek data push`: what people type. It loads what sends only where something is new."""
+"""`fabriek data push`: what people type. What sends is loaded where something may be new."""
 
-import time
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from fabriek.cli import data_found, data_index, data_question, ends
-from fabriek.cli.data_found import Files
+from fabriek.cli import data_found, ends
+from fabriek.cli.data_excluded import Unfit
+from fabriek.cli.data_found import Look
+from fabriek.cli.data_unchanged import TO_GO_ON
 
 SENDING = "fabriek.cli.data_sending"
+GIT = ".git"
 
 Code = Annotated[str, typer.Argument(help="The code of the dataset, such as D26-0001.")]
 
 
-@ends.interruptible("What was sent is kept: run the same command to go on from there.")
+@ends.interruptible(TO_GO_ON)
 def push(
+    context: typer.Context,
     code: Code,
-    sources: Annotated[list[Path], typer.Argument(help="Files or folders.", exists=True)],
+    sources: Annotated[list[str], typer.Argument(help="Files or folders.")],
     message: Annotated[str, typer.Option("--message", "-m", help="What changed.")] = "",
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out what is called so, such as '*.tmp' or '.git/'; may be said again.",
+        ),
+    ] = None,
     delete: Annotated[
         bool, typer.Option("--delete", help="Leave out what is no longer in the folder.")
     ] = False,
@@ -31,40 +42,56 @@ def push(
 
     Broken off by Ctrl-C or the network? Run the same command: it goes on where it stopped.
     """
-    if delete and (len(sources) != 1 or not sources[0].is_dir()):
+    if delete and (len(sources) != 1 or not Path(sources[0]).is_dir()):
         ends.stop("With --delete, push exactly one folder: the dataset becomes what is in it.")
-    sources = [source.absolute() for source in sources]
-    seen_at_ns = time.time_ns()
-    files = data_found.found(sources)
-    _require_sound(files)
-    looks = data_index.fingerprint(files)
-    if not dry_run and (newest := _known(code, looks)):
-        say_nothing_new(newest, len(files))
-        return
+    look = looked(sources, exclude or [], seen=context.obj)
+    _require_sound(look)
     sending = import_module(SENDING)
-    seen = sending.Seen(sources=sources, files=files, looks=looks, at_ns=seen_at_ns)
-    sending.push(code, seen, message=message, delete=delete, dry_run=dry_run)
+    sending.push(code, look, message=message, delete=delete, dry_run=dry_run)
 
 
-def say_nothing_new(revision: str, count: int) -> None:
-    typer.echo("Nothing was new. This revision holds these files already:")
-    typer.echo(f"{revision} · {count} file(s)")
+def looked(
+    sources: Sequence[str], exclude: Sequence[str] = (), *, seen: Look | None = None
+) -> Look:
+    """Look at what was named, unless it was `seen` a moment ago; tell what is left out."""
+    try:
+        whole = [data_found.absolute(source) for source in sources]
+        is_seen = seen is not None and (seen.sources, seen.exclude) == (whole, list(exclude))
+        look = seen if seen and is_seen else data_found.look(whole, exclude)
+    except Unfit as why:
+        ends.stop(str(why))
+    for line in look.told:
+        typer.echo(line, err=True)
+    return look
 
 
-def _require_sound(files: Files) -> None:
-    if not files:
+def _require_sound(look: Look) -> None:
+    if not look.file_count and look.exclude:
+        ends.stop("--exclude leaves out every file in what you named. Nothing was sent.")
+    if not look.file_count:
         ends.stop("There is no file in what you named.")
-    empty = [name for name, file in files.items() if not file.size_bytes]
+    _require_no_git(look.names)
+    empty = [
+        name for name, size_bytes in zip(look.names, look.sizes, strict=True) if not size_bytes
+    ]
     if empty:
         more = f" So are {len(empty) - 1} more." if len(empty) > 1 else ""
         ends.stop(
             f"“{empty[0]}” is empty (0 bytes).{more} See whether it was saved well, and send "
-            "it again. [empty_file]"
+            f"it again, or leave it out: --exclude '{empty[0]}'. [empty_file]"
         )
 
 
-def _known(code: str, looks: bytes) -> str:
-    """Name the newest revision where all looks as it did when that was these files."""
-    with data_index.opened() as index:
-        digest = index.digest_at(looks)
-    return data_question.newest_if(code, digest) if digest else ""
+def _require_no_git(names: Sequence[str]) -> None:
+    """Say it before all is sent: the portal takes nothing of git's own."""
+    found = next((name for name in names if GIT in name.lower().split("/")), None)
+    if found is None:
+        return
+    parts = found.split("/")
+    at = [part.lower() for part in parts].index(GIT)
+    own = "/".join(parts[: at + 1])
+    pattern = f"{own}/" if at + 1 < len(parts) else own
+    ends.stop(
+        f"“{found}” is git's own, and no dataset can hold it. Leave it out: "
+        f"--exclude '{pattern}'. [path]"
+    )

@@ -6,6 +6,8 @@ answer here: the ordinary way asks again, and tells what is wrong.
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import quote, urlsplit
 
@@ -15,38 +17,66 @@ TIMEOUT_S = 10
 ANSWER_BYTES_MAX = 2**20
 OK = 200
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+TROUBLE = (OSError, HTTPException, ValueError)
 
 
-def newest_if(code: str, digest: str) -> str:
-    """Name the newest revision where its files are these, each with these bytes; or nothing."""
-    if any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES):
-        return ""
-    try:
-        found = json.loads(_answer(f"datasets/{quote(code, safe='')}/revisions?size=1"))
-        newest = found["items"][0]
-        is_it = newest["digest"] == digest and not newest.get("damaged")
-        return f"{code}@{int(newest['number'])}" if is_it else ""
-    except (OSError, HTTPException, ValueError, LookupError, TypeError):
-        return ""
+class Question:
+    """What is the newest revision? While the portal looks, one may do so too."""
 
+    def __init__(self, code: str) -> None:
+        self.code = code
+        self._connection: HTTPConnection | None = None
 
-def _answer(path: str) -> bytes:
-    """Give what the portal says. Raises: OSError, HTTPException, ValueError."""
-    account = config.read()
-    place = urlsplit(account.url)
-    kind = {"http": HTTPConnection, "https": HTTPSConnection}.get(place.scheme)
-    if kind is None or not place.hostname:
-        raise ValueError(account.url)
-    headers = {"Accept-Language": config.language()}
-    if account.token:
-        headers["Authorization"] = f"Bearer {account.token}"
-    connection = kind(place.hostname, place.port, timeout=TIMEOUT_S)
-    try:
-        connection.request("GET", f"{place.path}/api/{path}", headers=headers)
-        answer = connection.getresponse()
+    def ask(self) -> None:
+        """Ask, and wait for nothing. Raises: as `TROUBLE`."""
+        if any(os.environ.get(name) or os.environ.get(name.upper()) for name in PROXIES):
+            return
+        account = config.read()
+        place = urlsplit(account.url)
+        kind = {"http": HTTPConnection, "https": HTTPSConnection}.get(place.scheme)
+        if kind is None or not place.hostname:
+            raise ValueError(account.url)
+        headers = {"Accept-Language": config.language()}
+        if account.token:
+            headers["Authorization"] = f"Bearer {account.token}"
+        dataset = f"datasets/{quote(self.code, safe='')}"
+        path = f"{place.path}/api/{dataset}/revisions?main=true&size=1"
+        self._connection = kind(place.hostname, place.port, timeout=TIMEOUT_S)
+        self._connection.request("GET", path, headers=headers)
+
+    def newest_if(self, digest: str) -> str:
+        """Name the newest revision where its files are these, with these bytes; or nothing."""
+        try:
+            newest = json.loads(self._answer())["items"][0]
+            is_it = newest["digest"] == digest and not newest.get("damaged")
+            return f"{self.code}@{int(newest['number'])}" if is_it else ""
+        except (*TROUBLE, LookupError, TypeError):
+            return ""
+
+    def _answer(self) -> bytes:
+        """Give what the portal says. Raises: as `TROUBLE`."""
+        if self._connection is None:
+            raise ValueError("nothing was asked")
+        answer = self._connection.getresponse()
         if answer.status != OK:
             raise ValueError(answer.status)
         content: bytes = answer.read(ANSWER_BYTES_MAX)
         return content
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
+@contextmanager
+def asked(code: str) -> Iterator[Question]:
+    """Ask at once; a portal that cannot be asked answers nothing."""
+    question = Question(code)
+    try:
+        try:
+            question.ask()
+        except TROUBLE:
+            question.close()
+        yield question
     finally:
-        connection.close()
+        question.close()

@@ -5,6 +5,7 @@ import re
 from dataclasses import dataclass, replace
 
 from fabriek.cli import http
+from fabriek.cli.data_patience import repeated
 
 REFERENCE = re.compile(r"([A-Za-z0-9_-]+)(?:@([0-9]{1,9}))?", re.ASCII)
 
@@ -15,13 +16,15 @@ Listing = dict[str, tuple[str, int]]
 class Revision:
     """`number` is 0 where nothing was saved yet; `files`: {path: (SHA-256, size)}.
 
-    `damaged`: how many of its files lie damaged at the portal, where that was asked.
+    `damaged`: how many of its files lie damaged at the portal, where that was asked;
+    `digest`: of its listing, likewise.
     """
 
     code: str
     number: int
     files: Listing
     damaged: int = 0
+    digest: str = ""
 
     def __str__(self) -> str:
         return f"{self.code}@{self.number}"
@@ -53,18 +56,22 @@ def revision(reference: str, *, number: int | None = None) -> Revision:
 
 def newest(code: str, *, perhaps: Listing) -> Revision:
     """Get the newest revision; at once where its digest says that it holds `perhaps`."""
-    items = http.get(f"datasets/{code}/revisions", size=1)["items"]
+    # What is saved on another branch is nothing that a push goes on from.
+    address = f"datasets/{code}/revisions?main=true&size=1"
+    items = repeated(lambda: http.send("GET", address))["items"]
     if not items:
         return Revision(code=code, number=0, files={})
     number, damaged = int(items[0]["number"]), int(items[0].get("damaged", 0))
-    if items[0]["digest"] == digest_of(perhaps):
-        return Revision(code=code, number=number, files=perhaps, damaged=damaged)
-    return replace(revision(code, number=number), damaged=damaged)
+    digest = str(items[0]["digest"])
+    is_it = digest == digest_of(perhaps)
+    found = Revision(code=code, number=number, files=perhaps) if is_it else None
+    found = found or revision(code, number=number)
+    return replace(found, damaged=damaged, digest=digest)
 
 
 def newest_if(code: str, digest: str) -> str:
     """Name the newest revision where its files are these, each with these bytes; or nothing."""
-    items = http.get(f"datasets/{code}/revisions", size=1)["items"]
+    items = http.get(f"datasets/{code}/revisions", main="true", size=1)["items"]
     is_it = items and items[0]["digest"] == digest and not items[0].get("damaged")
     return f"{code}@{items[0]['number']}" if is_it else ""
 

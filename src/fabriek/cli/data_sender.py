@@ -6,7 +6,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from threading import BoundedSemaphore
 
-from fabriek.cli import data_bundle, http
+from fabriek.cli import data_bundle, data_patience, http
 from fabriek.cli.data_bundle import Bundle, Piece
 from fabriek.cli.data_index import Local
 from fabriek.cli.data_local import Told
@@ -104,19 +104,30 @@ class Sender:
         pieces, self._bundle = self._bundle.pieces, Bundle()
         if self._unasked and pieces:
             self._unasked -= 1
-            self.beside.begin(lambda: data_bundle.send(self.code, pieces, self.told))
+            self.beside.begin(lambda: self._send(pieces))
         elif pieces:
             self.beside.begin(lambda: self._ask_and_send(pieces))
 
     def _ask_and_send(self, pieces: list[Piece]) -> None:
-        needed = missing(self.code, [piece.sha256 for piece in pieces])
+        needed = self._missing([piece.sha256 for piece in pieces])
         lacking = [piece for piece in pieces if piece.sha256 in needed]
         self.told(sum(each.file.size_bytes for each in pieces if each.sha256 not in needed))
         if lacking:
             began = time.monotonic()
-            data_bundle.send(self.code, lacking, self.told)
+            self._send(lacking)
             is_quick = time.monotonic() - began < QUICK_S
             self._unasked = UNASKED if is_quick and len(lacking) == len(pieces) else 0
+
+    def _missing(self, sha256s: list[str]) -> set[str]:
+        asked = {"json": {"sha256": sha256s}}
+        answer = data_patience.repeated(
+            lambda: http.send("POST", f"datasets/{self.code}/missing", **asked),
+            self.beside.stopping.pause,
+        )
+        return set(answer["sha256"])
+
+    def _send(self, pieces: list[Piece]) -> None:
+        data_bundle.send(self.code, pieces, self.told, self.beside.stopping.pause)
 
 
 def missing(code: str, sha256s: list[str]) -> set[str]:

@@ -2,32 +2,23 @@
 
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
 import typer
 
 from fabriek.cli import data_bundle, data_index, data_local, data_remote, data_tus, http, show
 from fabriek.cli.data_bundle import Piece
-from fabriek.cli.data_found import Files
+from fabriek.cli.data_found import Files, Look
 from fabriek.cli.data_index import Index
 from fabriek.cli.data_progress import Screen, watched
-from fabriek.cli.data_push import say_nothing_new
 from fabriek.cli.data_remote import Listing, Revision
 from fabriek.cli.data_sender import Sender, missing, side_by_side
 from fabriek.cli.data_tus import Sending
+from fabriek.cli.data_unchanged import NOTHING_NEW
 
 ASKED_AT_ONCE = 5000
+# What takes longer to read than to ask whether it may be sent.
+WORTH_ASKING_BYTES = 64 * 2**20
 SHOWN_AT_MOST = 20
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Seen:
-    """What was found here, how all of it looked, and when that was."""
-
-    sources: list[Path]
-    files: Files
-    looks: bytes
-    at_ns: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,36 +41,47 @@ class Plan:
         return [name for name, sha256 in self.sha256s.items() if there.get(name) != sha256]
 
 
-def push(code: str, seen: Seen, *, message: str, delete: bool, dry_run: bool) -> None:
-    """Do what the command says; `seen` is what there is, and something of it may be new."""
-    files = seen.files
+def push(code: str, look: Look, *, message: str, delete: bool, dry_run: bool) -> None:
+    """Do what the command says; `look` is what there is, and something of it may be new."""
+    files = look.files()
     with data_index.opened() as index, watched() as screen:
         if dry_run:
             told = screen.task("Reading", _size_bytes(files))
-            sha256s = data_local.hashed(files, seen.sources, index, told)
+            sha256s = data_local.hashed(files, look.sources, index, told)
             _tell(_planned(code, files, sha256s, delete=delete))
             return
-        digest = index.digest_at(seen.looks)
-        if digest and (known := data_remote.newest_if(code, digest)):
-            say_nothing_new(known, len(files))
+        place = data_index.place_of(look.sources, look.exclude, is_whole=delete)
+        fingerprint, digest = index.look_at(place)
+        is_known = bool(digest) and fingerprint == look.fingerprint()
+        if is_known and (known := data_remote.newest_if(code, digest)):
+            _say_nothing_new(known, len(files))
             return
-        plan = _sent(code, files, seen, index, screen, delete=delete)
-    _save(code, plan, message)
+        plan = _sent(code, look, files, index, screen, delete=delete)
+    digest = _save(code, plan, message)
+    if digest:
+        looked = (look.fingerprint(), digest)
+        with data_index.opened() as index:
+            index.keep_look(place, looked, files.values(), seen_at_ns=look.at_ns)
+
+
+def _say_nothing_new(revision: str, count: int) -> None:
+    typer.echo(NOTHING_NEW)
+    typer.echo(f"{revision} · {count} file(s)")
 
 
 def _sent(
-    code: str, files: Files, seen: Seen, index: Index, screen: Screen, *, delete: bool
+    code: str, look: Look, files: Files, index: Index, screen: Screen, *, delete: bool
 ) -> Plan:
     """Read what may be new, and send what the portal lacks of it meanwhile."""
+    if _size_bytes(files) >= WORTH_ASKING_BYTES:
+        missing(code, [])  # a wrong code, or a case that is closed, is told before all is read
     told = screen.task("Reading", _size_bytes(files))
     sending = screen.task("Sending", _size_bytes(files))
     with side_by_side() as beside:
         sender = Sender(code, beside, sending)
-        sha256s = data_local.hashed(files, seen.sources, index, told, sender.take)
+        sha256s = data_local.hashed(files, look.sources, index, told, sender.take)
         sender.flush()
         plan = _planned(code, files, sha256s, delete=delete)
-        digest = data_remote.digest_of(plan.local)
-        index.keep_digest(seen.looks, digest, files.values(), seen_at_ns=seen.at_ns)
         _send_rest(code, plan, index, sender)
     return plan
 
@@ -122,8 +124,9 @@ def _send_rest(code: str, plan: Plan, index: Index, sender: Sender) -> None:
                 pause=sender.beside.stopping.pause,
             )
             sender.beside.begin(partial(data_tus.send, sending))
+    pause = sender.beside.stopping.pause
     for some in data_bundle.bundles(small):
-        sender.beside.begin(partial(data_bundle.send, code, some, sender.told))
+        sender.beside.begin(partial(data_bundle.send, code, some, sender.told, pause))
 
 
 def _missing(code: str, sha256s: list[str]) -> list[str]:
@@ -134,13 +137,14 @@ def _missing(code: str, sha256s: list[str]) -> list[str]:
     return [sha256 for sha256 in sha256s if sha256 in found]
 
 
-def _save(code: str, plan: Plan, message: str) -> None:
+def _save(code: str, plan: Plan, message: str) -> str:
+    """Save it, and give the digest of a revision that surely holds all of this; or nothing."""
     new, newest = plan.new, plan.newest
     if newest.damaged:
         show.note("Something was damaged at the portal. What is here of it was sent again.")
     if not new and not plan.delete:
-        say_nothing_new(str(newest), len(newest.files))
-        return
+        _say_nothing_new(str(newest), len(plan.files))
+        return newest.digest
     body: http.Json = {
         "message": message or f"{len(plan.files)} file(s) from the command line",
         "files": [{"path": name, "sha256": plan.sha256s[name]} for name in new],
@@ -152,6 +156,8 @@ def _save(code: str, plan: Plan, message: str) -> None:
     saved = http.post(f"datasets/{code}/revisions", body)
     left_out = f" · {len(plan.delete)} left out" if plan.delete else ""
     typer.echo(f"{code}@{saved['number']} · {saved['file_count']} file(s){left_out}")
+    # What somebody else saved in between may have other bytes under one of these names.
+    return str(saved["digest"]) if saved["number"] == newest.number + 1 else ""
 
 
 def _tell(plan: Plan) -> None:

@@ -20,6 +20,7 @@ from blake3 import blake3
 from fabriek.cli import config, http
 from fabriek.cli.data_index import Index, Local
 from fabriek.cli.data_local import Told
+from fabriek.cli.data_patience import AWAY
 
 PART_BYTES = 16 * 2**20  # the first one
 LEAST_BYTES, MOST_BYTES = 4 * 2**20, 64 * 2**20
@@ -29,7 +30,7 @@ VERSION = {"Tus-Resumable": "1.0.0"}
 # Between tries after a part failed; a portal that is started again is back within these.
 PAUSES_S = (0.5, 1, 2, 4, 8, 15)
 NOT_FOUND, OTHER_OFFSET, OTHER_BYTES, BUSY, OTHER_CHECKSUM = 404, 409, 422, 423, 460
-TRY_AGAIN = {NOT_FOUND, OTHER_OFFSET, BUSY, OTHER_CHECKSUM, 502, 503, 504}
+TRY_AGAIN = {NOT_FOUND, OTHER_OFFSET, BUSY, OTHER_CHECKSUM, *AWAY}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +81,8 @@ def send(sending: Sending) -> None:
         except Changed:
             path = sending.file.path
             http.stop(f"{path} changed while it was sent. Run the command again.")
+        except OSError as error:
+            http.stop(f"{sending.file.path} cannot be read: {error.strerror}.")
         else:
             return
 
@@ -149,6 +152,8 @@ def _place(sending: Sending) -> tuple[str, int]:
         ),
     }
     begun = http.send("POST", f"datasets/{sending.code}/uploads/", headers=headers)
+    if begun.status_code in AWAY:
+        raise _Again(f"the portal answered {begun.status_code}")
     if not begun.is_success:
         http.refuse(begun)
     address = str(begun.url.join(begun.headers["Location"]))

@@ -9,7 +9,7 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-INTERRUPTED = 130
+from fabriek.cli.begin import INTERRUPTED
 
 Given = ParamSpec("Given")
 

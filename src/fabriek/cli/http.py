@@ -136,7 +136,7 @@ def refuse(answer: httpx.Response) -> NoReturn:
     body = _body(answer)
     said = body.get("detail") or f"The portal answered {answer.status_code}. Try again later."
     fields: Json = body.get("fields") or {}
-    lines = [f"  {name}: {text}" for name, text in fields.items()]
+    lines = [f"  {name}: {text}" for name, text in fields.items() if text != said]
     stop(f"{said} [{body.get('code', answer.status_code)}]", *lines)
 
 

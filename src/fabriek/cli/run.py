@@ -187,7 +187,10 @@ def _bounds(knob: http.Json) -> str:
         return ", ".join(str(choice) for choice in knob["enum"])
     least = knob.get("minimum", knob.get("exclusiveMinimum"))
     most = knob.get("maximum", knob.get("exclusiveMaximum"))
-    return f"{least} to {most}" if least is not None and most is not None else ""
+    if least is None or most is None:
+        return ""
+    above = "above " if "exclusiveMinimum" in knob else ""
+    return f"{above}{least} to {most}"
 
 
 def _meaning(knob: http.Json) -> str:

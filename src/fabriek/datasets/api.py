@@ -25,7 +25,7 @@ from fabriek.kernel.steps import NextStep, StepOut
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store import queries as store
-from fabriek.store.models import Blob, File, Revision
+from fabriek.store.models import MAIN, Blob, File, Revision
 from fabriek.store.shapes import FileOut
 
 router = Router(tags=["datasets"])
@@ -215,12 +215,23 @@ def commit(request: SignedIn, code: str) -> Status[SavedOut]:
 
 @router.get("/{code}/revisions", response=Listing[LoggedOut])
 def revisions(
-    request: SignedIn, code: str, *, changes: bool = False, page: int = 1, size: int = 50
+    request: SignedIn,
+    code: str,
+    *,
+    main: bool = False,
+    changes: bool = False,
+    page: int = 1,
+    size: int = 50,
 ) -> Listing[LoggedOut]:
-    """List the revisions, the newest first; with `changes`, how many files each changed."""
+    """List the revisions, the newest first; with `changes`, how many files each changed.
+
+    With `main`, without those that a client of the hub saved on another branch.
+    """
     dataset = finding.dataset(code, request.user)
     rules.require_read(request.user, dataset)
     rows = dataset.repository.revisions.select_related("author", "parent")
+    if main:
+        rows = rows.filter(branch=MAIN)
     found = paginate(rows, page, min(size, COUNTED_AT_ONCE) if changes else size)
     counts = counted(found.items) if changes else {}
     damaged = store.damaged_in(dataset.repository, found.items)

@@ -1,6 +1,5 @@
 """The first rows of a file, cut to what a page can show."""
 
-import codecs
 import csv
 import json
 from collections.abc import Iterable
@@ -9,6 +8,7 @@ from itertools import islice
 
 from fabriek.store.models import File
 from fabriek.store.queries import the_store
+from fabriek_recipes.csv_writing import decoded, excels_delimiter
 
 ENDINGS = (
     ".jsonl",
@@ -18,6 +18,12 @@ ENDINGS = (
     ".txt",
     ".md",
 )  # in this order: rows tell more than a note beside them
+# What a look shows: libraries read it behind walls, and this page opens none of it.
+BY_LOOK = (
+    *(".parquet", ".json", ".gz", ".zst"),
+    *(".png", ".jpg", ".jpeg", ".gif", ".webp"),
+    *(".wav", ".flac", ".mp3", ".ogg"),
+)
 ROWS = 5
 READ_BYTES = 2**16
 CELL_CHARACTERS = 200
@@ -43,6 +49,10 @@ class Preview:
 
 def can_show(path: str) -> bool:
     return path.casefold().endswith(ENDINGS)
+
+
+def is_by_look(path: str) -> bool:
+    return path.casefold().endswith(BY_LOOK)
 
 
 def showable(files: Iterable[File]) -> list[File]:
@@ -71,20 +81,10 @@ def _first_lines(file: File) -> list[str]:
     with the_store().open(file.blob) as content:
         head = content.read(READ_BYTES)
     is_cut = len(head) == READ_BYTES
-    lines = _decoded(head, is_cut=is_cut).splitlines()
+    lines = decoded(head, is_cut=is_cut).splitlines()
     is_torn = is_cut and len(lines) > 1
     whole = lines[:-1] if is_torn else lines
     return list(islice((line for line in whole if line.strip()), ROWS + 1))
-
-
-def _decoded(head: bytes, *, is_cut: bool) -> str:
-    """Read it as a look does: what is no UTF-8 nearly always is what Excel writes."""
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return head.decode("utf-16", errors="replace")
-    try:  # of a file that is longer, a sign may be cut at the end
-        return codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=not is_cut)
-    except UnicodeDecodeError:
-        return head.decode("cp1252", errors="replace")
 
 
 def _parsed(path: str, lines: list[str]) -> tuple[Row, list[Row]]:
@@ -97,10 +97,11 @@ def _parsed(path: str, lines: list[str]) -> tuple[Row, list[Row]]:
 
 def _table(lines: list[str]) -> tuple[Row, list[Row]]:
     """Split at the sign that the heading has most of: Dutch spreadsheets write semicolons."""
-    if lines and lines[0].casefold().startswith("sep="):  # Excel's, and no row
+    told = excels_delimiter(lines[0]) if lines else None
+    if told is not None:
         lines = lines[1:]
     heading = lines[0] if lines else ""
-    delimiter = max(",;\t|", key=heading.count)
+    delimiter = told or max(",;\t|", key=heading.count)
     table = list(csv.reader(lines, delimiter=delimiter))
     return (table[0], table[1 : ROWS + 1]) if table else ([], [])
 

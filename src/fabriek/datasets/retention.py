@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from fabriek.agreements import policy
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import OVER
 from fabriek.datasets.models import Dataset
@@ -22,7 +23,7 @@ def may_drop(person: Person, dataset: Dataset) -> bool:
 def plan(dataset: Dataset, wish: Wish, *, by: Person) -> Plan:
     """Say what would go and why the rest stays. Raises: NotAllowed, Invalid."""
     _require(by, dataset)
-    return overview(dataset, wish)
+    return _as_told(overview(dataset, wish), dataset, by)
 
 
 def overview(dataset: Dataset, wish: Wish) -> Plan:
@@ -37,7 +38,8 @@ def drop(dataset: Dataset, wish: Wish, *, by: Person, why: str = "") -> Plan:
     _require(by, dataset)
     # Whoever begins an agreement on it waits for this, or we for them.
     Repository.objects.select_for_update().get(pk=dataset.repository_id)
-    return retention.drop(dataset.repository, wish, by=by, why=why, held_by=held_by(dataset))
+    done = retention.drop(dataset.repository, wish, by=by, why=why, held_by=held_by(dataset))
+    return _as_told(done, dataset, by)
 
 
 def held_by(dataset: Dataset) -> list[str]:
@@ -48,6 +50,18 @@ def held_by(dataset: Dataset) -> list[str]:
     """
     living = Agreement.objects.filter(repository=dataset.repository).exclude(state__in=OVER)
     return list(living.order_by("code").values_list("code", flat=True))
+
+
+def _as_told(plan: Plan, dataset: Dataset, person: Person) -> Plan:
+    """Leave out what people wrote of revisions that this person may not read.
+
+    Who leads the case decides what goes, also of what was made of data lent to others of it.
+    """
+    wish = policy.Wish(moment=policy.Moment.READ, repository=dataset.repository, person=person)
+    if not policy.would(wish).allowed:
+        for line in (*plan.go, *plan.stay):
+            line.revision.message = ""
+    return plan
 
 
 def _require(person: Person, dataset: Dataset) -> None:

@@ -86,6 +86,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "newest": newest,
         "files": files,
         "preview": _preview(request, newest, files),
+        "is_by_look": any(preview.is_by_look(file.path) for file in files.items),
         "form": PushForm(),
         "endpoint": settings.FACTORY_URL,
     }
@@ -106,6 +107,7 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
         "revision": chosen,
         "files": files,
         "preview": _preview(request, chosen, files),
+        "is_by_look": any(preview.is_by_look(file.path) for file in files.items),
         "is_newest": chosen.number == dataset.revision,  # type: ignore[attr-defined]
     }
     return render(request, "datasets/revision.html", context)

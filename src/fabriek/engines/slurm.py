@@ -222,12 +222,16 @@ class Slurm:
 
     @_answering()
     def note_walls(self) -> None:
-        """Keep for others how long one job may be; asks the cluster when it is time again."""
+        """Keep for others how long and large a job may be; asks when it is time again."""
         self._home.make()
-        outside_s = self._walls.of_everybody()
         has_secure = bool(self._site.secure_partition)
-        secure_s = self._secure_walls.of_everybody() if has_secure else 0
-        keep(self._engines, outside_s=outside_s, secure_s=secure_s)
+        keep(
+            self._engines,
+            outside_s=self._walls.of_everybody(),
+            secure_s=self._secure_walls.of_everybody() if has_secure else 0,
+            outside_gpus=self._walls.gpus_of_everybody(),
+            secure_gpus=self._secure_walls.gpus_of_everybody() if has_secure else 0,
+        )
 
     def _was_sent(self, key: str) -> bool:
         """Look for a job of which we only know that it may have been submitted.

@@ -1,4 +1,4 @@
-"""How long one job may be: the shortest of what Slurm and the operator say.
+"""How long one job may be, the shortest of what Slurm and the operator say; and how large.
 
 Asked of slurmctld alone, and seldom: an operator changes it a few times a year. What holds for
 every account is kept in the engine's home, for who must not ask a cluster.
@@ -14,11 +14,13 @@ from fabriek.engines.base import EngineDown, Job, JobRejected
 from fabriek.engines.local_home import write_whole
 from fabriek.engines.slurm_home import FOLDER
 from fabriek.engines.slurm_shell import Shell
-from fabriek.engines.slurm_words import duration_s
+from fabriek.engines.slurm_words import duration_s, gpus
 
 ASK_AGAIN_S = 600.0
 # `MaxTime=1-00:00:00` of a partition; `UNLIMITED` says nothing.
 OF_PARTITION = re.compile(r"\bMaxTime=(?P<time>[\d:-]+)")
+# All that its nodes have together: `TRES=cpu=256,mem=4T,node=4,billing=256,gres/gpu=16`.
+TRES_OF_PARTITION = re.compile(r"\bTRES=(?P<tres>\S+)")
 NO_QOS = "N"  # of `N/A`
 QOS_OF_PARTITION = re.compile(r"\bQoS=(?P<name>[\w.-]+)")
 IS_DEFAULT = re.compile(r"\bDefault=YES\b")
@@ -38,6 +40,7 @@ class Walls:
     partition: str = ""
     most_s: int = 0
     _told: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _gpus: int = 0
 
     def of(self, account: str) -> int:
         """Give the seconds that one job of `account` may last; 0: as long as it likes.
@@ -55,9 +58,15 @@ class Walls:
         """Give what holds for every account; one may have less. Raises: EngineDown."""
         return self.of(EVERYBODY)
 
+    def gpus_of_everybody(self) -> int:
+        """Give how many GPUs one job can have; 0: Slurm does not say. Raises: EngineDown."""
+        self.of_everybody()
+        return self._gpus
+
     def _limits(self, account: str) -> list[int]:
         said = self._ask("show", "partition", "--oneliner")
         partitions = chosen(said, self.partition)
+        self._gpus = max(map(gpus_of_partition, partitions), default=0)
         found = map(QOS_OF_PARTITION.search, partitions)
         qoses = {account, *(one["name"] for one in found if one)} - {NO_QOS, EVERYBODY}
         told = [
@@ -76,9 +85,12 @@ class Walls:
         return told.out
 
 
-def keep(home: Path, *, outside_s: int, secure_s: int) -> None:
-    """Keep how long one job of anybody may be, outside and in the secure part."""
+def keep(
+    home: Path, *, outside_s: int, secure_s: int, outside_gpus: int = 0, secure_gpus: int = 0
+) -> None:
+    """Keep how long and large one job of anybody may be, outside and in the secure part."""
     said = {"outside_s": outside_s, "secure_s": secure_s}
+    said |= {"outside_gpus": outside_gpus, "secure_gpus": secure_gpus}
     if _kept(home) != said:
         write_whole(home / FOLDER / KEPT, said)
 
@@ -86,6 +98,11 @@ def keep(home: Path, *, outside_s: int, secure_s: int) -> None:
 def kept_s(home: Path, *, is_secure: bool) -> int:
     """Tell what was kept below the home of engines; 0: as long as it likes, or nobody knows."""
     return _kept(home).get("secure_s" if is_secure else "outside_s", 0)
+
+
+def kept_gpus(home: Path, *, is_secure: bool) -> int:
+    """Tell how many GPUs one job can have, as it was kept; 0: nobody knows."""
+    return _kept(home).get("secure_gpus" if is_secure else "outside_gpus", 0)
 
 
 def _kept(home: Path) -> dict[str, int]:
@@ -122,6 +139,11 @@ def chosen(said: str, partition: str) -> list[str]:
 def limit_of_partition(line: str) -> int:
     found = OF_PARTITION.search(line)
     return duration_s(found["time"]) if found else 0
+
+
+def gpus_of_partition(line: str) -> int:
+    found = TRES_OF_PARTITION.search(line)
+    return gpus(found["tres"]) if found else 0
 
 
 def limit_of_qos(said: str) -> int:

@@ -26,6 +26,8 @@ from fabriek.kernel.errors import Refused, TooLarge
 from fabriek.store.incoming import refused_when_full
 from fabriek.store.models import Repository
 
+# nginx keeps short pieces of an answer until there is enough of them, unless it is told so.
+AS_IT_COMES = {"X-Accel-Buffering": "no"}
 # Each holds one chunk in memory and a thread of the portal, which others want too.
 XORBS_AT_ONCE = 4
 COPY_BYTES = 2**20
@@ -98,6 +100,7 @@ def shard(request: HttpRequest, repository_id: int, era: int, version: int) -> H
             return StreamingHttpResponse(
                 _told(_contained(making, shard), version),
                 content_type="application/x-ndjson" if version > 1 else "application/json",
+                headers=AS_IT_COMES,
             )
         making.make()
     except BaseException:

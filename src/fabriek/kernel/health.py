@@ -9,14 +9,24 @@ from django.views.decorators.http import require_safe
 
 log = logging.getLogger(__name__)
 
+# As whom we see who asks, and where: their own address is no secret to them. `fabriek doctor`
+# reads from it what a proxy passes on.
+SEEN = "Fabriek-Seen"
 PLAIN = "text/plain; charset=utf-8"
 UNAVAILABLE = 503
 
 
 @never_cache
 @require_safe
-def look(request: HttpRequest) -> HttpResponse:  # noqa: ARG001  Django gives it
-    """Say that, and nothing more: anybody may ask, and often."""
+def look(request: HttpRequest) -> HttpResponse:
+    """Say that, and little more: anybody may ask, and often."""
+    answer = _answer()
+    seen = f"{request.scheme}://{request.get_host()} {request.META.get('REMOTE_ADDR', '')}"
+    answer.headers[SEEN] = seen.strip()
+    return answer
+
+
+def _answer() -> HttpResponse:
     try:
         _ask()
     except Error as error:

@@ -33,6 +33,12 @@ def origin_of(address: str) -> str:
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
 
 
+def host_of(address: str) -> str:
+    """Give the host of an address without its port, as a `Host` header has it."""
+    host = urlsplit(address).hostname or ""
+    return f"[{host}]" if ":" in host else host
+
+
 def index_url(told: str) -> str:
     """Give the address of an index of packages as it was told; every job may read it.
 

@@ -131,6 +131,17 @@ def moment(value: datetime) -> str:
     return f"{_day(_as_day(local))}, {local:%H:%M}"
 
 
+def moment_there(value: datetime) -> str:
+    """Write a moment with the clock it is on: `5 December 2026, 14:05 (Amsterdam, CET)`.
+
+    For what people wait for to the minute, and read far from here or in a mail. The short name
+    tells the two hours apart that have one time in autumn.
+    """
+    local = timezone.localtime(value)
+    city = timezone.get_current_timezone_name().rpartition("/")[2].replace("_", " ")
+    return f"{moment(local)} ({city}, {local:%Z})"
+
+
 def when(value: date | datetime, *, now: datetime | None = None) -> str:
     """Say how far away it is and when: `in 12 days, on 5 December 2026`."""
     now = now or timezone.now()

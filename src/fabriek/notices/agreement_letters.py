@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import rules
+from fabriek.agreements import made, rules
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import WAITING
 from fabriek.kernel.models import Entry
@@ -59,7 +59,7 @@ def _in_force(entry: Entry) -> Letter:
     agreement = _agreement(entry)
     return _letter(
         agreement,
-        to=(*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email),
+        to=_all_sides(agreement),
         subject=_("Agreement %(code)s is in force"),
         text=_(
             "All parties have signed: case %(case)s may use the dataset “%(title)s” of "
@@ -72,7 +72,7 @@ def _refused(entry: Entry) -> Letter:
     agreement = _agreement(entry)
     return _letter(
         agreement,
-        to=(*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email),
+        to=_all_sides(agreement),
         subject=_("Agreement %(code)s was refused"),
         text=_(
             "The agreement on the dataset “%(title)s” was refused. Read why, and what you can "
@@ -93,24 +93,29 @@ def _withdrawn(entry: Entry) -> Letter:
 
 def _revoked(entry: Entry) -> Letter:
     agreement = _agreement(entry)
+    text = _(
+        "%(owner)s revoked the agreement on the dataset “%(title)s”. Nobody may use the data "
+        "under it any more, and runs that work on it are stopped. Read why:\n%(url)s"
+    )
+    if open_ := ", ".join(one.code or "" for one in made.open_models(agreement)):
+        text += "\n\n" + _(
+            "Models of it that are open to everybody stay open, as the agreement allowed that, "
+            "and copies that others fetched cannot be called back: %(models)s."
+        ) % {"models": open_}
     return _letter(
         agreement,
-        to=(*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email),
+        to=_all_sides(agreement),
         subject=_("Agreement %(code)s was revoked"),
-        text=_(
-            "%(owner)s revoked the agreement on the dataset “%(title)s”. Nobody may use the "
-            "data under it any more, and runs that work on it are stopped. Read why:\n%(url)s"
-        ),
+        text=text,
     )
 
 
 def _message(entry: Entry) -> Letter:
     agreement = _agreement(entry)
-    everybody = (*leads(*_ids(rules.parties_of(agreement))), agreement.begun_by.email)
     writer = entry.by.email if entry.by else ""
     return _letter(
         agreement,
-        to=(each for each in everybody if each != writer),
+        to=(each for each in _all_sides(agreement) if each != writer),
         subject=_("There is a message about %(code)s"),
         text=_(
             "Somebody wrote a message about the dataset “%(title)s”. Read it and answer "
@@ -136,7 +141,7 @@ def _letter(agreement: Agreement, *, to: Iterable[str], subject: str, text: str)
         "code": agreement.code,
         "title": agreement.repository.title,
         "owner": agreement.repository.organisation,
-        "user": agreement.case.organisation,
+        "user": _users(agreement),
         "case": agreement.case.code,
         "url": address(agreement.get_absolute_url()),
     }
@@ -148,6 +153,19 @@ def _agreement(entry: Entry) -> Agreement:
         "repository__organisation", "case__organisation", "begun_by"
     )
     return rows.get(pk=entry.subject_id)
+
+
+def _all_sides(agreement: Agreement) -> tuple[str, ...]:
+    """Give the leads of all parties, and who began it, if they are still of one."""
+    began = agreement.begun_by
+    theirs = (began.email,) if rules.is_party(began, agreement) else ()
+    return (*leads(*_ids(rules.parties_of(agreement))), *theirs)
+
+
+def _users(agreement: Agreement) -> str:
+    if agreement.with_leader:
+        return str(agreement.case.organisation)
+    return ", ".join(map(str, rules.users_of(agreement)))
 
 
 def _ids(organisations: Iterable[Organisation]) -> list[int]:

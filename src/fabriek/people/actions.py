@@ -1,7 +1,7 @@
 """Everything that can be done to organisations and their members."""
 
 from datetime import timedelta
-from typing import TypedDict, Unpack
+from typing import NotRequired, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, Refused, WrongState
-from fabriek.people import numbers, rules, tokens
+from fabriek.people import foreign_numbers, numbers, rules, tokens
 from fabriek.people.models import (
     Invitation,
     Membership,
@@ -37,7 +37,7 @@ journal.describe(
 
 
 class OrganisationChanges(TypedDict, total=False):
-    """What may be changed afterwards; the KvK number may not, it is who they are."""
+    """What may be changed afterwards; the number may not, it is who they are."""
 
     name: str
     kind: str
@@ -49,7 +49,10 @@ class OrganisationChanges(TypedDict, total=False):
 
 
 class OrganisationFacts(OrganisationChanges):
-    kvk_number: str
+    """One of the two numbers: that of the Dutch trade register, or one abroad."""
+
+    kvk_number: NotRequired[str]
+    foreign_number: NotRequired[str]
 
 
 SHORTEST_DAYS = 1
@@ -61,11 +64,12 @@ def register_organisation(*, by: Person, **facts: Unpack[OrganisationFacts]) -> 
     """Add an organisation, with `by` as its first lead.
 
     Raises:
-        Invalid: the KvK number is none, or another value will not do.
+        Invalid: the number is none, or another value will not do.
         Refused: an organisation with this number is registered (code `kvk_taken`).
     """
     organisation = Organisation(**facts)
     organisation.kvk_number = numbers.normalise(organisation.kvk_number)
+    organisation.foreign_number = foreign_numbers.normalise(organisation.foreign_number)
     _check(organisation)
     try:
         with transaction.atomic():
@@ -73,7 +77,7 @@ def register_organisation(*, by: Person, **facts: Unpack[OrganisationFacts]) -> 
             Membership.objects.create(organisation=organisation, person=by, role=Role.LEAD)
             journal.record("people.register", organisation, by=by)
     except IntegrityError as race:
-        refusal = rules.kvk_taken(organisation.kvk_number)
+        refusal = rules.number_taken(organisation.registered_as)
         raise Refused(refusal, code="kvk_taken") from race
     by.forget_roles()
     return organisation
@@ -230,8 +234,9 @@ def _check(organisation: Organisation) -> None:
     organisation.region = text.line(organisation.region)
     organisation.country = organisation.country.upper()
     text.check(organisation, FACTS)
-    if refusal := rules.kvk_refusal(organisation.kvk_number):
-        raise Invalid(refusal, code="kvk_number", fields={"kvk_number": refusal})
+    if wrong := rules.number_refusal(organisation):
+        field, refusal = wrong
+        raise Invalid(refusal, code=field, fields={field: refusal})
 
 
 def _lock(membership: Membership) -> None:

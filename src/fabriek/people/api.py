@@ -16,9 +16,12 @@ router = Router(tags=["people"])
 
 
 class RoleOut(Schema):
+    """`kvk_number` is empty for an organisation that is registered abroad."""
+
     organisation_id: int
     organisation: str
     kvk_number: str
+    foreign_number: str
     role: str
 
     @staticmethod
@@ -28,6 +31,10 @@ class RoleOut(Schema):
     @staticmethod
     def resolve_kvk_number(row: Membership) -> str:
         return row.organisation.kvk_number
+
+    @staticmethod
+    def resolve_foreign_number(row: Membership) -> str:
+        return row.organisation.foreign_number
 
 
 class DutyOut(Schema):
@@ -99,6 +106,7 @@ class OrganisationOut(Schema):
     id: int
     name: str
     kvk_number: str
+    foreign_number: str
     kind: str
     country: str
     region: str
@@ -112,8 +120,11 @@ class OrganisationOut(Schema):
 
 
 class OrganisationIn(Schema):
+    """`kvk_number`, or for who is registered abroad `foreign_number`: EUID or VAT number."""
+
     name: str
-    kvk_number: str
+    kvk_number: str = ""
+    foreign_number: str = ""
     kind: str
     country: str = "NL"
     region: str = ""
@@ -172,6 +183,7 @@ def register(request: SignedIn, asked: OrganisationIn) -> Status[OrganisationOut
         by=request.user,
         name=asked.name,
         kvk_number=asked.kvk_number,
+        foreign_number=asked.foreign_number,
         kind=asked.kind,
         country=asked.country,
         region=asked.region,
@@ -219,6 +231,7 @@ def _shown(person: Person, one: Organisation) -> OrganisationOut:
         id=one.pk,
         name=one.name,
         kvk_number=one.kvk_number,
+        foreign_number=one.foreign_number,
         kind=one.kind,
         country=one.country,
         region=one.region,

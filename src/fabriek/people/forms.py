@@ -1,12 +1,16 @@
 """What people fill in about organisations, members and tokens."""
 
+from typing import Any
+
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel.numbers import WholeNumberField
-from fabriek.people import numbers, queries, rules
+from fabriek.people import foreign_numbers, numbers, queries, rules
 from fabriek.people.countries import COUNTRIES
 from fabriek.people.models import Invitation, Organisation, Role, Scope, Token
+from fabriek.people.numbers import NumberProblem
 
 FIGURES = ["staff_count", "turnover_eur", "balance_eur"]
 
@@ -44,10 +48,17 @@ class OrganisationEditForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_region(self) -> str:
         return str(self.cleaned_data["region"] or "")
 
+    def clean_country(self) -> str:
+        """Keep the country to the number abroad that the organisation is known by."""
+        country, number = str(self.cleaned_data["country"]), self.instance.foreign_number
+        if number and (wrong := rules.foreign_refusal(number, country)):
+            raise forms.ValidationError(wrong[1])
+        return country
+
 
 class OrganisationForm(OrganisationEditForm):
     class Meta(OrganisationEditForm.Meta):
-        fields = ["kvk_number", *OrganisationEditForm.Meta.fields]
+        fields = ["kvk_number", "foreign_number", *OrganisationEditForm.Meta.fields]
 
     # People write the number with spaces and dots, so the box is wider than the column.
     kvk_number = forms.CharField(
@@ -56,15 +67,42 @@ class OrganisationForm(OrganisationEditForm):
         help_text=_("8 digits, on your extract of the trade register."),
         widget=forms.TextInput(attrs={"inputmode": "numeric", "autocomplete": "off"}),
     )
-    field_order = ["kvk_number"]
+    foreign_number = forms.CharField(
+        label=_("EUID or VAT number"),
+        required=False,
+        max_length=60,
+        help_text=_(
+            "Of the country in which you are registered, with its letters in front: "
+            "DEK1101R.HRB116737 or BE0123456789."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    field_order = ["kvk_number", "foreign_number"]
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data)
+        number = self.fields["kvk_number"]
+        number.required = not (data and data.get("foreign_number", "").strip())
+        number.error_messages["required"] = str(rules.KVK_SENTENCES[NumberProblem.EMPTY])
 
     def clean_kvk_number(self) -> str:
-        number = numbers.normalise(self.cleaned_data["kvk_number"])
-        if refusal := rules.kvk_refusal(number):
-            raise forms.ValidationError(refusal)
-        if queries.is_registered(number):
-            raise forms.ValidationError(rules.kvk_taken(number))
-        return number
+        return numbers.normalise(self.cleaned_data["kvk_number"])
+
+    def clean_foreign_number(self) -> str:
+        return foreign_numbers.normalise(self.cleaned_data["foreign_number"])
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if self.errors.keys() & {"kvk_number", "foreign_number", "country"}:
+            return given
+        names = ("kvk_number", "foreign_number", "country")
+        asked = Organisation(**{name: given[name] for name in names})
+        if wrong := rules.number_refusal(asked):
+            self.add_error(*wrong)
+        elif queries.is_registered(asked.register_number):
+            field = "kvk_number" if asked.kvk_number else "foreign_number"
+            self.add_error(field, rules.number_taken(asked.registered_as))
+        return given
 
 
 class InviteForm(forms.ModelForm):  # type: ignore[type-arg]

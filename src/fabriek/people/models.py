@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel.prepared import Prepared
 from fabriek.kernel.text import PLAIN
+from fabriek.people import foreign_numbers, numbers
 from fabriek.people.states import InvitationState
 
 
@@ -105,6 +106,11 @@ class OrganisationQuerySet(models.QuerySet["Organisation"]):
             return self
         return self.filter(pk__in=person.organisation_ids)
 
+    def registered_as(self, *typed: str) -> "OrganisationQuerySet":
+        """Find those with these numbers, of whichever register, as people type them."""
+        asked = [one for each in typed if (one := numbers.of_any_register(each))]
+        return self.filter(Q(kvk_number__in=asked) | Q(foreign_number__in=asked))
+
 
 class Organisation(models.Model):
     class Kind(models.TextChoices):
@@ -116,7 +122,9 @@ class Organisation(models.Model):
         KNOWLEDGE = "knowledge", _("knowledge institute")
 
     name = models.CharField(_("name"), max_length=200, validators=[PLAIN])
-    kvk_number = models.CharField(_("KvK number"), max_length=8, unique=True)
+    # One of the two: of the Dutch trade register, or of another country's (`foreign_numbers`).
+    kvk_number = models.CharField(_("KvK number"), max_length=8, blank=True)
+    foreign_number = models.CharField(_("number abroad"), max_length=40, blank=True)
     kind = models.CharField(_("kind"), max_length=12, choices=Kind)
     country = models.CharField(_("country"), max_length=2, default="NL")
     region = models.CharField(
@@ -145,8 +153,19 @@ class Organisation(models.Model):
         verbose_name = _("organisation")
         constraints = [
             models.CheckConstraint(
-                name="organisation_kvk_has_8_digits",
-                condition=Q(kvk_number__regex=r"^[0-9]{8}$"),
+                name="organisation_has_one_number",
+                condition=Q(kvk_number__regex=r"^[0-9]{8}$", foreign_number="")
+                | Q(kvk_number="", foreign_number__regex=r"^[A-Z]{2}[A-Z0-9.+*_]+$"),
+            ),
+            models.UniqueConstraint(
+                name="organisation_kvk_once",
+                fields=["kvk_number"],
+                condition=~Q(kvk_number=""),
+            ),
+            models.UniqueConstraint(
+                name="organisation_foreign_number_once",
+                fields=["foreign_number"],
+                condition=~Q(foreign_number=""),
             ),
         ]
 
@@ -155,6 +174,17 @@ class Organisation(models.Model):
 
     def get_absolute_url(self) -> str:
         return reverse("people:organisation", args=[self.pk])
+
+    @property
+    def register_number(self) -> str:
+        return self.kvk_number or self.foreign_number
+
+    @property
+    def registered_as(self) -> str:
+        """Give the number as people read it: with the name of what it is a number of."""
+        if self.kvk_number:
+            return f"KvK {self.kvk_number}"
+        return foreign_numbers.said(self.foreign_number)
 
     @property
     def undertaking_id(self) -> int:

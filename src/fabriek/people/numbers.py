@@ -3,6 +3,8 @@
 import re
 from enum import StrEnum
 
+from fabriek.people import foreign_numbers
+
 KVK_DIGITS = 8
 
 _SEPARATORS = re.compile(r"[\s.\-]+")
@@ -13,6 +15,12 @@ class NumberProblem(StrEnum):
     NOT_DIGITS = "not_digits"
     WRONG_LENGTH = "wrong_length"
     ALL_ZERO = "all_zero"
+
+
+def of_any_register(text: str) -> str:
+    """Read a number as somebody typed it, of a register here or abroad: as it is kept."""
+    begins = text.strip()[:1]
+    return foreign_numbers.normalise(text) if begins.isalpha() else normalise(text)
 
 
 def normalise(text: str) -> str:

@@ -59,15 +59,15 @@ def tokens_of(person: Person) -> QuerySet[Token]:
 
 
 def organisations_like(text: str) -> QuerySet[Organisation]:
-    """Organisations with this KvK number, or with these words in their name."""
-    number = numbers.normalise(text)
-    if numbers.kvk_problem(number) is None:
-        return Organisation.objects.filter(kvk_number=number)
+    """Organisations with this number, or with these words in their name."""
+    found = Organisation.objects.registered_as(text)
+    if numbers.kvk_problem(text) is None or found.exists():
+        return found
     return Organisation.objects.filter(name__icontains=text).order_by(Lower("name"))
 
 
-def is_registered(kvk_number: str) -> bool:
-    return Organisation.objects.filter(kvk_number=kvk_number).exists()
+def is_registered(number: str) -> bool:
+    return Organisation.objects.registered_as(number).exists()
 
 
 def cluster_logins() -> dict[int, set[str]]:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from fabriek.kernel.errors import NotAllowed, Text
 from fabriek.kernel.steps import NextStep
-from fabriek.people import numbers
+from fabriek.people import foreign_numbers, numbers
 from fabriek.people.models import Invitation, Membership, Organisation, Person, Token
 from fabriek.people.numbers import NumberProblem
 
@@ -80,7 +80,8 @@ def kvk_refusal(text: str) -> str | None:
 
 KVK_SENTENCES: dict[NumberProblem, Text] = {
     NumberProblem.EMPTY: _(
-        "Fill in the KvK number: 8 digits, on your extract of the register."
+        "Fill in the KvK number: 8 digits, on your extract of the register. Or the number of "
+        "the country in which you are registered."
     ),
     NumberProblem.NOT_DIGITS: _(
         "A KvK number has digits only. Look for 8 digits on your extract of the register."
@@ -95,11 +96,51 @@ KVK_SENTENCES: dict[NumberProblem, Text] = {
 }
 
 
-def kvk_taken(number: str) -> str:
+def number_refusal(organisation: Organisation) -> tuple[str, str] | None:
+    """Say which field of the number of an organisation is wrong, and what, if anything is."""
+    if organisation.foreign_number and organisation.kvk_number:
+        return "foreign_number", str(ONE_NUMBER)
+    if organisation.foreign_number:
+        return foreign_refusal(organisation.foreign_number, organisation.country)
+    refusal = kvk_refusal(organisation.kvk_number)
+    return ("kvk_number", refusal) if refusal else None
+
+
+def foreign_refusal(number: str, country: str) -> tuple[str, str] | None:
+    """Say which field is wrong with a number abroad, and what, if anything is."""
+    problem = foreign_numbers.problem(number, country)
+    if problem is None:
+        return None
+    field = "country" if problem == foreign_numbers.Problem.OTHER_COUNTRY else "foreign_number"
+    return field, str(FOREIGN_SENTENCES[problem])
+
+
+ONE_NUMBER: Text = _(
+    "Fill in one of the two: the KvK number where there is one, else the number abroad."
+)
+FOREIGN_SENTENCES: dict[foreign_numbers.Problem, Text] = {
+    foreign_numbers.Problem.DUTCH: _(
+        "A Dutch organisation gives its KvK number. Leave this empty, or choose the country "
+        "in which you are registered."
+    ),
+    foreign_numbers.Problem.OTHER_COUNTRY: _(
+        "The number begins with the letters of another country. Choose that country, or check "
+        "the number."
+    ),
+    foreign_numbers.Problem.WRONG: _(
+        "This is no number as this country writes them. Fill in the EUID, such as "
+        "DEK1101R.HRB116737, or the VAT number, such as DE811128135: each begins with the "
+        "letters of the country. Outside the Union: these letters, and your number in the "
+        "trade register."
+    ),
+}
+
+
+def number_taken(registered_as: str) -> str:
     return _(
-        "An organisation with KvK number %(number)s is registered already. Ask one of its "
+        "An organisation with this number is registered already: %(number)s. Ask one of its "
         "leads to invite you with your e-mail address; you then find the invitation here."
-    ) % {"number": number}
+    ) % {"number": registered_as}
 
 
 def next_steps(person: Person, organisation: Organisation) -> list[NextStep]:

@@ -55,7 +55,8 @@ def organisation_edit(request: SignedIn, pk: int) -> HttpResponse:
     rules.require("edit", request.user, thing)
     columns = OrganisationEditForm.Meta.fields
     now = {column: getattr(thing, column) for column in columns}
-    form = OrganisationEditForm(request.POST or None, initial=now)
+    known_by = Organisation(foreign_number=thing.foreign_number)
+    form = OrganisationEditForm(request.POST or None, initial=now, instance=known_by)
     if request.method == "POST" and form.is_valid():
         actions.edit_organisation(thing, by=request.user, **form.cleaned_data)
         messages.success(request, _("The details are saved."))

@@ -15,7 +15,7 @@ from fabriek.kernel import journal, text
 from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
-from fabriek.programs import archive, queries
+from fabriek.programs import archive, git_archive, queries
 from fabriek.programs.models import CODE_LETTER, Sent
 from fabriek.runs import own_code
 from fabriek.runs import rules as run_rules
@@ -35,7 +35,8 @@ journal.describe({"programs.send": gettext_lazy("sent code to run")})
 class Sending:
     """What somebody sends. `archive`: a .zip or .tar.gz that can be read from its beginning.
 
-    `commit`, `has_changes`: as `models.Sent`. `is_plain`: names stay as they are; else one
+    `commit`, `has_changes`: as `models.Sent`; without, what `git archive` says in the archive.
+    `is_plain`: names stay as they are; else one
     folder around all of it is taken away, as tools that pack put one there.
     """
 
@@ -67,7 +68,8 @@ def send(sending: Sending, *, by: Person) -> Revision:
     """
     require_send(sending.case, by)
     name = _name(sending)
-    known = Sent(commit=sending.commit.strip().lower(), has_changes=sending.has_changes)
+    commit = sending.commit.strip().lower() or git_archive.commit_of(sending.archive)
+    known = Sent(commit=commit, has_changes=sending.has_changes)
     text.check(known, ["commit"])
     repository = _repository(sending.case, name, by=by)
     files = _taken_in(repository, sending, by=by)

@@ -1,5 +1,6 @@
 """What can be done: ask for a look, call it off, decide about a column, carry decisions out."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -119,6 +120,12 @@ def decide(
             % {"most": COLUMN_CHARACTERS},
             code="name_too_long",
         )
+    if found.is_of_lines and choice != Choice.ACCEPT:
+        why = _(
+            "These lines are no rows, so nothing on them can be masked or left out here. "
+            "Correct them and add the file again, or keep them and say why."
+        )
+        raise Invalid(why, code="no_rows", fields={"choice": why})
     decision = Decision(
         dataset=dataset,
         revision=revision,
@@ -148,6 +155,26 @@ def decide(
         rules=CURRENT,
     )
     return decision
+
+
+@transaction.atomic
+def decide_several(
+    dataset: Dataset,
+    revision: Revision,
+    columns: Iterable[str],
+    *,
+    choice: str,
+    reason: str = "",
+    by: Person,
+) -> list[Decision]:
+    """Say the same of several columns: each gets a decision of its own, or none does.
+
+    Raises: as `decide`.
+    """
+    return [
+        decide(dataset, revision, column, choice=choice, reason=reason, by=by)
+        for column in columns
+    ]
 
 
 def treat(dataset: Dataset, revision: Revision, *, by: Person) -> Treatment:

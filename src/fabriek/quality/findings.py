@@ -35,6 +35,11 @@ class Column:
         return self.decision is not None and set(self.kinds) <= set(self.decision.kinds)
 
     @property
+    def is_of_lines(self) -> bool:
+        """Tell whether some of it stands on lines that are no rows: these have no columns."""
+        return any(place.by == "line" for place in self.places)
+
+    @property
     def whole(self) -> list[str]:
         """Give the kinds that fill the column: to mask it is to mask each cell as a whole."""
         return sorted({place.kind for place in self.places if place.by in {"column", "filled"}})

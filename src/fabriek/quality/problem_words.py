@@ -57,7 +57,8 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
     "long_lines": (
         gettext_lazy("Lines longer than 16 MiB, which were left out: %(count)s."),
         gettext_lazy(
-            "Put one row on one line. A file without line ends has to be split first."
+            "Put one row on one line. A file without line ends has to be split first. Of such "
+            "lines the first 64 MiB of a file is read for personal data, by the rules alone."
         ),
     ),
     "blank_lines": (

@@ -31,6 +31,10 @@ def last_done(dataset: Dataset, revision: Revision) -> Look | None:
     ).first()
 
 
+def has_done(revision: Revision) -> bool:
+    return Look.objects.filter(revision=revision, state=ErrandState.DONE).exists()
+
+
 def previous_done(dataset: Dataset, revision: Revision) -> Look | None:
     """Give the last look at an earlier revision, to compare with."""
     rows = Look.objects.filter(
@@ -55,11 +59,10 @@ def found_in(revision: Revision) -> list[Column]:
     return columns_of(look, decisions_of(look.dataset)) if look else []
 
 
-def files_of(revision: Revision) -> list[dict[str, Any]]:
-    """Give its files as the last look that is done read them."""
+def result_of(revision: Revision) -> dict[str, Any] | None:
+    """Give what the last look that is done found; nothing where there is none."""
     looks = Look.objects.filter(revision=revision, state=ErrandState.DONE)
-    told = looks.order_by("-pk").values_list("result__files", flat=True).first()
-    return told or []
+    return looks.order_by("-pk").values_list("result", flat=True).first()
 
 
 def is_looked_at(dataset: Dataset) -> bool:

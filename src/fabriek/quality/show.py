@@ -69,7 +69,8 @@ def facts(look: Look, before: Look | None) -> list[Fact]:
         )
     if splits := now.get("splits"):
         listed = ", ".join(f"{name} {words.number(rows)}" for name, rows in splits.items())
-        told.append(Fact(label=_("Kept apart"), value=listed, help=_("By the names of files.")))
+        by = _("By the names of files, or by a column that holds nothing else.")
+        told.append(Fact(label=_("Kept apart"), value=listed, help=by))
     if (languages := now.get("languages")) and languages["rows"]:
         told.append(
             Fact(label=_("Languages"), value=_shares(languages), help=_sampled(languages))

@@ -13,5 +13,10 @@ urlpatterns = [
     path("<slug:code>/personal/", views.personal, name="personal"),
     path("<slug:code>/personal/<int:number>/", views.personal, name="personal_of"),
     path("<slug:code>/personal/<int:number>/decide/", views.decide, name="decide"),
+    path(
+        "<slug:code>/personal/<int:number>/decide-several/",
+        views.decide_several,
+        name="decide_several",
+    ),
     path("<slug:code>/personal/<int:number>/treat/", views.treat, name="treat"),
 ]

@@ -1,5 +1,6 @@
 """Pages of looks: parse, call one action, show."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -8,6 +9,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from fabriek.datasets.models import Dataset
@@ -15,7 +17,7 @@ from fabriek.kernel.errors import Refused
 from fabriek.people.http import SignedIn
 from fabriek.quality import actions, finding, queries, rules, said, show, sights
 from fabriek.quality.findings import columns_of
-from fabriek.quality.forms import DecisionForm
+from fabriek.quality.forms import DecisionForm, SeveralForm
 from fabriek.quality.models import Decision, Errand, Look
 from fabriek.quality.parsed import first_rows
 from fabriek.quality.states import UNFINISHED, ErrandState
@@ -100,19 +102,53 @@ def decide(request: SignedIn, code: str, number: int) -> HttpResponse:
     column = request.POST.get("column", "")
     prefix = request.POST.get("prefix", "")[:20]
     form = DecisionForm(request.POST, prefix=prefix)
-    if form.is_valid():
-        try:
-            actions.decide(found, revision, column, by=request.user, **form.cleaned_data)
-        except Refused as refused:
-            if not refused.fields:
-                raise
-            for field, sentence in refused.fields.items():
-                form.add_error(field, str(sentence))
-        else:
-            messages.success(request, _("What to do with this column is written down."))
-            return redirect(_address("quality:personal_of", found, revision))
+    if _is_taken(
+        form,
+        lambda given: actions.decide(found, revision, column, by=request.user, **given),
+    ):
+        messages.success(request, _("What to do with this column is written down."))
+        return redirect(_address("quality:personal_of", found, revision))
     context = _personal(request, found, number, wrong={column: form})
     return render(request, "quality/personal.html", context | {"form": form}, status=422)
+
+
+@login_required
+@require_POST
+def decide_several(request: SignedIn, code: str, number: int) -> HttpResponse:
+    """Take the same decision about each column that is ticked, or about none."""
+    found = finding.dataset(code, request.user)
+    revision = get_object_or_404(found.repository.revisions, number=number)
+    context = _personal(request, found, number)
+    form = SeveralForm.of([row["column"] for row in context["rows"]], request.POST)
+    if _is_taken(
+        form,
+        lambda given: actions.decide_several(found, revision, by=request.user, **given),
+    ):
+        count = len(form.cleaned_data["columns"])
+        said_so = ngettext(
+            "What to do with %(count)d column is written down.",
+            "What to do with %(count)d columns is written down.",
+            count,
+        )
+        messages.success(request, said_so % {"count": count})
+        return redirect(_address("quality:personal_of", found, revision))
+    context |= {"several": form, "form": form}
+    return render(request, "quality/personal.html", context, status=422)
+
+
+def _is_taken(form: DecisionForm, take: Callable[[dict[str, Any]], object]) -> bool:
+    """Act on what is filled in; what is refused about a field is shown beside it."""
+    if not form.is_valid():
+        return False
+    try:
+        take(form.cleaned_data)
+    except Refused as refused:
+        if not refused.fields:
+            raise
+        for field, sentence in refused.fields.items():
+            form.add_error(field, str(sentence))
+        return False
+    return True
 
 
 @login_required
@@ -196,6 +232,7 @@ def _personal(
             for column in columns
         ),
         "may_decide": rules.may_decide(request.user, found),
+        "several": SeveralForm.of(columns) if len(columns) > 1 else None,
         "treatment": treatment,
         "names": done.result.get("names", "") if done else "",
         "history": decisions[:50],

@@ -6,14 +6,14 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from fabriek.agreements import inheritance, lean, terms
+from fabriek.agreements import inheritance, terms
 from fabriek.agreements.models import Agreement, Duty, Place, Product
+from fabriek.agreements.states import AgreementState
 from fabriek.agreements.terms import Terms
 from fabriek.kernel.facts import Fact
 from fabriek.people.models import Person
 from fabriek.registry.card import LANGUAGE
 from fabriek.registry.models import Model
-from fabriek.store.models import Repository
 
 
 def sentences(
@@ -45,6 +45,14 @@ def facts(model: Model, person: Person) -> list[Fact]:
     return [Fact(label=_("Made under"), value=", ".join(codes), help=help_)]
 
 
+def taken_back(model: Model) -> bool:
+    """Tell whether an owner revoked an agreement on data that this open model was made of."""
+    if not model.repository.is_open:
+        return False
+    rows = inheritance.terms_of(model.repository)
+    return any(row.agreement.state == AgreementState.REVOKED for row in rows)
+
+
 def tells(model: Model, person: Person) -> bool:
     """Tell whether this person may read what its makers wrote on the card of a model.
 
@@ -56,14 +64,7 @@ def tells(model: Model, person: Person) -> bool:
         return False
     if model.run_id is not None:
         return True
-    return hears(model.repository, person)
-
-
-def hears(repository: Repository, person: Person) -> bool:
-    """Tell whether this person is meant in all agreements about what it was made of."""
-    rows = inheritance.terms_of(repository)
-    parties = lean.parties(row.agreement_id for row in rows) if rows else {}
-    return all(party.includes(person) for party in parties.values())
+    return inheritance.hears(model.repository, person)
 
 
 def _sentences(found: list[Agreement], together: Terms) -> Iterable[str]:

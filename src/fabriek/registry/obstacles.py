@@ -49,7 +49,7 @@ def was_let_out(repository: Repository) -> bool:
 
 def _obstacles(model: Model, found: Sources) -> Iterator[Refused]:
     """Give all of it, what matters most at the front."""
-    if not _terms_let_it(model):
+    if not terms_let_it(model):
         yield WrongState(NOT_BY_TERMS, code="made_of_others")
     elif sources.is_of_others(model, found):
         sentence = _(
@@ -70,7 +70,7 @@ def _obstacles(model: Model, found: Sources) -> Iterator[Refused]:
 
 
 # --- terms -------------------------------------------------------------------------------
-def _terms_let_it(model: Model) -> bool:
+def terms_let_it(model: Model) -> bool:
     """Tell whether the strictest of all terms leaves everything free, and nobody is named."""
     rows = inheritance.terms_of(model.repository)
     together = terms.strictest_of(terms.of(row.agreement) for row in rows)

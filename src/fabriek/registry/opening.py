@@ -26,6 +26,7 @@ from fabriek.store.models import Repository, Revision
 __all__ = [
     "Said",
     "close",
+    "close_by_terms",
     "close_held_back",
     "may_open",
     "open_up",
@@ -49,6 +50,9 @@ journal.describe(
         "registry.close": gettext_lazy("closed a model again"),
         "registry.close_held_back": gettext_lazy(
             "A model was closed again: the owner of data behind it has not let it go out."
+        ),
+        "registry.close_by_terms": gettext_lazy(
+            "A model was closed again: an agreement on data behind it does not let it be open."
         ),
     }
 )
@@ -145,6 +149,15 @@ def close_held_back(model: Model) -> None:
     if held.repository.is_open and not obstacles.was_let_out(held.repository):
         _take_back(held)
         journal.record("registry.close_held_back", held, by=None, note=held.code)
+
+
+@transaction.atomic
+def close_by_terms(model: Model) -> None:
+    """Close an open model of data that an agreement does not let out, however it came to be."""
+    held = _held(model)
+    if held.repository.is_open and not obstacles.terms_let_it(held):
+        _take_back(held)
+        journal.record("registry.close_by_terms", held, by=None, note=held.code)
 
 
 def require_still(repository: Repository) -> None:

@@ -24,6 +24,12 @@ def load(model: Model) -> str:
     return line % model.code
 
 
+def is_by_own_code(model: Model) -> bool:
+    """Whether its scores are what somebody's own code says."""
+    recipe = catalogue().get(model.run.recipe) if model.run else None
+    return bool(recipe and recipe.is_own_code)
+
+
 def library(model: Model) -> str:
     """Name the library with which one loads it."""
     recipe = catalogue().get(model.run.recipe) if model.run else None

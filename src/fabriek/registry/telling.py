@@ -3,9 +3,11 @@
 import logging
 import re
 
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from fabriek.agreements import let_out
+from fabriek.agreements.models import Agreement, Place, Product, Purpose
+from fabriek.agreements.traces import Inherited
 from fabriek.catalogue.model_records import ModelRecord
 from fabriek.registry import opening, reading
 from fabriek.registry.models import Model
@@ -25,13 +27,18 @@ MARKS = re.compile(r"[*`]+")
 def tick() -> None:
     """Tell of open models that are new or changed; one that fails does not hold the others.
 
-    First those are closed that the owner of lent data looks at, and does not let go out now.
+    First those are closed that the owner of lent data looks at, and does not let go out now;
+    and those that an agreement does not let be open.
     """
-    for model in _held_back():
-        try:
-            opening.close_held_back(model)
-        except Exception:
-            log.exception("%s is not let out, and could not be closed.", model.code)
+    for close, models in (
+        (opening.close_held_back, _held_back()),
+        (opening.close_by_terms, _not_let()),
+    ):
+        for model in models:
+            try:
+                close(model)
+            except Exception:
+                log.exception("%s is not let out, and could not be closed.", model.code)
     for model in _behind()[:AT_ONCE]:
         try:
             _tell(model)
@@ -42,6 +49,19 @@ def tick() -> None:
 def _held_back() -> QuerySet[Model]:
     """Give open models that are held back, or changed since their owner looked."""
     rows = let_out.kept_in().filter(repository__is_open=True)
+    return Model.objects.filter(repository__in=rows.values("repository"))
+
+
+def _not_let() -> QuerySet[Model]:
+    """Give open models of data under terms that let none be open: weights that stay, say."""
+    named = Agreement.organisations.through.objects.filter(agreement=OuterRef("agreement"))
+    is_free = Q(
+        agreement__product=Product.MODEL_WEIGHTS,
+        agreement__place=Place.OPEN,
+        agreement__conditions="",
+        agreement__purposes=sorted(Purpose.values),
+    )
+    rows = Inherited.objects.filter(repository__is_open=True).filter(~is_free | Exists(named))
     return Model.objects.filter(repository__in=rows.values("repository"))
 
 

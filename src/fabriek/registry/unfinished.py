@@ -16,7 +16,7 @@ from fabriek.kernel import text
 from fabriek.kernel.errors import Refused
 from fabriek.kernel.words import number
 from fabriek.people.models import Person
-from fabriek.registry import bound, outputs, pushed, reasons
+from fabriek.registry import outputs, pushed, reasons
 from fabriek.registry.models import Model
 from fabriek.store.models import MAIN, Repository, Revision
 from fabriek.store.queries import listing
@@ -48,7 +48,7 @@ def of(person: Person, words: str = "") -> list[Unfinished]:
     rows = [
         row
         for row in _places(person, words)[:SHOWN_MAX]
-        if not row.is_bound or bound.hears(row, person)  # type: ignore[attr-defined]
+        if not row.is_bound or inheritance.hears(row, person)  # type: ignore[attr-defined]
     ]
     newest = Revision.objects.in_bulk([row.newest for row in rows if row.newest])  # type: ignore[attr-defined]
     return [_shown(row, newest.get(row.newest)) for row in rows]  # type: ignore[attr-defined]

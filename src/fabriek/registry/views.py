@@ -70,6 +70,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "release": release,
         "steps": rules.next_steps(request.user, model, part=is_ours, goes_out=release.allowed),
         "scores": scored.table(model.scores, found) if model.scores and tells else None,
+        "is_own_code": show.is_by_own_code(model),
         "evaluation": evaluated.shown(found),
         "facts": _facts(model, request.user, release) if tells else [],
         "card": reading.as_html(model.card)
@@ -84,6 +85,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "law": law.facts(model),
         "signed": signing_told.of(model) if known else None,
         "may_open": may_open,
+        "taken_back": is_ours and bound.taken_back(model),
         "told_already": for_everybody.told_already(model) if may_open else "",
     }
     return render(request, "registry/detail.html", context)

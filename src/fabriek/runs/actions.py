@@ -12,7 +12,7 @@ from fabriek.allocations import actions as allocations
 from fabriek.kernel import journal
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
-from fabriek.runs import folders, kept, mending, rules, saved_in
+from fabriek.runs import folders, kept, left, mending, rules, saved_in
 from fabriek.runs.asking import ask, price, price_for
 from fabriek.runs.ending import cancel, pause
 from fabriek.runs.models import Run
@@ -82,7 +82,8 @@ def mend(run: Run, *, by: Person) -> Run:
 def go_on(run: Run, *, by: Person, from_step: int | None = None) -> Run:
     """Continue a run that ended early, from one of its checkpoints, as a new run.
 
-    Without a step from the last. While that new run is unfinished, asking again gives it.
+    Without a step from the last. What is left of it is set aside, as `left` works it out.
+    While that new run is unfinished, asking again gives it.
 
     Raises:
         Invalid: the run kept no checkpoint of this step.
@@ -102,8 +103,13 @@ def go_on(run: Run, *, by: Person, from_step: int | None = None) -> Run:
         )
     if from_step is not None:
         _check_step(run, from_step)
-    wish = _wish_of(run)
-    return ask(wish, allocation=run.allocation, by=by, continues=run, from_step=from_step)
+    step = left.last_step(run) if from_step is None else from_step
+    wish = replace(
+        _wish_of(run),
+        timeout_s=left.timeout_s(run, step),
+        since_share=left.share_done(run, step),
+    )
+    return ask(wish, allocation=run.allocation, by=by, continues=run, from_step=step)
 
 
 @transaction.atomic

@@ -23,6 +23,7 @@ from fabriek.runs import (
     offers,
     own_code,
     prices,
+    room,
     rules,
     saved_in,
     tried,
@@ -63,14 +64,16 @@ def price_for(wish: Wish, *, case: Case, by: Person) -> prices.Price:
     """Say what `wish` costs, to somebody who may use what it works on for this case.
 
     Raises:
-        Invalid: a knob or an input is wrong, or it is of another case; or it is a session that
-            would be longer than the machine lets one be.
+        Invalid: a knob or an input is wrong, or it is of another case; or it asks for more
+            GPUs than there are; or it is a session that would be longer than the machine lets
+            one be.
         NotAllowed: an agreement on the data does not allow this, or not for so long.
     """
     purpose = use.placed(use.Use(recipe=wish.recipe, case=case, by=by), wish.inputs)
     agreed = use.check(purpose, wish.inputs)  # before its files are looked at
     saved_in.check(wish.saved_in, recipe=wish.recipe, case=case, inputs=wish.inputs)
     cost = price(_sized(wish, by=by), case=case, by=by)
+    room.check(wish.gpus, is_secure=purpose.is_secure)
     use.check(replace(purpose, timeout_s=cost.timeout_s), agreed)
     longest.check(wish.recipe, cost.timeout_s, is_secure=purpose.is_secure)
     warnings = chain.from_iterable(map(quality.warnings_for, wish.inputs.values()))

@@ -39,6 +39,8 @@ def _bounds(knob: offers.Knob) -> str:
     if knob.minimum is None or knob.maximum is None:
         return ""
     said = {"low": amount(knob.minimum), "high": amount(knob.maximum)}
+    if knob.is_above:
+        return _("Above %(low)s, up to %(high)s.") % said
     return _("From %(low)s to %(high)s.") % said
 
 

@@ -1,6 +1,6 @@
 """Look at what a model will see before a run is asked for: rows, their tokens, what is odd."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.utils.translation import gettext as _
 from pydantic import BaseModel
@@ -8,11 +8,12 @@ from pydantic import BaseModel
 from fabriek.cases.models import Case
 from fabriek.datasets.models import Dataset
 from fabriek.datasets.preview import Preview
-from fabriek.datasets.rules import reads
+from fabriek.datasets.rules import may_push, reads
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
 from fabriek.quality import queries as quality
-from fabriek.quality.previewed import preview_of
+from fabriek.quality import sights
+from fabriek.quality.parsed import first_rows
 from fabriek.runs import counted, offers, seen, use
 from fabriek.runs.actions import Wish
 from fabriek.runs.seen_shapes import CountIn, RowIn, SeenIn
@@ -30,13 +31,28 @@ EVERYBODY = ["system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AsTheyAre:
+    """Files of a dataset as a look at data shows them; `is_looked_at`: there was one."""
+
+    of: Dataset
+    is_looked_at: bool
+    rows: Preview | None
+    pictures: sights.Sights | None
+    sounds: sights.Sights | None
+
+    @property
+    def is_nothing(self) -> bool:
+        return not (self.rows or self.pictures or self.sounds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Looked:
     """What came of it. `trouble`: why no row could be turned into tokens, in a word.
 
     `files` names files by the numbers that count and sample use. `count` is there where rows
-    become tokens before the run; `preview` where they do not. `has_own_pieces`: the run makes
-    a tokenizer of its own, so that these tokens are of one like it. `refusal`: why the run
-    would be refused by what was counted.
+    become tokens before the run; `as_they_are` where they do not. `has_own_pieces`: the run
+    makes a tokenizer of its own, so that these tokens are of one like it. `refusal`: why the
+    run would be refused by what was counted.
     """
 
     dataset: Revision
@@ -52,7 +68,7 @@ class Looked:
     count: CountIn | None = None
     refusal: Failed | None = None
     sample: list[RowIn] = field(default_factory=list)
-    preview: Preview | None = None
+    as_they_are: AsTheyAre | None = None
     trouble: str = ""
     facts: dict[str, int | str] = field(default_factory=dict)
 
@@ -81,7 +97,7 @@ def look(wish: Wish, *, case: Case, by: Person) -> Looked:
         knobs = offers.checked_knobs(recipe, wish.knobs)
         return _texts((dataset, model), recipe, knobs, shows=shows)
     if not recipe.reads_chats or model is None:
-        return _previewed(dataset, shows=shows)
+        return _as_they_are(dataset, by, shows=shows)
     knobs = offers.checked_knobs(recipe, wish.knobs)
     return _seen((dataset, model), recipe, knobs, shows=shows)
 
@@ -169,22 +185,41 @@ def _facts(told: SeenIn, *, may_quote: bool) -> dict[str, int | str]:
     return {name: one for name, one in told.facts.items() if may_quote or name != "why"}
 
 
-def _previewed(dataset: Revision, *, shows: bool) -> Looked:
+def _as_they_are(dataset: Revision, by: Person, *, shows: bool) -> Looked:
+    """Show files by what the look at data shows, to who may read them."""
+    owner = _dataset_of(dataset) if shows else None
     columns = quality.found_in(dataset)
-    return Looked(
+    looked = Looked(
         dataset=dataset,
         model=None,
         shows_words=shows,
         hides_personal=bool(columns),
-        preview=preview_of(dataset, columns, quality.files_of(dataset)) if shows else None,
     )
+    if owner is None:
+        return looked
+    result = quality.result_of(dataset)
+    found = result or {}
+    # A picture is fetched from the page of the look, which is there for the case itself.
+    seen_in = found if may_push(by, owner) else {}
+    shown = AsTheyAre(
+        of=owner,
+        is_looked_at=result is not None,
+        rows=first_rows(dataset, columns, found.get("files", [])),
+        pictures=sights.pictures(dataset, seen_in),
+        sounds=sights.sounds(dataset, seen_in),
+    )
+    return replace(looked, as_they_are=shown)
 
 
 def _may_see_words(person: Person, revision: Revision) -> bool:
     """Tell whether they may read rows; to train on data is not to read it."""
-    dataset = Dataset.objects.filter(repository=revision.repository_id)
-    found = dataset.select_related("case", "repository__case").first()
+    found = _dataset_of(revision)
     return bool(found and reads(person, found).allowed)
+
+
+def _dataset_of(revision: Revision) -> Dataset | None:
+    dataset = Dataset.objects.filter(repository=revision.repository_id)
+    return dataset.select_related("case", "repository__case").first()
 
 
 def _hidden(revision: Revision) -> list[str]:

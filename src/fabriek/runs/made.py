@@ -37,11 +37,15 @@ class MadeFile:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MadeFiles:
-    """One page of them, and the numbers of the pages beside it; 0 for none."""
+    """One page of them, and the numbers of the pages beside it; 0 for none.
+
+    `are_too_many`: own code left so many that none is listed.
+    """
 
     items: Sequence[MadeFile] = ()
     earlier: int = 0
     later: int = 0
+    are_too_many: bool = False
 
 
 def files(run: Run, *, page: int = 1) -> MadeFiles:
@@ -54,7 +58,10 @@ def files(run: Run, *, page: int = 1) -> MadeFiles:
         return MadeFiles()
     first = (page - 1) * SHOWN_MAX
     if run.recipe in rules.OWN_CODE:
-        found = list(_named(run, first))
+        try:
+            found = list(_named(run, first))
+        except strange.TooMany:
+            return MadeFiles(are_too_many=True)
     else:
         found = list(_numbered(run, range(first, first + SHOWN_MAX + 1)))
     return MadeFiles(

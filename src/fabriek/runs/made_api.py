@@ -15,10 +15,14 @@ class MadeFileOut(Schema):
 
 
 class MadeOut(Schema):
-    """`later`: the number of the next page; 0 where this is the last."""
+    """`later`: the number of the next page; 0 where this is the last.
+
+    `are_too_many`: own code left so many that none is listed.
+    """
 
     items: list[MadeFileOut]
     later: int
+    are_too_many: bool
 
 
 @router.get("", response=MadeOut)

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from fabriek.kernel.words import number, size
-from fabriek.runs import engine
+from fabriek.runs import engine, room
 from fabriek_recipes.kinds import Facts, Recipe
 from fabriek_recipes.memory import SPARE
 
@@ -72,8 +72,8 @@ def _enough_gpus(recipe: Recipe, knobs: BaseModel, facts: Facts, there: int) -> 
     divides = getattr(knobs, HELD, "copies") != "copies"
     if not divides or facts.device == "cpu" or not facts.gpu_memory_bytes:
         return 0
-    gpus = max(2, facts.gpus * 2)
-    while gpus <= GPUS_MOST:
+    gpus, most = max(2, facts.gpus * 2), room.gpus_most() or GPUS_MOST
+    while gpus <= min(most, GPUS_MOST):
         if recipe.estimate(knobs, replace(facts, gpus=gpus)).memory_bytes <= there * SPARE:
             return gpus
         gpus *= 2

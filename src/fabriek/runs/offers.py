@@ -1,7 +1,7 @@
 """What can be run: recipes, the check of their knobs and inputs."""
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -75,6 +75,7 @@ class Knob:
     choices: tuple[tuple[str, str], ...] = ()  # the word of programs, and that of people
     minimum: float | None = None
     maximum: float | None = None
+    is_above: bool = False  # the minimum itself is too low
 
     def said(self, value: object) -> str:
         return dict(self.choices).get(str(value)) or amount(value)
@@ -142,6 +143,7 @@ def _knob(name: str, field: Mapping[str, Any]) -> Knob:
         choices=tuple((word, labels.get(word, word)) for word in field.get("enum", ())),
         minimum=field.get("minimum", field.get("exclusiveMinimum")),
         maximum=field.get("maximum", field.get("exclusiveMaximum")),
+        is_above="exclusiveMinimum" in field,
     )
 
 
@@ -196,6 +198,23 @@ def checked_inputs(
         raise Invalid(_said(problems[:5], inputs, by, of_settings=not wrong), code="bad_input")
 
 
+def first_wrong(
+    recipe: Recipe, inputs: Mapping[str, Revision], *, by: Person
+) -> tuple[str, bool]:
+    """Say the first that is wrong with data for a recipe as its form opens; "" for nothing.
+
+    Also whether it is a setting: these data may do, once that is given.
+
+    Raises: Refused, Invalid: they cannot be looked at.
+    """
+    wrong = _problems(recipe, inputs)
+    problems = wrong or _remembered(
+        f"first:{recipe.name}:{_named(inputs)}",
+        lambda: recipe_checks.of_settings(recipe, inputs, recipe.knobs()),
+    )
+    return _said(problems[:1], inputs, by, of_settings=not wrong), not wrong
+
+
 def _said(
     found: Iterable[Sentence],
     inputs: Mapping[str, Revision],
@@ -212,11 +231,17 @@ def _said(
 
 
 def _problems(recipe: Recipe, inputs: Mapping[str, Revision]) -> tuple[Sentence, ...]:
-    key = f"problems:{recipe.name}:{_named(inputs)}"
+    return _remembered(
+        f"problems:{recipe.name}:{_named(inputs)}",
+        lambda: recipe_checks.of_inputs(recipe, inputs),
+    )
+
+
+def _remembered(key: str, find: Callable[[], Sequence[Sentence]]) -> tuple[Sentence, ...]:
+    """Give what was found before of these revisions, which never change."""
     kept: list[tuple[str, dict[str, Value]]] | None = cache.get(key)
     if kept is None:
-        found = recipe_checks.of_inputs(recipe, inputs)
-        kept = [(one.msgid, dict(one.values)) for one in found]
+        kept = [(one.msgid, dict(one.values)) for one in find()]
         cache.set(key, kept)
     return tuple(Sentence(msgid, **values) for msgid, values in kept)
 

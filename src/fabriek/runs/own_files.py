@@ -23,12 +23,17 @@ NOT_SHOWN = frozenset({"model", "adapter", PurePosixPath(run_folder.REPORT).name
 
 
 def listed(run: Run) -> Iterator[tuple[str, int]]:
-    """Give name and size of each, in order; of very many none, as one is a tar then."""
+    """Give name and size of each, in order; none where there is no such folder.
+
+    Raises: TooMany, as so many are better packed in one.
+    """
     place = folders.place(run)
     try:
         names = sorted(
             strange.names_below(place, run_folder.OUTPUTS, at_most=NAMES_MAX), key=str
         )
+    except strange.TooMany:
+        raise
     except OSError:
         return
     for name in names:

@@ -86,8 +86,7 @@ def price(
     estimate: Estimate = recipe.estimate(knobs, seen)
     if found:
         estimate = tried.corrected(estimate, found, recipe=recipe, knobs=knobs, facts=seen)
-    unlearned_s = estimate.learning_s * (1 - extent.share)
-    gpu_seconds = max(1, ceil(estimate.gpu_seconds - unlearned_s * gpus))
+    gpu_seconds = _of_extent(estimate, extent)
     if recipe.lasts_as_asked:
         timeout_s = timeout_s or ceil(gpu_seconds / gpus)
         gpu_seconds = gpus * timeout_s
@@ -122,6 +121,12 @@ def dry(cost: Price, recipe: Recipe) -> Price:
         gpu_seconds_held=cost.gpus * cost.timeout_s,
         energy=energy.expected(gpu_seconds),
     )
+
+
+def _of_extent(estimate: Estimate, extent: Extent) -> int:
+    """Price a part of the steps; of a recipe that does not learn, of the whole."""
+    partly = estimate.learning_s * extent.gpus or estimate.gpu_seconds
+    return max(1, ceil(estimate.gpu_seconds - partly * (1 - extent.share)))
 
 
 def _patience(estimated_s: float) -> int:

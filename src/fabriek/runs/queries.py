@@ -17,6 +17,7 @@ from fabriek.cases.states import CaseState
 from fabriek.kernel import text
 from fabriek.kernel.paging import Paged, addresses, paginate
 from fabriek.people.models import Person
+from fabriek.runs import left
 from fabriek.runs.models import CODE_LETTER, Metric, Run, RunInput
 from fabriek.runs.states import RunState, said
 
@@ -209,10 +210,11 @@ def seconds_left(run: Run) -> int | None:
     if not (run.stage_at and run.progress_at and 0 < run.progress_done < run.progress_total):
         return None
     took = run.progress_at - run.stage_at
-    if took < PACE_AFTER:
+    begun = left.begun_at(run)
+    if took < PACE_AFTER or begun is None or begun >= run.progress_done:
         return None
     to_do = run.progress_total - run.progress_done
-    left_s = took.total_seconds() * to_do / run.progress_done
+    left_s = took.total_seconds() * to_do / (run.progress_done - begun)
     since_s = max(0.0, (timezone.now() - run.progress_at).total_seconds())
     return max(1, ceil(left_s - since_s))
 

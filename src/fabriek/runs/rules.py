@@ -10,7 +10,7 @@ from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
-from fabriek.runs import folders, mending, waits
+from fabriek.runs import folders, left, mending, waits
 from fabriek.runs.models import Run
 from fabriek.runs.states import UNFINISHED, RunState
 from fabriek_recipes.recipe import runnable
@@ -171,7 +171,8 @@ def _continue(run: Run) -> NextStep:
     return NextStep(
         name="continue",
         label=gettext_lazy("Continue from the last checkpoint"),
-        sentence=gettext_lazy("The run ended early, but what it had learned was kept."),
+        sentence=f"{_('The run ended early, but what it had learned was kept.')} "
+        f"{left.said(run)}",
         url=reverse("runs:continue", args=[run.code]),
     )
 

@@ -14,6 +14,7 @@ from fabriek.runs import (
     expected_start,
     folders,
     kept,
+    left,
     mending,
     queries,
     reasons,
@@ -49,6 +50,15 @@ class Button:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Point:
+    """A checkpoint to go on from, and what is set aside for it."""
+
+    step: int
+    size_bytes: int
+    held_gpu_seconds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Live:
     """What changes while a run is on its way; who may not look in gets no log or chart.
 
@@ -77,12 +87,12 @@ def live(run: Run, person: Person, *, inside: bool) -> Live:
     is_going_on = not is_quiet and not run.cancel_asked_at
     left_s = queries.seconds_left(run) if inside and is_going_on else None
     log = folders.log_tail(run) if inside and rules.has_log_to_see(run) else ""
-    left = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
+    remaining = _("about %(time)s left in this part") % {"time": words.duration(left_s or 0)}
     return Live(
         doing=_doing(run, inside=inside),
         percent=queries.percent_done(run) if inside else None,
         detail=_detail(run) if inside else "",
-        remaining=expected_start.sentence(run) or (left if left_s else ""),
+        remaining=expected_start.sentence(run) or (remaining if left_s else ""),
         seen=seen(run),
         state=run.get_state_display(),
         attention=waiting(run) if waits.needs_you(run.waiting_reason) else "",
@@ -180,11 +190,23 @@ def main(run: Run, buttons: list[Button]) -> Button | None:
     return named.get("mend") or (None if is_over_for_good else named.get("continue"))
 
 
-def checkpoints(run: Run) -> list[kept.Checkpoint]:
+def onward(run: Run, buttons: list[Button]) -> str:
+    """Say what going on sets aside, where somebody can let it go on."""
+    return left.said(run) if any(one.name == "continue" for one in buttons) else ""
+
+
+def checkpoints(run: Run) -> list[Point]:
     """List from where one may go on; one alone is the last, which has its own button."""
     if not rules.is_continuable(run):
         return []
-    found = kept.checkpoints(folders.place(run))
+    found = [
+        Point(
+            step=one.step,
+            size_bytes=one.size_bytes,
+            held_gpu_seconds=left.held_gpu_seconds(run, one.step),
+        )
+        for one in kept.checkpoints(folders.place(run))
+    ]
     return found if len(found) > 1 else []
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from fabriek.runs import look_views, made_views, recipe_views, views
+from fabriek.runs import learning_views, look_views, made_views, recipe_views, views
 
 app_name = "runs"
 urlpatterns = [
@@ -10,6 +10,7 @@ urlpatterns = [
     path("new", views.new, name="new"),
     path("price", views.price, name="price"),
     path("rows", look_views.rows, name="rows"),
+    path("learning/<slug:code>/<int:number>", learning_views.from_data, name="learning"),
     path("recipes/", recipe_views.index, name="recipes"),
     path("recipes/<slug:name>/", recipe_views.detail, name="recipe"),
     path("<slug:code>/", views.detail, name="detail"),

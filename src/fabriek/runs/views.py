@@ -117,6 +117,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "inside": inside,
         "recipe_title": show.recipe_title(run),
         "main": main,
+        "onward_note": show.onward(run, buttons),
         "buttons": [one for one in buttons if one is not main],
         "live": show.live(run, request.user, inside=inside),
         "failure": show.failure(run, request.user, inside=inside),

@@ -6,7 +6,7 @@ end soon, a pass asks the same.
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 from fabriek.agreements import policy
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.traces import Decided, Inherited
-from fabriek.kernel import journal
+from fabriek.kernel import journal, words
 from fabriek.people.models import Person
 from fabriek.runs.models import EndWarning, Run, RunInput
 from fabriek.runs.states import UNFINISHED
@@ -23,14 +23,19 @@ from fabriek.store.models import Repository
 
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 ENDS_SOON = gettext_noop(
-    "Agreement %(agreement)s on the data of this run ends on %(ends_at)s (UTC), and the run is "
+    "Agreement %(agreement)s on the data of this run ends on %(ends_at)s, and the run is "
     "stopped then. Ask the owner of the data to prolong it."
 )
 ENDS_SOON_UNNAMED = gettext_noop(
-    "An agreement on data of this run ends on %(ends_at)s (UTC), and the run is stopped then. "
-    "It is for other organisations of this case: ask who started the run."
+    "An agreement on data of this run ends on %(ends_at)s, and the run is stopped then. It is "
+    "for other organisations of this case: ask who started the run."
 )
-SENTENCES = frozenset({ENDS_SOON, ENDS_SOON_UNNAMED})
+# As runs that were warned earlier have it: said anew when it is shown.
+ENDS_SOON_IN_UTC = (
+    "Agreement %(agreement)s on the data of this run ends on %(ends_at)s (UTC), and the run is "
+    "stopped then. Ask the owner of the data to prolong it."
+)
+SENTENCES = frozenset({ENDS_SOON, ENDS_SOON_UNNAMED, ENDS_SOON_IN_UTC})
 CODE = "agreement_ends"
 
 
@@ -66,12 +71,21 @@ def agreements_known(run: Run, person: Person) -> frozenset[str]:
 
 def told(warning: Mapping[str, Any], known: Collection[str]) -> Mapping[str, Any]:
     """Give a warning as it may be said; that of another's agreement without its code."""
-    values = _values(warning)
-    if not _is_ours(warning) or values.get("agreement") in known:
+    if not _is_ours(warning):
         return warning
-    values = {"ends_at": values.get("ends_at", "")}
-    text = ENDS_SOON_UNNAMED % values
-    return {"code": CODE, "text": text, "msgid": ENDS_SOON_UNNAMED, "values": values}
+    kept = _values(warning)
+    values = {"ends_at": end_in_words(str(kept.get("ends_at", "")))}
+    msgid = ENDS_SOON_UNNAMED
+    if kept.get("agreement") in known:
+        values |= {"agreement": str(kept["agreement"])}
+        msgid = ENDS_SOON
+    return {"code": CODE, "text": msgid % values, "msgid": msgid, "values": values}
+
+
+def end_in_words(kept: str) -> str:
+    """Say the moment that is kept with a warning on the clock of the factory's readers."""
+    moment = datetime.fromisoformat(kept)
+    return words.moment_there(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
 
 
 def _is_ours(warning: Mapping[str, Any]) -> bool:
@@ -179,8 +193,7 @@ def _warn(run: Run, agreement: Agreement, when: str) -> None:
     _row, is_new = EndWarning.objects.get_or_create(run=run, agreement=agreement, when=when)
     if not is_new:
         return
-    ends_at = f"{agreement.ends_at:%Y-%m-%d %H:%M}"
-    values = {"agreement": agreement.code, "ends_at": ends_at}
+    values = {"agreement": agreement.code, "ends_at": agreement.ends_at.isoformat()}
     one = {
         "code": CODE,
         "text": ENDS_SOON % values,

@@ -20,7 +20,7 @@ from fabriek.kernel.origins import share_a_domain
 from fabriek.lab import actions as lab
 from fabriek.runs import engine
 from fabriek.runs.models import Removal
-from fabriek.serve import isolation
+from fabriek.serve import isolation, way_in
 from fabriek.serve.findings import Finding
 
 ROOM_NEEDED_BYTES = 5 * 2**30
@@ -204,6 +204,7 @@ LOOKS = (
     _engine,
     isolation.look,
     _safety,
+    way_in.look,
     _lab,
     _decisions,
     _developing,

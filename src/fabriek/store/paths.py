@@ -18,8 +18,8 @@ SHOWN_CHARACTERS = 60
 DEVICES = {"con", "prn", "aux", "nul"} | {
     f"{x}{n}" for x in ("com", "lpt") for n in range(1, 10)
 }
-# A folder of this name would make git, or the factory's own tools, take the data for theirs.
-TAKEN = {".git", ".fabriek"}
+# A folder of such a name would make git, or the factory's own tools, take the data for theirs.
+GIT, TAKEN = ".git", {".fabriek"}
 # Most names hold nothing that a rule is about; to see that at once makes a long list quick.
 PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_./-]*", re.ASCII)
 SPECIAL = re.compile(
@@ -123,7 +123,13 @@ def _part_problem(part: str) -> Promise | None:
         )
     if part != part.strip() or part.endswith("."):
         return _("A part of “%(path)s” begins or ends with a space or a dot. Take it away.")
-    if part.casefold() in TAKEN or part.split(".", maxsplit=1)[0].casefold() in DEVICES:
+    return _name_problem(part.casefold())
+
+
+def _name_problem(name: str) -> Promise | None:
+    if name == GIT:
+        return _("“%(path)s” is git's own, and cannot be kept here. Leave out the folder .git.")
+    if name in TAKEN or name.split(".", maxsplit=1)[0] in DEVICES:
         return _(
             "A part of “%(path)s” is a name that computers keep for themselves. Rename it."
         )

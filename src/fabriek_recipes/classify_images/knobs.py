@@ -28,9 +28,10 @@ from fabriek_recipes.words import Sentence, _
 
 # What a picture of 224 by 224 points is to a model that sees: pieces of 16 by 16, and one more.
 PIECES = 197
-# Opening and shrinking one of 2 million points, on one core (own measurement, 2026-11-27); one
-# of 12 million takes six times that.
-OPEN_S = 0.05
+# Opening and shrinking one of 2 million points takes 0.05 s on one core (own measurement,
+# 2026-11-27) and is 0.4 MB or more; one of 12 million takes six times that, and is as much
+# larger; one of 0.2 million 0.01 s.
+OPEN_S, OPEN_S_PER_MB = 0.006, 0.1
 # As many are kept in a GiB of memory, and the bytes of each; others are opened in each pass.
 KEPT, KEPT_BYTES = 1_700, 602_112
 # On a processor, before there is a model, and for each piece of a step and root of a weight:
@@ -110,7 +111,7 @@ def estimate(knobs: Knobs, facts: Facts) -> Estimate:
     found = price(work, facts)
     # Looking at them, the yardstick, and learning.
     times = 3 if facts.files <= KEPT * knobs.pictures_kept_gib else knobs.epochs + 2
-    opening_s = ceil(facts.files * times * OPEN_S)
+    opening_s = ceil(times * (facts.files * OPEN_S + facts.text_bytes / 1e6 * OPEN_S_PER_MB))
     text = _("Opening and shrinking %(count)s pictures takes about %(seconds)s s.")
     return replace(
         found,

@@ -34,15 +34,18 @@ PACKAGES = {
 
 def not_started(why: OSError, command: str) -> Failed:
     """Say why the system could not start it."""
+    reader = "python" if command.endswith(".py") else "bash"
     if why.errno == errno.ENOEXEC:
         text = _(
             "“%(command)s” is no program that the machine can start. Begin its first line with "
-            "#!, or write what reads it: bash %(command)s."
+            "#!, or write what reads it: %(reader)s %(command)s."
         )
-        return Failed("not_startable", text, command=command[:100])
+        return Failed("not_startable", text, command=command[:100], reader=reader)
     if why.errno == errno.EACCES:
-        text = _("“%(command)s” may not be started. Write what reads it: bash %(command)s.")
-        return Failed("not_startable", text, command=command[:100])
+        text = _(
+            "“%(command)s” may not be started. Write what reads it: %(reader)s %(command)s."
+        )
+        return Failed("not_startable", text, command=command[:100], reader=reader)
     text = _(
         "There is no program “%(command)s” on the machine, nor in what you sent. Correct the "
         "command, or name the package it comes from in the environment file."

@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression, RidgeCV
 
 from fabriek_recipes.tabular.columns import Meaning
 from fabriek_recipes.tabular.data import Data, Part
-from fabriek_recipes.tabular.knobs import WIDE_MAX, WIDE_ROWS_MAX
+from fabriek_recipes.tabular.estimating import WIDE_MAX, WIDE_ROWS_MAX
 from fabriek_recipes.tabular.reading import Codes, Matrix
 
 # Enough to find a weight for each column; more rows move it behind the comma only.

@@ -1,19 +1,18 @@
-"""What can be set when learning from a table, what it costs, and whether the table will do."""
+"""What can be set when learning from a table, and whether the table will do."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from math import ceil
 from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fabriek_recipes import number_words, tables
-from fabriek_recipes.cost import core_speed, slowness
-from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
+from fabriek_recipes.kinds import Facts, Input, Recipe
 from fabriek_recipes.knobs import HeldOutPercent
+from fabriek_recipes.tabular.estimating import estimate
 from fabriek_recipes.words import Sentence, _
 
 Task = Literal["auto", "classes", "number"]
@@ -28,18 +27,6 @@ SPLITS: dict[str, str] = {
     "time": _("The latest rows"),
     "group": _("Whole groups"),
 }
-# Own measurement (2026-11-27, a core of 138 GFLOP/s, LightGBM 4.7, 60,000 rows of 21 columns):
-# cells of the table a tree goes through per second, cells read per second, bytes of memory a
-# cell; the least a tree takes; and start, plain model, scoring and effects together, which take
-# a few seconds only of a small table.
-CELLS_PER_S_CORE = 50e6
-READ_CELLS_PER_S = 200e3
-CELL_BYTES = 70
-TREE_S = 0.002
-# The plain model: rows it learns from, features made of them, bytes of each and of its copy.
-WIDE_ROWS_MAX, WIDE_MAX, WIDE_BYTES = 50_000, 2_000, 16
-NUMBERS_FROM = 20
-START_S = 10.0
 
 
 class Knobs(BaseModel):
@@ -157,50 +144,6 @@ class Knobs(BaseModel):
     def split_name(self) -> str:
         """Name the column to split by, where it is asked for."""
         return "" if self.split_by == "rows" else " ".join(self.split_column.split())
-
-
-def estimate(knobs: Knobs, facts: Facts) -> Estimate:
-    """Price a run by the cells of the table and the trees that look at them."""
-    cells = facts.rows * max(1, facts.columns)
-    times = slowness(facts)
-    tree_s = times * (TREE_S + cells / (CELLS_PER_S_CORE * facts.cores))
-    trees = knobs.rounds_max * _trees_a_round(knobs, facts)
-    learn_s = trees * tree_s
-    wall_s = learn_s + times * (START_S + cells / READ_CELLS_PER_S)
-    memory = 500_000_000 + cells * CELL_BYTES + facts.text_bytes * 2
-    memory += min(facts.rows, WIDE_ROWS_MAX) * min(WIDE_MAX, 50 * facts.columns) * WIDE_BYTES
-    return Estimate(
-        gpu_seconds=ceil(wall_s * max(1, facts.gpus)),
-        memory_bytes=memory,
-        learning_s=learn_s,
-        tokens=knobs.rounds_max * cells,
-        why=(
-            Sentence(
-                _("The table has %(rows)s rows and %(columns)s columns."),
-                rows=facts.rows,
-                columns=facts.columns,
-            ),
-            Sentence(
-                _(
-                    "At most %(trees)s trees take about %(learn)s s on %(cores)s processor "
-                    "cores; start, reading and scoring about %(other)s s."
-                ),
-                trees=trees,
-                learn=ceil(learn_s),
-                cores=facts.cores,
-                other=ceil(wall_s - learn_s),
-            ),
-            core_speed(facts),
-            Sentence(_("It learns on the processor: a GPU makes it no faster.")),
-        ),
-    )
-
-
-def _trees_a_round(knobs: Knobs, facts: Facts) -> int:
-    """Count the trees of a round: of more than two labels each has its own."""
-    labels = dict(facts.different).get(knobs.target_name, 0)
-    is_number = knobs.task == "number" or (knobs.task == "auto" and labels > NUMBERS_FROM)
-    return 1 if is_number or labels <= 2 else labels  # noqa: PLR2004
 
 
 def count(inputs: Mapping[str, Path], base: Facts) -> Facts:

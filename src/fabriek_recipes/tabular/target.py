@@ -10,7 +10,8 @@ import numpy as np
 from fabriek_recipes.number_styles import Style, Unclear
 from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular import columns, reading
-from fabriek_recipes.tabular.knobs import NUMBERS_FROM, Knobs
+from fabriek_recipes.tabular.estimating import NUMBERS_FROM
+from fabriek_recipes.tabular.knobs import Knobs
 from fabriek_recipes.tabular.reading import Matrix
 from fabriek_recipes.words import Failed, _
 

@@ -1,7 +1,6 @@
 """A CSV brought in with the types that its beginning suggests; what does not fit is told."""
 
 import csv
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +14,8 @@ from fabriek.quality.worker.dialect import Dialect
 from fabriek.quality.worker.engine import quoted_text
 from fabriek.quality.worker.job import Job, Trouble, problem
 from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+from fabriek.quality.worker.unread import Unread
+from fabriek_recipes.csv_writing import EXCELS_BYTES, excels_delimiter
 from fabriek_recipes.number_styles import ONE_POINT_WAY, PLACES_NAMED, Written
 
 MOST_COLUMNS = 5_000
@@ -25,15 +26,15 @@ TOO_LONG = ["LINE SIZE OVER MAXIMUM"]
 WRONG_TYPE_SHARE = 0.01  # more cells than this do not fit: the column is text after all
 SAMPLE_ROWS = 20_480
 CELLS_READ = 100_000  # to see how numbers are written: most columns tell in the first ten
-EXCELS_LINE = re.compile(rb'(?:\xef\xbb\xbf)?"?sep=.?"?\r?\n', re.IGNORECASE)
 BUFFER_BYTES = 2 * lines.LINE_BYTES  # DuckDB would take sixteen lines, and be slower for it
 
 
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
-    scan = lines.scan(at, job.temporary, blank_counts=False)
+    seen = Unread(found=table.unread)
+    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
     tell_of_bytes(table, scan)
-    scan.at = _without_excels_line(scan.at, job.temporary)
-    found = dialect.of(scan.at)
+    scan.at, told = _without_excels_line(scan.at, job.temporary)
+    found = dialect.of(scan.at, told=told)
     table.delimiter, table.has_heading = found.delimiter, found.has_heading
     if len(found.names) > MOST_COLUMNS:
         raise Trouble("too_many_columns", count=len(found.names))
@@ -51,15 +52,16 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
     _read_csv(connection, table, scan.at, found)
 
 
-def _without_excels_line(at: Path, folder: Path) -> Path:
-    """Leave out a first line such as “sep=;”, which tells Excel the delimiter and is no row."""
+def _without_excels_line(at: Path, folder: Path) -> tuple[Path, str]:
+    """Leave out a first line such as “sep=;”, which is no row; give the sign it tells."""
     with at.open("rb") as file:
-        if not EXCELS_LINE.fullmatch(file.readline(32)):
-            return at
+        told = excels_delimiter(file.readline(EXCELS_BYTES).decode("utf-8", "replace"))
+        if told is None:
+            return at, ""
         target = folder / f"{at.name}.rows"
         with target.open("wb") as out:
             shutil.copyfileobj(file, out, lines.CHUNK_BYTES)
-    return target
+    return target, told
 
 
 def _read_csv(

@@ -24,14 +24,17 @@ class Dialect:
     names: tuple[str, ...]
 
 
-def of(at: Path) -> Dialect:
-    """Look at the beginning; the same sign the same number of times on most lines."""
+def of(at: Path, *, told: str = "") -> Dialect:
+    """Look at the beginning; the same sign the same number of times on most lines.
+
+    `told`: the sign that the file itself says it is divided by.
+    """
     with at.open("rb") as file:
         head = file.read(HEAD_BYTES)
     whole = head if len(head) < HEAD_BYTES else head[: head.rfind(b"\n") + 1]
     lines = whole.decode("utf-8-sig", "replace").splitlines()[: LINES_LOOKED_AT * 4]
-    tables = {sign: _rows(lines, sign) for sign in DELIMITERS}
-    delimiter = max(DELIMITERS, key=lambda sign: _fit(tables[sign]))
+    tables = {sign: _rows(lines, sign) for sign in told or DELIMITERS}
+    delimiter = max(tables, key=lambda sign: _fit(tables[sign]))
     rows = tables[delimiter]
     if not rows:
         return Dialect(delimiter=",", has_heading=False, names=())

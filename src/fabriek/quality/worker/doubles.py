@@ -1,15 +1,16 @@
 """The same row twice, and rows of a test that are in the training too.
 
-A column that only numbers the rows makes no row another: each file is often numbered anew.
+A column that only numbers the rows makes no row another: each file is often numbered anew. Nor
+does one that tells in which part it is.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import duckdb
 
-from fabriek.quality.worker.engine import quoted
+from fabriek.quality.worker import splits
+from fabriek.quality.worker.engine import quoted, quoted_text
 from fabriek.quality.worker.job import Json, problem
 from fabriek.quality.worker.rules import words_of
 from fabriek.quality.worker.table import TEXT, Table, count
@@ -23,21 +24,6 @@ NUMBERING = {
     "id", "ids", "index", "idx", "key", "no", "nr", "number", "nummer", "uuid", "guid", "rowid",
     "rownumber", "rijnummer", "volgnummer", "volgnr", "unnamed",
 }  # fmt: skip
-TRAIN = "train"
-SPLITS = {
-    "train": TRAIN, "training": TRAIN, "test": "test", "tests": "test", "testing": "test",
-    "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
-    "eval": "validation", "evaluation": "validation", "heldout": "validation",
-}  # fmt: skip
-
-
-def split_of(path: str) -> str:
-    """Read off a path whether it is there to learn from or to test with; "" says neither."""
-    for part in reversed(path.casefold().split("/")):
-        for word in re.split(r"[^a-z]+", part):
-            if word in SPLITS:
-                return SPLITS[word]
-    return ""
 
 
 def exact(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
@@ -60,12 +46,13 @@ def exact(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> lis
     )
     connection.execute("DROP TABLE quick")
     connection.execute(
-        "CREATE OR REPLACE TABLE fingerprints (file INTEGER, row BIGINT, print UHUGEINT)"
+        "CREATE OR REPLACE TABLE fingerprints "
+        "(file INTEGER, row BIGINT, print UHUGEINT, part VARCHAR)"
     )
     for number, table in enumerate(tables if count(connection, "shared") else ()):
         connection.execute(
-            f"INSERT INTO fingerprints SELECT {number}, _row, {_print(table)} "  # noqa: S608
-            f"FROM {table.view} WHERE {_is_something(table)} "
+            f"INSERT INTO fingerprints SELECT {number}, _row, {_print(table)}, "  # noqa: S608
+            f"{splits.part_of(table)} FROM {table.view} WHERE {_is_something(table)} "
             f"AND {asked[number]} IN (FROM shared)"
         )
     connection.execute(
@@ -104,22 +91,20 @@ def _exact_in(
 
 def leaks(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
     """Tell which rows kept apart for testing are rows of the training as well."""
-    training = [at for at, table in enumerate(tables) if split_of(table.path) == TRAIN]
     told = []
+    among = (
+        "FROM fingerprints WHERE file = ? AND part NOT IN ('', $train) AND print IN "
+        "(SELECT print FROM fingerprints WHERE part = $train)"
+    ).replace("$train", quoted_text(splits.TRAIN))
     for number, table in enumerate(tables):
-        if not training or split_of(table.path) in {"", TRAIN}:
-            continue
-        among = (
-            "FROM fingerprints t WHERE t.file = ? AND t.print IN "  # noqa: S608  our own numbers
-            f"(SELECT print FROM fingerprints WHERE file IN ({', '.join(map(str, training))}))"
-        )
         rows = connection.execute(
-            f"SELECT t.row {among} ORDER BY 1 LIMIT 20", [number]
+            f"SELECT row {among} ORDER BY 1 LIMIT 20", [number]
         ).fetchall()
         counted = connection.execute(f"SELECT count(*) {among}", [number]).fetchone()
         if rows and counted:
-            told.append(problem("leak", "wrong", path=table.path, rows=[r[0] for r in rows],
-                                count=counted[0], of=table.rows))  # fmt: skip
+            told.append(problem("leak", "wrong", path=table.path, column=table.split_column,
+                                rows=[row[0] for row in rows], count=counted[0],
+                                of=splits.rows_apart(table)))  # fmt: skip
     return told
 
 
@@ -144,9 +129,9 @@ def _cells(table: Table, types: dict[tuple[int, int], set[str]]) -> Iterator[str
 
 
 def _compared(table: Table) -> list[str]:
-    return [name for name in sorted(table.columns) if name not in table.numbering][
-        :MOST_COLUMNS
-    ]
+    """Name what makes a row another; where nothing else is there, also the part it is in."""
+    told = [name for name in sorted(table.columns) if name not in table.numbering]
+    return ([name for name in told if name != table.split_column] or told)[:MOST_COLUMNS]
 
 
 def _numbering(connection: duckdb.DuckDBPyConnection, table: Table) -> tuple[str, ...]:
@@ -184,7 +169,7 @@ def _is_something(table: Table) -> str:
     """Leave out rows of nothing, and texts of a few signs: an empty line is no double."""
     if table.kind == "text":
         return f"length(text) >= {FEWEST_CHARACTERS}"
-    names = list(table.columns)[:MOST_COLUMNS]
+    names = [name for name in table.columns if name != table.split_column][:MOST_COLUMNS]
     return "(" + " OR ".join(f"{quoted(name)} IS NOT NULL" for name in names) + ")"
 
 

@@ -9,24 +9,26 @@ from fabriek.quality.worker import lines
 from fabriek.quality.worker.engine import quoted, quoted_text
 from fabriek.quality.worker.job import Job, Json, Trouble, problem
 from fabriek.quality.worker.table import Table, stored, tell_of_bytes
+from fabriek.quality.worker.unread import Unread
 
 MOST_SUSPECTS = 100_000
 OBJECT_BYTES = lines.LINE_BYTES
 
 
 def load_lines(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
-    scan = lines.scan(at, job.temporary, blank_counts=True)
+    seen = Unread(found=table.unread)
+    scan = lines.scan(at, job.temporary, blank_counts=True, unread=seen.read)
     tell_of_bytes(table, scan)
     at = scan.at
     try:
         connection.execute(_lines_source(table, at))
     except (duckdb.BinderException, duckdb.InvalidInputException):
         # A line that is no object stops all others: those lines go, and are told.
-        at, broken = _objects_only(at, job.temporary)
+        at, broken = _objects_only(at, job.temporary, seen)
         _tell_of_broken(table, broken)
         connection.execute(_lines_source(table, at))
     _as_text(connection, table)
-    _tell_of_broken(table, _broken_lines(connection, table, at))
+    _tell_of_broken(table, _broken_lines(connection, table, at, seen))
 
 
 def _lines_source(table: Table, at: Path) -> str:
@@ -46,7 +48,7 @@ def _tell_of_broken(table: Table, broken: lines.Places) -> None:
         )
 
 
-def _objects_only(at: Path, folder: Path) -> tuple[Path, lines.Places]:
+def _objects_only(at: Path, folder: Path, seen: Unread) -> tuple[Path, lines.Places]:
     target, broken, some = folder / f"{at.name}.objects", lines.Places(), False
     with at.open("rb") as file, target.open("wb") as out:
         for number, line in enumerate(file, start=1):
@@ -54,6 +56,7 @@ def _objects_only(at: Path, folder: Path) -> tuple[Path, lines.Places]:
             some = some or is_object
             if not is_object:
                 broken.add(number)
+                seen.read(number, line)
             out.write(line if is_object else b"{}\n")
     if not some:
         raise Trouble("broken_json")
@@ -77,7 +80,7 @@ def object_of(line: bytes | str) -> Json | None:
 
 
 def _broken_lines(
-    connection: duckdb.DuckDBPyConnection, table: Table, at: Path
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path, seen: Unread
 ) -> lines.Places:
     """Find lines that gave nothing at all, though there is something on them."""
     names = [row[0] for row in connection.execute(f"DESCRIBE {stored(table)}").fetchall()]
@@ -91,11 +94,13 @@ def _broken_lines(
         for number, line in enumerate(file, start=1):
             if number in suspects and line.strip() not in {b"{}", b"null"}:
                 broken.add(number)
+                seen.read(number, line)
     return broken
 
 
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
-    scan = lines.scan(at, job.temporary, blank_counts=False)
+    seen = Unread(found=table.unread)
+    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
     tell_of_bytes(table, scan)
     table.left_out = scan.long.count
     given = f"maximum_object_size={OBJECT_BYTES}, maximum_depth=1, sample_size=-1"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from fabriek.quality.worker.job import Trouble
+from fabriek_recipes.csv_writing import UTF16, WINDOWS
 
 CHUNK_BYTES = 2**23
 LOOKED_AT_BYTES = 2**20  # stays in the cache of the processor while it is looked at
@@ -22,8 +23,8 @@ LINE_BYTES = 2**24  # a longer line is left out, and said to be
 MOST_PLACES = 20
 # Text packs at most some tens of times; a bomb a thousand.
 MOST_TIMES_LARGER = 200
+Piece = Callable[[int, bytes], None]
 GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
-UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(kw_only=True, slots=True)
@@ -84,10 +85,11 @@ def _opened(at: Path, head: bytes) -> Any:  # noqa: ANN401  a stream of a packag
     return arrow.CompressedInputStream(arrow.OSFile(str(at)), "zstd")
 
 
-def scan(at: Path, folder: Path, *, blank_counts: bool) -> Scan:
+def scan(at: Path, folder: Path, *, blank_counts: bool, unread: Piece | None = None) -> Scan:
     """Read all bytes; write a clean copy only where one is needed.
 
     `blank_counts`: an empty line is a row that is missing (JSONL), not nothing (CSV).
+    `unread`: is given the number and, piece by piece, the bytes of lines that are too long.
     """
     with at.open("rb", buffering=0) as file:
         start = file.read(4) or b""
@@ -99,11 +101,11 @@ def scan(at: Path, folder: Path, *, blank_counts: bool) -> Scan:
         at = _from_utf16(at, folder, encoding)
     found = Scan(at=folder / f"{at.name}.clean", encoding=encoding or "utf-8")
     with at.open("rb") as file, found.at.open("wb") as out:
-        for line in _lines(file):
+        for line in _lines(file, found, unread):
             found.lines += 1
             out.write(_cleaned(line, found, blank_counts=blank_counts))
     if not encoding and found.odd.count * 2 > found.lines:
-        found.encoding = "cp1252"
+        found.encoding = WINDOWS
     return found
 
 
@@ -161,13 +163,16 @@ def _longest(chunk: bytearray, since_end: int) -> int:
     return len(chunk) - chunk.rfind(b"\n") - 1
 
 
-def _lines(file: BinaryIO) -> Iterator[bytes | None]:
+def _lines(file: BinaryIO, found: Scan, unread: Piece | None) -> Iterator[bytes | None]:
     """Give line by line; None for one that is too long to be held."""
+    tell: Piece = unread or (lambda _line, _piece: None)
     while line := file.readline(LINE_BYTES + 1):
         if len(line) <= LINE_BYTES or line.endswith(b"\n"):
             yield line
             continue
+        tell(found.lines + 1, line)
         while rest := file.readline(LINE_BYTES):
+            tell(found.lines + 1, rest)
             if rest.endswith(b"\n"):
                 break
         yield None
@@ -198,7 +203,7 @@ def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     odd = error.object[error.start : error.end]
-    return odd.decode("cp1252", "replace"), error.end
+    return odd.decode(WINDOWS, "replace"), error.end
 
 
 codecs.register_error("cp1252_for_odd", _as_cp1252)

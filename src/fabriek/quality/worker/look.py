@@ -1,6 +1,6 @@
 """One look at a revision: every file by its kind, then all of them together."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import duckdb
@@ -18,6 +18,7 @@ from fabriek.quality.worker import (
     notes,
     privacy,
     rules,
+    splits,
     tables,
     texts,
 )
@@ -152,7 +153,7 @@ def _one(
         "rows": table.rows,
         "encoding": table.encoding,
         "delimiter": table.delimiter,
-        "split": doubles.split_of(table.path),
+        "split": splits.split_of(table.path),
         "columns": shown,
         "column_count": len(table.columns),
         "characters": sum(column.get("characters", 0) for column in profiled),
@@ -170,6 +171,7 @@ def _together(
     more: many_texts.Read,
 ) -> Json:
     job.tell("doubles")
+    splits.read(connection, read)
     problems += doubles.exact(connection, read)
     problems += doubles.leaks(connection, read)
     job.tell("near")
@@ -191,8 +193,5 @@ def _together(
 
 
 def _splits(read: list[Table]) -> Json:
-    counted: dict[str, int] = defaultdict(int)
-    for table in read:
-        if split := doubles.split_of(table.path):
-            counted[split] += table.rows
-    return dict(counted)
+    counted = sum((table.parts for table in read), Counter())
+    return {part: rows for part, rows in counted.items() if part}

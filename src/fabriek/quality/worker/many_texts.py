@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from fabriek.quality.worker import lines, privacy, rules
 from fabriek.quality.worker.job import Given, Job, Json, Trouble, problem
 from fabriek.quality.worker.table import Table
+from fabriek.quality.worker.unread import Unread
 
 COLUMN = "text"  # as in those that are looked at: what is decided about it holds for all
 MOST_NAMED = 300  # files with findings; those behind them are counted by their folder
@@ -48,8 +49,9 @@ def read(files: Sequence[Given], job: Job) -> Read:
 
 def _of(file: Given, job: Job, told: Read) -> privacy.Found:
     at = lines.unpacked(file.at, job.temporary, most_bytes=job.disk_bytes)
-    scan = lines.scan(at, job.temporary, blank_counts=False)
     found, known = privacy.Found(), rules.current()
+    seen = Unread(found=found.places)
+    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
     chance = known.chance
     with scan.at.open(encoding="utf-8-sig", newline="\n") as opened:
         for row, line in enumerate(opened, start=1):

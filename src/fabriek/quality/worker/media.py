@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fabriek.quality.worker import pixels
-from fabriek.quality.worker.doubles import TRAIN, split_of
 from fabriek.quality.worker.job import Given, Job, Json, problem
 from fabriek.quality.worker.pixels import Size
+from fabriek.quality.worker.splits import TRAIN, split_of
 
 HEAD_BYTES = 2**16
 MOST_NAMED = 20

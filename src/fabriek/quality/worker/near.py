@@ -17,7 +17,8 @@ import duckdb
 import numpy as np
 from rensa import RMinHash
 
-from fabriek.quality.worker.doubles import MOST_COLUMNS, TRAIN, split_of
+from fabriek.quality.worker import splits
+from fabriek.quality.worker.doubles import MOST_COLUMNS
 from fabriek.quality.worker.engine import quoted
 from fabriek.quality.worker.job import Json, problem
 from fabriek.quality.worker.table import Table
@@ -42,11 +43,15 @@ Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Text:
-    """`shingles`: the hash of each, none twice; as words they would fill the memory."""
+    """`shingles`: the hash of each, none twice; as words they would fill the memory.
+
+    `part`: whether it is there to learn from, to test with, or neither ("").
+    """
 
     table: int
     row: int
     shingles: Hashes
+    part: str = ""
 
 
 Pair = tuple[Text, Text, bool]
@@ -54,15 +59,15 @@ Pair = tuple[Text, Text, bool]
 
 def near(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> list[Json]:
     """Tell of texts that are nearly the same, and of those that leak from test to training."""
-    pairs = _not_told(connection, tables, list(_pairs(list(_texts(connection, tables)))))
+    # A text is told once, as like the first that it is like: a leak before a double.
+    texts = sorted(_texts(connection, tables), key=lambda text: text.part != splits.TRAIN)
+    pairs = _not_told(connection, tables, list(_pairs(texts)))
     told = []
     by_table: dict[int, list[tuple[Text, Text]]] = defaultdict(list)
     leaked: dict[int, list[tuple[Text, Text]]] = defaultdict(list)
     for one, other in pairs:
-        splits = {split_of(tables[text.table].path): text for text in (one, other)}
-        apart = next((text for name, text in splits.items() if name not in {"", TRAIN}), None)
-        if TRAIN in splits and apart:
-            leaked[apart.table].append((apart, splits[TRAIN]))
+        if one.part == splits.TRAIN and splits.is_apart(other.part):
+            leaked[other.table].append((other, one))
         else:
             by_table[other.table].append((other, one))
     for code, severity, found in (
@@ -79,9 +84,11 @@ def _near_in(
     first: dict[int, Text] = {}
     for one, other in pairs:
         first.setdefault(one.row, other)
-    rows = sorted(first)
-    told = problem(code, severity, path=tables[at].path, rows=rows[:MOST_PAIRS],
-                   count=len(rows), of=tables[at].rows)  # fmt: skip
+    rows, table = sorted(first), tables[at]
+    is_leak = code == "near_leak"
+    told = problem(code, severity, path=table.path, rows=rows[:MOST_PAIRS], count=len(rows),
+                   column=table.split_column if is_leak else "",
+                   of=splits.rows_apart(table) if is_leak else table.rows)  # fmt: skip
     told["pairs"] = [
         [row, tables[first[row].table].path, first[row].row] for row in rows[:MOST_PAIRS]
     ]
@@ -225,19 +232,20 @@ def _candidates(
 def _texts(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> Iterator[Text]:
     left, room = MOST_TEXTS, MOST_TEXT_BYTES
     for number, table in enumerate(tables):
-        names = table.texts()[:MOST_COLUMNS]
+        names = [name for name in table.texts() if name != table.split_column][:MOST_COLUMNS]
         if not names:
             continue
         joined = ", ".join(f"coalesce({quoted(name)}, '')" for name in names)
         cursor = connection.cursor()
-        cursor.execute(f"SELECT _row, concat_ws(' ', {joined}) FROM {table.view}")  # noqa: S608
+        asked = f"SELECT _row, {splits.part_of(table)}, concat_ws(' ', {joined})"
+        cursor.execute(f"{asked} FROM {table.view}")
         while left > 0 and room > 0 and (some := cursor.fetchmany(AT_ONCE)):
-            for row, said in some:
+            for row, part, said in some:
                 text = said[:MOST_CHARACTERS]
                 left, room = left - 1, room - len(text)
                 shingles = shingled(text)
                 if len(shingles):
-                    yield Text(table=number, row=row, shingles=shingles)
+                    yield Text(table=number, row=row, shingles=shingles, part=part)
 
 
 def shingled(text: str) -> Hashes:

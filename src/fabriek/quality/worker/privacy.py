@@ -25,6 +25,7 @@ MOST_READ_FOR_NAMES = 50  # columns
 MOST_CHECKED = 300_000
 NAMES_SAMPLED = 2_000
 WRITTEN_CHARACTERS = 15
+UNREAD = "…"
 # Random numbers of nine digits pass the 11-test once in eleven: half of them never do.
 FILLS_SHARE = 0.5
 FEWEST_TO_FILL = 10
@@ -53,7 +54,8 @@ def scan(
     """Give a finding for each kind in each column.
 
     `by` says what told: the name of the `column`, that it is `filled` with nothing else, the
-    `content` of some cells, the reader of `names`, or that the name is a value: `heading`.
+    `content` of some cells, the reader of `names`, that the name is a value: `heading`,
+    or a `line` that is no row.
     """
     findings: list[Json] = []
     chances, written = _with_chance(connection, table), 0
@@ -72,7 +74,15 @@ def scan(
         if is_read and "name" not in told:
             written += 1
             findings += _names(connection, table, column, names, every=all_names)
-    return findings + _in_rejected(table)
+    return findings + _in_rejected(table) + _unread(table)
+
+
+def _unread(table: Table) -> list[Json]:
+    """Tell of lines that are no rows: nobody knows of which column they are."""
+    return [
+        finding(table, UNREAD, kind, places, by="line")
+        for kind, places in sorted(table.unread.items())
+    ]
 
 
 def _in_rejected(table: Table) -> list[Json]:

@@ -1,11 +1,12 @@
 """A file of rows inside DuckDB, under the number of each row; and what was odd about it."""
 
+from collections import Counter
 from dataclasses import dataclass, field
 
 import duckdb
 
 from fabriek.quality.worker.job import Json, problem
-from fabriek.quality.worker.lines import Scan
+from fabriek.quality.worker.lines import Places, Scan
 
 TEXT = "VARCHAR"
 
@@ -27,9 +28,13 @@ class Table:
     has_heading: bool = True
     left_out: int = 0  # rows that are there, and cannot be read
     numbering: tuple[str, ...] = ()  # columns that only number the rows
+    split_column: str = ""  # says of each row whether it is there to learn from
+    parts: Counter[str] = field(default_factory=Counter)  # rows to learn from, to test with ...
     problems: list[Json] = field(default_factory=list)
     # Cells of rows that are left out, as (row, column, text): the file holds them all the same.
     rejected: list[tuple[int, str, str]] = field(default_factory=list)
+    # Lines that are no rows at all, by the kinds of personal data that are on them.
+    unread: dict[str, Places] = field(default_factory=dict)
 
     @property
     def sample(self) -> str:

@@ -13,6 +13,7 @@ from fabriek.quality.worker.engine import trouble_of
 from fabriek.quality.worker.job import Given, Job, Trouble
 from fabriek.quality.worker.json_table import object_of
 from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+from fabriek.quality.worker.unread import Unread
 
 __all__ = ["load", "object_of", "rows_left_out"]
 
@@ -53,7 +54,8 @@ def rows_left_out(count: int) -> Trouble:
 
 
 def _text(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
-    scan = lines.scan(at, job.temporary, blank_counts=False)
+    seen = Unread(found=table.unread)
+    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
     tell_of_bytes(table, scan)
     connection.execute(f"CREATE OR REPLACE TABLE {stored(table)} (text VARCHAR)")
     arrow = import_module("pyarrow")  # it takes longer to load than most tables to be read

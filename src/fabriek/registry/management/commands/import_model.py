@@ -28,7 +28,7 @@ class Command(BaseCommand):
         folder, kvk, email = (options[name] for name in ("folder", "organisation", "by"))
         if not isinstance(folder, Path) or not folder.is_dir():
             raise CommandError(f"{folder} is not a folder. Name the folder of the model.")
-        owner = Organisation.objects.filter(kvk_number=kvk).first()
+        owner = Organisation.objects.registered_as(str(kvk)).first()
         person = Person.objects.filter(email__iexact=str(email)).first()
         _require(owner, f"no organisation has the KvK number {kvk}. Register it first.")
         _require(person, f"nobody here has the e-mail address {email}.")

@@ -6,8 +6,10 @@ import { forget, LargeFile, unfinished } from "./parts.js";
 import { once, Refusal, Stopped } from "./sending.js";
 import { walk } from "./folders.js";
 import { List } from "./list.js";
+import { Still } from "./still.js";
 
 const SIDE_BY_SIDE = 2;
+const isOfGit = (path) => path.toLowerCase().split("/").includes(".git");
 
 class Box {
   constructor(root) {
@@ -17,6 +19,7 @@ class Box {
     this.to = { api: root.dataset.api, csrf: document.querySelector("[name=csrfmiddlewaretoken]").value };
     this.items = new Map();
     this.list = new List(root, this.items);
+    this.still = new Still(root);
     this.going = null;
     document.querySelector(root.dataset.instead).hidden = true;
     root.hidden = false;
@@ -47,7 +50,9 @@ class Box {
 
   add(found) {
     const folder = this.part("into").value.trim().replace(/^\/+|\/+$/g, "");
-    for (const { file, path } of found) {
+    const wanted = found.filter(({ path }) => !isOfGit(path));
+    this.part("status").textContent = wanted.length < found.length ? this.words.git.replace("{count}", this.list.number.format(found.length - wanted.length)) : "";
+    for (const { file, path } of wanted) {
       const name = folder ? `${folder}/${path}` : path;
       if (this.items.get(name)?.state === "sending") continue;
       const state = file.size ? "waiting" : "failed";
@@ -73,6 +78,8 @@ class Box {
     this.going = new AbortController();
     this.part("status").textContent = "";
     this.show();
+    this.still.begin();
+    const clock = setInterval(() => this.tellStill(), 1000);
     try {
       await this.sendAll(this.going.signal);
       if ([...this.items.values()].every((item) => item.state === "done")) await this.save(this.going.signal);
@@ -80,6 +87,8 @@ class Box {
     } catch (trouble) {
       if (!(trouble instanceof Stopped)) this.part("status").textContent = trouble instanceof Refusal ? trouble.message : this.words.away;
     } finally {
+      clearInterval(clock);
+      this.still.begin();
       this.going = null;
       this.show();
     }
@@ -98,7 +107,7 @@ class Box {
   async sendLarge(item, signal) {
     item.large ||= new LargeFile(item.file, item.path, this.to);
     await this.watch([item], signal, async () => {
-      item.sha256 = await item.large.send({ signal, told: (sent) => this.told(item, sent), waiting: (is) => this.waiting([item], is) });
+      item.sha256 = await item.large.send({ signal, placed: (at) => this.placed(item, at), told: (sent) => this.told(item, sent), waiting: (is) => this.waiting([item], is) });
     });
   }
 
@@ -123,6 +132,12 @@ class Box {
       this.set(items, isStopped ? "paused" : "failed", isStopped ? "" : trouble instanceof Refusal ? trouble.message : this.words.unreadable);
       if (isStopped) throw new Stopped();
     }
+  }
+
+  // So much was there from before: it says nothing of how quick it goes now.
+  placed(item, at) {
+    this.still.pace.jump(at - item.sent);
+    this.told(item, at);
   }
 
   told(item, sent) { item.sent = sent; this.progress([item]); }
@@ -169,6 +184,14 @@ class Box {
     for (const each of this.left) await forget(each, { csrf: this.to.csrf, signal });
     this.tellUnfinished();
     this.part("files").focus();
+  }
+
+  tellStill() {
+    const all = [...this.items.values()];
+    const left = all.filter((item) => ["waiting", "sending", "offline"].includes(item.state)).reduce((sum, item) => sum + item.file.size - item.sent, 0);
+    const isAway = all.some((item) => item.state === "offline") && !all.some((item) => item.state === "sending");
+    if (isAway) this.still.begin();
+    else this.still.tell(performance.now() / 1000, all.reduce((sum, item) => sum + item.sent, 0), left);
   }
 
   // --- showing -------------------------------------------------------------------------------

@@ -32,8 +32,9 @@ export class LargeFile {
   }
 
   // Send what is not there yet; gives the SHA-256 that the portal found.
-  async send({ signal, told, waiting }) {
+  async send({ signal, placed, told, waiting }) {
     let proof = await untilThrough(() => this.place(signal), { signal, waiting });
+    placed(this.at);
     while (this.at < this.file.size || !proof) {
       told(this.at);
       proof = await untilThrough(() => this.part(signal, told), { signal, waiting });
