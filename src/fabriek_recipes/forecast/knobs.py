@@ -14,9 +14,9 @@ from fabriek_recipes.kinds import Estimate, Facts, Input, Recipe
 from fabriek_recipes.words import Sentence, _
 
 # Own measurement (2026-11-28, a core of 129 GFLOP/s, statsmodels 0.15): seconds for a thousand
-# moments, in series of 72 and 96 (0.12 and 0.07), for each try and its share of choosing; one of
-# 600 takes a fifth of it, but how long they are nobody has counted. Start, reading, writing: one,
-# 10 and 60 series took 1.1, 1.6 and 3.8 s.
+# moments, in series of 72 and 96 (0.12 and 0.07), for each try and its share of choosing. One
+# of 600 takes a fifth of it, but how long they are nobody has counted. Start, reading and
+# writing: one, 10 and 60 series took 1.1, 1.6 and 3.8 s.
 FIT_S_PER_1000 = 0.09
 START_S = 1.0
 ROWS_PER_S = 100_000
