@@ -12,6 +12,8 @@ import django
 from django.db import connection
 from django.utils import timezone
 
+from fabriek.serve import supervisor
+
 from bench.table import Table
 from fabriek import VERSION
 
@@ -44,7 +46,8 @@ def portal() -> str:
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
         f"{packages}, PostgreSQL {number // 10_000}.{number % 10_000} without fsync\n"
-        "- One gunicorn worker (gthread, 8 threads) as `fabriek up` starts it, on loopback, "
+        f"- One gunicorn worker (gthread, {supervisor.THREADS} threads) as `fabriek up` starts "
+        "it, on loopback, "
         "asked one request at a time"
     )
 

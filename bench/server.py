@@ -16,7 +16,6 @@ READY_WITHIN_S = 30
 GRACE_S = 10
 TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 HOST = "127.0.0.1"
-THREADS = 8  # as `fabriek up` has when nothing is said
 BLOCK_BYTES = 2**20  # what is sent at once; the 8 KiB of http.client would measure itself
 
 
@@ -52,7 +51,7 @@ class Server:
 def running(environment: Mapping[str, str] | None = None) -> Iterator[Server]:
     """Serve as `fabriek up` does, with the environment we have or another one."""
     port = free_port()
-    command = supervisor.web_command(HOST, port, THREADS)
+    command = supervisor.web_command(HOST, port, supervisor.THREADS)
     master = subprocess.Popen(command, env=environment)
     try:
         _wait(master, port)

@@ -21,6 +21,8 @@ REST_BEFORE_RESTART_S = 2.0
 GRACE_S = 10.0
 # Clients keep a connection some seconds (httpx: 5); one closed sooner breaks their next call.
 KEEP_ALIVE_S = 75
+# Who sends or takes a file on a slow line holds one for as long; one is made when it is needed.
+THREADS = 32
 WORKER = "fabriek.serve.worker.Worker"  # gunicorn's gthread, with a patience of its own
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None)
