@@ -12,10 +12,9 @@ import django
 from django.db import connection
 from django.utils import timezone
 
-from fabriek.serve import supervisor
-
 from bench.table import Table
 from fabriek import VERSION
+from fabriek.serve import supervisor
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("gunicorn", "django-ninja", "psycopg", "typer", "httpx")
