@@ -45,11 +45,11 @@ def test_others_of_the_case_read_neither_scores_nor_settings(made, program):
     ours, theirs = told_to(lead, model, program), told_to(partner, model, program)
 
     assert ours["detail"]["scores"] == ours["listed"]["scores"] != {}
-    assert "17" in ours["origin"]
+    assert "Passes over the data: 17" in ours["origin"]
     assert "What it is worth" in ours["page"]
     assert theirs["detail"]["scores"] == theirs["listed"]["scores"] == {}
     assert (theirs["detail"]["facts"], theirs["card"]) == ({}, "")
-    assert "17" not in theirs["origin"]
+    assert "Passes over the data" not in theirs["origin"]
     assert "What it is worth" not in theirs["page"]
 
 
