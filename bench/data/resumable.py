@@ -2,7 +2,6 @@
 
 import base64
 import os
-import socket
 import subprocess
 import time
 import urllib.request
@@ -15,7 +14,7 @@ from pathlib import Path
 from bench.data import peers
 from bench.data.rounds import Scene
 from bench.data.turns import Took, in_turn
-from bench.server import HOST
+from bench.server import HOST, free_port
 from bench.table import Table
 from bench.visitors import key_for
 from fabriek.cli import data_tus
@@ -141,7 +140,7 @@ def _works(sender: Sender) -> dict[str, Callable[[int], object]]:
 @contextmanager
 def _their_server(peer: Path, folder: Path) -> Iterator[str]:
     (folder / "theirs").mkdir()
-    port = _free_port()
+    port = free_port()
     child = subprocess.Popen([peer, "-c", SERVER, folder / "theirs", str(port)])
     url = f"http://{HOST}:{port}/files/"
     try:
@@ -154,12 +153,6 @@ def _their_server(peer: Path, folder: Path) -> Iterator[str]:
     finally:
         child.terminate()
         child.wait()
-
-
-def _free_port() -> int:
-    with socket.create_server((HOST, 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _answers(url: str) -> bool:

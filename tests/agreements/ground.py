@@ -60,3 +60,17 @@ def some_terms(**changes) -> Terms:
         "conditions": frozenset({"Only by people who signed the house rules."}),
     }
     return Terms(**parts | changes)
+
+
+def filled(ground, **changes):
+    """Give what the page of an offer or a question sends."""
+    return {
+        "case": ground.case.code,
+        "kvk_number": ground.case.organisation.kvk_number,
+        "purposes": ["training"],
+        "product": "model_api",
+        "place": "shared",
+        "duties": ["delete"],
+        "ends_on": str(timezone.localdate() + timedelta(days=30)),
+        "conditions": "",
+    } | changes

@@ -1,7 +1,6 @@
 """The pages on which people offer, ask, read, sign and answer."""
 
 import re
-from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -13,7 +12,7 @@ from fabriek.agreements.states import AgreementState as S
 from fabriek.agreements.traces import Statement
 from fabriek.agreements.wording import written
 from fabriek.store.models import Repository
-from tests.agreements.ground import a_ground, some_terms
+from tests.agreements.ground import a_ground, filled, some_terms
 from tests.factories import a_case, a_partner, a_person, an_organisation, staff
 
 pytestmark = pytest.mark.django_db
@@ -26,20 +25,6 @@ TOKEN = re.compile(r"[A-Za-z0-9]{64}")  # against forged forms: another on each 
 @pytest.fixture
 def ground():
     return a_ground()
-
-
-def filled(ground, **changes):
-    """Give what the page of an offer or a question sends."""
-    return {
-        "case": ground.case.code,
-        "kvk_number": ground.case.organisation.kvk_number,
-        "purposes": ["training"],
-        "product": "model_api",
-        "place": "shared",
-        "duties": ["delete"],
-        "ends_on": str(timezone.localdate() + timedelta(days=30)),
-        "conditions": "",
-    } | changes
 
 
 def offer_page(ground):

@@ -1,7 +1,6 @@
 """An owner lends to members of a consortium by name, and leaves out who leads its case."""
 
 import pytest
-from django.utils import timezone
 
 from fabriek.agreements import actions, circles, odrl, policy, proposals, queries, rules
 from fabriek.agreements import wording as wordings
@@ -11,11 +10,12 @@ from fabriek.agreements.odrl_reading import About, terms_in
 from fabriek.agreements.states import AgreementState as S
 from fabriek.kernel.errors import Invalid, NotAllowed
 from fabriek.store.models import Repository
-from tests.agreements.ground import a_ground
+from tests.agreements.ground import a_ground, filled
 from tests.agreements.policy_world import a_policy_world, passed_on
 from tests.factories import a_model, a_partner, a_person, an_organisation
 
 pytestmark = pytest.mark.django_db
+TERMS = ("purposes", "product", "place", "ends_on")
 
 
 @pytest.fixture
@@ -141,23 +141,12 @@ def test_odrl_names_the_parties_and_that_these_are_all(ground, member):
 
 
 # --- the doors ---------------------------------------------------------------------------
-def filled_in(ground, **changes):
-    return {
-        "case": ground.case.code,
-        "kvk_number": ground.case.organisation.kvk_number,
-        "purposes": ["training"],
-        "product": "model_api",
-        "place": "shared",
-        "ends_on": f"{timezone.localdate():%Y}-12-31",
-    } | changes
-
-
 def test_the_page_offers_the_choice_and_keeps_what_held_by_itself(ground, member):
     number = firm_of(member).kvk_number
     told = {}
     for choice in ("", "with", "without"):
         form = OfferForm(
-            filled_in(ground, named=number, with_leader=choice),
+            filled(ground, named=number, with_leader=choice),
             repository=ground.repository,
             person=ground.owner,
         )
@@ -171,7 +160,7 @@ def test_the_page_says_what_is_wrong_beside_the_field(ground, browser):
     page = f"/data/{ground.dataset.code}/agreements/offer/"
     client = browser(ground.owner)
 
-    answer = client.post(page, filled_in(ground, with_leader="without"))
+    answer = client.post(page, filled(ground, with_leader="without"))
 
     assert answer.status_code == 422
     assert "Name at least one organisation of the case" in answer.text
@@ -185,12 +174,7 @@ def test_programs_choose_it_too(ground, member, program):
         "named": [firm_of(member).kvk_number],
         "with_leader": False,
         "language": "en",
-        "terms": {
-            "purposes": ["training"],
-            "product": "model_api",
-            "place": "shared",
-            "ends_on": f"{timezone.localdate():%Y}-12-31",
-        },
+        "terms": {name: filled(ground)[name] for name in TERMS},
     }
     client = program(ground.owner)
     http = {"content_type": "application/json"}

@@ -15,11 +15,10 @@ from fabriek.hub import refusals
 from fabriek.hub.links import Upload
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.store import actions as store
-from fabriek.store import hashing
 from fabriek.store.early import Early
-from fabriek.store.incoming import Received, chunks_of, refused_when_full, require_room
+from fabriek.store.incoming import refused_when_full, require_room
 from fabriek.store.models import Blob
-from fabriek.store.singles import other_bytes
+from fabriek.store.singles import hashed, other_bytes
 
 # Beside the organisations' own folders; the store's sweep takes what was left here for a day.
 FOLDER = "uploads/incoming"
@@ -97,7 +96,7 @@ def _opened(path: Path) -> int:
 def _taken_in(upload: Upload, path: Path, descriptor: int) -> Blob:
     """Take in the file itself, under the lock that keeps every writer away from it."""
     with os.fdopen(os.dup(descriptor), "rb") as whole:
-        received = Received.of(hashing.of(chunks_of(whole)))
+        received = hashed(whole)
     if received.sha256 != upload.oid:
         raise other_bytes(received.sha256)
     return store.adopt(upload.repository, path, by=upload.person, known=received)

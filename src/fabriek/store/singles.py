@@ -100,7 +100,7 @@ class Singles:
             if os.fstat(clone.descriptor).st_size != size:
                 raise sources.still_changing(path)
             with clone.path.open("rb") as readable:
-                received = known or _hashed(readable)
+                received = known or hashed(readable)
             self.keep(received, clone)
         return received
 
@@ -151,7 +151,7 @@ class Singles:
         """Hash and name the link; nothing when somebody wrote to the file meanwhile."""
         before = os.fstat(file.fileno())
         os.fchmod(file.fileno(), copies.READ_ONLY)
-        received = known or _hashed(file)
+        received = known or hashed(file)
         after = os.fstat(file.fileno())
         if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
             return None
@@ -187,7 +187,8 @@ def _looked_at(path: Path, received: Received) -> Looked:
     return found
 
 
-def _hashed(file: BufferedReader) -> Received:
+def hashed(file: BufferedReader) -> Received:
+    """Read a file of ours to its end, and name what is in it."""
     return Received.of(hashing.of(incoming.chunks_of(file)))
 
 
