@@ -66,7 +66,7 @@ class Pushing:
     def ready(self, name: str, _turn: int) -> None:
         """Begin each with an empty place, outside the clock."""
         if name == OURS:
-            self.datasets.append(_dataset(self.scene, len(self.datasets)))
+            self.datasets.append(dataset_of(self.scene, len(self.datasets)))
             self._make_new()
         else:
             place = self.place(name)
@@ -114,18 +114,9 @@ class Pushing:
 
 
 def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
-    environment = (
-        os.environ
-        | {
-            "FABRIEK_URL": scene.server.url,
-            "FABRIEK_TOKEN": key_for(scene.person),
-            "XDG_CACHE_HOME": str(scene.folder / "cache"),
-        }
-        | ALONE
-    )
     pushing = Pushing(
         scene=scene,
-        environment=environment,
+        environment=environment_of(scene),
         dvc=peers.program("dvc", "dvc"),
         has_lfs=shutil.which("git-lfs") is not None,
     )
@@ -144,7 +135,7 @@ def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
         times=MANY_TIMES,
     )
     cpu = "What the portal itself spends is not in the CPU."
-    told = f"{pushed.note} {_in_two_places(first)}{cpu} {_lacking(works)}"
+    told = f"{pushed.note} {in_two_places(first)}{cpu} {_lacking(works)}"
     return [
         replace(pushed, note=told.strip()),
         beside(
@@ -153,7 +144,17 @@ def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
     ]
 
 
-def _in_two_places(took: Mapping[str, Took]) -> str:
+def environment_of(scene: Scene) -> dict[str, str]:
+    """Let a command find the portal, as somebody who may push, with an index of its own."""
+    told = {
+        "FABRIEK_URL": scene.server.url,
+        "FABRIEK_TOKEN": key_for(scene.person),
+        "XDG_CACHE_HOME": str(scene.folder / "cache"),
+    }
+    return os.environ | told | ALONE
+
+
+def in_two_places(took: Mapping[str, Took]) -> str:
     """Say how it stands beside dvc when that keeps the bytes in a second place as well."""
     if DVC_PUSHED not in took:
         return ""
@@ -170,7 +171,7 @@ def _works(pushing: Pushing) -> dict[str, Callable[[int], None]]:
     return works
 
 
-def _dataset(scene: Scene, number: int) -> Dataset:
+def dataset_of(scene: Scene, number: int) -> Dataset:
     facts = {"description": "", "licence": "consortium-only", "has_personal_data": False}
     return actions.create(scene.case, by=scene.person, title=f"Bestanden {number}", **facts)
 

@@ -77,6 +77,8 @@ COUNTRIES = _path("FABRIEK_COUNTRIES", PACKAGE / "access" / "data" / "countries.
 # All bytes are read again within so many days; between jobs, at most so many bytes a second.
 SCRUB_DAYS = _whole("FABRIEK_SCRUB_DAYS", 28)
 SCRUB_BYTES_PER_S = _whole("FABRIEK_SCRUB_BYTES_PER_S", 200 * 10**6)
+# A file that was last proven so long ago is proven before it is given out. 0: never.
+PROVE_DAYS = _whole("FABRIEK_PROVE_DAYS", 7)
 # A second place with the same files, such as a mirror: what is damaged here comes from there.
 _COPY = os.environ.get("FABRIEK_STORE_COPY", "")
 STORE_COPY = Path(_COPY).resolve() if _COPY else None
@@ -119,6 +121,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django.contrib.humanize",  # allauth's list of security keys loads it
     "django.contrib.staticfiles",
     "django.forms",
     "django_htmx",
@@ -162,6 +165,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "fabriek.kernel.middleware.NoFormsMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -260,6 +264,10 @@ TIME_ZONE = "Europe/Amsterdam"
 STATIC_URL = "/static/"
 STATIC_ROOT = HOME / "static"
 STATICFILES_DIRS = [PACKAGE / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "fabriek.kernel.static_files.SummedNames"},
+}
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 # The page that takes files streams them to the store; everywhere else they are skipped.
@@ -267,6 +275,8 @@ FILE_UPLOAD_HANDLERS = ["fabriek.kernel.uploads.NoFilesHere"]
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20  # form fields; files are streamed to disk
 
 # --- Safety ------------------------------------------------------------------------------
+# The authority that signed our own certificate, where it is not one that everybody trusts.
+CA_FILE = _ENVIRONMENT.certificates("FABRIEK_CA_FILE")
 HTTPS = FACTORY_URL.startswith("https://")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 # With such names a browser takes them from this very host only, whatever stands beside it.

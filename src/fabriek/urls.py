@@ -1,11 +1,20 @@
 """The door for pages; the API has its own under /api/."""
 
+import inspect
+
 from django.conf import settings
 from django.urls import URLPattern, URLResolver, include, path
+from django.views import defaults
 
 from fabriek.api import api
 from fabriek.kernel import gallery, health
 from fabriek.people import elsewhere
+
+# Django's own look for the sign of a form first, and so wait for a body that nobody wants.
+handler400 = inspect.unwrap(defaults.bad_request)
+handler403 = inspect.unwrap(defaults.permission_denied)
+handler404 = inspect.unwrap(defaults.page_not_found)
+handler500 = inspect.unwrap(defaults.server_error)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.look),

@@ -4,6 +4,7 @@
 |-----------------|------------|---------------------------------------------------------------|
 | `run.json`      | portal     | the manifest                                                  |
 | `hub-key`       | portal     | by which the job reads from the facility, while the run lives |
+| `ca.pem`        | portal     | whom it trusts, where the factory has an authority of its own |
 | `inputs/<name>` | portal     | a dataset or model, read only                                 |
 | `events.jsonl`  | recipe     | one JSON object a line, each with `at` and `kind`; only grows |
 | `outputs/`      | recipe     | what was made, and `report.json` with the final facts         |
@@ -37,6 +38,7 @@ __all__ = [
 
 MANIFEST = "run.json"
 HUB_KEY = "hub-key"
+AUTHORITIES = "ca.pem"
 INPUTS = "inputs"
 EVENTS = "events.jsonl"
 OUTPUTS = "outputs"

@@ -199,7 +199,7 @@ def test_a_text_that_names_only_who_leads_the_case_names_nobody_beside(ground):
 
 def test_who_has_nothing_to_do_reads_for_whom_it_waits_and_what_is_over(browser, ground):
     made = actions.ask(ground.proposal(), by=ground.asker)
-    waits = f"It waits for the signature of: {ground.repository.organisation.name}."
+    waits = f"Not signed yet by: {ground.repository.organisation.name}"
     assert first_sentence(browser(ground.asker).get(page_of(made))) == waits
 
     signed = actions.sign(made, by=ground.owner, text_sha256=made.text_sha256)
@@ -412,7 +412,7 @@ def test_the_page_costs_the_same_whoever_signed_and_wrote(
         actions.say(made, f"Question {number}", by=ground.colleague)
     client = browser(ground.asker)
 
-    with django_assert_num_queries(ANY_PAGE + 6):
+    with django_assert_num_queries(ANY_PAGE + 7):
         page = client.get(page_of(made))
 
     assert len(page.context["parties"]) == count + 1

@@ -383,7 +383,7 @@ def test_every_denial_of_an_agreement_has_its_place_among_the_others():
 
 def _written(moment):
     local = timezone.localtime(moment)
-    return f"{local.day} {local:%B %Y, %H:%M}"
+    return f"{local.day} {local:%B %Y, %H:%M} (Amsterdam, {local:%Z})"
 
 
 def test_an_organisation_that_left_the_case_is_a_stranger(world):

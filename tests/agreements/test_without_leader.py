@@ -8,7 +8,7 @@ from fabriek.agreements.forms import OfferForm
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.odrl_reading import About, terms_in
 from fabriek.agreements.states import AgreementState as S
-from fabriek.kernel.errors import Invalid, NotAllowed
+from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.store.models import Repository
 from tests.agreements.ground import a_ground, filled
 from tests.agreements.policy_world import a_policy_world, passed_on
@@ -102,7 +102,7 @@ def test_nor_who_is_named(ground, member):
     assert refused.value.code == "leader_is_named"
 
 
-def test_a_firm_abroad_is_named_by_its_own_number(ground, program):
+def test_a_firm_abroad_is_named_by_its_own_number(ground, program, browser):
     abroad = a_person()
     firm = an_organisation(
         lead=abroad, name="Sprache", kvk_number="", foreign_number="DE811128135", country="DE"
@@ -124,6 +124,8 @@ def test_a_firm_abroad_is_named_by_its_own_number(ground, program):
     parties = program(abroad).get(f"/api/agreements/{made.code}").json()["parties"]
     assert parties[1]["foreign_number"] == "DE811128135"
     assert parties[1]["kvk_number"] == ""
+    page = browser(abroad).get(f"/agreements/{made.code}/").text
+    assert page.count("only how it is written was checked") == 1
 
 
 # --- ODRL --------------------------------------------------------------------------------
@@ -164,6 +166,81 @@ def test_the_page_says_what_is_wrong_beside_the_field(ground, browser):
 
     assert answer.status_code == 422
     assert "Name at least one organisation of the case" in answer.text
+
+
+def test_other_terms_leave_the_leader_out_and_tell_it_that_only(
+    ground, member, browser, program
+):
+    old = actions.offer(ground.proposal(named=(firm_of(member),)), by=ground.owner)
+    for person in (ground.asker, member):
+        old = actions.sign(old, by=person, text_sha256=old.text_sha256)
+    client = browser(ground.owner)
+    page = f"/data/{ground.dataset.code}/agreements/offer/?replaces={old.code}"
+
+    form = client.get(page).context["form"]
+    assert (form["named"].value(), form["with_leader"].value()) == (
+        firm_of(member).register_number,
+        "with",
+    )
+    given = filled(ground, named=form["named"].value(), with_leader="without")
+    del given["case"], given["kvk_number"]
+    read = client.post(page, given).context["sha256"]
+    client.post(page, given | {"text_sha256": read})
+
+    new = Agreement.objects.get(replaces=old)
+    old.refresh_from_db()
+    assert (old.state, [one.organisation.name for one in new.signatures.all()]) == (
+        S.IN_FORCE,
+        ["Data Owners"],
+    )
+    assert new.code not in browser(ground.asker).get(f"/agreements/{old.code}/").text
+    actions.sign(new, by=member, text_sha256=new.text_sha256)
+
+    old.refresh_from_db()
+    assert (old.state, new.code in client.get(f"/agreements/{old.code}/").text) == (
+        S.REPLACED,
+        True,
+    )
+    # Who was left out keeps what it signed to read, and is told of the other text only that.
+    left_out = browser(ground.asker).get(f"/agreements/{old.code}/").text
+    assert "Your organisation is no party to it." in left_out
+    assert new.code not in left_out
+    told = program(ground.asker).get(f"/api/agreements/{old.code}").json()
+    assert (told["replaced_by"], new.code in str(told)) == (None, False)
+    with pytest.raises(Refused) as refused:
+        actions.sign(old, by=ground.asker, text_sha256=old.text_sha256)
+    assert new.code not in str(refused.value)
+    wish = {"moment": policy.Moment.READ, "repository": ground.repository}
+    for person, allowed in ((member, True), (ground.asker, False)):
+        would = policy.would(policy.Wish(**wish, on_behalf_of=person, case=ground.case))
+        assert would.allowed == allowed
+
+
+def test_who_is_added_by_other_terms_reads_these_only(ground, member, program):
+    old = actions.offer(ground.proposal(named=(ground.case.organisation,)), by=ground.owner)
+    both = (ground.case.organisation, firm_of(member))
+
+    new = actions.offer(ground.proposal(named=both, replaces=old), by=ground.owner)
+
+    told = program(member).get(f"/api/agreements/{new.code}").json()
+    assert (told["replaces"], old.code in str(told)) == (None, False)
+    owner = program(ground.owner).get(f"/api/agreements/{new.code}").json()
+    assert owner["replaces"] == old.code
+
+
+def test_of_one_story_only_the_last_offer_can_be_signed(ground, member):
+    firm = ground.case.organisation
+    old = actions.offer(ground.proposal(named=(firm,)), by=ground.owner)
+    old = actions.sign(old, by=ground.asker, text_sha256=old.text_sha256)
+    wider = ground.proposal(named=(firm, firm_of(member)), replaces=old)
+    narrower = ground.proposal(named=(firm_of(member),), with_leader=False, replaces=old)
+
+    first = actions.offer(wider, by=ground.owner)
+    actions.offer(narrower, by=ground.owner)
+
+    first.refresh_from_db()
+    old.refresh_from_db()
+    assert (first.state, old.state) == (S.REPLACED, S.IN_FORCE)
 
 
 def test_programs_choose_it_too(ground, member, program):

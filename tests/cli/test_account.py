@@ -8,7 +8,8 @@ import pytest
 from django.utils import timezone
 from typer.testing import CliRunner
 
-from fabriek.cli import config, main
+from fabriek.cli import config, data_question, http, main
+from tests import tls
 from tests.cli.conftest import URL
 from tests.factories import a_person, a_token, an_organisation
 
@@ -83,6 +84,39 @@ def test_a_portal_that_cannot_be_reached_is_said_in_words(url):
     assert result.exit_code == 1
     assert result.stderr.startswith(f"{url} cannot be reached: ")
     assert result.stderr.endswith("Is the address right? See: fabriek login --help\n")
+
+
+def test_the_authority_of_a_portal_is_named_once(tmp_path):
+    def run(*words):
+        return CliRunner().invoke(main.app, [*words])
+
+    newest = b'{"items": [{"number": 1, "digest": "same"}]}'
+    with tls.serving(tmp_path, newest) as (address, ca):
+        words = ("login", "--url", address, "--token", "fbk_x")
+        strange = run(*words)
+        wrong = run(*words, "--ca", str(tmp_path / "none.pem"))
+        config.write(config.Account(url=address, token="fbk_x", ca=str(ca)))
+        with http.client_for(config.read()) as client:
+            known = client.get("people/me")
+        with data_question.asked("D26-0001") as question:
+            answered = question.newest_if("same")
+
+    assert known.status_code == 200
+    assert answered == "D26-0001@1"
+    assert strange.stderr.endswith("and name it once: fabriek login --ca FILE\n")
+    assert wrong.stderr.startswith(f"{tmp_path}/none.pem is no file with a certificate.")
+
+
+def test_login_keeps_the_authority_for_the_portal_it_is_of(typed, tmp_path, monkeypatch):
+    monkeypatch.delenv("FABRIEK_URL")
+    words = ("login", "--token", a_token(a_person()), "--url")
+
+    typed(*words, URL, "--ca", tmp_path / "ca.pem")
+    typed(*words, URL)
+    again = config.read().ca
+    typed(*words, "http://127.0.0.1")
+
+    assert (again, config.read().ca) == (str(tmp_path / "ca.pem"), "")
 
 
 def test_a_refusal_comes_in_the_language_of_the_terminal(typed, monkeypatch):

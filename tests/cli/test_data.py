@@ -15,10 +15,9 @@ import pytest
 
 from fabriek.cli import data_index, data_local, data_pull, data_remote, data_tus, http
 from fabriek.datasets.models import Dataset
-from fabriek.store import actions as store
-from fabriek.store.models import Blob, Damage, Ref
+from fabriek.store.models import Blob, Damage
 from tests.cli.conftest import wsgi_client
-from tests.datasets.conftest import contents, made, push
+from tests.datasets.conftest import contents, made, push, push_beside
 from tests.factories import a_case, a_person
 from tests.store.test_scrub import scrubbed, spoil
 
@@ -448,11 +447,7 @@ def test_what_somebody_else_saved_meanwhile_is_seen(
 
 def test_what_is_on_another_branch_is_not_there_yet(fabriek, lead, dataset, tmp_path):
     push(dataset, {"a.txt": b"1"})
-    first = dataset.repository.revisions.get()
-    files = {name: Blob.objects.get().sha256 for name in ("a.txt", "b.txt")}
-    Ref.objects.create(repository=dataset.repository, kind="branch", name="try", revision=first)
-    change = store.Change(files=files, message="elsewhere", branch="try")
-    store.save(dataset.repository, change, by=lead)
+    push_beside(dataset, "try", {"a.txt": b"1", "b.txt": b"1"})
 
     result = fabriek(lead, "data", "push", dataset.code, file(tmp_path, "b.txt", "1"))
 
@@ -674,6 +669,70 @@ def test_log_says_who_changed_how_much(fabriek, lead, dataset):
     assert [each["number"] for each in json.loads(one.stdout)] == [2]
 
 
+def test_log_and_diff_follow_main_unless_another_branch_is_named(fabriek, lead, dataset):
+    push(dataset, {"a.txt": b"1"}, message="begin")
+    push_beside(dataset, "try/nl", {"b.txt": b"1"})
+    push(dataset, {"c.txt": b"1"}, message="meer")
+    code = dataset.code
+
+    def numbers(*words):
+        told = fabriek(lead, "data", "log", *words, "--json")
+        return [(each["number"], each["branch"]) for each in json.loads(told.stdout)]
+
+    def differing(*words):
+        told = fabriek(lead, "data", "diff", *words)
+        return told.stdout.splitlines()
+
+    assert numbers(code) == [(3, "main"), (1, "main")]
+    assert numbers(f"{code}@try/nl") == [(2, "try/nl"), (1, "main")]
+    assert numbers(code, "--all") == [(3, "main"), (2, "try/nl"), (1, "main")]
+    beside = fabriek(lead, "data", "log", f"{code}@try/nl").stdout.splitlines()
+    assert [line.split()[:2] for line in beside] == [
+        ["revision", "branch"],
+        ["2", "try/nl"],
+        ["1", "main"],
+    ]
+    # What the newest of a branch changed is told of what it was built on.
+    assert differing(code)[1:] == [
+        "added  -       1 B    c.txt",
+        f"From {code}@1 to {code}@3: 1 added.",
+    ]
+    assert differing(f"{code}@try/nl")[-1] == (
+        f"From {code}@1 to {code}@2 (branch try/nl): 1 added."
+    )
+    assert differing(code, 2)[-1].startswith(f"From {code}@2 (branch try/nl) to {code}@3: ")
+    listed = fabriek(lead, "data", "ls", f"{code}@try/nl").stdout
+    assert listed.splitlines()[-1].split()[-1] == "b.txt"
+    assert "c.txt" not in listed
+    wrong = fabriek(lead, "data", "log", f"{code}@none")
+    assert (wrong.exit_code, wrong.stderr) == (
+        1,
+        "This dataset has no branch or tag “none”. It has: main, try/nl. [branch]\n",
+    )
+    assert "The log follows a branch" in fabriek(lead, "data", "log", f"{code}@2").stderr
+
+
+def test_diff_and_verify_leave_out_what_a_push_leaves_out(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"a.txt": b"one"})
+    file(tmp_path / "c", "a.txt", "one")
+    file(tmp_path / "c", ".git/config")
+    where = (dataset.code, tmp_path / "c")
+
+    plain = fabriek(lead, "data", "verify", *where)
+    verified = fabriek(lead, "data", "verify", *where, "--exclude", ".git/")
+    differing = fabriek(
+        lead, "data", "diff", *where, "--exclude", ".git/", "--exclude", "*.tmp"
+    )
+    mistaken = fabriek(lead, "data", "verify", *where, "--exclude", ".git")
+    numbers = fabriek(lead, "data", "diff", dataset.code, 1, "--exclude", "*.tmp")
+
+    assert plain.exit_code == 3
+    assert (verified.exit_code, differing.exit_code) == (0, 0)
+    assert differing.stderr.splitlines()[0] == "--exclude '*.tmp' left nothing out."
+    assert "leaves out no folder" in mistaken.stderr
+    assert (numbers.exit_code, "is for a folder here" in numbers.stderr) == (1, True)
+
+
 def test_diff_between_revisions_and_with_a_folder(fabriek, lead, dataset, tmp_path):
     push(dataset, {"a.txt": b"een\ntwee\n", "b.txt": b"1"})
     push(dataset, {"a.txt": b"een\ndrie\n"})
@@ -735,10 +794,11 @@ def test_the_same_push_again_mends_what_a_disk_spoilt(
 
 
 def test_a_name_that_is_no_dataset_is_told(fabriek, lead):
-    result = fabriek(lead, "data", "pull", "D26-0001@drie")
+    result = fabriek(lead, "data", "pull", "D26-0001@..")
 
     assert result.stderr == (
-        "D26-0001@drie names no dataset. Write its code: D26-0001, or D26-0001@3.\n"
+        "D26-0001@.. names no dataset. Write its code, D26-0001; with a revision, "
+        "D26-0001@3; or with a branch, D26-0001@main.\n"
     )
 
 

@@ -132,7 +132,7 @@ def test_a_push_that_finds_nothing_new_asks_once_and_loads_no_library(
     assert result.stdout.splitlines()[-1] == "D26-0001@3 · 2 file(s)"
     assert result.stderr == "[]\n"
     assert portal_of_one_answer.asked == [
-        ("/api/datasets/D26-0001/revisions?main=true&size=1", "Bearer my-key")
+        ("/api/datasets/D26-0001/revisions?size=1", "Bearer my-key")
     ]
 
 
@@ -267,7 +267,7 @@ def test_a_code_stays_one_word_of_the_address_and_proxies_are_for_the_ordinary_w
     assert asked("D26-0001", "d" * 64) == ""
 
     (seen,) = portal_of_one_answer.asked
-    assert seen[0] == "/api/datasets/..%2Fpeople%3Fme/revisions?main=true&size=1"
+    assert seen[0] == "/api/datasets/..%2Fpeople%3Fme/revisions?size=1"
 
 
 @pytest.mark.parametrize("name", main.COMMANDS)

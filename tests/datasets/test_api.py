@@ -1,11 +1,13 @@
 import hashlib
+import io
 
 import pytest
 
+from fabriek.datasets import actions
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.models import Entry
-from fabriek.store.models import Blob, Revision
-from tests.datasets.conftest import ROWS, contents, made, push
+from fabriek.store.models import Blob, Ref, Revision
+from tests.datasets.conftest import ROWS, contents, made, push, push_beside
 from tests.factories import a_case, a_partner, a_person
 from tests.store.test_files import everything_below
 
@@ -203,7 +205,25 @@ def test_only_what_is_missing_must_be_sent(client, dataset):
         at(dataset, "/missing"), {"sha256": asked}, content_type="application/json"
     )
 
-    assert answer.json() == {"sha256": [sha256(b"2"), sha256(b"theirs")]}
+    assert answer.json() == {"sha256": [sha256(b"2"), sha256(b"theirs")], "size": []}
+
+
+def test_sizes_are_told_as_far_as_a_revision_may_name_the_bytes(client, dataset, lead):
+    """Another case of the same owner is another circle: its files have no size here."""
+    mib = 2**20
+    push(dataset, {"named": bytes(mib)})
+    actions.add_file(dataset, "arrived", io.BytesIO(bytes(mib + 1)), by=lead)
+    organisation = dataset.repository.organisation
+    aside = made(by=lead, case=a_case(organisation=organisation, lead=lead))
+    push(aside, {"secret": bytes(mib + 2)})
+    push(made(), {"theirs": bytes(mib + 3)})
+
+    asked = [5, *range(mib, mib + 4)]
+    answer = client.post(
+        at(dataset, "/missing"), {"size": asked}, content_type="application/json"
+    )
+
+    assert answer.json() == {"sha256": [], "size": [mib + 2, mib + 3]}
 
 
 def test_bytes_that_were_never_sent_cannot_be_named(client, dataset):
@@ -231,6 +251,31 @@ def test_revisions_and_their_files_are_listed(client, dataset, lead):
     assert client.get(at(dataset, "/files/b?revision=1")).status_code == 404
 
 
+def test_the_list_of_revisions_follows_a_branch_or_a_tag(browser, client, dataset):
+    first = push(dataset, {"a": b"1"})
+    push_beside(dataset, "try", {"b": b"1"})
+    push(dataset, {"c": b"1"})
+    repository = dataset.repository
+    Ref.objects.create(repository=repository, kind="tag", name="v1", revision=first)
+
+    def told(asked):
+        items = client.get(at(dataset, f"/revisions{asked}")).json()["items"]
+        return [(each["number"], each["branch"], each["parent"]) for each in items]
+
+    main, beside, begin = (3, "main", 1), (2, "try", 1), (1, "main", None)
+    assert told("") == [main, begin]
+    assert told("?at=try") == [beside, begin]
+    assert told("?at=v1") == [begin]
+    assert told("?every=true") == [main, beside, begin]
+    listing = client.get(at(dataset, "/listing?revision=2"))
+    assert (listing["Fabriek-Branch"], listing["Fabriek-Parent"]) == ("try", "1")
+    unknown = client.get(at(dataset, "/revisions?at=x%00"))
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "branch")
+    # Which branches there are is not told to who may not read.
+    stranger = browser(a_person()).get(at(dataset, "/revisions?at=x")).json()
+    assert "try" not in str(stranger)
+
+
 @pytest.mark.parametrize("duty", ["", "staff", "assessor", "funder"])
 def test_for_strangers_and_staff_a_dataset_does_not_exist(program, dataset, duty):
     push(dataset, {"a": b"1"})
@@ -243,9 +288,9 @@ def test_for_strangers_and_staff_a_dataset_does_not_exist(program, dataset, duty
         assert client.get(at(dataset, rest)).status_code == 404
     assert put(client, dataset, "b", b"2").status_code == 404
     assert commit(client, dataset, {"b": b"1"}).status_code == 404
-    asked = {"sha256": [sha256(b"1")]}
-    answer = client.post(at(dataset, "/missing"), asked, content_type="application/json")
-    assert answer.status_code == 404
+    for asked in ({"sha256": [sha256(b"1")]}, {"size": [2**20]}):
+        answer = client.post(at(dataset, "/missing"), asked, content_type="application/json")
+        assert answer.status_code == 404
     assert not Blob.objects.filter(sha256=sha256(b"2")).exists()
     assert not Entry.objects.filter(verb="datasets.download").exists()
 

@@ -5,6 +5,7 @@ import io
 import tarfile
 
 import pytest
+from blake3 import blake3
 
 from fabriek import tar_header
 from fabriek.datasets import bundles, tar_stream
@@ -101,6 +102,9 @@ def test_files_that_came_together_are_named_in_a_revision(client, dataset):
     names = {path: sha256(content) for path, content in FILES.items()}
     told = sent.json()["files"]
     assert sorted(told.values()) == sorted(names.values())
+    assert sent.json()["blake3"] == {
+        blake3(content).hexdigest(): sha256(content) for content in FILES.values()
+    }
     saved = save(client, dataset, told)
     assert (saved.status_code, saved.json()["file_count"]) == (201, 3)
     out = client.get(f"/api/datasets/{dataset.code}/bundle").getvalue()

@@ -180,7 +180,7 @@ def test_a_nul_in_what_is_sent_is_answered(world, browser, program):
     asked = browser(world.owner).post(f"/data/{code}/remove/", {"path": "a\x00"})
 
     assert [answer.status_code for answer in told] == [422] * 3
-    assert (missing.status_code, missing.json()) == (200, {"sha256": ["\x00"]})
+    assert (missing.status_code, missing.json()) == (200, {"sha256": ["\x00"], "size": []})
     assert asked.status_code == 200
 
 

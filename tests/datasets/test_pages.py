@@ -8,7 +8,7 @@ from fabriek.datasets.models import Dataset
 from fabriek.kernel.models import Entry
 from fabriek.kernel.paging import PAGE_SIZE
 from fabriek.store.models import Revision
-from tests.datasets.conftest import ROWS, contents, made, push
+from tests.datasets.conftest import ROWS, contents, made, push, push_beside
 from tests.factories import a_case, a_partner, a_person, an_organisation
 from tests.store.test_files import everything_below, files_of_at_most
 
@@ -122,9 +122,9 @@ def test_the_dataset_page_costs_the_same_for_1_and_30(
         push(dataset, {f"{number}.txt": b"%d" % number})
     client = browser(lead)
 
-    # The dataset, what its terms are, its revisions, its files, the way of the case, which runs
-    # made it, and whether somebody looked at it.
-    with django_assert_num_queries(ANY_PAGE + 7 + counting):
+    # The dataset, what its terms are, its revisions, branches and files, the way of the case,
+    # which runs made it, what its look found, and whether recipes can learn from it.
+    with django_assert_num_queries(ANY_PAGE + 9 + counting):
         page = client.get(page_of(dataset))
 
     # Each file of this page of them, and the revision itself.
@@ -155,6 +155,26 @@ def test_an_older_revision_says_that_it_is_one(browser, dataset, lead):
     assert "This is the newest revision" in newest
     assert "better" in newest
     assert client.get(f"{page_of(dataset)}revisions/3/").status_code == 404
+
+
+def test_the_page_follows_main_and_names_other_branches(browser, dataset, lead):
+    push(dataset, {"a.txt": b"1"})
+    push_beside(dataset, "try", {"b.txt": b"1"})
+    client = browser(lead)
+
+    page = client.get(page_of(dataset)).text
+    assert "b.txt" not in page
+    assert "revisions/2/changes/" not in page
+    assert f'<a href="{page_of(dataset)}revisions/2/">try</a> · Revision 2' in page
+    beside = client.get(f"{page_of(dataset)}revisions/2/").text
+    assert "This revision is on the branch “try”." in beside
+    changed = client.get(f"{page_of(dataset)}revisions/2/changes/").text
+    assert "From the branch “main” to the branch “try”." in changed
+    since = client.get(f"{page_of(dataset)}revisions/1/changes/?since=2").text
+    assert "Revision 2 (try): elsewhere" in since
+    dataset.repository.revisions.filter(branch="try").update(branch="")
+    removed = client.get(f"{page_of(dataset)}revisions/2/").text
+    assert "of a branch that was removed" in removed
 
 
 def test_the_description_is_changed_on_the_page(browser, dataset, lead):

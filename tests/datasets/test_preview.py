@@ -57,6 +57,7 @@ def test_an_object_with_nested_values_and_a_wide_table_fit(dataset):
     wide = b"{" + b",".join(b'"k%d": [1, {"a": "\xc3\xa9"}]' % n for n in range(20))
 
     found = shown(dataset, "a.jsonl", wide + b', "text": "x"}\n')
+    assert found.more == 21 - len(found.columns)
 
     assert len(found.columns) == 8
     assert found.rows[0][0] == '[1, {"a": "é"}]'

@@ -1,8 +1,12 @@
 """Pages about revisions: what one changed, and leaving files out of the next."""
 
+from io import BytesIO
+from zipfile import ZipFile
+
 import pytest
 
 from fabriek.cases.states import CaseState
+from fabriek.kernel.models import Entry
 from fabriek.store.models import Revision
 from tests.datasets.conftest import contents, push
 from tests.factories import a_person
@@ -65,7 +69,7 @@ def test_the_page_costs_the_same_for_1_and_3(client, dataset, django_assert_num_
     push(dataset, {f"{number}.txt": b"1" for number in range(count)})
     client.get(at(dataset, "revisions/2/changes/"))
 
-    with django_assert_num_queries(11):
+    with django_assert_num_queries(12):
         client.get(at(dataset, "revisions/2/changes/"))
 
 
@@ -127,3 +131,37 @@ def test_the_page_offers_no_ticks_to_who_may_only_look(client, dataset):
     assert 'name="path"' not in shown
     assert "data-uploads" not in shown
     assert "load_dataset(" in shown
+
+
+# --- all of them, and all of one ---
+def test_all_revisions_are_listed_page_by_page(client, dataset):
+    for number in range(27):
+        push(dataset, {"a.txt": b"%d" % number}, message=f"keer {number}")
+
+    first, second = (client.get(at(dataset, f"revisions/?page={page}")).text for page in (1, 2))
+
+    assert "keer 26" in first
+    assert "keer 0" not in first
+    assert "keer 0" in second
+    assert client.get(at(dataset, "revisions/?branch=none")).status_code == 404
+
+
+def test_all_files_come_as_one_zip(client, dataset):
+    push(dataset, {"map/é.txt": b"een" * 1000, "leeg.csv": b"a\n"})
+
+    answer = client.get(at(dataset, "revisions/1.zip"))
+
+    archive = ZipFile(BytesIO(b"".join(answer.streaming_content)))
+    assert archive.testzip() is None
+    assert {name: archive.read(name) for name in archive.namelist()} == {
+        "leeg.csv": b"a\n",
+        "map/é.txt": b"een" * 1000,
+    }
+    assert Entry.objects.filter(verb="datasets.download_many").count() == 1
+
+
+@pytest.mark.parametrize("rest", ["revisions/", "revisions/1.zip"])
+def test_a_stranger_gets_neither_the_list_nor_the_zip(browser, dataset, rest):
+    push(dataset, {"a.txt": b"1"})
+
+    assert browser(a_person()).get(at(dataset, rest)).status_code == 404

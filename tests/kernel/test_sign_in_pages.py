@@ -1,6 +1,8 @@
 """The sign-in pages of allauth, in our clothes and in both languages."""
 
 import pytest
+from allauth.mfa.models import Authenticator
+from django.utils import timezone
 
 from tests.factories import a_person
 
@@ -61,3 +63,18 @@ def test_pages_about_my_account_stand_in_our_frame(browser, path):
 
     assert 'class="side"' in page
     assert "Sign out" in page
+
+
+def test_who_has_a_passkey_finds_it_among_their_keys(browser):
+    person = a_person()
+    Authenticator.objects.create(
+        user=person,
+        type=Authenticator.Type.WEBAUTHN,
+        data={"name": "laptop", "credential": {}},
+        last_used_at=timezone.now(),
+    )
+
+    page = browser(person).get("/accounts/2fa/webauthn/")
+
+    assert page.status_code == 200
+    assert "laptop" in page.content.decode()

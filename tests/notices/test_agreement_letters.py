@@ -78,6 +78,27 @@ def test_a_message_is_announced_without_its_words(ground):
 
 
 @pytest.mark.parametrize(
+    ("is_signed", "subject"),
+    [(True, "Afspraak {} geldt niet meer voor u"), (False, "{} is teruggenomen")],
+)
+def test_who_other_terms_leave_out_hears_that_it_is_over(ground, is_signed, subject):
+    partner = a_partner(ground.case, lead=(lead := a_person()))
+    named = {"named": (partner.organisation,)}
+    old = actions.offer(ground.proposal(**named), by=ground.owner)
+    for person in (ground.asker, lead) if is_signed else ():
+        actions.sign(old, by=person, text_sha256=old.text_sha256)
+    new = ground.proposal(**named, with_leader=False, replaces=old)
+    new = actions.offer(new, by=ground.owner)
+    actions.sign(new, by=lead, text_sha256=new.text_sha256)
+
+    letters = [each for each in deliver() if ground.asker.email in each.to]
+
+    last = letters[-1]
+    assert last.subject.removeprefix("[Fabriek] ") == subject.format(old.code)
+    assert new.code not in "".join(each.body for each in letters)
+
+
+@pytest.mark.parametrize(
     ("step", "subject"),
     [
         ("refuse", "Afspraak {} is afgewezen"),

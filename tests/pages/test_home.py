@@ -14,8 +14,10 @@ from fabriek.cases.states import CaseState, PartnerState
 from fabriek.pages import queries, views
 from tests.access.worlds import a_submitted, an_awarded
 from tests.agreements.ground import a_ground
+from tests.agreements.policy_world import an_agreement, passed_on
 from tests.factories import (
     a_case,
+    a_dataset,
     a_decision,
     a_partner,
     a_person,
@@ -28,8 +30,8 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 # Session, person, memberships, duties; then invitations to organisations and to cases, what
-# waits for an answer or a signature, what runs, what ends, and cases with where they stand.
-QUERIES = 12
+# waits for an answer, a signature or a look, what runs, what ends, and cases and their ways.
+QUERIES = 13
 # The same without what only members have; and findings of what waits, and grants.
 QUERIES_OF_STAFF = 9
 
@@ -255,6 +257,19 @@ def test_what_waits_for_a_signature_is_a_task_of_who_can_give_it(browser):
     assert made.get_absolute_url() in page
     for other in (ground.clerk, ground.asker, ground.colleague, staff()):
         assert "waits for your signature" not in browser(other).get("/").text
+
+
+def test_a_result_that_waits_for_a_look_is_a_task_of_who_lent_the_data(browser):
+    ground = a_ground()
+    agreement = an_agreement(ground.repository, ground.case, duties=["review"])
+    result = passed_on(a_dataset().repository, agreement, needs_review=True)
+
+    page = browser(ground.owner).get("/").text
+
+    assert "waits for your look" in page
+    assert f"/data/reviews/{result.pk}/" in page
+    for other in (ground.clerk, ground.asker, staff()):
+        assert "waits for your look" not in browser(other).get("/").text
 
 
 def test_a_question_is_a_task_of_the_other_side_until_it_is_answered(browser):

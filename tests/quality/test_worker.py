@@ -1,5 +1,6 @@
 """What the worker does with hostile and unlucky files: all told, nothing lost, nothing left."""
 
+import gzip
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import struct
 import subprocess
 import sys
+from functools import partialmethod
 from pathlib import Path
 from statistics import mean, pstdev
 
@@ -14,14 +16,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from fabriek.quality.worker import confine, look, many_texts, names, rules, treat
+from fabriek.quality.worker import confine, look, many_texts, names, rules, treat, unread
 from fabriek.quality.worker.job import Job, Trouble
 from fabriek.quality.worker.names import Names
+from fabriek_recipes import tables
 
 EMAIL = {"choice": "mask", "kinds": ["email"], "whole": [], "decision": 1}
 WHOLE = EMAIL | {"whole": ["email"]}
 NAME = EMAIL | {"kinds": ["name"]}
 CSV = b"email,v\n" + b"".join(b"a%d@x.nl,%d\n" % (n, n) for n in range(20))
+LIST = json.dumps([{"email": f"a{n}@x.nl", "v": n} for n in range(20)]).encode()
 NO_NAMES = Names((), memory_bytes=2**30)
 
 
@@ -65,6 +69,7 @@ def treated(job):
         return {
             one["path"]: (given.folder / "made" / one["name"]).read_bytes()
             for one in result["made"]
+            if one["name"]
         }
 
     return made
@@ -142,19 +147,85 @@ def test_what_is_linked_to_the_store_cannot_be_changed(tmp_path):
 
 # --- no file over another --------------------------------------------------------------------
 def test_what_is_made_never_takes_the_name_of_another_file(treated):
-    made = treated({"Data.csv": CSV, "data.parquet": parquet(x=[1] * 7)}, email=WHOLE)
+    made = treated({"Data.json": LIST, "data.parquet": parquet(x=[1] * 7)}, email=WHOLE)
 
     assert list(made) == ["Data-2.parquet"]
 
 
-def test_three_files_of_one_name_stay_three(treated):
+def test_files_of_one_name_stay_apart(treated):
     made = treated(
-        {"data.csv": CSV, "data.tsv": CSV.replace(b",", b"\t"), "v1.0/rows.csv": CSV},
+        {"a.csv": CSV, "a.csv.gz": gzip.compress(CSV), "a.json": LIST, "v1.0/rows.json": LIST},
         email=WHOLE,
     )
 
-    assert sorted(made) == ["data-2.parquet", "data.parquet", "v1.0/rows.parquet"]
-    assert {table(content).num_rows for content in made.values()} == {20}
+    assert sorted(made) == ["a-2.csv", "a.csv", "a.parquet", "v1.0/rows.parquet"]
+    assert made["a.csv"] == made["a-2.csv"] == b"email,v\n" + b"".join(
+        b"[EMAIL],%d\n" % n for n in range(20)
+    )
+    assert {table(made[path]).num_rows for path in made if path.endswith("t")} == {20}
+
+
+# --- a CSV stays a CSV -----------------------------------------------------------------------
+ROWS = """email;n;code;price;day;ok;later;"a ""b"" c"
+a@x.nl;1;00123;1,50;2024-02-29;true;7;" x "
+b@x.nl;;0612345678;1.000,00;2024-03-01;false;8;"a;b
+c ""d"""
+;-3;NA;;;;word;é
+"""
+TREATED = ROWS.replace("a@x.nl", "[EMAIL]").replace("b@x.nl", "[EMAIL]")
+AS_EXCEL = "sep=;\r\n", "\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "encoding", "after"),
+    [
+        ("", "\n", "utf-8", "utf-8"),
+        (*AS_EXCEL, "utf-8-sig", "utf-8-sig"),
+        (*AS_EXCEL, "utf-16", "utf-8-sig"),
+    ],
+)
+def test_of_a_treated_csv_nothing_differs_but_what_was_decided(
+    treated, looked, begin, end, encoding, after
+):
+    before, wanted = (
+        begin + rows.replace("\n", end).replace(f"b{end}c", "b\nc") for rows in (ROWS, TREATED)
+    )
+    made = treated({"a.csv": before.encode(encoding)}, email=EMAIL)
+
+    assert made == {"a.csv": wanted.encode(after)}
+    types = [
+        [one["type"] for one in looked({"a.csv": content})["files"][0]["columns"]]
+        for content in (before.encode(encoding), made["a.csv"])
+    ]
+    assert types[0] == types[1]
+    assert {"BIGINT", "DATE", "BOOLEAN"} <= set(types[1])
+
+
+def test_recipes_read_a_treated_csv_as_they_read_the_original(treated, tmp_path):
+    original = ROWS.replace("c;d", "c\r;d").replace("b\nc", "b\rc").encode()
+    made = treated({"a.csv": original}, email=EMAIL)
+    for name, content in (("before.csv", original), ("after.csv", made["a.csv"])):
+        (tmp_path / name).write_bytes(content)
+
+    before, after = (tables.load([tmp_path / f"{name}.csv"]) for name in ("before", "after"))
+
+    assert after.columns.pop("email").words == ["[EMAIL]"]
+    del before.columns["email"]
+    assert {name: (one.words, one.codes) for name, one in after.columns.items()} == {
+        name: (one.words, one.codes) for name, one in before.columns.items()
+    }
+    assert after.has_decimal_comma
+
+
+def test_a_csv_without_heading_rows_or_columns_is_treated_too(treated):
+    drop = EMAIL | {"choice": "drop"}
+    files = {"a.csv": b"a@x.nl,1\nb@x.nl,2\n", "b.csv": b"column 1,v\n", "c.csv": b"column 1\nx\n"}
+
+    masked = treated(files, **{"column 1": EMAIL})
+    dropped = treated(files, **{"column 1": drop})
+
+    assert masked == {"a.csv": b"column 1,column 2\n[EMAIL],1\n[EMAIL],2\n"}
+    assert dropped == {"a.csv": b"column 2\n1\n2\n", "b.csv": b"v\n"}
 
 
 # --- nested columns --------------------------------------------------------------------------
@@ -340,6 +411,51 @@ def test_half_signs_on_every_line_are_trouble_of_that_file_only(looked):
 
     assert ("broken_json", "a.jsonl") in codes(found)
     assert ("b.csv", "email", "email") in kinds(found)
+
+
+@pytest.mark.parametrize(
+    ("behind", "percent"), [(b'{"email":"b@x.nl","n":', 63), (b"oops], {b@x.nl}", 71)]
+)
+def test_a_list_that_breaks_off_is_read_up_to_there(looked, treated, behind, percent):
+    whole = b'[\n{"email": "a@x.nl",\n "n": 1}, {"n": 2},' + behind
+
+    found = looked({"a.json": whole})
+
+    told = next(one for one in found["problems"] if one["code"] == "json_breaks_off")
+    assert (told["rows"], told["facts"]) == ([3], {"whole": 2, "percent": percent})
+    assert found["files"][0]["rows"] == 2
+    # Also in what is behind there: nobody knows of which column that is.
+    assert kinds(found) == {("a.json", "email", "email"), ("a.json", "…", "email")}
+    with pytest.raises(Trouble) as refused:
+        treated({"a.json": whole}, email=EMAIL)
+    assert refused.value.code == "rows_left_out"
+
+
+def test_a_list_on_one_line_that_is_long_is_read_as_any_other(looked):
+    rows = [{"text": "x" * 2**20, "n": n} for n in range(17)] + [{"text": "a@x.nl"}]
+
+    found = looked({"a.json": json.dumps(rows).encode()})
+
+    assert found["files"][0]["rows"] == len(rows)
+    assert kinds(found) == {("a.json", "text", "email")}
+    assert not codes(found) & {("long_lines", "a.json"), ("no_json", "a.json")}
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [("a.json", b'{"rows": [{"email": "a@x.nl"}, '), ("a.jsonl", b"[1]\n[2]\na@x.nl\n")],
+)
+def test_a_file_without_one_whole_row_is_read_as_text(looked, monkeypatch, path, content):
+    whole = looked({path: content})
+    monkeypatch.setattr(
+        unread.Unread, "__init__", partialmethod(unread.Unread.__init__, left=9)
+    )
+    part = looked({path: content})
+
+    assert kinds(whole) == {(path, "…", "email")}
+    assert whole["files"][0]["broken"] in {"no_json", "broken_json"}
+    assert ("unread_in_part", path) not in codes(whole)
+    assert (kinds(part), ("unread_in_part", path) in codes(part)) == (set(), True)
 
 
 def test_nothing_a_database_cannot_keep_is_written(job):

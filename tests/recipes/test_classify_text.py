@@ -20,8 +20,12 @@ from transformers import (
 )
 
 from fabriek_recipes import evaluation
+from fabriek_recipes.classify_text import split
 from fabriek_recipes.classify_text.knobs import RECIPE, Knobs
+from fabriek_recipes.events import Events
 from fabriek_recipes.kinds import Facts
+from fabriek_recipes.run_folder import read_manifest
+from fabriek_recipes.training.process import Job
 from tests.recipes.conftest import Run, prepare
 from tests.recipes.stopping_at import stop_at
 
@@ -90,6 +94,23 @@ def run_of(tmp_path, reader, rows=None, name="run", **knobs) -> Run:
 
 def warned(run: Run) -> list[str]:
     return [str(e.fields["text"]) for e in run.events if e.kind == "warning"]
+
+
+def test_texts_that_a_column_keeps_apart_are_not_learned_from(tmp_path, reader):
+    made = texts()
+    for at, row in enumerate(made):
+        row["fold"] = "test" if at < 30 else "train"
+    run = run_of(tmp_path, reader, made)
+    manifest = read_manifest(run.folder)
+    knobs = Knobs.model_validate(manifest.knobs)
+
+    with Events(run.folder / "events.jsonl") as events:
+        job = Job(folder=run.folder, manifest=manifest, knobs=knobs, events=events)
+        rows = split.divided(job)
+
+    assert [text.line for text in rows.held_out] == list(range(1, 31))
+    assert [text.line for text in rows.train] == list(range(31, 121))
+    assert warned(run)[0].startswith("Column “fold” divides the rows: 90 to learn from, ")
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])

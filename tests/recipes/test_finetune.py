@@ -101,6 +101,28 @@ def test_the_split_depends_on_the_rows_alone(tmp_path):
     assert not {row.prompt for row in first.train} & {row.prompt for row in first.held_out}
 
 
+@pytest.mark.parametrize("name", ["rows.jsonl", "rows.csv"])
+def test_a_column_that_divides_the_rows_is_gone_by(tmp_path, name):
+    words = ["train", "test", "train", "validation", None]
+    made = [row | {"Split": words[at % 5]} for at, row in enumerate(rows(60))]
+    if name == "rows.csv":
+        lines = [
+            f'"{row["prompt"]}";"{row["completion"]}";{row["Split"] or ""}' for row in made
+        ]
+        (tmp_path / name).write_text("\n".join(["prompt;completion;Split", *lines]))
+    else:
+        write_rows(tmp_path, made)
+
+    found = split(tmp_path, Knobs(held_out_percent=10))
+
+    apart = {row["prompt"] for row in made if row["Split"] in {"test", "validation"}}
+    assert {row.prompt for row in found.held_out} == apart
+    assert {row.prompt for row in found.train} == {row["prompt"] for row in made} - apart
+    assert found.by.sentence.startswith(
+        "Column “Split” divides the rows: 36 to learn from, 12 of validation and 12 of test."
+    )
+
+
 def test_equal_rows_never_stand_on_both_sides(tmp_path):
     louder = [{**row, "prompt": row["prompt"].upper() + " "} for row in rows(15)]
     found = split(write_rows(tmp_path, rows(15) * 3 + louder), Knobs(held_out_percent=30))

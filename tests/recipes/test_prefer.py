@@ -209,6 +209,18 @@ def test_a_bad_pair_is_named_by_line_with_what_to_do(tmp_path, row, sentence):
     assert [str(each.sentence) for each in check_pairs(path)] == [sentence]
 
 
+def test_pairs_that_a_column_keeps_apart_are_not_learned_from(tmp_path):
+    made = [
+        each | {"subset": "test" if at % 3 else "train"} for at, each in enumerate(pairs(12))
+    ]
+
+    found = split(write_rows(tmp_path, made), Knobs(held_out_percent=30))
+
+    assert [pair.line for pair in found.train] == [1, 4, 7, 10]
+    assert len(found.held_out) == 8
+    assert (found.by.name, found.by.rows) == ("subset", 12)
+
+
 def test_pairs_of_one_question_never_stand_on_both_sides(tmp_path):
     made = [{**each, "rejected": f"nee {number}"} for each in pairs(12) for number in range(3)]
 

@@ -10,13 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fabriek_recipes import evaluation, number_words
+from fabriek_recipes import evaluation, number_words, split_column
+from fabriek_recipes.events import Events
 from fabriek_recipes.kinds import Facts
+from fabriek_recipes.run_folder import read_manifest
 from fabriek_recipes.tables import Column, Table
 from fabriek_recipes.tabular import baseline, calibrating, columns, data
 from fabriek_recipes.tabular.knobs import RECIPE, Knobs
 from fabriek_recipes.tabular.predict import predict
 from fabriek_recipes.training import measuring
+from fabriek_recipes.training.process import Job
 from fabriek_recipes.words import Failed
 from tests.recipes.conftest import Run, prepare
 from tests.recipes.stopping_at import stop_at
@@ -101,6 +104,71 @@ def test_labels_are_learned_and_the_yardstick_is_beaten(tmp_path):
     ]
     names = sorted(path.name for path in (run.folder / "outputs/model").iterdir())
     assert names == ["baseline.json", "config.json", "trees.txt"]
+
+
+def parted(rows):
+    """Mark the first rows as test, some as validation, and the rest to learn from."""
+    return [
+        row | {"Split": ("test" if at < 60 else "dev" if at < 100 else " Train")}
+        for at, row in enumerate(rows)
+    ]
+
+
+def test_no_row_of_test_or_validation_is_learned_from(tmp_path):
+    run = run_of(tmp_path, parted(table()), leave_out="klant, prijs")
+    manifest = read_manifest(run.folder)
+    knobs = Knobs.model_validate(manifest.knobs)
+
+    with Events(run.folder / "events.jsonl") as events:
+        job = Job(folder=run.folder, manifest=manifest, knobs=knobs, events=events)
+        found = data.read(job)
+
+    learned = [*found.learn.rows, *found.calibrate.rows]
+    assert sorted(learned) == list(range(100, 300))
+    assert list(found.stop.rows) == list(range(60, 100))
+    assert list(found.held_out.rows) == list(range(60))
+    assert "Split" not in [one.name for one in found.meanings]
+
+
+@pytest.mark.parametrize("given", [{}, {"leave_out": "klant, prijs, Split"}])
+def test_a_column_that_divides_the_rows_is_gone_by(tmp_path, given):
+    rows = parted(table())
+    run = run_of(tmp_path, rows, **{"leave_out": "klant, prijs", "rounds_max": 10} | given)
+
+    assert run.start() == 0
+
+    assert run.report["rows_held_out"] == 60
+    by_column = [text for text in warned(run) if text.startswith("Column “Split” divides")]
+    remarks = [one.text for one in evaluated(run).remarks]
+    if given:  # named under what is left out: another choice
+        assert by_column == []
+        assert any(text.startswith("Rows were kept apart by lot") for text in remarks)
+        return
+    assert by_column == [
+        "Column “Split” divides the rows: 200 to learn from, 40 of validation and 60 of test. "
+        "Nothing is learned from the last two: they are kept apart, to stop in time and to "
+        "score."
+    ]
+    assert "The rows that column “Split” keeps apart were scored on, and no others." in remarks
+    assert all(int(one.row) <= 60 for one in evaluated(run).worst)
+    assert "Split" not in (run.folder / "outputs/model/config.json").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "is_divided"),
+    [
+        (("train", "test"), True),
+        (("Oefenen", "toets", ""), True),
+        (("train", "0"), False),
+        (("0", "1"), False),
+        (("test", "dev"), False),
+    ],
+)
+def test_only_words_that_say_what_a_row_is_for_divide_rows(words, is_divided):
+    columns = {"soort": ("train", "test"), "Data_Split": words}
+
+    assert split_column.column_of(columns) == ("Data_Split" if is_divided else "")
+    assert split_column.column_of(columns, {"Data_Split"}) == ""
 
 
 def test_what_was_saved_predicts_the_same_and_takes_rows_that_lack_columns(tmp_path):

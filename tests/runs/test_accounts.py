@@ -315,6 +315,23 @@ def test_a_folder_that_was_opened_is_not_touched_again(world, hook, monkeypatch,
     assert outside.stat().st_mode & 0o777 == 0o700
 
 
+def test_its_account_may_read_what_was_laid_out_for_a_job(
+    world, hook, monkeypatch, settings, tmp_path
+):
+    hook("exit 0")
+    monkeypatch.setattr(type(world.case), "unix_account", THERE)
+    settings.CA_FILE = tmp_path / "ca.pem"
+    settings.CA_FILE.write_text("whom the factory trusts")
+    before = os.umask(0o077)  # as the loop has it
+    try:
+        folder = folders.prepare(world.ask())
+    finally:
+        os.umask(before)
+
+    read = {name: (folder / name).stat().st_mode & 0o777 for name in ("run.json", "ca.pem")}
+    assert read == {"run.json": 0o444, "ca.pem": 0o444}
+
+
 def test_the_local_engine_refuses_to_run_as_itself_what_should_be_kept_apart(
     world, hook, monkeypatch, tmp_path
 ):

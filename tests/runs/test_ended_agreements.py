@@ -29,7 +29,7 @@ from fabriek.runs.states import RunState
 from fabriek.store.queries import the_store
 from tests.agreements.policy_world import an_agreement
 from tests.engines.waiting import eventually
-from tests.factories import a_case, a_person
+from tests.factories import a_case, a_partner, a_person
 from tests.runs.test_with_local_engine import program  # noqa: F401
 from tests.runs.world import World, a_text, a_world, followed, passes, seen_again
 from tests.threads import at_once, many_connections  # noqa: F401
@@ -342,6 +342,18 @@ def test_another_agreement_on_the_same_data_lets_everything_stay(lent, engine):
     assert seen_again(run).state == RunState.RUNNING
     assert (run.folder / "inputs/dataset/text.txt").exists()
     assert Statement.objects.get().facts["covered_by"] == later.code
+
+
+def test_an_agreement_that_is_for_others_is_not_named(lent, engine):
+    only = a_partner(lent.world.case).organisation
+    repository = lent.agreement.repository
+    an_agreement(repository, lent.world.case, organisations=[only], with_leader=False)
+    lent.revoke()
+
+    loop(engine)
+
+    facts = Statement.objects.get().facts
+    assert (facts["covered_by"], facts["remains"][-1]) == ("", "covered")
 
 
 def test_a_narrower_text_in_its_place_stops_what_it_does_not_allow(lent, engine):

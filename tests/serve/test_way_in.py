@@ -1,10 +1,11 @@
-"""What doctor says of the proxy before a portal, by asking the portal through it."""
+"""What doctor says of the way to a portal, by asking the portal by its own address."""
 
 import httpx
 import pytest
 from django.test import Client
 
 from fabriek.serve import way_in
+from tests import tls
 
 MADE_UP = "192.0.2.1"
 PASSES = {
@@ -41,7 +42,7 @@ def test_doctor_says_what_the_proxy_does_not_pass(behind, monkeypatch, passed, s
         return httpx.Response(answer.status_code, headers=dict(answer.items()))
 
     monkeypatch.setattr(way_in.httpx, "get", asked)
-    [found] = way_in.look()
+    _certificate, found = way_in.look()
 
     assert found.verdict == ("lacking" if said else "good")
     assert found.said.startswith(said)
@@ -50,13 +51,32 @@ def test_doctor_says_what_the_proxy_does_not_pass(behind, monkeypatch, passed, s
 
 def test_a_portal_that_cannot_be_asked_is_no_fault(behind, monkeypatch):
     def asked(_url, **_given):
-        raise httpx.ConnectError("certificate verify failed")
+        raise httpx.ConnectError("connection refused")
 
     monkeypatch.setattr(way_in.httpx, "get", asked)
     [found] = way_in.look()
 
     assert found.verdict == "optional"
-    assert "SSL_CERT_FILE" in found.mend
+    assert found.said.endswith("cannot be asked from here: connection refused")
+
+
+def test_doctor_says_that_jobs_do_not_trust_the_certificate_until_its_authority_is_named(
+    behind, settings, tmp_path, monkeypatch
+):
+    with tls.serving(tmp_path) as (address, ca):
+        # What the operator's own programs trust is not what jobs do.
+        monkeypatch.setenv("SSL_CERT_FILE", str(ca))
+        settings.FACTORY_URL = address
+        distrusted, proxy = way_in.look()
+        settings.CA_FILE = ca
+        trusted, _proxy = way_in.look()
+
+    assert (distrusted.verdict, trusted.verdict) == ("lacking", "good")
+    assert distrusted.said == (
+        f"jobs do not trust that of {address}: unable to get local issuer certificate"
+    )
+    assert "FABRIEK_CA_FILE" in distrusted.mend
+    assert "answers 200, not as a portal" in proxy.said  # it was asked all the same
 
 
 def test_without_https_there_is_no_proxy_to_look_at(settings):

@@ -1,8 +1,11 @@
 """The worker answers what follows at once on the same thread, and leaves threads for others."""
 
+import gc
 import os
 import socket
+import sys
 from contextlib import closing, contextmanager
+from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import Config
@@ -59,3 +62,19 @@ def test_a_client_that_went_is_let_go():
         client.sendall(CALL)
 
         assert worker.handle(connection) is False
+
+
+def test_what_it_begins_with_is_loaded_before_the_first_call_and_never_looked_through_again(
+    settings,
+):
+    settings.ROOT_URLCONF = "tests.serve.late_urls"
+    try:
+        with connected(threads=1) as (worker, _client, _connection):
+            worker.app = SimpleNamespace(wsgi=lambda: None)
+            worker.load_wsgi()
+
+        assert "tests.serve.late_urls" in sys.modules
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+        sys.modules.pop("tests.serve.late_urls", None)

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from fabriek.store import early
+from fabriek.store import early, inflow
 from fabriek.store.files import FolderStore
 
 MIB = 2**20
@@ -21,6 +21,8 @@ def asked(monkeypatch):
         return -1  # as a file system that does not know it
 
     monkeypatch.setattr(early, "_known_here", lambda: ask)
+    # Where a disk takes what is large by itself, nothing waits in the kernel's memory.
+    monkeypatch.setattr(inflow, "set_direct", lambda _descriptor, *, is_on: False)
     return calls
 
 

@@ -75,7 +75,7 @@ def sign(agreement: Agreement, *, by: Person, text_sha256: str) -> Agreement:
     with transaction.atomic():
         held = _held(agreement)
         if held.state not in WAITING:
-            raise refusals.not_waiting(held)
+            raise refusals.not_waiting(held, newer=queries.newer(held, by))
         if held.ends_at <= timezone.now():
             raise refusals.too_late(held)
         if text_sha256 != held.text_sha256:
@@ -228,7 +228,8 @@ def _require_one_at_a_time(proposal: Proposal, *, by: Person) -> None:
     """Refuse to begin again what waits for an answer already, for the same organisations.
 
     Of one story several may wait: terms of people who could not end what they answered. They
-    end with it, when this comes from somebody who could.
+    end with it, when this comes from somebody who could; also where they were for others, or
+    two texts of one story could come into force.
     """
     old = proposal.replaces
     waiting = Agreement.objects.filter(
@@ -240,11 +241,13 @@ def _require_one_at_a_time(proposal: Proposal, *, by: Person) -> None:
     lent_to = proposal.with_leader, {organisation.pk for organisation in proposal.named}
     for other in waiting:
         others = other.with_leader, {one.pk for one in other.organisations.all()}
-        if other == old or others != lent_to:
+        is_of_the_story = old is not None and other.thread == old.thread
+        if other == old:
             continue
-        if old is None or other.thread != old.thread or not rules.may_end(by, other):
+        if is_of_the_story and rules.may_end(by, other):
+            _give_way(other, by=by)
+        elif others == lent_to:
             raise refusals.waits_already(other)
-        _give_way(other, by=by)
 
 
 def _sign_for(parties: list[Organisation], agreement: Agreement, *, by: Person) -> None:

@@ -84,12 +84,18 @@ class AgreementDetailOut(AgreementOut):
         return agreement.reason if rules.is_party(context["request"].user, agreement) else ""
 
     @staticmethod
-    def resolve_replaces(agreement: Agreement) -> str | None:
-        return agreement.replaces.code if agreement.replaces else None
+    def resolve_replaces(agreement: Agreement, context: dict[str, Any]) -> str | None:
+        """Name it to its parties: who was added later was none."""
+        if agreement.replaces is None:
+            return None
+        rows = Agreement.objects.visible_to(context["request"].user)
+        is_seen = rows.filter(pk=agreement.replaces.pk).exists()
+        return agreement.replaces.code if is_seen else None
 
     @staticmethod
-    def resolve_replaced_by(agreement: Agreement) -> str | None:
-        return next((newer.code for newer in agreement.replaced_by.all()), None)
+    def resolve_replaced_by(agreement: Agreement, context: dict[str, Any]) -> str | None:
+        found = queries.newer(agreement, context["request"].user)
+        return found.code if found else None
 
     @staticmethod
     def resolve_named(agreement: Agreement) -> list[Organisation]:

@@ -15,9 +15,14 @@ from fabriek.agreements.proposals import Proposal
 from fabriek.agreements.terms import Terms
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, Text
-from fabriek.people.models import Organisation, Person
+from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
+ANOTHER_CIRCLE = _(
+    "Numbers (KvK, EUID or VAT) of organisations in that case, with commas between; empty: the "
+    "whole consortium. All for whom it is sign anew. Who you leave out uses the data no longer "
+    "once the new text is in force; what it made before keeps the terms of its day."
+)
 USUAL = timedelta(days=365)  # what most agreements last, to begin with
 WITH, WITHOUT = "with", "without"
 WITH_LEADER = (
@@ -138,7 +143,8 @@ class OfferForm(TermsForm):
         max_length=60,
         help_text=_(
             "Of the organisation that leads the case, to be sure that it is the one. Of one "
-            "abroad: its EUID or VAT number."
+            "abroad: its EUID or VAT number. The factory checks how such a number is written, "
+            "and asks no register whose it is (VIES can tell)."
         ),
     )
     named = forms.CharField(
@@ -174,25 +180,22 @@ class OfferForm(TermsForm):
         super().__init__(typed, person=person, replaces=replaces)
         self.repository = repository
         if replaces:
-            for name in self.field_order:
-                del self.fields[name]
+            del self.fields["case"], self.fields["kvk_number"]
+            self.initial = {**self.initial, **_as_typed_for_whom(replaces)}
+            self.fields["named"].help_text = ANOTHER_CIRCLE
 
     def _proposal(self, given: dict[str, Any]) -> Proposal:
         if self.replaces:
             case = self.replaces.case
-            named: tuple[Organisation, ...] = tuple(self.replaces.organisations.all())
-            with_leader = self.replaces.with_leader
         else:
             case = queries.case_told(given["case"], given["kvk_number"], to=self.person)
-            asked = given["named"].split(",")
-            named = queries.organisations_told(case, asked, to=self.person)
-            with_leader = given["with_leader"] != WITHOUT
+        asked = given["named"].split(",")
         return Proposal(
             repository=self.repository,
             case=case,
             terms=self._terms(given),
-            named=named,
-            with_leader=with_leader,
+            named=queries.organisations_told(case, asked, to=self.person),
+            with_leader=given["with_leader"] != WITHOUT,
             replaces=self.replaces,
         )
 
@@ -255,6 +258,15 @@ class ReasonForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=_("People of all parties read it."),
     )
+
+
+def _as_typed_for_whom(agreement: Agreement) -> dict[str, str]:
+    """Give whom an agreement is for as the form of an offer shows it."""
+    named = sorted(one.register_number for one in agreement.organisations.all())
+    return {
+        "named": ", ".join(named),
+        "with_leader": WITH if agreement.with_leader else WITHOUT,
+    }
 
 
 def _as_typed(agreement: Agreement) -> dict[str, Any]:

@@ -57,9 +57,13 @@ def whole(rows: QuerySet[Agreement]) -> QuerySet[Agreement]:
         "repository__organisation", "case__organisation", "begun_by", "replaces", "statement"
     )
     signatures = Signature.objects.select_related("organisation", "person").order_by("pk")
-    return rows.prefetch_related(
-        "organisations", Prefetch("signatures", signatures), "replaced_by"
-    )
+    return rows.prefetch_related("organisations", Prefetch("signatures", signatures))
+
+
+def newer(agreement: Agreement, person: Person) -> Agreement | None:
+    """Give the last text that was proposed in its place, to who is a party to that too."""
+    rows = Agreement.objects.visible_to(person).filter(replaces=agreement)
+    return rows.order_by("-pk").first()
 
 
 def listing(
@@ -110,9 +114,8 @@ def timeline(agreement: Agreement, person: Person) -> list[Happening]:
     the parties said to each other, nor their reasons.
     """
     may_read = rules.is_party(person, agreement)
-    told = Agreement.objects.visible_to(person).filter(
-        Q(thread_code=agreement.thread) | Q(code=agreement.thread)
-    )
+    story = Agreement.objects.filter(Q(thread_code=agreement.thread) | Q(code=agreement.thread))
+    told = story & Agreement.objects.visible_to(person)
     entries = Entry.objects.filter(
         subject_kind="agreements.agreement",
         subject_id__in=told.values("pk"),
@@ -121,6 +124,9 @@ def timeline(agreement: Agreement, person: Person) -> list[Happening]:
     done = cases.story(entries)
     if not may_read:
         return [replace(each, note="") for each in done]
+    # A text for others is named to nobody who was left out of it.
+    untold = set(story.exclude(pk__in=told.values("pk")).values_list("code", flat=True))
+    done = [replace(each, note="") if each.note in untold else each for each in done]
     both = [*done, *_said(told)]
     return sorted(both, key=lambda each: each.at, reverse=True)
 

@@ -1,7 +1,7 @@
 """Why something was allowed or denied, in words: what is wrong, and what to do about it."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.utils.functional import lazy
 from django.utils.translation import gettext_lazy as _
@@ -208,4 +208,8 @@ _lazily = lazy(said, str)
 
 
 def _shown(name: str, value: str) -> str:
-    return words.moment(datetime.fromisoformat(value)) if name in MOMENTS else value
+    """Name the clock of a moment: who reads why may be far away, or read it later in a log."""
+    if name not in MOMENTS:
+        return value
+    moment = datetime.fromisoformat(value)
+    return words.moment_there(moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -9,8 +9,8 @@ from fabriek.kernel.errors import Invalid, Refused, WrongState
 from fabriek.people.models import Organisation
 
 
-def not_waiting(agreement: Agreement) -> WrongState:
-    newer = agreement.replaced_by.order_by("-pk").first()
+def not_waiting(agreement: Agreement, *, newer: Agreement | None) -> WrongState:
+    """`newer`: what took its place, to who is a party to that as well."""
     if newer and agreement.state == AgreementState.REPLACED:
         return WrongState(
             _("Another text took the place of this one: %(code)s. Read and sign that one.")

@@ -37,6 +37,14 @@ def users_of(agreement: Agreement) -> list[Organisation]:
     return [agreement.case.organisation, *named] if agreement.with_leader else list(named)
 
 
+def leaves_out(newer: Agreement, old: Agreement) -> bool:
+    """Tell whether somebody the old text was for is none of those of the newer one."""
+    named = newer.organisations.all()
+    if not named:
+        return False
+    return not old.organisations.all() or not {*parties_of(old)} <= {*parties_of(newer)}
+
+
 def unsigned_of(agreement: Agreement) -> list[Organisation]:
     signed = {signature.organisation_id for signature in agreement.signatures.all()}
     return [party for party in parties_of(agreement) if party.pk not in signed]

@@ -153,7 +153,7 @@ def _show(
         "purposes": _purposes(agreement),
         "duties": [duty.label for duty in Duty if duty in agreement.duties],
         "parties": [(each, signed.get(each.pk)) for each in rules.parties_of(agreement)],
-        "newer": next(iter(agreement.replaced_by.all()), None),
+        "newer": queries.newer(agreement, request.user),
         "translation": proposals.translation(agreement, language),
         "translation_language": language,
         "is_party": is_party,
@@ -188,7 +188,7 @@ def _waiting(agreement: Agreement) -> str:
     if agreement.ends_at <= timezone.now():
         return _("Its last day is over, so nobody can sign it any more. Propose other terms.")
     names = ", ".join(party.name for party in rules.unsigned_of(agreement))
-    return _("It waits for the signature of: %(names)s.") % {"names": names}
+    return _("Not signed yet by: %(names)s") % {"names": names}
 
 
 def _forms(

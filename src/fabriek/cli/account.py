@@ -1,5 +1,6 @@
 """`fabriek login` and `fabriek whoami`."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -13,6 +14,10 @@ app = typer.Typer(no_args_is_help=True, add_completion=False)
 def login(
     url: Annotated[str, typer.Option(help="The address of the portal.")] = "",
     token: Annotated[str, typer.Option(help="Your token; asked for when not given.")] = "",
+    ca: Annotated[
+        str,
+        typer.Option(help="File of the authority behind its certificate, if a private one."),
+    ] = "",
 ) -> None:
     """Keep your token, so that every command knows you.
 
@@ -22,7 +27,7 @@ def login(
     if not token:
         typer.echo(f"Make a token at {address}/people/tokens and paste it here.")
         token = typer.prompt("Token", hide_input=True)
-    account = config.Account(url=address, token=token.strip())
+    account = config.Account(url=address, token=token.strip(), ca=_authority(ca, address))
     if not (account.token.isascii() and account.token.isprintable()):
         http.stop("This is no token: it holds other signs than a token has. Copy it once more.")
     with http.reached(address):
@@ -30,6 +35,14 @@ def login(
     me = http.read(answer)
     place = config.write(account)
     typer.echo(f"Hello, {me['name'] or me['email']}. Your token is kept in {place}.")
+
+
+def _authority(named: str, address: str) -> str:
+    """Name its file; without a new one that of before, if it was of the same portal."""
+    if named:
+        return os.path.abspath(named)  # noqa: PTH100  a link stays one
+    before = config.read()
+    return before.ca if before.url == address else ""
 
 
 @app.command()

@@ -11,8 +11,11 @@ DEFAULT_URL = "http://localhost:8000"
 
 
 class Account(NamedTuple):
+    """`ca`: a file with the authority behind the portal's certificate; empty: a known one."""
+
     url: str
     token: str
+    ca: str = ""
 
 
 def folder() -> str:
@@ -25,11 +28,12 @@ def path() -> str:
 
 
 def read() -> Account:
-    """Take FABRIEK_URL and FABRIEK_TOKEN first, then what `fabriek login` kept."""
+    """Take FABRIEK_URL, _TOKEN and _CA_FILE first, then what `fabriek login` kept."""
     kept = _kept()
     url = os.environ.get("FABRIEK_URL") or kept.get("url") or DEFAULT_URL
     token = os.environ.get("FABRIEK_TOKEN") or kept.get("token") or ""
-    return Account(url=url.rstrip("/"), token=token)
+    ca = os.environ.get("FABRIEK_CA_FILE") or kept.get("ca") or ""
+    return Account(url=url.rstrip("/"), token=token, ca=ca)
 
 
 def write(account: Account) -> str:
@@ -38,7 +42,7 @@ def write(account: Account) -> str:
     part = f"{folder()}/account.part"
     opened = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(opened, "w") as file:
-        json.dump({"url": account.url, "token": account.token}, file)
+        json.dump({name: told for name, told in account._asdict().items() if told}, file)
     os.replace(part, path())  # noqa: PTH105
     return path()
 

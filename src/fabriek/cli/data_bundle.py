@@ -1,8 +1,9 @@
 """Many small files in one stream, as `tar` writes them: to the portal, and from it."""
 
+import hashlib
 import tarfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import httpx
@@ -21,12 +22,16 @@ END, PADDING = bytes(2 * BLOCK), bytes(BLOCK)
 
 
 class Piece(NamedTuple):
-    """A small file on its way; without `content` it is read when its turn comes."""
+    """A small file on its way: without `content` it is read when its turn comes.
+
+    What was read has `proof`, its BLAKE3; its SHA-256 then need not be known.
+    """
 
     name: str
     file: Local
-    sha256: str
+    sha256: str = ""
     content: bytes | None = None
+    proof: str = ""
 
 
 def bundles(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
@@ -59,8 +64,8 @@ class Bundle:
 
 def send(
     code: str, pieces: Sequence[Piece], told: Told, pause: Callable[[float], None] = time.sleep
-) -> None:
-    """Send them, and see that they arrived as what they were."""
+) -> list[str]:
+    """Send them, and see that they arrived as what they were; give the SHA-256 of each."""
     headers = [tar_header.of(piece.name, piece.file.size_bytes) for piece in pieces]
     size = sum(
         len(header) + piece.file.size_bytes + -piece.file.size_bytes % BLOCK
@@ -77,10 +82,18 @@ def send(
 
     answer = data_patience.repeated(post, pause)
     # By their hashes: the portal may write a name in another form than this computer does.
-    arrived = set(answer["files"].values())
-    for piece in pieces:
-        if piece.sha256 not in arrived:
+    arrived, proved = set(answer["files"].values()), answer.get("blake3", {})
+    sha256s = [_sha256_of(piece, proved) for piece in pieces]
+    for piece, sha256 in zip(pieces, sha256s, strict=True):
+        if sha256 not in arrived:
             http.stop(f"{piece.file.path} changed while it was sent. Run the command again.")
+    return sha256s
+
+
+def _sha256_of(piece: Piece, proved: Mapping[str, str]) -> str:
+    """Give what we know it by, or the portal, of bytes whose BLAKE3 is that of ours."""
+    known = piece.sha256 or proved.get(piece.proof)
+    return known or hashlib.sha256(piece.content or b"").hexdigest()
 
 
 def received(stream: Iterator[bytes]) -> Iterator[tuple[str, bytes]]:

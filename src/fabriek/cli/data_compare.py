@@ -1,7 +1,7 @@
 """`fabriek data diff` and `verify`: what differs between revisions, or with a folder here."""
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ import typer
 from fabriek.cli import data_index, data_local, data_remote, http, show
 from fabriek.cli.data_found import Files
 from fabriek.cli.data_progress import watched
-from fabriek.cli.data_push import looked
+from fabriek.cli.data_push import Exclude, looked
 from fabriek.cli.data_remote import Listing, Revision
 from fabriek.cli.ends import interruptible
 
@@ -20,7 +20,9 @@ DIFFERS = 3  # 1 means that something went wrong
 TEXT_BYTES = 2**20
 Row = tuple[str, str, str, str]
 
-Reference = Annotated[str, typer.Argument(help="The dataset: D26-0001, or D26-0001@3.")]
+Reference = Annotated[
+    str, typer.Argument(help="The dataset: D26-0001, D26-0001@3, or D26-0001@try for a branch.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -56,16 +58,20 @@ def diff(
     text: Annotated[
         bool, typer.Option("--text", help="Also show which lines of small text files differ.")
     ] = False,
+    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what changed: between two revisions, or between a revision and a folder here.
 
-    `diff D26-0001` shows what the newest revision changed, `diff D26-0001 2` what changed since
-    the second, `diff D26-0001 2 4` from the second to the fourth, and `diff D26-0001 ./texts`
-    what a push of that folder would change. Ends with 3 when something differs.
+    `diff D26-0001` shows what the newest revision changed in the one that it was built on,
+    `diff D26-0001 2` what changed since the second, `diff D26-0001 2 4` from the second to the
+    fourth, and `diff D26-0001 ./texts` what `push --delete` of that folder would change, with
+    the same --exclude. Ends with 3 when something differs.
     """
     if one and not one.isdecimal():
-        before, after = _revision_side(reference), _folder_side(Path(one))
+        before, after = _revision_side(reference), _folder_side(Path(one), exclude or ())
+    elif exclude:
+        http.stop(f"--exclude is for a folder here: fabriek data diff {reference} FOLDER")
     else:
         before, after = _two_revisions(reference, one, other)
     differing = _told(before, after, text=text, as_json=as_json)
@@ -83,14 +89,16 @@ def verify(
     quick: Annotated[
         bool, typer.Option("--quick", help="Trust files whose times and size are unchanged.")
     ] = False,
+    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
     """Read a folder here again and compare it with a revision, byte for byte by SHA-256.
 
+    With --exclude, as if what is called so was not in the folder.
     Ends with 0 when all is the same, and with 3 when something differs.
     """
     wanted = _revision_side(reference)
-    here = _folder_side(folder, quick=quick)
+    here = _folder_side(folder, exclude or (), quick=quick)
     if wanted.listing != here.listing or as_json:
         _told(wanted, here, text=False, as_json=as_json)
     if wanted.listing != here.listing:
@@ -105,9 +113,9 @@ def _two_revisions(reference: str, one: str, other: str) -> tuple[Side, Side]:
     after = data_remote.revision(reference, number=int(other) if other else None)
     if one:
         return _revision_side(f"{after.code}@{one}"), _side(after)
-    if after.number <= 1:
+    if not after.parent:
         return Side(name="nothing", listing={}), _side(after)
-    return _revision_side(f"{after.code}@{after.number - 1}"), _side(after)
+    return _revision_side(f"{after.code}@{after.parent}"), _side(after)
 
 
 def _revision_side(reference: str) -> Side:
@@ -118,10 +126,10 @@ def _side(revision: Revision) -> Side:
     return Side(name=str(revision), listing=revision.files, revision=revision)
 
 
-def _folder_side(folder: Path, *, quick: bool = True) -> Side:
+def _folder_side(folder: Path, exclude: Sequence[str], *, quick: bool = True) -> Side:
     if not folder.is_dir():
         http.stop(f"{folder} is neither the number of a revision nor a folder here.")
-    look = looked([str(folder)])
+    look = looked([str(folder)], exclude)
     files = look.files()
     with data_index.opened() as index, watched() as screen:
         told = screen.task("Reading", sum(file.size_bytes for file in files.values()))

@@ -5,11 +5,14 @@ at 20,000 unchanged files a matter of a tenth of a second. The time at which it 
 counts beside the one that it shows, as programs may set the latter back.
 """
 
+import hashlib
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from typing import NamedTuple
+
+from fabriek.cli import config
 
 # A file system's clock ticks some milliseconds apart: a file that was written this shortly
 # before it was read may be written again without its time telling.
@@ -136,7 +139,9 @@ def folder() -> str:
 
 
 def place() -> str:
-    return f"{folder()}/files.sqlite3"
+    """Give each portal its own: some hashes are what it said, not for another to be told."""
+    portal = hashlib.sha256(config.read().url.encode()).hexdigest()
+    return f"{folder()}/files-{portal[:16]}.sqlite3"
 
 
 @contextmanager

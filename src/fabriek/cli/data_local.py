@@ -17,8 +17,8 @@ SMALL_BYTES = 2**20  # what is smaller is read whole
 READERS = min(4, cpu_count() or 1)
 
 Told = Callable[[int], None]
-# Given the name of a small file that was read, the file, its SHA-256 and its content.
-Take = Callable[[str, Local, str, bytes], None]
+# Given the name of a small file that was read, the file and its content.
+Take = Callable[[str, Local, bytes], None]
 
 
 def hashed(
@@ -26,9 +26,12 @@ def hashed(
     sources: Iterable[str],
     index: Index,
     told: Told,
-    take: Take = lambda _name, _file, _sha256, _content: None,
+    take: Take | None = None,
 ) -> dict[str, str]:
-    """Give {name: SHA-256}; only what changed since last time is read, and `take` gets it."""
+    """Give {name: SHA-256}; only what changed since last time is read.
+
+    What is small of that is for `take`, if there is one, and not hashed here.
+    """
     known = index.known(files.values(), sources)
     told(sum(file.size_bytes for file in files.values() if file.path in known))
     read_at_ns = time.time_ns()
@@ -39,10 +42,13 @@ def hashed(
     finally:
         kept = ((new[name], sha256) for name, sha256 in read.items())
         index.keep(kept, read_at_ns=read_at_ns)
-    return {name: read.get(name) or known[file.path] for name, file in files.items()}
+    found = ((name, read.get(name) or known.get(file.path)) for name, file in files.items())
+    return {name: sha256 for name, sha256 in found if sha256}
 
 
-def _read(files: Mapping[str, Local], read: dict[str, str], told: Told, take: Take) -> None:
+def _read(
+    files: Mapping[str, Local], read: dict[str, str], told: Told, take: Take | None
+) -> None:
     """Put SHA-256s into `read`; large files side by side: hashing lets other threads go on."""
     stopping = Stopping()
     watched = stopping.watched(told)
@@ -56,9 +62,11 @@ def _read(files: Mapping[str, Local], read: dict[str, str], told: Told, take: Ta
             for name, file in files.items():
                 if file.size_bytes < SMALL_BYTES:
                     content = content_of(file)
-                    read[name] = hashlib.sha256(content).hexdigest()
                     told(file.size_bytes)
-                    take(name, file, read[name], content)
+                    if take:
+                        take(name, file, content)
+                    else:
+                        read[name] = hashlib.sha256(content).hexdigest()
                 elif name not in waiting:
                     read[name] = sha256_of(file.path, told)
             read |= {name: each.result() for name, each in waiting.items()}

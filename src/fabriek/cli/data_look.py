@@ -12,7 +12,8 @@ from fabriek.cli.data_remote import Listing, Revision
 SHORT = 12
 
 Reference = Annotated[
-    str, typer.Argument(help="A dataset, to see its files: D26-0001, or D26-0001@3.")
+    str,
+    typer.Argument(help="A dataset, to see its files: D26-0001, D26-0001@3, D26-0001@try."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
@@ -36,22 +37,40 @@ def list_data(
 
 
 def log(
-    code: Annotated[str, typer.Argument(help="The code of the dataset.")],
+    reference: Annotated[
+        str, typer.Argument(help="The dataset: D26-0001, or D26-0001@try for that branch.")
+    ],
     most: Annotated[int, typer.Option("-n", help="How many at most.", min=1)] = 20,
     *,
+    every: Annotated[
+        bool, typer.Option("--all", help="Those of all branches, also of removed ones.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the revisions, the newest first: who saved what, and how much it changed."""
-    code, _number = data_remote.parted(code)
-    found = list(islice(http.everything(f"datasets/{code}/revisions", changes=True), most))
+    """List the revisions, the newest first: who saved what, and how much it changed.
+
+    Those that led to the branch “main”, or to the branch or tag that is named behind the @.
+    """
+    said = data_remote.parted(reference)
+    if said.number is not None or (every and said.name != data_remote.MAIN):
+        http.stop(
+            f"The log follows a branch: {said.code}, or {said.code}@BRANCH; --all shows those "
+            "of all branches."
+        )
+    asked = {"every": True} if every else {"at": said.name}
+    address = f"datasets/{said.code}/revisions"
+    found = list(islice(http.everything(address, changes=True, **asked), most))
     if as_json:
         show.json(found)
         return
+    is_mixed = any(each["branch"] != data_remote.MAIN for each in found)
+    branch = ("branch",) if is_mixed else ()
     show.table(
-        ("revision", "id", "when", "who", "+", "~", "-", "files", "size", "message"),
+        ("revision", *branch, "id", "when", "who", "+", "~", "-", "files", "size", "message"),
         (
             (
                 each["number"],
+                *([each["branch"] or "(removed)"] if is_mixed else []),
                 each["commit_id"][:SHORT],
                 show.moment(each["created_at"]),
                 each["author"],
@@ -64,7 +83,7 @@ def log(
             )
             for each in found
         ),
-        empty=f"Nothing was saved yet. Push some files: fabriek data push {code} FILES",
+        empty=f"Nothing was saved yet. Push some files: fabriek data push {said.code} FILES",
     )
 
 

@@ -30,7 +30,10 @@ DAMAGED_AT_MOST = 3  # a line may spoil bytes once, and a disk does so each time
 PARTIAL, WHOLE = 206, 200
 
 Reference = Annotated[
-    str, typer.Argument(help="The dataset: D26-0001, or D26-0001@3 for its third revision.")
+    str,
+    typer.Argument(
+        help="The dataset: D26-0001, D26-0001@3 for its third revision, D26-0001@try: a branch."
+    ),
 ]
 
 

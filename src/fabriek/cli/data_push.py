@@ -16,6 +16,13 @@ SENDING = "fabriek.cli.data_sending"
 GIT = ".git"
 
 Code = Annotated[str, typer.Argument(help="The code of the dataset, such as D26-0001.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PATTERN",
+        help="Leave out what is called so, such as '*.tmp' or '.git/'; may be said again.",
+    ),
+]
 
 
 @ends.interruptible(TO_GO_ON)
@@ -24,13 +31,7 @@ def push(
     code: Code,
     sources: Annotated[list[str], typer.Argument(help="Files or folders.")],
     message: Annotated[str, typer.Option("--message", "-m", help="What changed.")] = "",
-    exclude: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="PATTERN",
-            help="Leave out what is called so, such as '*.tmp' or '.git/'; may be said again.",
-        ),
-    ] = None,
+    exclude: Exclude = None,
     delete: Annotated[
         bool, typer.Option("--delete", help="Leave out what is no longer in the folder.")
     ] = False,

@@ -6,10 +6,11 @@ answer here: the ordinary way asks again, and tells what is wrong.
 
 import json
 import os
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from fabriek.cli import config
 
@@ -33,15 +34,12 @@ class Question:
             return
         account = config.read()
         place = urlsplit(account.url)
-        kind = {"http": HTTPConnection, "https": HTTPSConnection}.get(place.scheme)
-        if kind is None or not place.hostname:
-            raise ValueError(account.url)
         headers = {"Accept-Language": config.language()}
         if account.token:
             headers["Authorization"] = f"Bearer {account.token}"
         dataset = f"datasets/{quote(self.code, safe='')}"
-        path = f"{place.path}/api/{dataset}/revisions?main=true&size=1"
-        self._connection = kind(place.hostname, place.port, timeout=TIMEOUT_S)
+        path = f"{place.path}/api/{dataset}/revisions?size=1"
+        self._connection = _connection(place, account.ca)
         self._connection.request("GET", path, headers=headers)
 
     def newest_if(self, digest: str) -> str:
@@ -66,6 +64,18 @@ class Question:
     def close(self) -> None:
         if self._connection is not None:
             self._connection.close()
+
+
+def _connection(place: SplitResult, ca: str) -> HTTPConnection:
+    """Give one to the portal, whose certificate may be signed by `ca`. Raises: as `TROUBLE`."""
+    if place.scheme not in {"http", "https"} or not place.hostname:
+        raise ValueError(place.geturl())
+    if place.scheme == "http":
+        return HTTPConnection(place.hostname, place.port, timeout=TIMEOUT_S)
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(ca)
+    return HTTPSConnection(place.hostname, place.port, timeout=TIMEOUT_S, context=context)
 
 
 @contextmanager

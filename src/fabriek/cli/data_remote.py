@@ -1,4 +1,4 @@
-"""What the portal holds: a dataset named `D26-0001` or `D26-0001@3`, and the files in it."""
+"""What the portal holds: a dataset, or one state of it by number or branch; and its files."""
 
 import hashlib
 import re
@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from fabriek.cli import http
 from fabriek.cli.data_patience import repeated
 
-REFERENCE = re.compile(r"([A-Za-z0-9_-]+)(?:@([0-9]{1,9}))?", re.ASCII)
+NUMBER, MAIN = r"[0-9]{1,9}", "main"
+NAME = r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,198}"
+REFERENCE = re.compile(rf"([A-Za-z0-9_-]+)(?:@(?:({NUMBER})|({NAME})))?", re.ASCII)
 
 Listing = dict[str, tuple[str, int]]
 
@@ -17,7 +19,7 @@ class Revision:
     """`number` is 0 where nothing was saved yet; `files`: {path: (SHA-256, size)}.
 
     `damaged`: how many of its files lie damaged at the portal, where that was asked;
-    `digest`: of its listing, likewise.
+    `digest`: of its listing, likewise. `parent`: the number that it was built on, or 0.
     """
 
     code: str
@@ -25,23 +27,42 @@ class Revision:
     files: Listing
     damaged: int = 0
     digest: str = ""
+    branch: str = MAIN
+    parent: int = 0
 
     def __str__(self) -> str:
-        return f"{self.code}@{self.number}"
+        on = "" if self.branch == MAIN else f" (branch {self.branch or 'removed'})"
+        return f"{self.code}@{self.number}{on}"
 
 
-def parted(reference: str) -> tuple[str, int | None]:
-    """Read `D26-0001@3`; without @ it means the newest revision."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reference:
+    """What somebody typed; `name`: of a branch or a tag, `main` where nothing was said."""
+
+    code: str
+    number: int | None = None
+    name: str = MAIN
+
+
+def parted(reference: str) -> Reference:
+    """Read `D26-0001@3` or `D26-0001@try`; without @ it means the newest revision."""
     match = REFERENCE.fullmatch(reference)
     if not match:
-        http.stop(f"{reference} names no dataset. Write its code: D26-0001, or D26-0001@3.")
-    return match[1], int(match[2]) if match[2] else None
+        http.stop(
+            f"{reference} names no dataset. Write its code, D26-0001; with a revision, "
+            "D26-0001@3; or with a branch, D26-0001@main."
+        )
+    number = int(match[2]) if match[2] else None
+    return Reference(code=match[1], number=number, name=match[3] or MAIN)
 
 
 def revision(reference: str, *, number: int | None = None) -> Revision:
     """Get the listing of a revision, proved by its digest."""
-    code, said = parted(reference)
-    number = number if number is not None else said
+    said = parted(reference)
+    code = said.code
+    number = number if number is not None else said.number
+    if number is None and said.name != MAIN:
+        number = _newest_number(said)
     if number is None and http.get(f"datasets/{code}")["revision"] is None:
         return Revision(code=code, number=0, files={})
     answer = http.get_text(f"datasets/{code}/listing", revision=number)
@@ -51,13 +72,14 @@ def revision(reference: str, *, number: int | None = None) -> Revision:
         code=code,
         number=int(answer.headers["Fabriek-Revision"]),
         files=dict(_read(line) for line in answer.text.split("\n") if line),
+        branch=answer.headers.get("Fabriek-Branch", MAIN),
+        parent=int(answer.headers.get("Fabriek-Parent") or 0),
     )
 
 
 def newest(code: str, *, perhaps: Listing) -> Revision:
     """Get the newest revision; at once where its digest says that it holds `perhaps`."""
-    # What is saved on another branch is nothing that a push goes on from.
-    address = f"datasets/{code}/revisions?main=true&size=1"
+    address = f"datasets/{code}/revisions?size=1"
     items = repeated(lambda: http.send("GET", address))["items"]
     if not items:
         return Revision(code=code, number=0, files={})
@@ -71,7 +93,7 @@ def newest(code: str, *, perhaps: Listing) -> Revision:
 
 def newest_if(code: str, digest: str) -> str:
     """Name the newest revision where its files are these, each with these bytes; or nothing."""
-    items = http.get(f"datasets/{code}/revisions", main="true", size=1)["items"]
+    items = http.get(f"datasets/{code}/revisions", size=1)["items"]
     is_it = items and items[0]["digest"] == digest and not items[0].get("damaged")
     return f"{code}@{items[0]['number']}" if is_it else ""
 
@@ -82,6 +104,11 @@ def digest_of(listing: Listing) -> str:
         f"{listing[path][0]} {listing[path][1]} {path}\n" for path in sorted(listing)
     )
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _newest_number(said: Reference) -> int:
+    items = http.get(f"datasets/{said.code}/revisions", at=said.name, size=1)["items"]
+    return int(items[0]["number"])
 
 
 def _read(line: str) -> tuple[str, tuple[str, int]]:

@@ -1,14 +1,26 @@
 """Send what is new of files and folders, and save it as one revision."""
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 import typer
 
-from fabriek.cli import data_bundle, data_index, data_local, data_remote, data_tus, http, show
+from fabriek.cli import (
+    data_bundle,
+    data_index,
+    data_local,
+    data_remote,
+    data_tus,
+    data_unread,
+    http,
+    show,
+)
 from fabriek.cli.data_bundle import Piece
 from fabriek.cli.data_found import Files, Look
-from fabriek.cli.data_index import Index
+from fabriek.cli.data_index import Index, Local
 from fabriek.cli.data_progress import Screen, watched
 from fabriek.cli.data_remote import Listing, Revision
 from fabriek.cli.data_sender import Sender, missing, side_by_side
@@ -73,17 +85,38 @@ def _sent(
     code: str, look: Look, files: Files, index: Index, screen: Screen, *, delete: bool
 ) -> Plan:
     """Read what may be new, and send what the portal lacks of it meanwhile."""
-    if _size_bytes(files) >= WORTH_ASKING_BYTES:
+    large = {name: file for name, file in files.items() if _is_large(file)}
+    unread = data_unread.surely_new(code, large, look, index) if large else {}
+    if not large and _size_bytes(files) >= WORTH_ASKING_BYTES:
         missing(code, [])  # a wrong code, or a case that is closed, is told before all is read
-    told = screen.task("Reading", _size_bytes(files))
+    read = {name: file for name, file in files.items() if name not in unread}
+    told = screen.task("Reading", _size_bytes(read))
     sending = screen.task("Sending", _size_bytes(files))
     with side_by_side() as beside:
         sender = Sender(code, beside, sending)
-        sha256s = data_local.hashed(files, look.sources, index, told, sender.take)
-        sender.flush()
+        with _kept(sender, index) as keep:
+            sha256s = data_local.hashed(read, look.sources, index, told, sender.take)
+            sender.flush()
+            keep()  # while the last are on their way
+            sha256s |= data_unread.send(unread, index, sender)
+            sha256s |= sender.settled()
         plan = _planned(code, files, sha256s, delete=delete)
         _send_rest(code, plan, index, sender)
     return plan
+
+
+@contextmanager
+def _kept(sender: Sender, index: Index) -> Iterator[Callable[[], None]]:
+    """Remember what the portal has of small files, also where something breaks off."""
+    begun_ns = time.time_ns()
+
+    def keep() -> None:
+        index.keep(sender.newly_known(), read_at_ns=begun_ns)
+
+    try:
+        yield keep
+    finally:
+        keep()
 
 
 def _planned(code: str, files: Files, sha256s: dict[str, str], *, delete: bool) -> Plan:
@@ -96,6 +129,11 @@ def _planned(code: str, files: Files, sha256s: dict[str, str], *, delete: bool) 
 
 def _listing(files: Files, sha256s: dict[str, str]) -> Listing:
     return {name: (sha256s[name], file.size_bytes) for name, file in files.items()}
+
+
+def _is_large(file: Local) -> bool:
+    """Tell what travels by itself, in parts."""
+    return file.size_bytes >= data_bundle.BELOW_BYTES
 
 
 def _size_bytes(files: Files) -> int:
@@ -111,9 +149,9 @@ def _send_rest(code: str, plan: Plan, index: Index, sender: Sender) -> None:
             chosen.setdefault(plan.sha256s[name], name)
     needed = _missing(code, sorted(chosen))
     pieces = [Piece(chosen[sha256], plan.files[chosen[sha256]], sha256) for sha256 in needed]
-    small = [piece for piece in pieces if piece.file.size_bytes < data_bundle.BELOW_BYTES]
+    small = [piece for piece in pieces if not _is_large(piece.file)]
     for piece in pieces:
-        if piece.file.size_bytes >= data_bundle.BELOW_BYTES:
+        if _is_large(piece.file):
             sending = Sending(
                 code=code,
                 name=piece.name,

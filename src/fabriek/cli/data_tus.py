@@ -6,11 +6,12 @@ flushes each part to its disk, is seldom waited for.
 """
 
 import base64
+import hashlib
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -23,10 +24,11 @@ from fabriek.cli.data_local import Told
 from fabriek.cli.data_patience import AWAY
 
 PART_BYTES = 16 * 2**20  # the first one
-LEAST_BYTES, MOST_BYTES = 4 * 2**20, 64 * 2**20
+LEAST_BYTES, MOST_BYTES = 4 * 2**20, 256 * 2**20
 PART_S = 2.0
-PIECE_BYTES = 2**20
+PIECE_BYTES = 2**20  # each part but the last is some of these: disks like round places
 VERSION = {"Tus-Resumable": "1.0.0"}
+SHA256_HEADER = "Fabriek-SHA256"  # ours: what the file turned out to be, once it is whole
 # Between tries after a part failed; a portal that is started again is back within these.
 PAUSES_S = (0.5, 1, 2, 4, 8, 15)
 NOT_FOUND, OTHER_OFFSET, OTHER_BYTES, BUSY, OTHER_CHECKSUM = 404, 409, 422, 423, 460
@@ -35,15 +37,20 @@ TRY_AGAIN = {NOT_FOUND, OTHER_OFFSET, BUSY, OTHER_CHECKSUM, *AWAY}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sending:
-    """One file on its way to a dataset."""
+    """One file on its way to a dataset. Without `sha256` the portal says what it is."""
 
     code: str
     name: str
     file: Local
-    sha256: str
+    sha256: str = ""
     index: Index
     told: Told
     pause: Callable[[float], None] = time.sleep
+
+    @property
+    def mark(self) -> str:
+        """Tell it apart from all others: by what is in it, else by what its folder says."""
+        return self.sha256 or hashlib.sha256(repr(self.file).encode()).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,48 +67,61 @@ class Part:
 
 
 class Changed(Exception):
-    """The file has become shorter than it was."""
+    """The file is not what it was when it was looked at."""
 
 
 class _Again(Exception):
     """A part did not arrive; ask how far the upload is, and go on from there."""
 
 
-def send(sending: Sending) -> None:
-    """Send what is not there yet. What breaks off is kept, by the portal and in our index."""
+def send(sending: Sending) -> str:
+    """Send what is not there yet; give the SHA-256 of the whole, which is there then.
+
+    What breaks off is kept, by the portal and in our index.
+    """
     tries = 0
     while True:
         try:
-            _send(sending)
+            return _send(sending)
         except (_Again, httpx.TransportError) as trouble:
             if tries == len(PAUSES_S):
                 _give_up(sending, trouble)
             sending.pause(PAUSES_S[tries])
             tries += 1
         except Changed:
+            _forget(sending)
             path = sending.file.path
             http.stop(f"{path} changed while it was sent. Run the command again.")
         except OSError as error:
             http.stop(f"{sending.file.path} cannot be read: {error.strerror}.")
-        else:
-            return
 
 
-def _send(sending: Sending) -> None:
-    address, shown = _place(sending)
+def _send(sending: Sending) -> str:
+    address, answer = _place(sending)
+    shown = int(answer.headers.get("Upload-Offset", 0))
     sending.told(shown)
     file = os.open(sending.file.path, os.O_RDONLY)
     try:
+        _require_as_it_was(file, sending)
         with closing(parts(file, shown, sending.file.size_bytes)) as left:
             for part in left:
-                _part(sending, file, address, part)
+                answer = _part(sending, file, address, part)
                 shown = part.end
+        _require_as_it_was(file, sending)
     except (_Again, httpx.TransportError):
         sending.told(-shown)
         raise
     finally:
         os.close(file)
-    sending.index.end_upload(config.read().url, sending.code, sending.sha256)
+    sending.index.end_upload(config.read().url, sending.code, sending.mark)
+    return answer.headers[SHA256_HEADER]
+
+
+def _require_as_it_was(file: int, sending: Sending) -> None:
+    """Hold on to a look at the file where no hash tells what it should be. Raises: Changed."""
+    path = sending.file.path
+    if not sending.sha256 and Local.of(path, os.fstat(file)) != sending.file:
+        raise Changed
 
 
 def parts(file: int, at: int, size_bytes: int) -> Generator[Part, None, None]:
@@ -124,7 +144,7 @@ def parts(file: int, at: int, size_bytes: int) -> Generator[Part, None, None]:
 def _suited(part_bytes: int, took_s: float) -> int:
     """Let a part take some seconds; never much more than the one before it."""
     wanted = int(part_bytes * min(PART_S / max(took_s, 0.001), 2))
-    return min(max(wanted, LEAST_BYTES), MOST_BYTES)
+    return min(max(wanted - wanted % PIECE_BYTES, LEAST_BYTES), MOST_BYTES)
 
 
 def _proved(file: int, at: int, end: int) -> Part:
@@ -134,17 +154,17 @@ def _proved(file: int, at: int, end: int) -> Part:
     return Part(at=at, end=end, proof=proof.digest())
 
 
-def _place(sending: Sending) -> tuple[str, int]:
-    """Find the upload that broke off, else begin one; say how far it is."""
+def _place(sending: Sending) -> tuple[str, httpx.Response]:
+    """Find the upload that broke off, else begin one; its answer says how far it is."""
     portal = config.read().url
-    kept = sending.index.upload(portal, sending.code, sending.sha256)
+    kept = sending.index.upload(portal, sending.code, sending.mark)
     if kept:
         answer = http.send("HEAD", kept, headers=VERSION)
         if answer.is_success:
-            return kept, int(answer.headers["Upload-Offset"])
+            return kept, answer
         if answer.status_code != NOT_FOUND:
             raise _Again(str(answer.status_code))
-    facts = {"path": sending.name, "sha256": sending.sha256}
+    facts = {"path": sending.name} | ({"sha256": sending.sha256} if sending.sha256 else {})
     headers = VERSION | {
         "Upload-Length": str(sending.file.size_bytes),
         "Upload-Metadata": ",".join(
@@ -157,11 +177,20 @@ def _place(sending: Sending) -> tuple[str, int]:
     if not begun.is_success:
         http.refuse(begun)
     address = str(begun.url.join(begun.headers["Location"]))
-    sending.index.begin_upload(portal, sending.code, sending.sha256, address)
-    return address, 0
+    sending.index.begin_upload(portal, sending.code, sending.mark, address)
+    return address, begun
 
 
-def _part(sending: Sending, file: int, address: str, part: Part) -> None:
+def _forget(sending: Sending) -> None:
+    """Let the portal have its room back. It forgets by itself where this does not arrive."""
+    portal = config.read().url
+    if address := sending.index.upload(portal, sending.code, sending.mark):
+        sending.index.end_upload(portal, sending.code, sending.mark)
+        with suppress(httpx.TransportError):
+            http.send("DELETE", address, headers=VERSION)
+
+
+def _part(sending: Sending, file: int, address: str, part: Part) -> httpx.Response:
     headers = VERSION | {
         "Upload-Offset": str(part.at),
         "Upload-Checksum": f"blake3 {_base64(part.proof)}",
@@ -181,6 +210,7 @@ def _part(sending: Sending, file: int, address: str, part: Part) -> None:
     if answer.headers["Upload-Offset"] != str(part.end):
         sending.told(-sum(moved))
         raise _Again("the portal kept another part")
+    return answer
 
 
 def _refused(sending: Sending, answer: httpx.Response) -> NoReturn:
@@ -188,7 +218,7 @@ def _refused(sending: Sending, answer: httpx.Response) -> NoReturn:
     if answer.status_code in TRY_AGAIN:
         raise _Again(f"the portal answered {answer.status_code}")
     if answer.status_code == OTHER_BYTES:
-        sending.index.end_upload(config.read().url, sending.code, sending.sha256)
+        sending.index.end_upload(config.read().url, sending.code, sending.mark)
     http.refuse(answer)
 
 

@@ -1,6 +1,7 @@
 """Calls to the API. A refusal is printed as its own sentence, and the command exits 1."""
 
 import hashlib
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +17,11 @@ language, stop = config.language, ends.stop
 PAGE_SIZE = 200
 CHUNK_BYTES = 2**20
 TIMEOUT = httpx.Timeout(30, read=600)
+ASK_ADDRESS = "Is the address right? See: fabriek login --help"
+DISTRUSTED = (
+    "Was its certificate signed by an authority of its own? Ask its staff for that authority's "
+    "file, and name it once: fabriek login --ca FILE"
+)
 
 
 def client() -> httpx.Client:
@@ -29,8 +35,27 @@ def client_for(account: config.Account) -> httpx.Client:
     if account.token:
         headers["Authorization"] = f"Bearer {account.token}"
     return httpx.Client(
-        base_url=f"{account.url}/api/", headers=headers, timeout=TIMEOUT, follow_redirects=False
+        base_url=f"{account.url}/api/",
+        headers=headers,
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        verify=trust(account),
     )
+
+
+def trust(account: config.Account) -> ssl.SSLContext | bool:
+    """Trust the authority that was named beside those whom everybody does; True: these."""
+    if not account.ca:
+        return True
+    context = httpx.create_ssl_context()
+    try:
+        context.load_verify_locations(account.ca)
+    except OSError:
+        stop(
+            f"{account.ca} is no file with a certificate. Name another one: "
+            "fabriek login --ca FILE"
+        )
+    return context
 
 
 def get(path: str, **params: object) -> Json:
@@ -158,7 +183,5 @@ def reached(url: str = "") -> Iterator[None]:
     except (httpx.TransportError, httpx.InvalidURL) as error:
         url = url or config.read().url
         why = str(error).rstrip(".") or "it took too long"
-        stop(
-            f"{url} cannot be reached: {why}.",
-            "Is the address right? See: fabriek login --help",
-        )
+        is_strange = "CERTIFICATE_VERIFY_FAILED" in why
+        stop(f"{url} cannot be reached: {why}.", DISTRUSTED if is_strange else ASK_ADDRESS)

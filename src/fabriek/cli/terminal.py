@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 import termios
 import tty
@@ -51,13 +52,13 @@ class Resolver(AbstractResolver):
         await self._others.close()
 
 
-def attach(url: str, origin: str) -> Left:
+def attach(url: str, origin: str, *, trust: ssl.SSLContext | bool = True) -> Left:
     """Go in at `url`, which is good once, and work until the shell or the person ends it."""
-    return asyncio.run(_attach(url, origin))
+    return asyncio.run(_attach(url, origin, trust))
 
 
-async def _attach(url: str, origin: str) -> Left:
-    connector = aiohttp.TCPConnector(resolver=Resolver())
+async def _attach(url: str, origin: str, trust: ssl.SSLContext | bool) -> Left:
+    connector = aiohttp.TCPConnector(resolver=Resolver(), ssl=trust)
     jar = aiohttp.DummyCookieJar()
     async with aiohttp.ClientSession(
         connector=connector, cookie_jar=jar, timeout=TIMEOUT

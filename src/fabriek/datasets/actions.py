@@ -238,6 +238,13 @@ def missing(dataset: Dataset, sha256s: Collection[str], *, by: Person) -> list[s
     return queries.missing(dataset.repository, sha256s)
 
 
+def sizes_here(dataset: Dataset, sizes: Collection[int], *, by: Person) -> set[int]:
+    """Say which files may have been sent already, by their size alone: see the store's."""
+    rules.require_part(by, dataset.case)
+    rules.require_open(dataset.case)
+    return queries.sizes_here(dataset.repository, sizes)
+
+
 def download(dataset: Dataset, file: File, *, by: Person) -> Download:
     """Open one file for somebody who may read it, and write down who took it.
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
-from ninja import Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 from pydantic import BaseModel, Field
 
 from fabriek.cases.models import Case
-from fabriek.datasets import actions, finding, queries, rules
+from fabriek.datasets import actions, branches, finding, queries, rules
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.bulk_api import router as bulk
 from fabriek.datasets.changes import Counts, counted
@@ -93,9 +93,14 @@ class FileIn(BaseModel):  # ninja's own kind runs Python for each, and there may
 
 
 class RevisionOut(Schema):
-    """`dropped_at`: since when its files are gone, by the wish of its owner."""
+    """`dropped_at`: since when its files are gone, by the wish of its owner.
+
+    `branch` is empty where the branch was removed; `parent` is the number it was built on.
+    """
 
     number: int
+    branch: str
+    parent: int | None
     commit_id: str
     digest: str
     message: str
@@ -108,6 +113,10 @@ class RevisionOut(Schema):
     @staticmethod
     def resolve_author(revision: Revision) -> str:
         return str(revision.author or "")
+
+    @staticmethod
+    def resolve_parent(revision: Revision) -> int | None:
+        return revision.parent.number if revision.parent else None
 
 
 class CountsOut(Schema):
@@ -132,7 +141,7 @@ class SavedOut(RevisionOut):
     is_new: bool = True
 
 
-class RevisionIn(Schema):
+class RevisionIn(BaseModel):  # ninja's own kind would be read by Python first: see `FileIn`
     """`parent` is the number this builds on: when somebody saved a newer one, it is refused."""
 
     files: list[FileIn] = []
@@ -141,12 +150,23 @@ class RevisionIn(Schema):
     parent: int | None = None
 
 
+class BranchIn(Schema):
+    """`at`: a branch or a tag, whose line of revisions is meant; `every`: all there are."""
+
+    at: str = MAIN
+    every: bool = False
+
+
 class MissingIn(Schema):
-    sha256: list[str] = Field(max_length=10_000)
+    sha256: list[str] = Field([], max_length=10_000)
+    size: list[Annotated[int, Field(ge=0, lt=2**62)]] = Field([], max_length=10_000)
 
 
 class MissingOut(Schema):
+    """`size`: of those sizes nothing is here, so such files need not be hashed to be sent."""
+
     sha256: list[str]
+    size: list[int]
 
 
 @router.get("/", response=Listing[DatasetOut])
@@ -186,16 +206,20 @@ def send_file(request: SignedIn, code: str, path: str, sha256: str) -> Status[Bl
 
 
 @router.post("/{code}/missing", response=MissingOut)
-def missing(request: SignedIn, code: str, body: MissingIn) -> dict[str, list[str]]:
+def missing(request: SignedIn, code: str, body: MissingIn) -> MissingOut:
     """Ask which files must still be sent before a revision can name them."""
-    dataset = finding.dataset(code, request.user)
-    return {"sha256": actions.missing(dataset, body.sha256, by=request.user)}
+    dataset = finding.to_fill(code, request.user)
+    here = actions.sizes_here(dataset, body.size, by=request.user) if body.size else set()
+    return MissingOut.model_construct(
+        sha256=actions.missing(dataset, body.sha256, by=request.user),
+        size=[size for size in body.size if size not in here],
+    )
 
 
 @router.post("/{code}/revisions", response={201: SavedOut}, openapi_extra=described(RevisionIn))
 def commit(request: SignedIn, code: str) -> Status[SavedOut]:
     """Save a revision: the newest one with `files` put in and `delete` left out."""
-    dataset = finding.dataset(code, request.user)
+    dataset = finding.to_fill(code, request.user)
     rules.require_part(request.user, dataset.case)
     body = read_as(RevisionIn, request)
     before = store.latest(dataset.repository)
@@ -217,21 +241,23 @@ def commit(request: SignedIn, code: str) -> Status[SavedOut]:
 def revisions(
     request: SignedIn,
     code: str,
+    which: Query[BranchIn],
     *,
-    main: bool = False,
     changes: bool = False,
     page: int = 1,
     size: int = 50,
 ) -> Listing[LoggedOut]:
     """List the revisions, the newest first; with `changes`, how many files each changed.
 
-    With `main`, without those that a client of the hub saved on another branch.
+    Those that led to `main`, or to the branch or tag that `at` names; with `every`, all, also
+    those of branches that were removed.
     """
     dataset = finding.dataset(code, request.user)
     rules.require_read(request.user, dataset)
-    rows = dataset.repository.revisions.select_related("author", "parent")
-    if main:
-        rows = rows.filter(branch=MAIN)
+    repository = dataset.repository
+    line = branches.leading_to(repository, which.at)
+    rows = repository.revisions.all() if which.every else line
+    rows = rows.select_related("author", "parent")
     found = paginate(rows, page, min(size, COUNTED_AT_ONCE) if changes else size)
     counts = counted(found.items) if changes else {}
     damaged = store.damaged_in(dataset.repository, found.items)

@@ -20,9 +20,13 @@ router = Router(tags=["datasets"])
 
 
 class TakenIn(Schema):
-    """{path: SHA-256} of what arrived, for the revision that follows."""
+    """{path: SHA-256} of what arrived, for the revision that follows.
+
+    `blake3` is {BLAKE3: SHA-256} of the same: who knows the first need not make the other.
+    """
 
     files: dict[str, str]
+    blake3: dict[str, str]
 
 
 class ChangeOut(Schema):
@@ -57,11 +61,12 @@ def take_in(request: SignedIn, code: Path[str]) -> Status[TakenIn]:
     A revision that names them makes them part of the dataset; unnamed they go after a day.
     Only plain files are taken, and none is followed out of the folder.
     """
-    dataset = finding.dataset(code, request.user)
+    dataset = finding.to_fill(code, request.user)
     require_length(request)
     blobs = bundles.take_in(dataset, Body(request), by=request.user)
     files = {path: blob.sha256 for path, blob in blobs.items()}
-    return Status(201, TakenIn.model_construct(files=files))
+    proofs = {blob.blake3: blob.sha256 for blob in blobs.values() if blob.blake3}
+    return Status(201, TakenIn.model_construct(files=files, blake3=proofs))
 
 
 @router.get("/bundle")
@@ -91,13 +96,16 @@ def give_out(
 def listing(request: SignedIn, code: Path[str], revision: int | None = None) -> HttpResponse:
     """Get every file of a revision as a line `sha256 size path`, by name.
 
-    The SHA-256 of these very lines is the revision's `digest`, so they prove themselves.
+    The SHA-256 of these very lines is the revision's `digest`, so they prove themselves. The
+    headers tell its branch too, and the number of the revision that it was built on.
     """
     dataset = finding.dataset(code, request.user)
     chosen = finding.readable(dataset, revision, by=request.user)
     response = HttpResponse(queries.lines_of(chosen), content_type="text/plain; charset=utf-8")
     response["Fabriek-Revision"] = str(chosen.number)
     response["Fabriek-Digest"] = chosen.digest
+    response["Fabriek-Branch"] = chosen.branch
+    response["Fabriek-Parent"] = str(chosen.parent.number if chosen.parent else "")
     response["Cache-Control"] = "private, no-store"
     return response
 

@@ -37,7 +37,7 @@ Row = list[str]
 class Preview:
     """`columns` is empty where rows are plain lines; `others` can be shown instead.
 
-    `trouble`: why there are no rows, in a sentence.
+    `trouble`: why there are no rows, in a sentence; `more`: how many columns are left out.
     """
 
     path: str
@@ -45,6 +45,7 @@ class Preview:
     columns: Row
     rows: list[Row]
     trouble: str = ""
+    more: int = 0
 
 
 def can_show(path: str) -> bool:
@@ -69,6 +70,7 @@ def of(file: File, *, among: Iterable[File] = (), characters: int = CELL_CHARACT
         others=[other.path for other in among if other.path != file.path][:OTHERS],
         columns=[cut(name, characters) for name in columns[:COLUMNS]],
         rows=[[cut(cell, characters) for cell in row[:COLUMNS]] for row in rows],
+        more=max(0, len(columns) - COLUMNS),
     )
 
 

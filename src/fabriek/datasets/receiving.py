@@ -12,8 +12,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,20 +23,16 @@ from django.conf import settings
 
 from fabriek.datasets import refusals
 from fabriek.kernel.body import Body
-from fabriek.store.early import Early
+from fabriek.store import inflow
 from fabriek.store.incoming import Received, refused_when_full, require_room
+from fabriek.store.inflow import Digest
 
 FOLDER = "uploads/resumable"
-PIECE_BYTES = 2**20
 # A writer that got nothing for so long may be dead: whoever comes back takes its place.
 SILENT_S = 3.0
 TAKEN_OVER_WITHIN_S = 5.0
 LOOK_EVERY_S = 0.05
 KEPT_DIGESTS = 500
-
-
-class Digest(Protocol):
-    def update(self, piece: memoryview, /) -> object: ...
 
 
 class Proof(Digest, Protocol):
@@ -160,7 +155,8 @@ def receive(
         os.ftruncate(descriptor, at)
         with refused_when_full():
             fed: list[Digest] = [running.sha256, running.blake3] if running else []
-            got = _fill(descriptor, body, at, [*fed, check] if check else fed)
+            fed += [check] if check else []
+            got = inflow.pour(body.readinto, descriptor, fed, at=at)
             os.fdatasync(descriptor)
         _require_proved(checksum, check)
     except BaseException:
@@ -219,37 +215,6 @@ def _locked(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     return True
-
-
-def _fill(descriptor: int, body: Body, at: int, fed: Sequence[Digest]) -> int:
-    """Receive, hash and write, each piece in a buffer of its own until all are done with it.
-
-    The hashes run in threads beside this one, which reads on and writes meanwhile.
-    """
-    buffers = [memoryview(bytearray(PIECE_BYTES)) for _ in range(2)]
-    got, early = 0, Early(descriptor, at=at)
-    with ThreadPoolExecutor(max(1, len(fed))) as pool:
-        pending: list[Future[object]] = []
-        turn = 0
-        while size := body.readinto(buffers[turn]):
-            piece = buffers[turn][:size]
-            for each in pending:
-                each.result()
-            pending = [pool.submit(digest.update, piece) for digest in fed]
-            _write(descriptor, piece, at + got)
-            early.wrote(size)
-            got += size
-            turn = 1 - turn
-        for each in pending:
-            each.result()
-    return got
-
-
-def _write(descriptor: int, piece: memoryview, at: int) -> None:
-    """Write all of it: a disk that is nearly full takes a part first, and says so next."""
-    while piece:
-        written = os.pwrite(descriptor, piece, at)
-        piece, at = piece[written:], at + written
 
 
 def _copy(source: int, target: int) -> None:

@@ -2,16 +2,17 @@
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from fabriek.datasets import actions, changes, finding, rules
+from fabriek.datasets import actions, as_zip, branches, changes, finding, rules
 from fabriek.kernel import numbers, text
 from fabriek.kernel.errors import Invalid, NotAllowed
-from fabriek.kernel.paging import PAGE_SIZE, Paged
+from fabriek.kernel.paging import PAGE_SIZE, Paged, paginate
 from fabriek.people.http import SignedIn
+from fabriek.store.models import MAIN
 
 COMPARED_WITH = 50
 MOST_DIGITS = 9
@@ -34,11 +35,41 @@ def what_changed(request: SignedIn, code: str, number: int) -> HttpResponse:
         "is_ours": rules.is_ours(request.user, dataset, reading),
         "revision": revision,
         "since": since,
-        "others": others.only("repository", "number", "message")[:COMPARED_WITH],
+        "others": others.only("repository", "number", "message", "branch")[:COMPARED_WITH],
         "difference": difference,
         "changes": _page(difference.changes, request.GET.get("page", "1")),
     }
     return render(request, "datasets/changes.html", context)
+
+
+@login_required
+def history(request: SignedIn, code: str) -> HttpResponse:
+    """List all revisions that led to a branch or a tag: to `main`, unless one is named."""
+    dataset = finding.dataset(code, request.user)
+    reading = rules.reads(request.user, dataset)
+    if not reading.allowed:
+        raise NotAllowed(reading.sentence, code=reading.code)
+    branch = request.GET.get("branch", MAIN)
+    rows = branches.leading_to(dataset.repository, branch).select_related("author")
+    context = {
+        "dataset": dataset,
+        "is_ours": rules.is_ours(request.user, dataset, reading),
+        "branch": branch,
+        "page": paginate(rows, request.GET.get("page", "1")),
+    }
+    return render(request, "datasets/history.html", context)
+
+
+@login_required
+def whole(request: SignedIn, code: str, number: int) -> StreamingHttpResponse:
+    """Give all files of a revision as one zip."""
+    dataset = finding.dataset(code, request.user)
+    chosen = finding.readable(dataset, number, by=request.user)
+    pieces = as_zip.give_out(dataset, chosen, by=request.user)
+    response = StreamingHttpResponse(pieces, content_type="application/zip")
+    response["Content-Disposition"] = f'attachment; filename="{code}-{chosen.number}.zip"'
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @login_required

@@ -25,8 +25,8 @@ def require_part(person: Person, case: Case) -> None:
     if not takes_part(person, case):
         raise NotAllowed(
             _(
-                "Only people of the organisations in this case may use its data. Ask a lead of "
-                "the case to invite your organisation as a partner."
+                "This is for people of the organisations in this case only. Ask a lead of the "
+                "case to invite your organisation as a partner."
             )
         )
 

@@ -12,6 +12,8 @@ urlpatterns = [
     path("<slug:code>/revisions/<int:number>/", views.revision, name="revision"),
     path("<slug:code>/revisions/drop/", retention_views.drop, name="drop"),
     path("<slug:code>/remove/", revision_views.remove, name="remove"),
+    path("<slug:code>/revisions/", revision_views.history, name="history"),
+    path("<slug:code>/revisions/<int:number>.zip", revision_views.whole, name="whole"),
     path(
         "<slug:code>/revisions/<int:number>/changes/",
         revision_views.what_changed,

@@ -1,6 +1,5 @@
 """Pages of datasets: parse, call one action, show."""
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
@@ -11,7 +10,16 @@ from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.http import require_POST
 
 from fabriek.agreements.inheritance import made_under
-from fabriek.datasets import actions, finding, preview, queries, retention, rules
+from fabriek.datasets import (
+    actions,
+    branches,
+    finding,
+    preview,
+    queries,
+    retention,
+    rules,
+    snippets,
+)
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
 from fabriek.datasets.models import Dataset
@@ -21,7 +29,7 @@ from fabriek.kernel.paging import PAGE_SIZE, Paged, paginate
 from fabriek.people.http import SignedIn
 from fabriek.store import paths
 from fabriek.store import queries as store
-from fabriek.store.models import File, Revision
+from fabriek.store.models import MAIN, File, Revision
 
 REVISIONS_SHOWN = 20
 
@@ -30,7 +38,9 @@ REVISIONS_SHOWN = 20
 def list_all(request: SignedIn) -> HttpResponse:
     q = request.GET.get("q", "").strip()
     page = paginate(queries.search(request.user, q), request.GET.get("page", "1"))
-    return render(request, "datasets/list.html", {"page": page, "q": q})
+    context = {"page": page, "q": q}
+    context["has_cases"] = bool(page.items) or queries.open_cases(request.user).exists()
+    return render(request, "datasets/list.html", context)
 
 
 @login_required
@@ -67,8 +77,8 @@ def edit(request: SignedIn, code: str) -> HttpResponse:
 def detail(request: SignedIn, code: str) -> HttpResponse:
     dataset = finding.dataset(code, request.user)
     reading = rules.reads(request.user, dataset)
-    rows = dataset.repository.revisions.select_related("author")
-    revisions = list(rows[: REVISIONS_SHOWN + 1]) if reading.allowed else []
+    rows = branches.leading_to(dataset.repository).select_related("author")
+    revisions = list(rows[:REVISIONS_SHOWN]) if reading.allowed else []
     newest = revisions[0] if revisions else None
     files = _files(request, newest)
     context = {
@@ -81,14 +91,15 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         else made_under(dataset.repository, request.user),
         "steps": rules.next_steps(request.user, dataset),
         "may_drop": retention.may_drop(request.user, dataset),
-        "revisions": revisions[:REVISIONS_SHOWN],
-        "has_older": len(revisions) > REVISIONS_SHOWN,
+        "revisions": revisions,
+        "branches": branches.beside_main(dataset.repository) if revisions else [],
         "newest": newest,
         "files": files,
         "preview": _preview(request, newest, files),
+        "showable": {file.path for file in preview.showable(files.items)},
         "is_by_look": any(preview.is_by_look(file.path) for file in files.items),
         "form": PushForm(),
-        "endpoint": settings.FACTORY_URL,
+        "snippets": snippets.of(dataset),
     }
     return render(request, "datasets/detail.html", context)
 
@@ -107,8 +118,10 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
         "revision": chosen,
         "files": files,
         "preview": _preview(request, chosen, files),
+        "showable": {file.path for file in preview.showable(files.items)},
         "is_by_look": any(preview.is_by_look(file.path) for file in files.items),
         "is_newest": chosen.number == dataset.revision,  # type: ignore[attr-defined]
+        "is_on_main": chosen.branch == MAIN,
     }
     return render(request, "datasets/revision.html", context)
 

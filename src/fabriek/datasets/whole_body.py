@@ -7,8 +7,8 @@ from typing import TypeVar
 
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
-from ninja import Schema
 from ninja.errors import HttpError, ValidationError
+from pydantic import BaseModel
 from pydantic import ValidationError as Mistakes
 
 from fabriek.kernel.body import Body
@@ -16,7 +16,7 @@ from fabriek.kernel.errors import TooLarge
 
 LIMIT_BYTES = 64 * 2**20
 
-Asked = TypeVar("Asked", bound=Schema)
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
 def read_as(kind: type[Asked], request: HttpRequest) -> Asked:
@@ -37,7 +37,7 @@ def read_as(kind: type[Asked], request: HttpRequest) -> Asked:
         ) from mistakes
 
 
-def described(kind: type[Schema]) -> dict[str, object]:
+def described(kind: type[BaseModel]) -> dict[str, object]:
     """Describe the body for the API page, which ninja cannot see by itself."""
     schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)

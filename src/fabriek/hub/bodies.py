@@ -1,8 +1,7 @@
 """What a client sends, as a stream: never the whole of it in memory."""
 
 from collections.abc import Iterator
-from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django.http import HttpRequest
 
@@ -10,7 +9,6 @@ from fabriek.hub import refusals
 from fabriek.kernel.body import Body
 from fabriek.kernel.errors import Text, TooLarge
 
-PIECE_BYTES = 2 * 2**20
 LINES_BYTES = 2**16
 
 
@@ -28,20 +26,6 @@ def stream(request: HttpRequest) -> Any:  # noqa: ANN401  what has `read`
         # Django would think that there is nothing; our web server knows where chunks end.
         return request.environ["wsgi.input"]  # type: ignore[attr-defined]
     return Body(request)
-
-
-def pieces(request: HttpRequest) -> Iterator[bytes]:
-    """Give the body in large pieces, each in memory of its own and copied no further."""
-    body = stream(request)
-    if not isinstance(body, Body):
-        yield from iter(partial(body.read, PIECE_BYTES), b"")
-        return
-    while body.left_bytes:
-        piece = bytearray(min(body.left_bytes, PIECE_BYTES))
-        got = body.readinto(memoryview(piece))
-        if not got:
-            return  # cut off: whoever takes it in misses the rest
-        yield cast("bytes", piece if got == len(piece) else piece[:got])
 
 
 def lines(request: HttpRequest, *, limit_bytes: int, too_long: Text) -> Iterator[bytes]:

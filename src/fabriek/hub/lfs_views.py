@@ -49,8 +49,8 @@ def put(request: HttpRequest, signed: str) -> HttpResponse:
     """Take in one file, whole; its link says what it must be."""
     upload = links.read(signed)
     _require_length(request, upload.size_bytes)
-    pieces = bodies.pieces(request)
-    store.store_bytes(upload.repository, pieces, by=upload.person, expected_sha256=upload.oid)
+    body = bodies.stream(request)
+    store.store_bytes(upload.repository, body, by=upload.person, expected_sha256=upload.oid)
     return said({})
 
 

@@ -15,8 +15,8 @@ from fabriek.hub import refusals
 from fabriek.hub.links import Upload
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.store import actions as store
-from fabriek.store.early import Early
-from fabriek.store.incoming import refused_when_full, require_room
+from fabriek.store import inflow
+from fabriek.store.incoming import filling, refused_when_full, require_room
 from fabriek.store.models import Blob
 from fabriek.store.singles import hashed, other_bytes
 
@@ -27,7 +27,6 @@ PART_BYTES = 256 * 2**20
 LINKS_MAX = 2000
 # Below this a broken upload is sooner begun again than put together from parts.
 WORTH_PARTS_BYTES = 5 * 2**30
-PIECE_BYTES = 2**20
 
 
 def size_for(sizes_bytes: Collection[int]) -> int:
@@ -52,15 +51,23 @@ def write(upload: Upload, number: int, body: Any) -> str:  # noqa: ANN401  what 
     if number < 1 or left <= 0:
         raise refusals.unreadable()
     with _shared(upload) as descriptor, refused_when_full():
-        early = Early(descriptor, at=first)
-        while left and (piece := body.read(min(left, PIECE_BYTES))):
-            _write_all(descriptor, piece, first)
-            early.wrote(len(piece))
-            first += len(piece)
-            left -= len(piece)
-    if left:
+        got = inflow.pour(_no_more_of(body, left), descriptor, (), at=first)
+    if got < left:
         raise refusals.cut()
     return f"{upload.key}-{number}"
+
+
+def _no_more_of(body: Any, left_bytes: int) -> inflow.ReadInto:  # noqa: ANN401
+    """Let a body that says nothing of its length not run into the next part."""
+    readinto = filling(body)
+
+    def within(target: memoryview) -> int:
+        nonlocal left_bytes
+        got = readinto(target[:left_bytes])
+        left_bytes -= got
+        return got
+
+    return within
 
 
 def put_together(upload: Upload) -> Blob:
@@ -138,14 +145,6 @@ def _busy() -> Refused:
     return Refused(
         _("Parts of this file are still on their way. Try again in a moment."), code="busy"
     )
-
-
-def _write_all(descriptor: int, piece: bytes, offset: int) -> None:
-    rest = memoryview(piece)
-    while rest:
-        written = os.pwrite(descriptor, rest, offset)
-        offset += written
-        rest = rest[written:]
 
 
 def _path(upload: Upload) -> Path:

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
 from fabriek.hub import refusals
+from fabriek.store import proving
 from fabriek.store.models import Blob
 from fabriek.store.queries import the_store
 
@@ -61,7 +62,7 @@ class _Sent:
 
 
 def blob(request: HttpRequest, blob: Blob, *, name: str) -> HttpResponseBase:
-    """Give the bytes, or the part that `Range` asks for. Raises: WrongRange."""
+    """Give the bytes, or the part that `Range` asks for. Raises: WrongRange, Damaged."""
     part = _part_asked(request.META.get("HTTP_RANGE", ""), blob.size_bytes)
     first, end = (part.first, part.end) if part else (0, blob.size_bytes)
     response: HttpResponseBase
@@ -83,6 +84,7 @@ def blob(request: HttpRequest, blob: Blob, *, name: str) -> HttpResponseBase:
 
 def _opened(blob: Blob, first: int) -> BinaryIO:
     """Open it at a byte: also for the kernel, which knows nothing of what Python read ahead."""
+    proving.require_whole(blob)
     file = the_store().open(blob)
     file.seek(first)
     if blob.pack_id is None and _has_number(file):

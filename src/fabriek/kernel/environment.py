@@ -1,5 +1,6 @@
 """Reads what operators set; what is wrong is refused with a sentence that names it."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,25 @@ class Environment:
 
     def path(self, name: str, default: Path) -> Path:
         return Path(self.told.get(name, "").strip() or default).resolve()
+
+    def certificates(self, name: str) -> Path | None:
+        """Give the path of a PEM file that holds certificates, and no key: jobs get a copy."""
+        told = self.told.get(name, "").strip()
+        if not told:
+            return None
+        path = Path(told).resolve()
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+            holds_key = "PRIVATE KEY" in path.read_text()
+        except (OSError, ValueError) as wrong:
+            raise ImproperlyConfigured(
+                f"{name}={told}: name a PEM file with the certificate of your authority."
+            ) from wrong
+        if holds_key:
+            raise ImproperlyConfigured(
+                f"{name}={told}: it holds a private key. Name a file with certificates only."
+            )
+        return path
 
     def flag(self, name: str, default: bool = False) -> bool:
         told = self.told.get(name, "").strip().lower()

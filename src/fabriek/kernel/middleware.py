@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import render
 from django.utils.cache import patch_vary_headers
 
 from fabriek.kernel.errors import Refused
 
 Answer = Callable[[HttpRequest], HttpResponse]
+READING = ("GET", "HEAD", "OPTIONS")
+OF_PROGRAMS = ("/api/", "/hub/")
 
 
 def content_security_policy(form_origins: Sequence[str] = ()) -> str:
@@ -39,6 +41,29 @@ class SafetyMiddleware:
         # A page and its htmx fragment share an address: caches must keep them apart.
         patch_vary_headers(response, ["HX-Request"])
         return response
+
+
+class NoFormsMiddleware:
+    """Refuse a form where only programs send something, before anybody waits for its body.
+
+    A proxy passes bodies on to these addresses as they come. Looking for the sign of a form
+    would read all of it: who has no account and sends a byte now and then would hold a thread.
+    """
+
+    def __init__(self, get_response: Answer) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: object, _args: object, _named: object
+    ) -> HttpResponse | None:
+        if request.method in READING or not request.path_info.startswith(OF_PROGRAMS):
+            return None
+        if getattr(view, "csrf_exempt", False):
+            return None  # it looks for a token itself
+        return HttpResponseNotAllowed(READING)
 
 
 class RefusalMiddleware:

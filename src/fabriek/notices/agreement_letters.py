@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import made, rules
+from fabriek.agreements import made, queries, rules
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import WAITING
 from fabriek.kernel.models import Entry
@@ -83,9 +83,13 @@ def _refused(entry: Entry) -> Letter:
 
 def _withdrawn(entry: Entry) -> Letter:
     agreement = _agreement(entry)
+    return _taken_back(agreement, to=leads(*_ids(rules.parties_of(agreement))))
+
+
+def _taken_back(agreement: Agreement, *, to: Iterable[str]) -> Letter:
     return _letter(
         agreement,
-        to=leads(*_ids(rules.parties_of(agreement))),
+        to=to,
         subject=_("%(code)s was taken back"),
         text=_("What was proposed about the dataset “%(title)s” was taken back:\n%(url)s"),
     )
@@ -124,6 +128,28 @@ def _message(entry: Entry) -> Letter:
     )
 
 
+def _replaced(entry: Entry) -> Letter | None:
+    """To who is left out of the text that took its place; the others hear of that one."""
+    agreement = _agreement(entry)
+    newer = Agreement.objects.filter(thread_code=agreement.thread).order_by("-pk").first()
+    stay = set(_for_whom(newer)) if newer else set()
+    left_out = [pk for pk in _for_whom(agreement) if pk not in stay]
+    if not left_out:
+        return None
+    if agreement.in_force_at is None:
+        return _taken_back(agreement, to=leads(*left_out))
+    return _letter(
+        agreement,
+        to=leads(*left_out),
+        subject=_("Agreement %(code)s is over for you"),
+        text=_(
+            "%(owner)s put another text in the place of this agreement on the dataset "
+            "“%(title)s”, and your organisation is no party to that one. It may not use the "
+            "data under this agreement any more, and its runs on it are stopped:\n%(url)s"
+        ),
+    )
+
+
 WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
     "agreements.ask": _asked,
     "agreements.offer": _offered,
@@ -132,6 +158,7 @@ WRITERS: dict[str, Callable[[Entry], Letter | None]] = {
     "agreements.refuse": _refused,
     "agreements.withdraw": _withdrawn,
     "agreements.revoke": _revoked,
+    "agreements.replace": _replaced,
     "agreements.say": _message,
 }
 
@@ -160,6 +187,14 @@ def _all_sides(agreement: Agreement) -> tuple[str, ...]:
     began = agreement.begun_by
     theirs = (began.email,) if rules.is_party(began, agreement) else ()
     return (*leads(*_ids(rules.parties_of(agreement))), *theirs)
+
+
+def _for_whom(agreement: Agreement) -> list[int]:
+    """Give its owner, and all who may use the data: where nobody is named, all members."""
+    if agreement.organisations.all():
+        return _ids(rules.parties_of(agreement))
+    members = queries.members_of(agreement.case)
+    return _ids([agreement.repository.organisation, *members])
 
 
 def _users(agreement: Agreement) -> str:

@@ -6,11 +6,12 @@ from datetime import datetime, timedelta
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from fabriek.access import queries as access
 from fabriek.access import rules as access_rules
 from fabriek.agreements import queries as agreements
+from fabriek.agreements import reviews
 from fabriek.agreements.models import Agreement
 from fabriek.allocations import queries as allocations
 from fabriek.allocations.models import Allocation
@@ -89,6 +90,7 @@ def tasks(person: Person) -> list[Task]:
         *_invitations(person),
         *_applications(person),
         *_agreements(person),
+        *_results(person),
         *(_grants() if person.is_factory_staff else ()),
     ]
 
@@ -144,7 +146,7 @@ def _invitations(person: Person) -> list[Task]:
     tasks = [
         Task(
             sentence=_("%(organisation)s asks you to join.") % {"organisation": organisation},
-            label=_("Answer"),
+            label=pgettext("button", "Answer"),
             url=reverse("people:me"),
         )
         for organisation in to_organisations
@@ -160,7 +162,7 @@ def _invitations_to_cases(person: Person) -> list[Task]:
         Task(
             sentence=_("%(organisation)s asks %(ours)s to take part in “%(title)s”.")
             % {"organisation": organisation, "ours": ours, "title": title},
-            label=_("Answer"),
+            label=pgettext("button", "Answer"),
             url=reverse("cases:invitation", args=[pk]),
         )
         for pk, organisation, ours, title in rows
@@ -189,6 +191,24 @@ def _agreements(person: Person) -> list[Task]:
     to_sign = list(signing[:SHOWN])
     to_answer = [each for each in asking[:SHOWN] if each not in to_sign]
     return [*map(_to_sign, to_sign), *map(_to_answer, to_answer)]
+
+
+def _results(person: Person) -> list[Task]:
+    """Ask a lead to look at what others made of the data that they lent out."""
+    if not person.roles:
+        return []
+    waiting = reviews.shown_to(person).filter(verdict="")[:SHOWN]
+    return [
+        Task(
+            sentence=_("A model that was made of your data “%(title)s” waits for your look.")
+            % {"title": result.agreement.repository.title},
+            label=_("Look at it"),
+            url=reverse("data_use:review", args=[result.pk]),
+            about=f"{result.repository.code} · {result.agreement.code}",
+        )
+        for result in waiting
+        if reviews.may_judge(person, result)
+    ]
 
 
 def _to_sign(agreement: Agreement) -> Task:

@@ -73,7 +73,8 @@ class OrganisationForm(OrganisationEditForm):
         max_length=60,
         help_text=_(
             "Of the country in which you are registered, with its letters in front: "
-            "DEK1101R.HRB116737 or BE0123456789."
+            "DEK1101R.HRB116737 or BE0123456789. Only how it is written is checked; no "
+            "register and no tax office (VIES) is asked."
         ),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )

@@ -12,7 +12,7 @@ from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, WrongState
 from fabriek.people.models import Person
 from fabriek.quality import folders, queries, rules
-from fabriek.quality.findings import Column, columns_of
+from fabriek.quality.findings import Column, columns_of, to_carry_out
 from fabriek.quality.models import (
     COLUMN_CHARACTERS,
     Decision,
@@ -255,6 +255,7 @@ def _wanted(dataset: Dataset, revision: Revision) -> dict[str, dict[str, object]
     """Give what the worker is asked for, by column."""
     look = queries.last_done(dataset, revision)
     columns = columns_of(look, queries.decisions_of(dataset)) if look else []
+    treatment = queries.latest_treatment(dataset)
     return {
         one.name: {
             "choice": str(one.decision.choice),
@@ -262,8 +263,8 @@ def _wanted(dataset: Dataset, revision: Revision) -> dict[str, dict[str, object]
             "whole": one.whole,
             "decision": one.decision.pk,
         }
-        for one in columns
-        if one.decision and one.decision.choice != Choice.ACCEPT
+        for one in to_carry_out(columns, treatment, revision.pk)
+        if one.decision
     }
 
 

@@ -108,7 +108,7 @@ class TreatmentOut(ErrandOut):
 @router.get("/{code}", response=LookOut)
 def show(request: SignedIn, code: str, revision: int | None = None) -> Look:
     """Give the last look at a revision, the newest one unless its number is given."""
-    found = finding.dataset(code, request.user)
+    found = finding.readable(code, request.user)
     rows = Look.objects.filter(revision=finding.revision(found, revision)).select_related(
         "revision"
     )

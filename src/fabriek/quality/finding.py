@@ -5,6 +5,7 @@ from django.shortcuts import get_object_or_404
 
 from fabriek.datasets import finding
 from fabriek.datasets.models import Dataset
+from fabriek.datasets.rules import require_read
 from fabriek.people.models import Person
 from fabriek.quality import rules
 from fabriek.store.models import MAIN, Revision
@@ -14,6 +15,16 @@ def dataset(code: str, person: Person) -> Dataset:
     """Find a dataset that this person may look into. Raises: Http404, NotAllowed."""
     found = finding.dataset(code, person)
     rules.require_may_look(person, found)
+    return found
+
+
+def readable(code: str, person: Person) -> Dataset:
+    """Find a dataset whose rows this person may read, of the case or under an agreement.
+
+    What a look found is no more than the rows themselves tell. Raises: Http404, NotAllowed.
+    """
+    found = finding.dataset(code, person)
+    require_read(person, found)
     return found
 
 

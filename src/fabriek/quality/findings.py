@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fabriek.quality.models import Decision, Look
+from fabriek.quality.models import Decision, Look, Treatment
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,6 +56,23 @@ def columns_of(look: Look, decisions: Iterable[Decision]) -> list[Column]:
         for name, places in grouped.items()
     ]
     return sorted(columns, key=lambda one: (one.is_decided, one.name.casefold()))
+
+
+def to_carry_out(
+    columns: Iterable[Column], treatment: Treatment | None, revision: int | None
+) -> list[Column]:
+    """Pick the columns to be changed still: a name tells of what is masked already, too.
+
+    `revision`: the key of the one that is looked at. What it was made with is done in it.
+    """
+    done = treatment.decisions if treatment and treatment.made_id == revision else {}
+    return [
+        one
+        for one in columns
+        if one.decision
+        and one.decision.choice != Decision.Choice.ACCEPT
+        and done.get(one.name, {}).get("decision") != one.decision.pk
+    ]
 
 
 def latest_by_column(decisions: Iterable[Decision]) -> Mapping[str, Decision]:

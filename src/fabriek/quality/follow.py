@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from fabriek.datasets import actions as datasets
 from fabriek.kernel.errors import Refused, StorageFull, WrongState
-from fabriek.quality import actions, asked, folders, queries
+from fabriek.quality import actions, asked, folders, queries, said
 from fabriek.quality.models import Errand, Look, Treatment
 from fabriek.quality.states import LOOK, TREATMENT, UNFINISHED, ErrandState
 from fabriek.store.base import StoreDown
@@ -250,7 +250,7 @@ def _save(treatment: Treatment, folder: Path, result: folders.Json) -> None:
         saved = datasets.commit(
             treatment.dataset,
             blobs,
-            message=f"personal data treated, from revision {treatment.revision.number}",
+            message=said.treated(treatment.revision.number),
             by=person,
             parent=treatment.revision,
             delete=gone,

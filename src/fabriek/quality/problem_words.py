@@ -69,6 +69,29 @@ PROBLEMS: dict[str, tuple[Text, Text]] = {
         gettext_lazy("Lines that are no JSON object: %(count)s."),
         gettext_lazy("Correct these lines: each has to stand between { and } as a whole."),
     ),
+    "json_breaks_off": (
+        gettext_lazy(
+            "The file breaks off, or is broken, behind row %(whole)s: %(percent)s%% of it was "
+            "read."
+        ),
+        gettext_lazy(
+            "Make it again and send it whole. The rest was read for personal data as plain "
+            "text, by the rules alone."
+        ),
+    ),
+    "no_json": (
+        gettext_lazy("There is no whole JSON object in this file that can be read."),
+        gettext_lazy(
+            "Make it again and send it whole. It was read for personal data as plain text, by "
+            "the rules alone."
+        ),
+    ),
+    "unread_in_part": (
+        gettext_lazy(
+            "Of what is no row, only the first %(of)s MiB was read for personal data."
+        ),
+        gettext_lazy("Correct the file, so that all of it can be read as rows."),
+    ),
     "broken_file": (
         gettext_lazy(
             "The file cannot be read: it is not what its name says, or it is damaged."

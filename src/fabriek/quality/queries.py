@@ -85,6 +85,27 @@ def revisions_with_findings(dataset: Dataset) -> list[int]:
     return [number for number, is_found in last.items() if is_found]
 
 
+def revisions_untreated(dataset: Dataset) -> list[int]:
+    """Name those with findings, but for columns masked in them: these are found by name still.
+
+    A pseudonym stands for somebody, so it counts.
+    """
+    made = Treatment.objects.filter(dataset=dataset).exclude(made=None)
+    masked = {
+        number: {name for name, one in told.items() if one["choice"] == Decision.Choice.MASK}
+        for number, told in made.values_list("made__number", "decisions")
+    }
+    rows = Look.objects.filter(
+        dataset=dataset, state=ErrandState.DONE, revision__dropped_at=None
+    ).order_by("revision__number", "pk")
+    last = dict(rows.values_list("revision__number", "result__findings").iterator())
+    return [
+        number
+        for number, findings in last.items()
+        if {one["column"] for one in findings or ()} - masked.get(number, set())
+    ]
+
+
 def warnings_for(revision: Revision) -> list[str]:
     """Say what somebody should know before this revision goes into a run.
 

@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from fabriek.cases.rules import takes_part
 from fabriek.datasets.models import Dataset
 from fabriek.datasets.rules import require_open, require_part, require_read
 from fabriek.kernel.errors import NotAllowed
@@ -11,6 +12,11 @@ from fabriek.people.models import Person
 def may_decide(person: Person, dataset: Dataset) -> bool:
     """Let a lead of the case decide: its organisation answers for the data."""
     return person.leads(dataset.case.organisation_id)
+
+
+def may_look(person: Person, dataset: Dataset) -> bool:
+    """Let people of the case ask for looks; who was lent the data sees what came of them."""
+    return takes_part(person, dataset.case)
 
 
 def require_may_look(person: Person, dataset: Dataset) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -117,6 +119,12 @@ def rows(numbers: list[int], count: int) -> str:
     if more <= 0:
         return ngettext("row %(rows)s", "rows %(rows)s", len(numbers)) % {"rows": named}
     return _("rows %(rows)s and %(more)s more") % {"rows": named, "more": words.number(more)}
+
+
+def treated(number: int) -> str:
+    """Say in the factory's own language what a treatment made: who reads it is not known."""
+    with translation.override(settings.LANGUAGE_CODE):
+        return _("Personal data treated, made from revision %(number)d") % {"number": number}
 
 
 def doing(progress: Json) -> str:

@@ -1,12 +1,12 @@
 """A look as a page shows it: in words, drawn, and compared with the one before."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from django.utils.translation import get_language_info, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from fabriek.kernel import bars, words
 from fabriek.kernel.facts import Fact
@@ -48,6 +48,7 @@ class File:
     columns: list[Column]
     more: int
     is_broken: bool
+    is_open: bool = False
 
 
 def facts(look: Look, before: Look | None) -> list[Fact]:
@@ -82,6 +83,8 @@ def _grown(now: Json, then: Json, since: int) -> str:
     if "rows" not in then:
         return ""
     more = now["rows"] - then["rows"]
+    if not more:
+        return _("As many as in revision %(number)d") % {"number": since}
     sign = "+" if more >= 0 else "−"
     return _("%(more)s beside revision %(number)d") % {
         "more": f"{sign}{words.number(abs(more))}",
@@ -103,11 +106,20 @@ def _shares(languages: Json) -> str:
     total = languages["rows"]
     unsure = _("not sure")
     named = [
-        f"{unsure if code == 'unsure' else code} {words.number(100 * count / total)}"
+        f"{unsure if code == 'unsure' else _language(code)} "
+        f"{words.number(100 * count / total)}"
         f"{words.percent_sign()}"
         for code, count in languages["counts"].items()
     ]
     return ", ".join(named)
+
+
+def _language(code: str) -> str:
+    """Name a language in the reader's own; a code that has no name here stays as it is."""
+    try:
+        return str(get_language_info(code)["name_translated"])
+    except KeyError:
+        return code
 
 
 def _sampled(languages: Json) -> str:
@@ -122,14 +134,19 @@ def _pictures(now: Json) -> list[Fact]:
     formats = ", ".join(f"{name} {words.number(n)}" for name, n in told["formats"].items())
     sizes = ""
     if "widths" in told:
-        sizes = _("From %(low)s by %(short)s to %(high)s by %(tall)s pixels.") % {
-            "low": told["widths"]["min"],
-            "short": told["heights"]["min"],
-            "high": told["widths"]["max"],
-            "tall": told["heights"]["max"],
+        wide, high = told["widths"], told["heights"]
+        all_alike = (wide["min"], high["min"]) == (wide["max"], high["max"])
+        sizes = _("All %(low)s by %(short)s pixels.")
+        if not all_alike:
+            sizes = _("From %(low)s by %(short)s to %(high)s by %(tall)s pixels.")
+        sizes %= {
+            "low": wide["min"],
+            "short": high["min"],
+            "high": wide["max"],
+            "tall": high["max"],
         }
     value = f"{words.number(told['count'])} ({formats})" if formats else str(told["count"])
-    return [Fact(label=_("Pictures"), value=value, help=sizes)]
+    return [Fact(label=pgettext("files in a dataset", "Pictures"), value=value, help=sizes)]
 
 
 def _sounds(now: Json) -> list[Fact]:
@@ -182,7 +199,11 @@ def _rows(told: Json) -> str:
 
 
 def files(look: Look) -> list[File]:
-    return [_file(told) for told in look.result.get("files", [])[:MOST_FILES]]
+    """Give the files by name; the one with most rows and columns is shown open."""
+    told = look.result.get("files", [])[:MOST_FILES]
+    cells = [one.get("rows", 0) * one.get("column_count", 0) for one in told]
+    widest = cells.index(max(cells)) if cells else 0
+    return [replace(_file(one), is_open=at == widest) for at, one in enumerate(told)]
 
 
 def _file(told: Json) -> File:

@@ -16,7 +16,7 @@ from fabriek.quality import finding, sights
 @require_safe
 def sight(request: SignedIn, code: str, number: int, path: str) -> HttpResponseBase:
     """Give it as it is; decided and written down as any other file that somebody takes."""
-    found = finding.dataset(code, request.user)
+    found = finding.readable(code, request.user)
     file = data.file(data.readable(found, number, by=request.user), path)
     content_type = sights.type_of(file.blob)
     if not content_type:

@@ -12,16 +12,17 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from fabriek.datasets import branches
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Refused
 from fabriek.people.http import SignedIn
 from fabriek.quality import actions, finding, queries, rules, said, show, sights
-from fabriek.quality.findings import columns_of
+from fabriek.quality.findings import columns_of, to_carry_out
 from fabriek.quality.forms import DecisionForm, SeveralForm
-from fabriek.quality.models import Decision, Errand, Look
+from fabriek.quality.models import Errand, Look
 from fabriek.quality.parsed import first_rows
 from fabriek.quality.states import UNFINISHED, ErrandState
-from fabriek.store.models import Revision
+from fabriek.store.models import MAIN, Revision
 
 REFRESH = "HX-Refresh"
 TABS = ["datasets/_tabs.html", "quality/_tabs.html"]
@@ -29,17 +30,17 @@ TABS = ["datasets/_tabs.html", "quality/_tabs.html"]
 
 @login_required
 def dataset(request: SignedIn, code: str, number: int | None = None) -> HttpResponse:
-    found = finding.dataset(code, request.user)
+    found = finding.readable(code, request.user)
     revision = finding.revision_or_none(found, number)
+    about = {"dataset": found, "tabs": TABS, "is_ours": rules.may_look(request.user, found)}
     if revision is None:
-        return render(request, "quality/look.html", {"dataset": found, "tabs": TABS})
+        return render(request, "quality/look.html", about)
     look = queries.latest_look(found, revision)
     done = look
     if look and look.state != ErrandState.DONE:
         done = queries.last_done(found, revision)
     context = {
-        "dataset": found,
-        "tabs": TABS,
+        **about,
         "revision": revision,
         "look": look,
         "numbers": _numbers(found),
@@ -52,12 +53,13 @@ def dataset(request: SignedIn, code: str, number: int | None = None) -> HttpResp
 @login_required
 def progress(request: SignedIn, code: str, number: int) -> HttpResponse:
     """Give the part that changes while a worker works; when it is over, the page anew."""
-    found = finding.dataset(code, request.user)
+    found = finding.readable(code, request.user)
     revision = finding.revision_or_none(found, number)
     look = queries.latest_look(found, revision) if revision else None
     if look is None or look.state not in UNFINISHED:
         return HttpResponse(headers={REFRESH: "true"})
     context = {"dataset": found, "revision": revision, "look": look, **_running(look)}
+    context["is_ours"] = rules.may_look(request.user, found)
     return render(request, "quality/_progress.html", context)
 
 
@@ -90,7 +92,10 @@ def stop(request: SignedIn, code: str, number: int) -> HttpResponse:
 @login_required
 def personal(request: SignedIn, code: str, number: int | None = None) -> HttpResponse:
     found = finding.dataset(code, request.user)
-    return render(request, "quality/personal.html", _personal(request, found, number))
+    context = _personal(request, found, number)
+    if request.htmx and not context.get("is_running"):
+        return HttpResponse(headers={REFRESH: "true"})  # it was made: the page is another now
+    return render(request, "quality/personal.html", context)
 
 
 @login_required
@@ -163,7 +168,8 @@ def treat(request: SignedIn, code: str, number: int) -> HttpResponse:
 
 def _numbers(found: Dataset) -> list[int]:
     """Name the revisions that can be chosen, the newest first."""
-    return list(found.repository.revisions.values_list("number", flat=True)[:20])
+    rows = branches.leading_to(found.repository)
+    return list(rows.values_list("number", flat=True)[:20])
 
 
 def _address(name: str, found: Dataset, revision: Revision) -> str:
@@ -220,6 +226,8 @@ def _personal(
     decisions = list(queries.decisions_of(found)) if done else []
     columns = columns_of(done, decisions) if done else []
     treatment = queries.latest_treatment(found)
+    newest = found.revision or 0  # type: ignore[attr-defined]
+    is_old = revision is not None and revision.branch == MAIN and revision.number < newest
     return {
         "dataset": found,
         "tabs": TABS,
@@ -227,10 +235,8 @@ def _personal(
         "done": done,
         "rows": [_row(at, column, wrong or {}) for at, column in enumerate(columns)],
         "undecided": sum(not column.is_decided for column in columns),
-        "wanted": any(
-            column.decision and column.decision.choice != Decision.Choice.ACCEPT
-            for column in columns
-        ),
+        "is_old": is_old,
+        "wanted": to_carry_out(columns, treatment, revision.pk if revision else None),
         "may_decide": rules.may_decide(request.user, found),
         "several": SeveralForm.of(columns) if len(columns) > 1 else None,
         "treatment": treatment,
@@ -247,7 +253,9 @@ def _row(at: int, column: Any, wrong: dict[str, DecisionForm]) -> dict[str, Any]
             "kind": said.kind(place.kind),
             "path": place.path,
             "count": place.count,
-            "rows": said.rows(place.rows, place.count),
+            "rows": _("every filled row")
+            if place.by == "column"
+            else said.rows(place.rows, place.count),
             "by": place.by,
             "is_estimate": place.is_estimate,
         }

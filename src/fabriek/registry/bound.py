@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -39,10 +40,11 @@ def facts(model: Model, person: Person) -> list[Fact]:
         return []
     theirs = Agreement.objects.of_parties(person).filter(pk__in=[one.pk for one in found])
     codes = list(theirs.order_by("pk").values_list("code", flat=True))
+    url = reverse("agreements:detail", args=codes) if len(codes) == len(found) == 1 else ""
     if len(codes) < len(found):
         codes.append(_("an agreement for others"))
     help_ = " ".join(_rights(together))
-    return [Fact(label=_("Made under"), value=", ".join(codes), help=help_)]
+    return [Fact(label=_("Made under"), value=", ".join(codes), url=url, help=help_)]
 
 
 def taken_back(model: Model) -> bool:

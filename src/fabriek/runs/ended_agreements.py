@@ -13,8 +13,9 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from fabriek.agreements import ending, inheritance, policy, statements
+from fabriek.agreements import rules as agreements
 from fabriek.agreements.models import Agreement, Duty
-from fabriek.agreements.policy import Moment, Wish
+from fabriek.agreements.policy import Decision, Moment, Wish
 from fabriek.agreements.states import AgreementState
 from fabriek.agreements.traces import Decided
 from fabriek.kernel import journal
@@ -100,12 +101,12 @@ def _stop(run: Run, agreement: Agreement) -> None:
             journal.record(STOP, run, by=None, note=agreement.code)
 
 
-def _covered_by(agreement: Agreement) -> str:
-    """Name what lets the copies stay: another agreement, or that it is open by now.
+def _covered_by(agreement: Agreement) -> Decision:
+    """Decide whether something lets the copies stay: another agreement, or that it is open.
 
     Of the case as a whole; whether that is so for a run, who asked for it decides too.
     """
-    decision = policy.would(
+    return policy.would(
         Wish(
             moment=Moment.READ,
             repository=agreement.repository,
@@ -113,20 +114,20 @@ def _covered_by(agreement: Agreement) -> str:
             is_secure=runs_under(agreement).filter(is_secure=True).exists(),
         )
     )
-    if not decision.allowed:
-        return ""
-    return decision.agreement.code if decision.agreement else decision.code
 
 
 def _findings(agreement: Agreement, closed: QuerySet[Run]) -> statements.Findings:
     """Tell what was found; `closed`: the runs whose copies no other agreement lets stay."""
     runs = runs_under(agreement)
-    covered_by = _covered_by(agreement)
-    is_apart = bool(covered_by) and closed.exists()
+    by = _covered_by(agreement)
+    # A party that a later text leaves out reads this statement too, and is not told of that.
+    is_for_others = by.agreement is not None and agreements.leaves_out(by.agreement, agreement)
+    is_apart = by.allowed and (closed.exists() or is_for_others)
+    covered_by = by.agreement.code if by.agreement else by.code
     stopped = runs.filter(pk__in=_stopped_for(agreement), state=RunState.CANCELLED)
     removals = Removal.objects.filter(agreement=agreement).select_related("run").order_by("pk")
     return statements.Findings(
-        covered_by="" if is_apart else covered_by,
+        covered_by=covered_by if by.allowed and not is_apart else "",
         stopped=tuple(stopped.values_list("code", flat=True)),
         removed=tuple(_told(one) for one in removals),
         remains=(*_remains(agreement, runs, closed), *(["covered"] if is_apart else [])),

@@ -16,7 +16,7 @@ from fabriek import VERSION
 from fabriek.engines.base import JobHeldUp, JobRejected
 from fabriek.kernel import strange
 from fabriek.kernel.errors import Refused, StorageFull
-from fabriek.runs import hub_keys, taken_along, tried, walls
+from fabriek.runs import hub_keys, taken_along, tried, trusting, walls
 from fabriek.runs.models import Run
 from fabriek.store import actions as store
 from fabriek.store.base import Brought, StoreDown
@@ -101,6 +101,7 @@ def _lay_out(run: Run, folder: Path) -> None:
     if run.continues:
         taken_along.checkpoints(place(run.continues), folder, up_to=run.continues_step)
     hub_keys.write(run, folder)
+    trusting.write(folder)
     if run.recipe == TRY_MODEL.name:
         (folder / QUESTIONS).touch()  # before a job could put something of its own there
     run_folder.write_manifest(folder, _manifest(run, {i.name: i.revision for i in inputs}))

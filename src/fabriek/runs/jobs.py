@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from django.conf import settings
 
 from fabriek.engines.base import Job, JobRejected
-from fabriek.runs import engine, hub_keys, own_code, rules
+from fabriek.runs import engine, hub_keys, own_code, rules, trusting
 from fabriek.runs.models import Run
 from fabriek_recipes.recipe import runnable
 
@@ -37,6 +37,7 @@ def job_of(run: Run) -> Job:
 def _environment(run: Run) -> Iterator[tuple[str, str]]:
     yield from hub_keys.environment(run).items()
     yield from own_code.environment(run)
+    yield from trusting.environment(run).items()
     yield "OMP_NUM_THREADS", str(max(1, engine.cores() // _gpus_of_a_node(run)))
     if run.nodes > 1 and settings.SLURM_INTERFACE:
         for who in ("GLOO", "NCCL"):

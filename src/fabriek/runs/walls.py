@@ -88,8 +88,8 @@ def uid_of(account: str) -> int:
 
 
 def _open_below(folder: Path) -> None:
-    for name in (run_folder.MANIFEST, run_folder.HUB_KEY):
-        if (folder / name).exists():  # one that an older version laid out has no key
+    for name in (run_folder.MANIFEST, run_folder.HUB_KEY, run_folder.AUTHORITIES):
+        if (folder / name).exists():  # one that an older version laid out has less
             (folder / name).chmod(0o444)
     if (folder / QUESTIONS).exists():  # to which we write later, and nobody else
         (folder / QUESTIONS).chmod(0o644)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
 
+from fabriek.kernel import static_files
 from fabriek.lab import actions as lab
 from fabriek.lab import addresses
 
@@ -37,6 +38,7 @@ def run(*, host: str, port: int, threads: int) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _setter(stop))
+    static_files.lay_out()
     command = web_command(host, port, threads)
     with (
         _process(command, before=_end_with_parent) as web,

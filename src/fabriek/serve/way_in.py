@@ -1,12 +1,13 @@
-"""Ask the portal by its own address whether the proxy before it tells what it must."""
+"""Ask the portal by its own address whether jobs trust it, and its proxy tells what it must."""
 
+import ssl
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import httpx
 from django.conf import settings
 
-from fabriek.kernel import health
+from fabriek.kernel import authorities, health
 from fabriek.kernel.origins import origin_of
 from fabriek.serve.findings import Finding
 
@@ -23,22 +24,59 @@ def look() -> Iterator[Finding]:
     if not settings.HTTPS:
         return
     try:
-        answer = httpx.get(f"{settings.FACTORY_URL}/healthz", headers=FORGED, timeout=TIMEOUT_S)
+        answer, distrusted = _asked()
     except (httpx.TransportError, httpx.InvalidURL, OSError) as error:
         yield Finding(
             what="Proxy",
             verdict="optional",
             said=f"{settings.FACTORY_URL} cannot be asked from here: {error}",
-            mend="Start the portal and the proxy, then ask again (with a certificate of your "
-            "own: SSL_CERT_FILE=its-ca.pem).",
+            mend="Start the portal and the proxy, then ask again.",
         )
         return
+    yield _certificate(distrusted)
     said, mend = _trouble(answer)
     yield Finding(
         what="Proxy",
         verdict="lacking" if mend else "good",
         said=said,
         mend=mend and f"{mend} {AS_IN_THE_EXAMPLE}",
+    )
+
+
+def _asked() -> tuple[httpx.Response, str]:
+    """Ask as a job would; where that would not trust it, say why, and ask all the same."""
+    try:
+        return _get(authorities.context()), ""
+    except httpx.TransportError as error:
+        distrusted = _distrust(error)
+        if not distrusted:
+            raise
+    return _get(False), distrusted  # nothing secret goes there, and nothing is believed
+
+
+def _get(verify: ssl.SSLContext | bool) -> httpx.Response:
+    address = f"{settings.FACTORY_URL}/healthz"
+    return httpx.get(address, headers=FORGED, timeout=TIMEOUT_S, verify=verify)
+
+
+def _distrust(error: BaseException | None) -> str:
+    """Give what OpenSSL says of the certificate, below what httpx made of it."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return str(error.verify_message)
+        error = error.__cause__ or error.__context__
+    return ""
+
+
+def _certificate(distrusted: str) -> Finding:
+    if not distrusted:
+        return Finding(what="Certificate", verdict="good", said="jobs trust it", mend="")
+    return Finding(
+        what="Certificate",
+        verdict="lacking",
+        said=f"jobs do not trust that of {settings.FACTORY_URL}: {distrusted}",
+        mend="Name the authority that signed it: FABRIEK_CA_FILE=its-ca.pem. One that is out "
+        "of date, or of another host, must be made again. See docs/operate/proxy.md.",
     )
 
 

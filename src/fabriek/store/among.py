@@ -35,5 +35,11 @@ class _Among(Lookup):
 
 def among(sha256s: Iterable[str], column: str = "sha256") -> _Among:
     """Give what `filter` takes. What is no SHA-256 is among nothing."""
-    wanted = (sha256 for sha256 in sha256s if sha256.isalnum() and sha256.isascii())
-    return _Among(F(column), tuple(dict.fromkeys(wanted)))
+    wanted = tuple(dict.fromkeys(sha256s))
+    if not _is_plain("".join(wanted)):
+        wanted = tuple(filter(_is_plain, wanted))
+    return _Among(F(column), wanted)
+
+
+def _is_plain(signs: str) -> bool:
+    return signs.isalnum() and signs.isascii()

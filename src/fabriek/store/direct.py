@@ -32,7 +32,7 @@ class Direct:
         self._given_bytes = self._held = 0
         self._behind, self._memory = _memory()
         self._early = Early(descriptor)
-        self._is_direct = self._set(O_DIRECT) if O_DIRECT else False
+        self._is_direct = set_direct(descriptor, is_on=True)
 
     def __enter__(self) -> "Direct":
         return self
@@ -98,19 +98,20 @@ class Direct:
 
     def _back_to_ordinary(self) -> None:
         if self._is_direct:
-            self._set(0)
+            set_direct(self._descriptor, is_on=False)
         self._is_direct = False
 
-    def _set(self, flag: int) -> bool:
-        """Change how the file is written. False where its file system cannot."""
-        flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL) & ~O_DIRECT
-        try:
-            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags | flag)
-        except OSError as error:
-            if error.errno not in CANNOT:
-                raise
-            return False
-        return True
+
+def set_direct(descriptor: int, *, is_on: bool) -> bool:
+    """Change how a file is written. False where its file system cannot."""
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL) & ~O_DIRECT
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | O_DIRECT if is_on else flags)
+    except OSError as error:
+        if error.errno not in CANNOT:
+            raise
+        return False
+    return is_on and bool(O_DIRECT)
 
 
 def _parted(pieces: list[memoryview], room: int) -> tuple[list[memoryview], list[memoryview]]:

@@ -2,6 +2,7 @@
 
 import errno
 import fcntl
+import hashlib
 import os
 import shutil
 import uuid
@@ -10,12 +11,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from blake3 import blake3
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import StorageFull, TooLarge
-from fabriek.store.early import Early
+from fabriek.store import inflow
 from fabriek.store.hashing import Digests
 
 FOLDER = "incoming"  # within that of an organisation
@@ -29,6 +31,13 @@ SPARE_BYTES, SPARE_PART = 2**30, 50
 
 class Readable(Protocol):
     def read(self, size: int = ..., /) -> bytes: ...
+
+
+@runtime_checkable
+class ReadableInto(Protocol):
+    """Fills memory of ours: pieces of their own would cost as much as sending them did."""
+
+    def readinto(self, target: memoryview, /) -> int: ...
 
 
 Source = Readable | Iterable[bytes]
@@ -60,26 +69,50 @@ class Incoming:
     descriptor: int
 
     def fill(self, source: Source, *, limit_bytes: int) -> Received:
-        """Write and hash `source`, holding at most three chunks in memory.
+        """Write and hash `source`, holding a few MiB of it in memory. Raises: TooLarge."""
+        readinto, read_bytes = filling(source), 0
 
-        The hashes run in a second thread, so that they overlap with reading and writing;
-        reading, writing and every failure stay here.
-        """
-        early = Early(self.descriptor)
-        with Digests() as digests:
-            for chunk in chunks_of(source):
-                if digests.size_bytes + len(chunk) > limit_bytes:
-                    raise too_large(limit_bytes)
-                digests.update(chunk)
-                self.write(chunk)
-                early.wrote(len(chunk))
-            return Received.of(digests)
+        def within(target: memoryview) -> int:
+            nonlocal read_bytes
+            read_bytes += (got := readinto(target))
+            if read_bytes > limit_bytes:
+                raise too_large(limit_bytes)
+            return got
+
+        sha256, fast = hashlib.sha256(), blake3()
+        size_bytes = inflow.pour(within, self.descriptor, [sha256, fast])
+        return Received(
+            sha256=sha256.hexdigest(), blake3=fast.hexdigest(), size_bytes=size_bytes
+        )
 
     def write(self, chunk: bytes) -> None:
         """Write all of it: a disk that is nearly full takes a part first, and says so next."""
         rest = memoryview(chunk)
         while rest:
             rest = rest[os.write(self.descriptor, rest) :]
+
+
+class _Chunks:
+    """Bytes that come as they like, as something that fills memory of ours."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._held = memoryview(b"")
+
+    def readinto(self, target: memoryview, /) -> int:
+        if not self._held:
+            self._held = memoryview(next(filter(None, self._chunks), b""))
+        got = min(len(self._held), len(target))
+        target[:got] = self._held[:got]
+        self._held = self._held[got:]
+        return got
+
+
+def filling(source: Source) -> inflow.ReadInto:
+    """Give what fills memory of ours with the next bytes of a source."""
+    if isinstance(source, ReadableInto):
+        return source.readinto
+    return _Chunks(chunks_of(source)).readinto
 
 
 def chunks_of(source: Source) -> Iterator[bytes]:

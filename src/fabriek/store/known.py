@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from django.db import transaction
 from django.utils import timezone
 
-from fabriek.store import base, queries, turns
-from fabriek.store.among import among
+from fabriek.store import base, keys, queries, turns
 from fabriek.store.models import Blob, Damage, Repository
 
 
@@ -22,14 +21,13 @@ def still_here(
     that comes after sees the mark.
     """
     owner = repository.organisation_id
-    ours = Blob.objects.filter(organisation_id=owner)
-    known = list(ours.filter(among(contents)).values_list("sha256", flat=True))
+    known = keys.of(owner, contents)
     if not known:
         return set(), set()
     store = queries.the_store()
     with transaction.atomic():
         turns.take(owner)
-        rows = ours.filter(among(known))
+        rows = Blob.objects.filter(pk__in=list(known.values()))
         locked = list(rows.select_for_update(no_key=True).order_by("sha256"))
         rows.update(stored_at=timezone.now())
         harmed = Damage.objects.filter(blob__in=locked, repaired_at=None)

@@ -10,11 +10,21 @@ from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils.module_loading import import_string
 
-from fabriek.store import refusals, suspects
+from fabriek.store import keys, refusals, suspects
 from fabriek.store.among import among
 from fabriek.store.base import Store
 from fabriek.store.files import FolderStore
-from fabriek.store.models import MAIN, Arrival, Blob, Damage, File, Ref, Repository, Revision
+from fabriek.store.models import (
+    LARGE_BYTES,
+    MAIN,
+    Arrival,
+    Blob,
+    Damage,
+    File,
+    Ref,
+    Repository,
+    Revision,
+)
 
 # Databases bound how many values one statement may carry; `among` makes one of many.
 AT_ONCE, MANY = 500, 5000
@@ -99,14 +109,40 @@ def nameable(repository: Repository, sha256s: Collection[str]) -> set[str]:
 
 
 def arrived(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
-    here = Arrival.objects.filter(repository=repository)
-    packs = here.filter(pack__isnull=False).values("pack")
-    itself = Exists(here.filter(blob=OuterRef("pk")))
-    return _ours(repository, sha256s).filter(Q(pack__in=packs) | itself)
+    return _arrived(repository, _ours(repository, sha256s))
 
 
 def named_in_case(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
     """Give those that a repository of the same case names, or this one itself."""
+    return _named_in_case(repository, _ours(repository, sha256s))
+
+
+def sizes_here(repository: Repository, sizes: Iterable[int]) -> set[int]:
+    """Say of which sizes there may be bytes that a revision of this repository may name.
+
+    Of another size than all of those is only what was never sent: it can be sent unread. Of
+    small files this is not known; it may be so of each.
+    """
+    asked = set(sizes)
+    perhaps = {size for size in asked if size < LARGE_BYTES}
+    blobs = Blob.objects.filter(
+        organisation_id=repository.organisation_id,
+        size_bytes__gte=LARGE_BYTES,  # the index knows those
+        size_bytes__in=asked - perhaps,
+    )
+    for here in (_arrived(repository, blobs), _named_in_case(repository, blobs)):
+        perhaps.update(here.values_list("size_bytes", flat=True).distinct())
+    return perhaps
+
+
+def _arrived(repository: Repository, blobs: "QuerySet[Blob]") -> "QuerySet[Blob]":
+    here = Arrival.objects.filter(repository=repository)
+    packs = here.filter(pack__isnull=False).values("pack")
+    itself = Exists(here.filter(blob=OuterRef("pk")))
+    return blobs.filter(Q(pack__in=packs) | itself)
+
+
+def _named_in_case(repository: Repository, blobs: "QuerySet[Blob]") -> "QuerySet[Blob]":
     siblings = Q(pk=repository.pk)
     if repository.case_id:
         siblings |= Q(
@@ -117,7 +153,7 @@ def named_in_case(repository: Repository, sha256s: Collection[str]) -> "QuerySet
     named = File.objects.filter(
         blob=OuterRef("pk"), revision__repository__in=Repository.objects.filter(siblings)
     )
-    return _ours(repository, sha256s).filter(Exists(named))
+    return blobs.filter(Exists(named))
 
 
 def _ours(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
@@ -143,7 +179,7 @@ def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
     here: set[str] = set()
     for some in batches(asked, MANY):
         # Of new bytes this finds nothing, and is a tenth of what is asked of known ones.
-        if known := _sha256s(_ours(repository, some)):
+        if known := keys.of(repository.organisation_id, some).keys():
             here |= nameable(repository, known)
     if here:
         here -= harmed(repository.organisation_id)

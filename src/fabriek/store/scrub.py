@@ -95,7 +95,7 @@ class Reader:
                 else:
                     found += 1
         finally:
-            _note(whole)
+            note(whole)
             self.read_files += len(whole) + found
             self.found += found
             _count(self.round, len(whole) + found, self.read_bytes - before, found)
@@ -192,7 +192,7 @@ def _together(some: list[Blob], of: Round) -> Iterator[list[Blob]]:
         yield list(left(of).filter(pack_id=key).order_by("pack_offset"))
 
 
-def _note(whole: list[Blob]) -> None:
+def note(whole: list[Blob]) -> None:
     """Write down when they were read, and the BLAKE3 of those that had none."""
     now = timezone.now()
     for first in range(0, len(whole), queries.AT_ONCE):

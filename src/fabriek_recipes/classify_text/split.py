@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabriek_recipes import tables
+from fabriek_recipes import split_column, tables
 from fabriek_recipes.classify_text.knobs import Knobs
 from fabriek_recipes.classify_text.rows import Text, label_problems, read
 from fabriek_recipes.row_problems import RowProblem
+from fabriek_recipes.split_column import Parted
 from fabriek_recipes.training.held_out import Halves, apart, halved
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.training.run import refuse
@@ -50,6 +51,8 @@ def divided(job: Job[Knobs]) -> Rows:
     hashes = [_digest(text) for text in found]
     if files.held_out:
         return _known(job, found, _unseen(job, held_out, set(hashes)))
+    if by := split_column.parted(_cells(files.train)):
+        return _as_said(job, by, files.train)
     chosen = apart(hashes, percent=job.knobs.held_out_percent, most=HELD_OUT_MAX)
     pairs = list(zip(found, hashes, strict=True))
     return _known(
@@ -57,6 +60,26 @@ def divided(job: Job[Knobs]) -> Rows:
         [text for text, name in pairs if name not in chosen],
         [text for text, name in pairs if name in chosen],
     )
+
+
+def _as_said(job: Job[Knobs], by: Parted, files: Sequence[Path]) -> Rows:
+    """Keep those apart that a column says are no rows to learn from."""
+    job.events.warning("split_column", by.sentence)
+    placed = [
+        (text, by.is_apart((path, text.line))) for path in files for text in _read(job, [path])
+    ]
+    learn = [text for text, is_apart in placed if not is_apart]
+    held_out = [text for text, is_apart in placed if is_apart]
+    return _known(job, learn, _unseen(job, held_out, {_digest(text) for text in learn}))
+
+
+def _cells(files: Sequence[Path]) -> Iterator[tuple[tuple[Path, int], dict[str, str | None]]]:
+    """Give all cells of each row; what is wrong with one is told when it is read as a text."""
+    for path in files:
+        for item in tables.rows(path, tables.as_it_is):
+            if not isinstance(item, RowProblem):
+                line, names, cells = item
+                yield (path, line), dict(zip(names, cells, strict=True))
 
 
 def _digest(text: Text) -> str:

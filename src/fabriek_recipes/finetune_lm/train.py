@@ -59,6 +59,8 @@ def train(job: Job[Knobs]) -> None:
     torch.manual_seed(job.manifest.seed)
     job.events.stage(_("Reading the rows"))
     dataset = split(job.input("dataset"), job.knobs)
+    if dataset.by:
+        job.events.warning("split_column", dataset.by.sentence)
     job.stop.check()
     job.events.stage(_("Loading the model"))
     base, added = adapting.prepared(job, job.knobs, device, need)

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import torch
 
+from fabriek_recipes import split_column
 from fabriek_recipes.conversations import Row
 from fabriek_recipes.pairs import Pair, read_pairs
 from fabriek_recipes.prefer_lm.knobs import Knobs
 from fabriek_recipes.rows import NO_ROWS, RowProblem, files_of
+from fabriek_recipes.split_column import Parted
 from fabriek_recipes.training.encoding import Encoded
 from fabriek_recipes.training.held_out import apart
 from fabriek_recipes.training.packing import Example, pack
@@ -30,6 +32,7 @@ class Split:
 
     train: tuple[Pair, ...]
     held_out: tuple[Pair, ...]
+    by: Parted | None = None  # what said which pairs are kept apart, where a column did
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,9 +64,9 @@ class EncodedPair:
 
 
 def split(dataset: Path, knobs: Knobs) -> Split:
-    """Read every pair; keep apart the dataset's own held-out file, or some questions.
+    """Read every pair; keep some apart: the dataset's own file, those a column says, or by lot.
 
-    All pairs of one question fall on the same side.
+    By lot all pairs of one question fall on the same side.
 
     Raises:
         Failed: `bad_row` with the line of the first bad row; `no_rows`.
@@ -74,6 +77,8 @@ def split(dataset: Path, knobs: Knobs) -> Split:
     train = _pairs(contents.train)
     if contents.held_out:
         return Split(train=train, held_out=_pairs(contents.held_out)[: knobs.held_out_rows_max])
+    if by := split_column.of_rows(contents.train):
+        return _as_said(by, contents.train, knobs)
     hashes = [name_of(pair.chosen) for pair in train]
     chosen = apart(hashes, percent=knobs.held_out_percent, most=knobs.held_out_rows_max)
     return Split(
@@ -83,6 +88,19 @@ def split(dataset: Path, knobs: Knobs) -> Split:
         held_out=tuple(
             pair for pair, name in zip(train, hashes, strict=True) if name in chosen
         ),
+    )
+
+
+def _as_said(by: Parted, files: Sequence[Path], knobs: Knobs) -> Split:
+    placed = [
+        (pair, by.is_apart((path, pair.line))) for path in files for pair in _pairs([path])
+    ]
+    return Split(
+        train=tuple(pair for pair, is_apart in placed if not is_apart),
+        held_out=tuple(pair for pair, is_apart in placed if is_apart)[
+            : knobs.held_out_rows_max
+        ],
+        by=by,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from fabriek_recipes import tables
 from fabriek_recipes.events import Events
 from fabriek_recipes.number_styles import Style
 from fabriek_recipes.tables import Column, Table
-from fabriek_recipes.tabular import apart_rows, columns, own_table, reading
+from fabriek_recipes.tabular import apart_rows, columns, own_table, reading, said_rows
 from fabriek_recipes.tabular import target as targets
 from fabriek_recipes.tabular.columns import Meaning
 from fabriek_recipes.tabular.knobs import Knobs, column_problems
 from fabriek_recipes.tabular.reading import Codes, Matrix
+from fabriek_recipes.tabular.said_rows import Said
 from fabriek_recipes.tabular.target import Target
 from fabriek_recipes.training.process import Job
 from fabriek_recipes.words import Failed, Sentence, _
@@ -63,7 +64,9 @@ class Data:
     groups: Codes | None
     """The group of each row kept apart, where whole groups were."""
     same: int
-    """Rows kept apart in a file of their own that are also learned from."""
+    """Rows that were given to be kept apart and are also learned from."""
+    divided_by: str = ""
+    """The column that says which rows are kept apart, if one does."""
 
     @property
     def is_number(self) -> bool:
@@ -87,17 +90,24 @@ def read(job: Job[Knobs]) -> Data:
     known = np.flatnonzero(~np.isnan(truth))
     _require_enough(truth[known], known, knobs)
     _tell_missing(job.events, len(table) - len(known), knobs)
-    meanings = _meanings(job.events, table, knobs, target, truth)
+    # What divides rows says nothing of new ones.
+    by = {said_rows.name_in(table, knobs)}
+    meanings = _meanings(job.events, table, knobs, target, truth, by)
     used = [one.name for one in meanings]
-    apart = _apart(job, table, known, files.held_out, used)
+    said = None if files.held_out else said_rows.divided(job, table, known)
+    apart = said.score if said else _apart(job, table, known, files.held_out, used)
+    apart_table, rest = table, said.learn if said else known
     if apart is None:
         apart_table = tables.load(files.held_out)
         apart = own_table.scored(job, target, apart_table)
-        rest = known
-        same = own_table.tell_same(job, (table, known), (apart_table, apart), used)
+    elif said:
+        _require_enough(truth[rest], rest, knobs)
     else:
-        apart_table, rest, same = table, np.setdiff1d(known, apart), 0
-    learn, stop, calibrate = apart_rows.parts(rest, table, knobs, used)
+        rest = np.setdiff1d(known, apart)
+    both = (table, rest), (apart_table, apart)
+    # By lot nothing stands on both sides.
+    same = own_table.tell_same(job, *both, used) if said or files.held_out else 0
+    learn, stop, calibrate = _parts(job, table, rest, said, used)
     _require_labels(target, truth[learn], knobs)
     _tell_imbalance(job.events, target, truth[rest])
 
@@ -123,7 +133,18 @@ def read(job: Job[Knobs]) -> Data:
         table=apart_table,
         groups=_groups(knobs, apart_table, apart),
         same=same,
+        divided_by=said.name if said else "",
     )
+
+
+def _parts(
+    job: Job[Knobs], table: Table, rest: Codes, said: Said | None, used: Sequence[str]
+) -> tuple[Codes, Codes, Codes]:
+    """Divide what is learned from; rows of validation say when to stop, if there are any."""
+    learn, stop, calibrate = apart_rows.parts(rest, table, job.knobs, used)
+    if said and len(said.choose):
+        learn, stop = np.union1d(learn, stop), said.choose
+    return learn, stop, calibrate
 
 
 # --- the target --------------------------------------------------------------------------
@@ -153,9 +174,14 @@ def _require_labels(target: Target, truth: Matrix, knobs: Knobs) -> None:
 
 # --- the other columns -------------------------------------------------------------------
 def _meanings(
-    events: Events, table: Table, knobs: Knobs, target: Target, truth: Matrix
+    events: Events,
+    table: Table,
+    knobs: Knobs,
+    target: Target,
+    truth: Matrix,
+    skipped: Collection[str],
 ) -> list[Meaning]:
-    skipped = knobs.left_out | {knobs.target_name}
+    skipped = knobs.left_out | {knobs.target_name, *skipped}
     if knobs.split_by == "group":
         skipped |= {knobs.split_name}  # a new group has a new name: there is nothing in it
     found, warned = [], 0

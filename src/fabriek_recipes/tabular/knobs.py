@@ -54,7 +54,8 @@ class Knobs(BaseModel):
         title=_("How rows are kept apart"),
         description=_(
             "The latest rows where you predict what comes; whole groups where rows of one "
-            "customer or machine are alike. By lot, such a model looks better than it is."
+            "customer or machine are alike. By lot, such a model looks better than it is. A "
+            "column called “split” with train and test in it is gone by instead of the lot."
         ),
         json_schema_extra={"group": "basic", "labels": {**SPLITS}},
     )

@@ -171,7 +171,10 @@ def _remarks(job: Job[Knobs], found: Data, scores: list[Score]) -> list[Sentence
     if measuring.is_beaten(scores, name):
         job.events.warning("yardstick", Sentence(text))
     remarks = [Sentence(text)]
-    if job.knobs.split_by == "rows":
+    if found.divided_by:
+        text = _("The rows that column “%(name)s” keeps apart were scored on, and no others.")
+        remarks.append(Sentence(text, name=evaluation.cut(found.divided_by, 60)))
+    elif job.knobs.split_by == "rows":
         text = _(
             "Rows were kept apart by lot. Where you predict what comes, or where rows of one "
             "customer are alike, keep the latest rows or whole groups apart: this score is "

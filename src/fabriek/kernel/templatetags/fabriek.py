@@ -68,6 +68,12 @@ def moment(value: datetime | None) -> SafeString | str:
     return "" if not value else _time_element(value, words.moment(value))
 
 
+@register.filter
+def moment_there(value: datetime | None) -> SafeString | str:
+    """Name the clock too: for what is read as a proof, or far from here."""
+    return "" if not value else _time_element(value, words.moment_there(value))
+
+
 def _time_element(value: date | datetime, text: str) -> SafeString:
     # Not by `format_html`, which takes four times as long: a page tells dozens of times.
     return mark_safe(f'<time datetime="{value.isoformat()}">{escape(text)}</time>')  # noqa: S308

@@ -1,5 +1,6 @@
 """A CSV brought in with the types that its beginning suggests; what does not fit is told."""
 
+import codecs
 import csv
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,14 @@ from fabriek.quality.worker import commas, dialect, lines
 from fabriek.quality.worker.dialect import Dialect
 from fabriek.quality.worker.engine import quoted_text
 from fabriek.quality.worker.job import Job, Trouble, problem
-from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+from fabriek.quality.worker.table import (
+    Table,
+    count,
+    stored,
+    tell_of_bytes,
+    tell_of_unread,
+    view_of,
+)
 from fabriek.quality.worker.unread import Unread
 from fabriek_recipes.csv_writing import EXCELS_BYTES, excels_delimiter
 from fabriek_recipes.number_styles import ONE_POINT_WAY, PLACES_NAMED, Written
@@ -33,7 +41,10 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
     seen = Unread(found=table.unread)
     scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
     tell_of_bytes(table, scan)
-    scan.at, told = _without_excels_line(scan.at, job.temporary)
+    tell_of_unread(table, seen)
+    lines_at = scan.at
+    scan.at, told = _without_excels_line(lines_at, job.temporary)
+    table.has_excels_line = scan.at != lines_at
     found = dialect.of(scan.at, told=told)
     table.delimiter, table.has_heading = found.delimiter, found.has_heading
     if len(found.names) > MOST_COLUMNS:
@@ -44,6 +55,7 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
         table.problems.append(problem("no_heading", "attention", path=table.path))
     if job.asked["kind"] == "treat":
         # What is written anew keeps every sign of every cell: no types, no rounding.
+        _note_looks(table, at, scan.at)
         _ingest(connection, table, _csv_source(scan.at, found, set(found.names)))
         if _rejects(connection, "UNQUOTED VALUE") or _is_swallowed(connection, table, scan.at):
             raise Trouble("open_quote")
@@ -62,6 +74,15 @@ def _without_excels_line(at: Path, folder: Path) -> tuple[Path, str]:
         with target.open("wb") as out:
             shutil.copyfileobj(file, out, lines.CHUNK_BYTES)
     return target, told
+
+
+def _note_looks(table: Table, at: Path, rows_at: Path) -> None:
+    """Note of the file and of its rows in UTF-8 what is to be written in the same way."""
+    with at.open("rb") as file, rows_at.open("rb") as rows:
+        is_marked = file.read(len(codecs.BOM_UTF8)) == codecs.BOM_UTF8
+        first = rows.readline(lines.LINE_BYTES)
+    table.has_mark = is_marked or table.encoding != "utf-8"
+    table.line_end = "\r\n" if first.endswith(b"\r\n") else "\n"
 
 
 def _read_csv(

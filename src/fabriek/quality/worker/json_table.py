@@ -8,7 +8,8 @@ import duckdb
 from fabriek.quality.worker import lines
 from fabriek.quality.worker.engine import quoted, quoted_text
 from fabriek.quality.worker.job import Job, Json, Trouble, problem
-from fabriek.quality.worker.table import Table, stored, tell_of_bytes
+from fabriek.quality.worker.json_salvage import salvage
+from fabriek.quality.worker.table import Table, stored, tell_of_bytes, tell_of_unread
 from fabriek.quality.worker.unread import Unread
 
 MOST_SUSPECTS = 100_000
@@ -29,6 +30,7 @@ def load_lines(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, jo
         connection.execute(_lines_source(table, at))
     _as_text(connection, table)
     _tell_of_broken(table, _broken_lines(connection, table, at, seen))
+    tell_of_unread(table, seen)
 
 
 def _lines_source(table: Table, at: Path) -> str:
@@ -59,7 +61,7 @@ def _objects_only(at: Path, folder: Path, seen: Unread) -> tuple[Path, lines.Pla
                 seen.read(number, line)
             out.write(line if is_object else b"{}\n")
     if not some:
-        raise Trouble("broken_json")
+        raise Trouble("broken_json", count=broken.count)
     return target, broken
 
 
@@ -100,7 +102,7 @@ def _broken_lines(
 
 def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job) -> None:
     seen = Unread(found=table.unread)
-    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
+    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read, is_rows=False)
     tell_of_bytes(table, scan)
     table.left_out = scan.long.count
     given = f"maximum_object_size={OBJECT_BYTES}, maximum_depth=1, sample_size=-1"
@@ -112,8 +114,41 @@ def load(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job
         except (duckdb.InvalidInputException, duckdb.ConversionException):
             continue
         _as_text(connection, table)
+        tell_of_unread(table, seen)
         return
-    raise Trouble("broken_json")
+    _what_is_whole(connection, table, scan.at, job, seen)
+
+
+def _what_is_whole(
+    connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Job, seen: Unread
+) -> None:
+    """Read the rows before the place where it is broken; the rest for personal data only.
+
+    Raises: Trouble (there is no whole row).
+    """
+    target = job.temporary / f"{at.name}.whole"
+    whole = salvage(at, target)
+    if not whole.rows:
+        raise Trouble("no_json")
+    breaks = problem(
+        "json_breaks_off",
+        "wrong",
+        path=table.path,
+        rows=[whole.rows + 1],
+        whole=whole.rows,
+        percent=whole.read_bytes * 100 // at.stat().st_size,
+    )
+    table.problems.append(breaks)
+    connection.execute(_lines_source(table, target))
+    _as_text(connection, table)
+    broken = _broken_lines(connection, table, target, seen)
+    _tell_of_broken(table, broken)
+    table.left_out += 1 + broken.count
+    with at.open("rb") as file:
+        file.seek(whole.read_bytes)
+        while piece := file.read(lines.CHUNK_BYTES):
+            seen.read(whole.rows + 1, piece)
+    tell_of_unread(table, seen)
 
 
 def _as_text(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -85,17 +85,25 @@ def _opened(at: Path, head: bytes) -> Any:  # noqa: ANN401  a stream of a packag
     return arrow.CompressedInputStream(arrow.OSFile(str(at)), "zstd")
 
 
-def scan(at: Path, folder: Path, *, blank_counts: bool, unread: Piece | None = None) -> Scan:
+def scan(
+    at: Path,
+    folder: Path,
+    *,
+    blank_counts: bool,
+    unread: Piece | None = None,
+    is_rows: bool = True,
+) -> Scan:
     """Read all bytes; write a clean copy only where one is needed.
 
     `blank_counts`: an empty line is a row that is missing (JSONL), not nothing (CSV).
+    `is_rows`: a line is a row, and none too long; a list in JSON may be one line.
     `unread`: is given the number and, piece by piece, the bytes of lines that are too long.
     """
     with at.open("rb", buffering=0) as file:
         start = file.read(4) or b""
         file.seek(0)
         encoding = UTF16.get(start[:2], "")
-        if not encoding and _is_clean(file, blank_counts=blank_counts):
+        if not encoding and _is_clean(file, blank_counts=blank_counts, is_rows=is_rows):
             return Scan(at=at)
     if encoding:
         at = _from_utf16(at, folder, encoding)
@@ -109,7 +117,7 @@ def scan(at: Path, folder: Path, *, blank_counts: bool, unread: Piece | None = N
     return found
 
 
-def _is_clean(file: io.FileIO, *, blank_counts: bool) -> bool:
+def _is_clean(file: io.FileIO, *, blank_counts: bool, is_rows: bool) -> bool:
     """Tell whether it is UTF-8 without anything odd, at the speed of memory."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     since_end, last = 0, b"\n"
@@ -119,7 +127,7 @@ def _is_clean(file: io.FileIO, *, blank_counts: bool) -> bool:
         if blank_counts and _has_blank(last, chunk):
             return False
         since_end = _longest(chunk, since_end)
-        if since_end > LINE_BYTES:
+        if is_rows and since_end > LINE_BYTES:
             return False
         last = bytes(chunk[-2:])
     try:

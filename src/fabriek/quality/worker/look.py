@@ -29,6 +29,7 @@ from fabriek.quality.worker.table import Table
 MOST_TABLES = 300
 OF_ROWS = ("csv", "jsonl", "json", "parquet", "text")
 MOST_PROBLEMS = 500
+NO_ROWS = frozenset({"broken_json", "no_json"})  # text all the same
 
 
 def look(job: Job, names: Names) -> Json:
@@ -113,6 +114,7 @@ def _tables(
             told_of = problem(trouble.code, "wrong", path=file.path)
             problems.append(told_of | {"count": int(trouble.facts.get("count", 0))})
             files.append({"path": file.path, "kind": kind, "broken": trouble.code})
+            findings += _read_as_text(job, file, trouble, problems)
             continue
         problems += told.pop("problems")
         files.append(told)
@@ -125,6 +127,15 @@ def _tables(
     if read:
         result |= _together(connection, job, read, files, problems, more)
     return result
+
+
+def _read_as_text(job: Job, file: Given, trouble: Trouble, problems: list[Json]) -> list[Json]:
+    """Look for personal data in what holds no row, where it is text."""
+    if trouble.code not in NO_ROWS:
+        return []
+    table = tables.as_text(job, file)
+    problems += table.problems
+    return privacy.unread(table)
 
 
 def _one(

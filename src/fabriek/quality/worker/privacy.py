@@ -74,10 +74,10 @@ def scan(
         if is_read and "name" not in told:
             written += 1
             findings += _names(connection, table, column, names, every=all_names)
-    return findings + _in_rejected(table) + _unread(table)
+    return findings + _in_rejected(table) + unread(table)
 
 
-def _unread(table: Table) -> list[Json]:
+def unread(table: Table) -> list[Json]:
     """Tell of lines that are no rows: nobody knows of which column they are."""
     return [
         finding(table, UNREAD, kind, places, by="line")

@@ -9,6 +9,7 @@ import duckdb
 
 from fabriek.quality.worker.engine import quoted, quoted_text
 from fabriek.quality.worker.table import Table
+from fabriek_recipes.split_column import PARTS
 
 TRAIN = "train"
 SPLITS = {
@@ -16,11 +17,8 @@ SPLITS = {
     "valid": "validation", "validation": "validation", "val": "validation", "dev": "validation",
     "eval": "validation", "evaluation": "validation", "heldout": "validation",
 }  # fmt: skip
-# As a cell holds them besides; a path with these words may be of anything.
-OF_CELLS = SPLITS | {
-    "holdout": "validation", "oefenen": TRAIN, "oefening": TRAIN, "toets": "test",
-    "validatie": "validation", "evaluatie": "validation",
-}  # fmt: skip
+# As recipes go by them; a path with these words may be of anything.
+OF_CELLS = PARTS
 LONGEST_CELL = 20
 FIRST_ROWS = 1_000
 MOST_COLUMNS = 300

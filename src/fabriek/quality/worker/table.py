@@ -7,6 +7,7 @@ import duckdb
 
 from fabriek.quality.worker.job import Json, problem
 from fabriek.quality.worker.lines import Places, Scan
+from fabriek.quality.worker.unread import MOST_BYTES, Unread
 
 TEXT = "VARCHAR"
 
@@ -26,6 +27,9 @@ class Table:
     encoding: str = "utf-8"
     delimiter: str = ""
     has_heading: bool = True
+    line_end: str = "\n"
+    has_mark: bool = False  # begins with the sign that tells its letters, or should
+    has_excels_line: bool = False  # which tells the delimiter, above the heading
     left_out: int = 0  # rows that are there, and cannot be read
     numbering: tuple[str, ...] = ()  # columns that only number the rows
     split_column: str = ""  # says of each row whether it is there to learn from
@@ -57,6 +61,13 @@ def tell_of_bytes(table: Table, scan: Scan) -> None:
                 code, severity, path=table.path, rows=places.rows, count=places.count
             )
             table.problems.append(told)
+
+
+def tell_of_unread(table: Table, seen: Unread) -> None:
+    """Say where what is no row was read for personal data in part only."""
+    if seen.is_in_part:
+        told = problem("unread_in_part", "attention", path=table.path, of=MOST_BYTES >> 20)
+        table.problems.append(told)
 
 
 def view_of(connection: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -12,7 +12,14 @@ from fabriek.quality.worker.csv_table import MOST_COLUMNS
 from fabriek.quality.worker.engine import trouble_of
 from fabriek.quality.worker.job import Given, Job, Trouble
 from fabriek.quality.worker.json_table import object_of
-from fabriek.quality.worker.table import Table, count, stored, tell_of_bytes, view_of
+from fabriek.quality.worker.table import (
+    Table,
+    count,
+    stored,
+    tell_of_bytes,
+    tell_of_unread,
+    view_of,
+)
 from fabriek.quality.worker.unread import Unread
 
 __all__ = ["load", "object_of", "rows_left_out"]
@@ -42,6 +49,24 @@ def load(
     return table
 
 
+def as_text(job: Job, file: Given) -> Table:
+    """Read a file without one row for personal data, as the plain text it is.
+
+    Raises: Trouble.
+    """
+    table = Table(path=file.path, kind="text", view="", columns={})
+    at = lines.unpacked(file.at, job.temporary, most_bytes=job.disk_bytes)
+    seen = Unread(found=table.unread)
+    scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read, is_rows=False)
+    number = 1
+    with scan.at.open("rb") as opened:
+        while piece := opened.readline(lines.CHUNK_BYTES):
+            seen.read(number, piece)
+            number += piece.endswith(b"\n")
+    tell_of_unread(table, seen)
+    return table
+
+
 def forget(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Give its memory back."""
     connection.execute(f"DROP VIEW IF EXISTS {table.view}")
@@ -57,6 +82,7 @@ def _text(connection: duckdb.DuckDBPyConnection, table: Table, at: Path, job: Jo
     seen = Unread(found=table.unread)
     scan = lines.scan(at, job.temporary, blank_counts=False, unread=seen.read)
     tell_of_bytes(table, scan)
+    tell_of_unread(table, seen)
     connection.execute(f"CREATE OR REPLACE TABLE {stored(table)} (text VARCHAR)")
     arrow = import_module("pyarrow")  # it takes longer to load than most tables to be read
     for batch in _batches(scan.at):

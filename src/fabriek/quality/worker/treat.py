@@ -1,23 +1,25 @@
 """Makes files in which decided columns are masked, dropped or given pseudonyms.
 
-Rows of JSON lines stay JSON lines, as recipes learn from those, and text stays text; other
-tables become Parquet, cut by content so that a next revision shares most of its bytes. Rows
-that cannot be read would be lost: then nothing is made at all.
+A CSV stays a CSV, rows of JSON lines stay JSON lines and text stays text, so that who reads
+them by name goes on; other tables become Parquet, cut by content so that a next revision
+shares most of its bytes. Rows that cannot be read would be lost: then nothing is made at all.
 """
 
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from fabriek.quality.worker import engine, headings, kinds, lines, rules, tables
+from fabriek.quality.worker import csv_made, engine, headings, kinds, lines, rules, tables
 from fabriek.quality.worker.cells import Treatment, nested, written
 from fabriek.quality.worker.job import MADE, Given, Job, Json, Trouble
 from fabriek.quality.worker.names import Names
+from fabriek.quality.worker.table import Table
 from fabriek.quality.worker.targets import Targets
 
 AT_ONCE = 20_000
@@ -183,23 +185,39 @@ def _table(connection: duckdb.DuckDBPyConnection, one: One, kind: str) -> Treate
         return None
     if table.left_out:
         raise tables.rows_left_out(table.left_out)
-    done = Treated(
-        path=one.targets.of(one.file, ending=".parquet"),
-        name=f"{one.number}.parquet",
-        was=one.file.path,
-        rows=table.rows,
-    )
+    if len(touched) == len(table.columns) and all(map(one.treatment.is_dropped, touched)):
+        gone = {headings.shown(name): table.rows for name in touched}
+        return Treated(path="", name="", was=one.file.path, changed=gone)
+    return _anew(connection, one, table, touched)
+
+
+def _anew(
+    connection: duckdb.DuckDBPyConnection, one: One, table: Table, touched: list[str]
+) -> Treated | None:
+    """Write a table anew; one in which nothing changed stays as it is, to the byte."""
+    ending = ".csv" if table.kind == "csv" else ".parquet"
+    done = Treated(path="", name=f"{one.number}{ending}", was=one.file.path, rows=table.rows)
     asked = f"SELECT * EXCLUDE (_row) FROM {table.view}"  # noqa: S608
     batches = connection.cursor().sql(asked).to_arrow_reader(AT_ONCE)
-    _write(one.at(done), _changed(one.treatment, batches, touched, done))
+    some = _changed(one.treatment, batches, touched, done)
+    if table.kind == "csv":
+        csv_made.write(one.at(done), table, some)
+        ending = ""  # it keeps the name it has
+    else:
+        _write(one.at(done), some)
+    if not done.changed and all(headings.shown(name) == name for name in touched):
+        return None
+    done.path = one.targets.of(one.file, ending=ending)
     return done
 
 
 def _changed(
     treatment: Treatment, batches: pa.RecordBatchReader, touched: list[str], done: Treated
 ) -> Iterator[pa.Table]:
-    for batch in batches:
-        table = pa.Table.from_batches([batch])
+    """Give the rows some at a time; first none, as a table without a row has names too."""
+    rows = (pa.Table.from_batches([batch]) for batch in batches)
+    for some in chain([batches.schema.empty_table()], rows):
+        table = some
         for name in touched:
             place = table.schema.get_field_index(name)
             if treatment.is_dropped(name):
@@ -237,7 +255,8 @@ def _write(at: Path, some: Iterator[pa.Table]) -> None:
                 writer = pq.ParquetWriter(
                     at, table.schema, compression="zstd", use_content_defined_chunking=True
                 )
-            writer.write_table(table, row_group_size=ROWS_IN_GROUP)
+            if table.num_rows:
+                writer.write_table(table, row_group_size=ROWS_IN_GROUP)
     finally:
         if writer is not None:
             writer.close()

@@ -20,12 +20,17 @@ class Unread:
     tail: bytes = b""
     kinds: set[str] = field(default_factory=set)
 
+    @property
+    def is_in_part(self) -> bool:
+        """Tell whether there was more than is read."""
+        return self.left < 0
+
     def read(self, line: int, piece: bytes) -> None:
         """Read on: the pieces of one line come behind each other."""
         if line != self.line:
             self.line, self.tail, self.kinds = line, b"", set()
-        text = self.tail + piece[: self.left]
-        self.left -= len(text) - len(self.tail)
+        text = self.tail + piece[: max(0, self.left)]
+        self.left -= len(piece)
         for at in range(0, len(text), WINDOW_BYTES):
             start, end = max(0, at - OVERLAP_BYTES), at + WINDOW_BYTES
             window = text[start:end].decode("utf-8", "replace")

@@ -30,8 +30,6 @@ class Command(BaseCommand):
         isolation.close_doors()
         for trouble in isolation.troubles():
             self.stderr.write(f"{trouble.what}: {trouble.said}. {trouble.mend}")
-        # Static files come from the packages; an absent folder would only cause a warning.
-        settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
         self.stdout.write(
             f"{settings.FACTORY_NAME} serves http://{host}:{port} (its files: {settings.HOME})"
         )

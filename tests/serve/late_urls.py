@@ -1,0 +1,3 @@
+"""Addresses that nothing has loaded yet."""
+
+urlpatterns: list[object] = []
