@@ -17,7 +17,7 @@ from fabriek.access.api_shapes import ApplicationOut
 from fabriek.allocations.api import RowOut
 from fabriek.cases.api import CaseOut
 from fabriek.cases.models import Case
-from fabriek.datasets.api import DatasetOut
+from fabriek.datasets.api_shapes import DatasetOut
 from fabriek.people import actions as people
 from fabriek.people.models import Token
 from fabriek.registry.api import ModelOut

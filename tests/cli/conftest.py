@@ -11,7 +11,8 @@ from django.db import close_old_connections
 from typer.testing import CliRunner
 
 from fabriek.cli import data_patience, data_pull, data_sender, data_tus, http, main, runs
-from tests.factories import a_token
+from tests.datasets.conftest import made
+from tests.factories import a_person, a_token
 
 URL = "http://localhost"
 
@@ -43,6 +44,16 @@ def terminal(monkeypatch, tmp_path):
     for module in (data_patience, data_pull, data_tus):
         monkeypatch.setattr(module, "PAUSES_S", (0, 0, 0))
     monkeypatch.setattr(runs, "LOOK_EVERY_S", 0)
+
+
+@pytest.fixture
+def lead():
+    return a_person()
+
+
+@pytest.fixture
+def dataset(lead):
+    return made(by=lead)
 
 
 @pytest.fixture

@@ -26,16 +26,6 @@ ROW = '{"prompt": "Hoi", "completion": "balie"}\n'
 
 
 @pytest.fixture
-def lead():
-    return a_person()
-
-
-@pytest.fixture
-def dataset(lead):
-    return made(by=lead)
-
-
-@pytest.fixture
 def sent(monkeypatch, portal):
     """Write down which small files travel."""
     travelled = []

@@ -5,20 +5,9 @@ import pytest
 from fabriek.cli import data_bundle, data_index, data_sender, http
 from fabriek.store import queries
 from tests.datasets.conftest import contents, made
-from tests.factories import a_person
 from tests.store.test_actions import sha256
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def lead():
-    return a_person()
-
-
-@pytest.fixture
-def dataset(lead):
-    return made(by=lead)
 
 
 @pytest.fixture

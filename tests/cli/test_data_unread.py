@@ -6,22 +6,11 @@ from pathlib import Path
 import pytest
 
 from fabriek.cli import data_index, data_local, data_tus, http
-from tests.datasets.conftest import contents, made
-from tests.factories import a_person
+from tests.datasets.conftest import contents
 
 pytestmark = pytest.mark.django_db
 MIB = 2**20
 BIG = os.urandom(3 * MIB)
-
-
-@pytest.fixture
-def lead():
-    return a_person()
-
-
-@pytest.fixture
-def dataset(lead):
-    return made(by=lead)
 
 
 @pytest.fixture

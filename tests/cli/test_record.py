@@ -8,20 +8,10 @@ from fabriek.catalogue.models import Record
 from fabriek.registry import opening
 from fabriek.store.models import Repository, Revision
 from tests.catalogue.conftest import in_the_catalogue, told_of
-from tests.datasets.conftest import made, push
+from tests.datasets.conftest import push
 from tests.factories import a_model, a_person
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def lead():
-    return a_person()
-
-
-@pytest.fixture
-def dataset(lead):
-    return made(by=lead)
 
 
 def test_it_shows_what_is_missing_and_how_to_fill_it(fabriek, dataset, lead):

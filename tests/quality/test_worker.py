@@ -159,19 +159,21 @@ def test_files_of_one_name_stay_apart(treated):
     )
 
     assert sorted(made) == ["a-2.csv", "a.csv", "a.parquet", "v1.0/rows.parquet"]
-    assert made["a.csv"] == made["a-2.csv"] == b"email,v\n" + b"".join(
-        b"[EMAIL],%d\n" % n for n in range(20)
+    assert (
+        made["a.csv"]
+        == made["a-2.csv"]
+        == b"email,v\n" + b"".join(b"[EMAIL],%d\n" % n for n in range(20))
     )
     assert {table(made[path]).num_rows for path in made if path.endswith("t")} == {20}
 
 
 # --- a CSV stays a CSV -----------------------------------------------------------------------
-ROWS = """email;n;code;price;day;ok;later;"a ""b"" c"
-a@x.nl;1;00123;1,50;2024-02-29;true;7;" x "
-b@x.nl;;0612345678;1.000,00;2024-03-01;false;8;"a;b
-c ""d"""
-;-3;NA;;;;word;é
-"""
+ROWS = (
+    'email;n;code;price;day;ok;later;"a ""b"" c"\n'
+    "a@x.nl;1;00123;1,50;2024-02-29;true;7; x \n"
+    'b@x.nl;;0612345678;1.000,00;2024-03-01;false;8;"a;b\nc ""d"""\n'
+    ";-3;+31;;;;word;é\n"
+)
 TREATED = ROWS.replace("a@x.nl", "[EMAIL]").replace("b@x.nl", "[EMAIL]")
 AS_EXCEL = "sep=;\r\n", "\r\n"
 
@@ -219,7 +221,11 @@ def test_recipes_read_a_treated_csv_as_they_read_the_original(treated, tmp_path)
 
 def test_a_csv_without_heading_rows_or_columns_is_treated_too(treated):
     drop = EMAIL | {"choice": "drop"}
-    files = {"a.csv": b"a@x.nl,1\nb@x.nl,2\n", "b.csv": b"column 1,v\n", "c.csv": b"column 1\nx\n"}
+    files = {
+        "a.csv": b"a@x.nl,1\nb@x.nl,2\n",
+        "b.csv": b"column 1,v\n",
+        "c.csv": b"column 1\n1\n",
+    }
 
     masked = treated(files, **{"column 1": EMAIL})
     dropped = treated(files, **{"column 1": drop})

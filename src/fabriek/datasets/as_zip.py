@@ -5,17 +5,12 @@ import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from django.db.models import QuerySet
-
-from fabriek.datasets import rules
+from fabriek.datasets import bundles, rules
 from fabriek.datasets.models import Dataset
-from fabriek.kernel import journal
 from fabriek.people.models import Person
 from fabriek.store.models import File, Revision
 from fabriek.store.queries import the_store
 
-ROWS_AT_ONCE = 1000
-PIECE_BYTES = 2**20
 # A zip tells days since 1980 only; the same bytes each time are worth more than a day.
 NO_DAY = (1980, 1, 1, 0, 0, 0)
 
@@ -29,24 +24,8 @@ def give_out(dataset: Dataset, revision: Revision, *, by: Person) -> Iterator[by
     """
     rules.require_read(by, dataset, revision=revision.number)
     rows = revision.files.select_related("blob").order_by("path")
-    journal.record(
-        "datasets.download_many",
-        dataset,
-        by=by,
-        code=dataset.code,
-        revision=revision.number,
-        under="",
-        files=rows.count(),
-    )
-    return _zipped(_in_turns(rows))
-
-
-def _in_turns(rows: "QuerySet[File]") -> Iterator[File]:
-    """Ask for a thousand at a time: no cursor stays open while somebody downloads."""
-    after = ""
-    while some := list(rows.filter(path__gt=after)[:ROWS_AT_ONCE]):
-        yield from some
-        after = some[-1].path
+    bundles.note_download(dataset, revision, rows, by=by)
+    return _zipped(bundles.in_turns(rows))
 
 
 def _zipped(files: Iterator[File]) -> Iterator[bytes]:
@@ -60,13 +39,13 @@ def _zipped(files: Iterator[File]) -> Iterator[bytes]:
             ):
                 for piece in _pieces(content):
                     entry.write(piece)
-                    if made.held_bytes >= PIECE_BYTES:
+                    if made.held_bytes >= bundles.PIECE_BYTES:
                         yield made.taken()
     yield made.taken()
 
 
 def _pieces(content: BinaryIO) -> Iterator[bytes]:
-    while piece := content.read(PIECE_BYTES):
+    while piece := content.read(bundles.PIECE_BYTES):
         yield piece
 
 

@@ -63,15 +63,7 @@ def give_out(
     """
     rules.require_read(by, dataset, revision=revision.number)
     rows = _rows(revision, wanted)
-    journal.record(
-        "datasets.download_many",
-        dataset,
-        by=by,
-        code=dataset.code,
-        revision=revision.number,
-        under=wanted.under,
-        files=rows.count(),
-    )
+    note_download(dataset, revision, rows, by=by, under=wanted.under)
     return _in_large_pieces(_tar(rows))
 
 
@@ -91,21 +83,40 @@ def _rows(revision: Revision, wanted: Wanted) -> "QuerySet[File]":
     return rows.filter(path__gt=wanted.after) if wanted.after else rows
 
 
-def _tar(rows: "QuerySet[File]") -> Iterator[bytes]:
-    """Ask for rows a thousand at a time: no cursor stays open while somebody downloads."""
-    store = the_store()
+def in_turns(rows: "QuerySet[File]") -> Iterator[File]:
+    """Ask for a thousand at a time: no cursor stays open while somebody downloads."""
     after = ""
     while some := list(rows.filter(path__gt=after)[:ROWS_AT_ONCE]):
-        for file in some:
-            size_bytes = file.blob.size_bytes
-            yield tar_stream.written(_OnItsWay(file.path, size_bytes))
-            with store.open(file.blob) as content:
-                left = size_bytes
-                while left and (piece := content.read(min(left, PIECE_BYTES))):
-                    left -= len(piece)
-                    yield piece
-            yield tar_stream.padding(size_bytes)
+        yield from some
         after = some[-1].path
+
+
+def note_download(
+    dataset: Dataset, revision: Revision, rows: "QuerySet[File]", *, by: Person, under: str = ""
+) -> None:
+    """Write down once that many files were taken."""
+    journal.record(
+        "datasets.download_many",
+        dataset,
+        by=by,
+        code=dataset.code,
+        revision=revision.number,
+        under=under,
+        files=rows.count(),
+    )
+
+
+def _tar(rows: "QuerySet[File]") -> Iterator[bytes]:
+    store = the_store()
+    for file in in_turns(rows):
+        size_bytes = file.blob.size_bytes
+        yield tar_stream.written(_OnItsWay(file.path, size_bytes))
+        with store.open(file.blob) as content:
+            left = size_bytes
+            while left and (piece := content.read(min(left, PIECE_BYTES))):
+                left -= len(piece)
+                yield piece
+        yield tar_stream.padding(size_bytes)
     yield tar_stream.end()
 
 

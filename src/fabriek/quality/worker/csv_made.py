@@ -49,8 +49,10 @@ def _has_return(few: pa.RecordBatch) -> bool:
 
 
 def _put(out: TextIO, table: Table, rows: Iterable[Iterable[Any]], *, quotes_all: bool) -> None:
-    quoting = csv.QUOTE_ALL if quotes_all else csv.QUOTE_MINIMAL
-    ends = table.line_end
-    csv.writer(out, delimiter=table.delimiter, lineterminator=ends, quoting=quoting).writerows(
-        rows
+    sheet = csv.writer(
+        out,
+        delimiter=table.delimiter,
+        lineterminator=table.line_end,
+        quoting=csv.QUOTE_ALL if quotes_all else csv.QUOTE_MINIMAL,
     )
+    sheet.writerows(rows)
