@@ -60,7 +60,7 @@ def test_people_of_another_organisation_may_not(state):
     case, person = a_case(), a_person()
     a_partner(case, lead=person, state=state)
 
-    with pytest.raises(NotAllowed, match="Only people of the organisations in this case"):
+    with pytest.raises(NotAllowed, match="people of the organisations in this case only"):
         made(by=person, case=case)
 
     assert not Dataset.objects.exists()
