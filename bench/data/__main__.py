@@ -4,7 +4,7 @@ import sys
 
 from bench import surroundings
 
-ROUNDS = "store,pushed,pushed_large,resumable,hub,xet,profile,privacy,policy"
+ROUNDS = "store,pushed,pushed_large,resumable,hub,xet,profile,near,privacy,policy"
 LIMIT_S = 3600
 
 if __name__ == "__main__":

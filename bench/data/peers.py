@@ -14,7 +14,7 @@ PACKAGES = {
     "presidio": ["presidio-analyzer", "spacy"],
     "mlflow": ["mlflow", "psycopg2-binary"],
     "trl": ["trl==1.16.0", "torch==2.13.0", "peft", "datasets"],
-    "datatrove": ["datatrove[processing]", "spacy"],
+    "datatrove": ["datatrove[processing]", "spacy", "orjson"],
     "llamafactory": ["llamafactory==0.9.5", "torch==2.11.0", "torchaudio==2.11.0"],
 }
 

@@ -17,13 +17,9 @@ from bench.table import Table
 from fabriek.quality.worker.job import ASKED, FILES, RESULT, TOLD
 
 FULL_BYTES, SMALL_BYTES = 2**30, 2**26
-NEAR_BYTES, NEAR_SMALL_BYTES = 25 * 10**6, 4 * 10**6
 TIMES = 5  # what we hold ourselves to, beside pandas describing the same columns
 LINES_AT_ONCE = 20_000
 TOWNS = ("utrecht", "breda", "delft", "zwolle")
-# Peers, as this project measured them in November 2026, 2 cores, one process: 100,000 documents
-# of which a quarter is double; 95 % of its time goes into telling words apart.
-DATATROVE_MB_S = 0.58
 
 OURS = """
 import sys
@@ -96,19 +92,12 @@ PEERS = (
         "texts are nearly the same, languages",
     ),
 )
-NEAR = """
-import json, sys
-from fabriek.quality.worker import near
-texts = [near.Text(table=0, row=at, shingles=near.shingled(json.loads(line)["text"]))
-         for at, line in enumerate(open(sys.argv[1]))]
-print(sum(1 for _ in near.alike(texts)))
-"""
 
 
-def measure(scene: Scene, *, small: bool) -> list[Table]:
+def measure(scene: Scene, *, small: bool) -> Table:
     file = _lay(scene.folder, SMALL_BYTES if small else FULL_BYTES)
     try:
-        return [_profile(file, scene.folder, small=small), _near(scene.folder, small=small)]
+        return _profile(file, scene.folder, small=small)
     finally:
         file.unlink()
 
@@ -162,27 +151,6 @@ def _check(folder: Path) -> None:
         raise RuntimeError(f"the look came to nothing: {told.get('trouble', told)}")
 
 
-def _near(folder: Path, *, small: bool) -> Table:
-    file = folder / "near.jsonl"
-    size = _write_texts(file, NEAR_SMALL_BYTES if small else NEAR_BYTES)
-    memory: dict[str, int] = {}
-    near = Peer(name="near", words=("-c", NEAR), does="")
-    work = partial(_run, near, file, folder, memory)
-    took = in_turn({"near": work}, rounds=1 if small else ROUNDS)["near"]
-    file.unlink()
-    return Table(
-        title="Texts that are nearly the same",
-        header=("what", "MB", "best MB/s", "median MB/s", "peak MiB"),
-        rows=[
-            ("Fabriek: MinHash, bands, real overlap", size / 1e6, size / 1e6 / took.best_s,
-             size / 1e6 / took.median_s, memory["near"]),
-            ("datatrove 0.10.1, as this project measured it", 252.0, DATATROVE_MB_S,
-             DATATROVE_MB_S, None),
-        ],
-        note="datatrove was not run in this round.",
-    )  # fmt: skip
-
-
 def _run(peer: Peer, file: Path, folder: Path, memory: dict[str, int], _turn: int) -> None:
     """Run a program to its end, and keep the most memory it had."""
     given = [str(file), str(folder)] if "-c" in peer.words else [str(folder)]
@@ -212,20 +180,3 @@ def _line(row: int, chance: random.Random) -> str:
         f"{row},{chance.random() * 1000:.2f},{TOWNS[row % 4]},{day},{paid},"
         f"{chance.gauss(0, 1):.5f},{text},{chance.randrange(10**6):06d}\n"
     )
-
-
-def _write_texts(file: Path, size: int) -> int:
-    """Write texts of which a quarter differs from another in one word."""
-    chance = random.Random(2)
-    words = [f"woord{n}" for n in range(20_000)]
-    texts: list[list[str]] = []
-    with file.open("w") as out:
-        while out.tell() < size:
-            if texts and chance.random() < 0.25:
-                text = list(chance.choice(texts[-2000:]))
-                text[chance.randrange(len(text))] = "anders"
-            else:
-                text = chance.choices(words, k=200)
-                texts.append(text)
-            out.write('{"text": "' + " ".join(text) + '"}\n')
-        return out.tell()

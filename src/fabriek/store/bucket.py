@@ -77,9 +77,14 @@ class BucketStore:
         *,
         limit_bytes: int,
         expected_sha256: str | None = None,
+        stays_at_hand: bool = False,  # noqa: ARG002  it is read at once, to be sent on
     ) -> Received:
         received = self.near.receive(
-            organisation_id, source, limit_bytes=limit_bytes, expected_sha256=expected_sha256
+            organisation_id,
+            source,
+            limit_bytes=limit_bytes,
+            expected_sha256=expected_sha256,
+            stays_at_hand=True,
         )
         self._send(organisation_id, received)
         return received

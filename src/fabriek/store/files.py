@@ -46,6 +46,7 @@ class FolderStore:
         *,
         limit_bytes: int,
         expected_sha256: str | None = None,
+        stays_at_hand: bool = False,
     ) -> Received:
         """Take in a stream; bytes that are here already cost no second copy.
 
@@ -59,7 +60,7 @@ class FolderStore:
         singles = self._singles(organisation_id)
         incoming.require_room(singles.incoming)
         with incoming.temporary(singles.incoming) as file:
-            received = file.fill(source, limit_bytes=limit_bytes)
+            received = file.fill(source, limit_bytes=limit_bytes, stays_at_hand=stays_at_hand)
             if expected_sha256 not in {None, received.sha256}:
                 raise other_bytes(received.sha256)
             singles.keep(received, file)

@@ -68,7 +68,9 @@ class Incoming:
     path: Path
     descriptor: int
 
-    def fill(self, source: Source, *, limit_bytes: int) -> Received:
+    def fill(
+        self, source: Source, *, limit_bytes: int, stays_at_hand: bool = False
+    ) -> Received:
         """Write and hash `source`, holding a few MiB of it in memory. Raises: TooLarge."""
         readinto, read_bytes = filling(source), 0
 
@@ -80,7 +82,9 @@ class Incoming:
             return got
 
         sha256, fast = hashlib.sha256(), blake3()
-        size_bytes = inflow.pour(within, self.descriptor, [sha256, fast])
+        size_bytes = inflow.pour(
+            within, self.descriptor, [sha256, fast], stays_at_hand=stays_at_hand
+        )
         return Received(
             sha256=sha256.hexdigest(), blake3=fast.hexdigest(), size_bytes=size_bytes
         )

@@ -30,8 +30,17 @@ class Digest(Protocol):
     def update(self, piece: memoryview, /) -> object: ...
 
 
-def pour(readinto: ReadInto, descriptor: int, digests: Sequence[Digest], *, at: int = 0) -> int:
+def pour(
+    readinto: ReadInto,
+    descriptor: int,
+    digests: Sequence[Digest],
+    *,
+    at: int = 0,
+    stays_at_hand: bool = False,
+) -> int:
     """Write what `readinto` gives, until it gives nothing, from the offset `at` on.
+
+    `stays_at_hand`: it is read soon, so the kernel is to keep it in its memory.
 
     Returns the number of bytes. All are written and hashed then; flushing is the caller's.
 
@@ -45,7 +54,7 @@ def pour(readinto: ReadInto, descriptor: int, digests: Sequence[Digest], *, at: 
         for digest in digests:
             digest.update(first)
         return size
-    writer = _Writer(descriptor, at, is_direct=True)
+    writer = _Writer(descriptor, at, is_direct=not stays_at_hand)
     try:
         works = [writer.write, *map(_hashing, digests)]
         return _side_by_side(readinto, pieces, size, works, at)
