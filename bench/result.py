@@ -42,9 +42,12 @@ def keep(tables: Sequence[Table], moment: Moment, *, conditions: str, kind: str 
 def portal() -> str:
     """Say how the portal was served and with what."""
     number = connection.pg_version
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW fsync")
+        (fsync,) = cursor.fetchone()
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return (
-        f"{packages}, PostgreSQL {number // 10_000}.{number % 10_000} without fsync\n"
+        f"{packages}, PostgreSQL {number // 10_000}.{number % 10_000}, fsync {fsync}\n"
         f"- One gunicorn worker (gthread, {supervisor.THREADS} threads) as `fabriek up` starts "
         "it, on loopback, "
         "asked one request at a time"

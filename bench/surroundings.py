@@ -35,7 +35,7 @@ def main(
     try:
         with (
             tempfile.TemporaryDirectory(prefix="fabriek-bench-") as home,
-            cluster(binaries) as address,
+            cluster(binaries, is_durable=True) as address,
         ):
             make_database(address, "fabriek")
             Path(home, "static").mkdir()

@@ -20,8 +20,11 @@ def server_binaries() -> Path | None:
 
 
 @contextmanager
-def cluster(binaries: Path) -> Iterator[str]:
-    """Start a server without durability (it is thrown away); yields its address."""
+def cluster(binaries: Path, *, is_durable: bool = False) -> Iterator[str]:
+    """Start a server that is thrown away; yields its address.
+
+    `is_durable`: it flushes what it writes, as one that is kept does; tests need not wait.
+    """
     with tempfile.TemporaryDirectory(prefix="fabriek-pg-") as name:
         home = Path(name)
         if os.geteuid() == 0:
@@ -31,8 +34,9 @@ def cluster(binaries: Path) -> Iterator[str]:
         subprocess.run(_as_postgres([*initdb, "-E", "UTF8", "--locale=C.UTF-8"]), check=True,
                        stdout=subprocess.DEVNULL)  # fmt: skip
         control = [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(home / "log")]
-        options = f"-c listen_addresses='' -k {home} -c fsync=off -c synchronous_commit=off "
-        options += "-c full_page_writes=off -c max_connections=60"
+        options = f"-c listen_addresses='' -k {home} -c max_connections=60"
+        if not is_durable:
+            options += " -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
         start = _as_postgres([*control, "-o", options, "start"])
         try:
             subprocess.run(start, check=True, stdout=subprocess.DEVNULL, cwd=home)
