@@ -11,7 +11,8 @@ from blake3 import blake3
 
 from fabriek.store import inflow
 from fabriek.store.direct import O_DIRECT
-from fabriek.store.inflow import BLOCK_BYTES, PIECE_BYTES, PIECES, WORTH_THREADS_BYTES
+from fabriek.store.hashing import WORTH_A_THREAD_BYTES
+from fabriek.store.inflow import BLOCK_BYTES, PIECE_BYTES, PIECES
 
 SEVERAL = (PIECES + 1) * PIECE_BYTES
 CONTENT = os.urandom(SEVERAL + 12_345)
@@ -44,7 +45,7 @@ def poured(content, place, *, at=0, readinto=None):
 
 @pytest.mark.parametrize("at", [0, BLOCK_BYTES, 5])
 @pytest.mark.parametrize(
-    "size", [0, 5, WORTH_THREADS_BYTES, PIECE_BYTES, SEVERAL, len(CONTENT)]
+    "size", [0, 5, WORTH_A_THREAD_BYTES, PIECE_BYTES, SEVERAL, len(CONTENT)]
 )
 def test_all_of_it_lies_in_its_place(place, at, size):
     poured(CONTENT[:size], place, at=at)

@@ -16,11 +16,10 @@ from typing import Protocol
 
 from fabriek.store.direct import CANNOT, set_direct
 from fabriek.store.early import Early
+from fabriek.store.hashing import WORTH_A_THREAD_BYTES
 
 PIECE_BYTES, PIECES = 2 * 2**20, 3
 BLOCK_BYTES = 4096  # a multiple of any disk's block
-# Below this, handing a piece to other threads costs more than doing all of it here.
-WORTH_THREADS_BYTES = 2**18
 
 ReadInto = Callable[[memoryview], int]
 Work = Callable[[memoryview, int], object]  # given a piece, and where it lies in the file
@@ -46,14 +45,14 @@ def pour(
 
     Raises: OSError of the disk, or what `readinto` raises; some may be there by then.
     """
-    pieces = [_memory() for _ in range(PIECES)]
-    size = _filled(readinto, pieces[0])
-    if size < WORTH_THREADS_BYTES:
-        first = pieces[0][:size]
-        _Writer(descriptor, at).write(first, at)
+    first = _memory()
+    size = _filled(readinto, first)
+    if size < WORTH_A_THREAD_BYTES:
+        _Writer(descriptor, at).write(first[:size], at)
         for digest in digests:
-            digest.update(first)
+            digest.update(first[:size])
         return size
+    pieces = [first, *(_memory() for _ in range(PIECES - 1))]
     writer = _Writer(descriptor, at, is_direct=not stays_at_hand)
     try:
         works = [writer.write, *map(_hashing, digests)]
