@@ -131,11 +131,12 @@ class Cluster:
         """
         self.hurry_key(self.key(name))
 
-    def hurry_key(self, key):
+    def hurry_key(self, key, in_s=2):
         waiting = ("squeue", "--noheader", "--states=PENDING", f"--name={key}")
         told = said(*waiting, "--Format=JobID,RestartCnt").splitlines()
         for start in {tuple(line.split()) for line in told} - self.hurried:
-            said("scontrol", "update", f"jobid={start[0]}", "starttime=now+2", check=False)
+            when = f"starttime=now+{in_s}"
+            said("scontrol", "update", f"jobid={start[0]}", when, check=False)
             self.hurried.add(start)
 
     def silence(self):

@@ -168,7 +168,21 @@ def test_a_name_that_looks_like_a_line_is_not_read_as_one():
 
 def test_accounting_comes_oldest_first_with_what_each_stretch_held():
     def line(state, start, end, elapsed, code="0:0", tres="cpu=1,gres/gpu=2"):
-        fields = ("7", "ai", state, "eu-1", start, end, elapsed, code, tres, "90", "fabriek-7")
+        asked = "cpu=1,gres/gpu=2"
+        fields = (
+            "7",
+            "ai",
+            state,
+            "eu-1",
+            start,
+            end,
+            elapsed,
+            code,
+            tres,
+            asked,
+            "90",
+            "fabriek-7",
+        )
         return "~x~".join(fields) + "\n"
 
     said = line("RUNNING", "200", "Unknown", "5") + line("REQUEUED", "100", "150", "50")
@@ -276,12 +290,12 @@ def test_a_job_that_can_never_run_is_refused_before_slurm_hears_of_it(tmp_path, 
 # The script, run by a real shell
 
 
-def begun(job, *, grace_s=1):
+def begun(job, *, grace_s=1, **told):
     """Start the script as slurmstepd does: from a file, in a session of its own."""
     path = job.folder / "script"
     path.write_bytes(script(job, grace_s=grace_s).encode("utf-8", "surrogateescape"))
     path.chmod(0o700)
-    told = {"PATH": os.environ["PATH"], "SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "2,3"}
+    told = {"PATH": os.environ["PATH"], "SLURM_JOB_ID": "7", "SLURM_JOB_GPUS": "2,3"} | told
     return subprocess.Popen([path], env=told | {"SECRET": "x"}, cwd="/", start_new_session=True)
 
 

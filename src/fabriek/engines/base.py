@@ -107,6 +107,7 @@ class Reason(StrEnum):
     # Longer than one job may be, it was to go on as another, and
     NO_PROGRESS = "no_progress"  # ... had saved nothing new, or
     NOT_REQUEUED = "not_requeued"  # ... the engine did not start it again
+    NO_GPUS = "no_gpus"  # the engine started it, more than once, without the GPUs it asked for
     NO_ROOM = "no_room"  # the engine became smaller than what the waiting job asked for
 
 

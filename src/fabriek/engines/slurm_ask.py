@@ -22,7 +22,7 @@ IN_QUEUE = (
 )  # fmt: skip
 IN_ACCOUNTING = (
     "JobIDRaw", "User", "State", "Account", "Start", "End", "ElapsedRaw", "ExitCode",
-    "AllocTRES", "Submit", "JobName",
+    "AllocTRES", "ReqTRES", "Submit", "JobName",
 )  # fmt: skip
 # sacct takes no times before this one, in 2001.
 BEGINNING = 1_000_000_000
@@ -161,7 +161,9 @@ def accounting_rows(said: str, mark: str) -> list[Row]:
     """Read what sacct printed with `mark` between fields."""
     rows = []
     for field in fields(said, mark, IN_ACCOUNTING, closed=False):
-        held = bool(field["AllocTRES"])
+        held, count = bool(field["AllocTRES"]), gpus(field["AllocTRES"])
+        # Slurm may start a job without the GPUs it asked for: see slurm_program.
+        is_bare = not count and gpus(field["ReqTRES"]) > 0
         rows.append(
             Row(
                 number=field["JobIDRaw"],
@@ -172,9 +174,9 @@ def accounting_rows(said: str, mark: str) -> list[Row]:
                 submitted_at=moment(field["Submit"]),
                 started_at=moment(field["Start"]) if held else None,
                 ended_at=moment(field["End"]),
-                elapsed_s=int(field["ElapsedRaw"] or 0) if held else 0,
+                elapsed_s=int(field["ElapsedRaw"] or 0) if held and not is_bare else 0,
                 exit_code=parted_status(field["ExitCode"]),
-                gpus=gpus(field["AllocTRES"]),
+                gpus=count,
             )
         )
     return sorted(rows, key=lambda row: row.started_at or row.ended_at or 0)

@@ -6,6 +6,7 @@ was, and for its own next start:
     .times     a line for each start and end
     .stopped   why it stopped the work itself, in one word of those below
     .code      how the work ended on the first of several nodes on which it ended badly
+    .bare      a line for each time that Slurm gave a node none of the GPUs asked for
 
 A job that is longer than a partition lets any job be is ended in time and asks Slurm to start
 it again (docs/adr/0015): `.times` then says how much of its time is left. What a job writes
@@ -20,6 +21,10 @@ STOPPED = 124
 TIMEOUT = "timeout"  # all its time is used
 NO_PROGRESS = "no_progress"  # it would go on, but nothing new was saved
 NOT_REQUEUED = "not_requeued"  # it would go on, but Slurm does not start it again
+NO_GPUS = "no_gpus"  # Slurm started it again and again without its GPUs
+# A controller that has just come back may start a job on a node that has not yet said which
+# GPUs it has, and give it none (Slurm 22.05). The next start, minutes later, has them.
+BARE_STARTS_MAX = 5
 # With which work says that nothing is wrong with it: it wants to be started again.
 LOST = os.EX_TEMPFAIL
 # Writing a large checkpoint to a busy disk takes minutes.
@@ -45,7 +50,16 @@ shorten() {{
   scontrol update "jobid=$SLURM_JOB_ID" "timelimit=$minutes"
 }}
 ended() {{ echo "$1" >exit.part && mv -f exit.part exit; }}
+# Once it is asked, Slurm sends SIGTERM here too.
+go_on_later() {{
+  for pause in 1 5 10 20 40 60 60; do
+    (trap '' TERM; scontrol requeue "$SLURM_JOB_ID" || exit 1; "$1"; exit 0) && exit 0
+    sleep "$pause"
+  done
+}}
+bares() {{ wc -l <.bare; }}
 : >>.times
+: >>.bare
 held=0 since=
 while read -r word at rest; do
   case $at in '' | *[!0-9]*) continue ;; esac
@@ -54,9 +68,17 @@ while read -r word at rest; do
     end) [ "$since" ] && held=$((held + at - since)); since= ;;
   esac
 done <.times
+left=$(({timeout_s} - held)) wall={wall_s} grace={grace_s} word=timeout
+gpus=${{SLURM_JOB_GPUS:-$CUDA_VISIBLE_DEVICES}}
+if [ -z "$gpus" ] && [ "$left" -gt 0 ]; then
+  echo "$SLURM_JOB_ID" >>.bare
+  [ "$(bares)" -lt {bare_starts_max} ] && go_on_later true
+  echo no_gpus >.stopped
+  ended {lost}
+  exit {stopped}
+fi
 began=$(date +%s)
 echo "start $began $SLURM_JOB_ID" >>.times
-left=$(({timeout_s} - held)) wall={wall_s} grace={grace_s} word=timeout
 if [ "$left" -le 0 ]; then
   echo timeout >.stopped
   ended 143
@@ -71,7 +93,7 @@ if [ "$wall" -gt 0 ] && [ "$left" -gt "$wall" ]; then
 fi
 ahead=$((until / 2))
 [ "$ahead" -gt {save_ahead_s} ] && ahead={save_ahead_s}
-before=$(saved)
+before=$(saved) bare=$(bares)
 {begin}
 setsid sh -c 'trap "" USR1
   sleep "$1" || exit; kill -s USR1 -- "$5"
@@ -98,14 +120,12 @@ case $why:$code:$termed in
   timeout:*) ;;
   *) why= ;;
 esac
-if [ "$again" ] && [ "$(saved)" != "$before" ]; then
+[ "$again" ] && [ "$(bares)" -gt "$bare" ] && why=no_gpus
+if [ "$again" ] && {{ [ "$why" = no_gpus ] && [ "$(bares)" -lt {bare_starts_max} ] ||
+    [ "$(saved)" != "$before" ]; }}; then
   why=not_requeued
   echo "end $now $SLURM_JOB_ID" >>.times
-  for pause in 1 5 10 20 40 60 60; do
-    # Once it is asked, Slurm sends SIGTERM here too.
-    (trap '' TERM; scontrol requeue "$SLURM_JOB_ID" || exit 1; shorten; exit 0) && exit 0
-    sleep "$pause"
-  done
+  go_on_later shorten
 fi
 rm -f .stopped
 [ "$why" ] && echo "$why" >.stopped
@@ -159,6 +179,15 @@ umask 027
 cd -- {folder} || exit 1
 echo "Starts on $SLURMD_NODENAME."
 meeting=$PWD/$1 grace=$2
+# The first node's are in SLURM_JOB_GPUS of all.
+gpus=$SLURM_STEP_GPUS
+if [ -z "$gpus" ]; then
+  echo "Slurm gave $SLURMD_NODENAME none of the GPUs that were asked for."
+  echo "$SLURM_JOB_ID" >>.bare
+  (set -C; echo {lost} >.code)
+  sleep {stay_s}
+  exit {lost}
+fi
 {work}
 set -- "FABRIEK_NODES={nodes}" "FABRIEK_NODE=$SLURM_NODEID" "$@"
 set -- "FABRIEK_FIRST=$SLURM_LAUNCH_NODE_IPADDR" "FABRIEK_MEETING=$meeting" "$@"
@@ -184,5 +213,4 @@ STAY_S = 8
 WORK = """\
 set -- {command}
 [ -c /dev/nvidia0 ] && set -- "CUDA_VISIBLE_DEVICES=$CUDA_VISIBLE_DEVICES" "$@"
-gpus=${{SLURM_STEP_GPUS:-${{SLURM_JOB_GPUS:-$CUDA_VISIBLE_DEVICES}}}}
 set -- {environment} "FABRIEK_GPUS=$gpus" "$@\""""

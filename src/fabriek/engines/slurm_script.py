@@ -100,6 +100,7 @@ def script(job: Job, *, grace_s: int, wall_s: int = 0) -> str:
         stopped=program.STOPPED,
         reap=program.REAP,
         lost=LOST,
+        bare_starts_max=program.BARE_STARTS_MAX,
     )
 
 
@@ -117,6 +118,7 @@ def _on_each(job: Job) -> str:
         nodes=job.nodes,
         reap=program.REAP,
         stay_s=program.STAY_S,
+        lost=LOST,
     )
 
 

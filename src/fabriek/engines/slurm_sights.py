@@ -5,7 +5,7 @@ import time
 from fabriek.engines.base import Phase, Reason, Sighting
 from fabriek.engines.slurm_ask import Row
 from fabriek.engines.slurm_home import Home, Trail
-from fabriek.engines.slurm_program import NO_PROGRESS, NOT_REQUEUED, STOPPED, TIMEOUT
+from fabriek.engines.slurm_program import NO_GPUS, NO_PROGRESS, NOT_REQUEUED, STOPPED, TIMEOUT
 from fabriek.engines.slurm_words import phase, reason
 
 ACCOUNTING_SILENT = "accounting_silent"
@@ -16,6 +16,7 @@ STOPPED_FOR = {
     TIMEOUT: Reason.TIMEOUT,
     NO_PROGRESS: Reason.NO_PROGRESS,
     NOT_REQUEUED: Reason.NOT_REQUEUED,
+    NO_GPUS: Reason.NO_GPUS,
 }
 
 

@@ -51,6 +51,10 @@ ENDINGS: Mapping[str, Text] = {
         "The machine lets no run go on for so long at once, and did not let this one go on "
         "later. Continue it from its last checkpoint; tell the factory when it happens again."
     ),
+    "no_gpus": gettext_lazy(
+        "The machine started the run several times without giving it the GPUs it asked for. "
+        "Nothing is wrong with the run. Tell the factory, and start it again."
+    ),
     "no_room": gettext_lazy(
         "The machine no longer has as many GPUs as this run asked for. Start it again with "
         "fewer GPUs."
