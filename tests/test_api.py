@@ -1,5 +1,6 @@
 """The door for programs: who gets in, how refusals look, and the page that explains it."""
 
+import json
 import re
 from collections import Counter
 from datetime import timedelta
@@ -15,6 +16,7 @@ from ninja import Schema
 
 from fabriek.access.api_shapes import ApplicationOut
 from fabriek.allocations.api import RowOut
+from fabriek.api import api
 from fabriek.cases.api import CaseOut
 from fabriek.cases.models import Case
 from fabriek.datasets.api_shapes import DatasetOut
@@ -215,6 +217,14 @@ def test_a_body_that_is_no_json_is_refused_in_the_same_form(program):
     }
 
 
+def test_a_body_beyond_all_measure_is_refused_in_the_same_form(program):
+    body = json.dumps({"title": "x" * 2**21})
+
+    answer = program(a_person()).post("/api/cases/", body, "application/json")
+
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
 def test_a_token_costs_one_query_and_once_a_day_one_more(program):
     caller = program(a_person())
     with CaptureQueriesContext(
@@ -276,6 +286,10 @@ def test_the_description_names_every_stage(client):
         "try",
         "reports",
     }
+
+
+def test_the_description_is_made_once():
+    assert api.get_openapi_schema() is api.get_openapi_schema()
 
 
 def test_the_description_tells_how_each_refuses_and_in_which_shape(client, program):

@@ -359,6 +359,20 @@ def test_a_whole_form_by_keyboard_alone(factory, watched):
     typist.look()
 
 
+def test_a_menu_closes_when_the_focus_goes_on(factory, watched):
+    typist = watched(newcomer(factory, "menu@firma.example", "Menu", "23456788"))
+    typist.page.goto("/")
+    menu = typist.page.locator("details.menu")
+    tab_to(typist, "details.menu summary")
+    typist.page.keyboard.press("Enter")
+    expect(menu).to_have_attribute("open", "")
+
+    tab_to(typist, "main a.button[href='/cases/new']")
+
+    # Open it would lie over what now has the focus.
+    expect(menu).not_to_have_attribute("open", "")
+
+
 def tab_to(watched, selector):
     """Press Tab until the first of these has the focus."""
     wanted = watched.page.locator(selector).first

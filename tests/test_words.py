@@ -1,9 +1,11 @@
 """One English sentence has one Dutch one, in whichever room it is said."""
 
 import runpy
+from gettext import GNUTranslations
 from pathlib import Path
 
 import pytest
+from django.utils import translation
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -69,3 +71,21 @@ def test_rooms_that_differ_are_named_with_both_translations(tmp_path, disagreein
         "two kinds of Dutch for 'run': 'run' in access; 'training' in sweeps.\n"
         "Say the same in each, or give what means something else a context (pgettext).\n"
     )
+
+
+def test_what_we_say_is_shown_also_where_a_library_says_it_otherwise():
+    """Of apps the first one wins in Django, and allauth stands before ours."""
+    made = sorted((ROOT / "src").glob("**/locale/nl/LC_MESSAGES/django.mo"))
+    if not made:
+        pytest.skip("The catalogues are not compiled here.")
+
+    with translation.override("nl"):
+        for path in made:
+            for key, ours in words_of(path).items():
+                assert (translation.gettext(key), path.parts[-5]) == (ours, path.parts[-5])
+
+
+def words_of(path):
+    with path.open("rb") as file:
+        said = GNUTranslations(file)._catalog  # noqa: SLF001  it has no other way to list them
+    return {key: ours for key, ours in said.items() if key and isinstance(key, str)}

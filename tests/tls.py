@@ -29,12 +29,12 @@ class Answers(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, answer: bytes = b"{}"):
+def serving(folder: Path, answer: bytes = b"{}", *, answers=Answers):
     """Give the address, and the file of the authority that signed for it."""
     ca, pair = _made(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pair)
-    with ThreadingHTTPServer((HERE, 0), Answers) as server:
+    with ThreadingHTTPServer((HERE, 0), answers) as server:
         server.answer = answer
         server.socket = context.wrap_socket(server.socket, server_side=True)
         server.handle_error = lambda *_words: None  # who does not trust us hangs up

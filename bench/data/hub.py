@@ -12,17 +12,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.data.files import run
 from bench.data.rounds import Scene
 from bench.data.turns import Took, in_turn
 from bench.server import HOST
 from bench.table import Table
 from bench.visitors import key_for
 from fabriek.hub import actions
+from fabriek.store import queries
+from fabriek.store.models import Blob
 
 FULL_BYTES, SMALL_BYTES = 4 * 2**30, 2**28
 BLOCK = 2**20
 CALLS = 300
 UPLOAD_MB_S, DOWNLOAD_MB_S, CALL_MS, GROWN_MIB = 400, 1000, 3, 150  # what we hold ourselves to
+COLD, PEER = "download, from the disk", "cat, from the disk"
 README = b"# Questions\n"
 
 
@@ -39,6 +43,8 @@ class Client:
 
     def ready(self, name: str, _turn: int) -> None:
         """Make the file new in each of its blocks, and ask for a link to send it by."""
+        if name in {COLD, PEER}:
+            self._off_memory()
         if name != "LFS upload":
             return
         digest = hashlib.sha256()
@@ -79,6 +85,9 @@ class Client:
         if got < self.file.stat().st_size:
             raise RuntimeError("the file did not come whole")
 
+    def read(self, _turn: int) -> None:
+        run(["cat", str(self._kept)])
+
     def copy(self, _turn: int) -> None:
         target = self.file.with_suffix(".copy")
         shutil.copyfile(self.file, target)
@@ -113,6 +122,16 @@ class Client:
             raise RuntimeError(content.decode())
         return content
 
+    @property
+    def _kept(self) -> Path:
+        return queries.the_store().path(Blob.objects.get(sha256=self.sha256))
+
+    def _off_memory(self) -> None:
+        """Let the next who reads what was sent wait for the disk."""
+        with self._kept.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
     def _headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
 
@@ -129,7 +148,8 @@ def measure(scene: Scene, *, small: bool) -> Sequence[Table]:
     client = _client(scene, SMALL_BYTES if small else FULL_BYTES)
     before_mib = scene.server.memory_mib("VmRSS")
     scene.server.forget_peak()
-    works = {"LFS upload": client.upload, "download": client.download, "cp": client.copy}
+    works = {"LFS upload": client.upload, PEER: client.read, COLD: client.download}
+    works |= {"download": client.download, "cp": client.copy}
     took = in_turn(works, before=client.ready)
     grown_mib = scene.server.memory_mib("VmHWM") - before_mib
     return [_of_bytes(client, took, grown_mib), _of_calls(client)]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -148,6 +149,12 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     sentence = _("Some of what was sent is missing or wrong; see the fields.")
     fields: dict[str, Text] = {_place(each): _problem(each) for each in error.errors}
     return _refusal(request, 422, "invalid", sentence, fields)
+
+
+@api.exception_handler(RequestDataTooBig)
+def too_large(request: HttpRequest, _error: RequestDataTooBig) -> HttpResponse:
+    sentence = _("What was sent is larger than is read here at once. Send less at a time.")
+    return _refusal(request, 413, "too_large", sentence)
 
 
 @api.exception_handler(HttpError)

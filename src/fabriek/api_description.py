@@ -42,8 +42,21 @@ class RefusalOut(Schema):
 class DescribedAPI(NinjaAPI):
     """The API, with its refusals in what describes it."""
 
+    def __init__(self, **how: Any) -> None:  # noqa: ANN401  as ninja
+        super().__init__(**how)
+        self._described: dict[str, OpenAPISchema] = {}
+
     def get_openapi_schema(self, **how: Any) -> OpenAPISchema:  # noqa: ANN401  as ninja
-        """Describe every operation, and of each how it refuses."""
+        """Describe every operation, and of each how it refuses.
+
+        Made once: anybody may ask for it, and it keeps a processor busy for half a second.
+        """
+        asked = repr(how)
+        if asked not in self._described:
+            self._described[asked] = self._description(**how)
+        return self._described[asked]
+
+    def _description(self, **how: Any) -> OpenAPISchema:  # noqa: ANN401  as ninja
         found = super().get_openapi_schema(**how)
         found["components"]["schemas"][NAME] = RefusalOut.json_schema()
         for operations in found["paths"].values():

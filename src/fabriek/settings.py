@@ -254,7 +254,12 @@ if OIDC_ISSUER:
 # --- Language and time -------------------------------------------------------------------
 LANGUAGE_CODE = _one_of("FABRIEK_LANGUAGE", "nl", "en")
 LANGUAGES = [("nl", _("Dutch")), ("en", _("English"))]
-LOCALE_PATHS = [PACKAGE / "locale", PACKAGE.parent / "fabriek_recipes" / "locale"]
+# Those of the rooms too: Django would let the words of allauth, an app before them, win.
+LOCALE_PATHS = [
+    PACKAGE / "locale",
+    PACKAGE.parent / "fabriek_recipes" / "locale",
+    *sorted(PACKAGE.glob("*/locale")),
+]
 USE_I18N = True
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True

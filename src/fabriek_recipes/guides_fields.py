@@ -86,7 +86,8 @@ OF_FIELDS: dict[str, Guide] = {
         ),
         bring=_(
             "A folder of pictures for each label, from some dozens of each, taken as they "
-            "will be taken in use, and a base model that sees."
+            "will be taken in use, and a base model that sees. Or a metadata.csv with "
+            "file_name and label; a column split in it may say which are kept apart."
         ),
         example="good/0001.jpg\ngood/0002.jpg\ndamaged/0001.jpg",
         get=_(
@@ -112,7 +113,8 @@ OF_FIELDS: dict[str, Guide] = {
         ),
         bring=_(
             "A table with a time, a value, and a name for each series if there are several. "
-            "At least two seasons, better four."
+            "At least two seasons, better four. A column that divides the rows into train and "
+            "test is not used: a forecast is tried on the last moments, from those before."
         ),
         example="time,value,series\n2026-01,120,Groningen\n2026-02,131,Groningen",
         get=_(

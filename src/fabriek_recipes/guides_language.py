@@ -111,7 +111,8 @@ OF_LANGUAGE: dict[str, Guide] = {
         ),
         bring=_(
             "Text: .txt, .jsonl or .parquet, from some tens of megabytes to go on with a "
-            "model; 2.5 gigabytes for a small new one. It may be larger than memory."
+            "model; 2.5 gigabytes for a small new one. It may be larger than memory. A column "
+            "called split may say which rows are kept apart for scoring."
         ),
         example=(
             '{"text": "The patient was seen at the outpatient clinic ..."}\n'

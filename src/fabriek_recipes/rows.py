@@ -126,6 +126,16 @@ def texts_in(file: BinaryIO, *, as_rows: bool) -> Iterator[tuple[int, str | RowP
     return _each_in(file, _text) if as_rows else _paragraphs(file)
 
 
+def texts_with_rows(file: BinaryIO) -> Iterator[tuple[int, tuple[str, Json] | RowProblem]]:
+    """Give the texts of an open file of rows, each with its line and all that its row holds."""
+
+    def both(number: int, raw: Json) -> tuple[str, Json] | RowProblem:
+        text = _text(number, raw)
+        return text if isinstance(text, RowProblem) else (text, raw)
+
+    return _each_in(file, both)
+
+
 def check(path: Path, limit: int = PROBLEMS_MAX, *, plain: bool = False) -> list[RowProblem]:
     """Collect the first `limit` problems of a file; `plain` means text to pretrain on."""
     problems: list[RowProblem] = []

@@ -6,7 +6,7 @@ import gzip
 import importlib
 import io
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, cast
 
 from fabriek_recipes import parquet_rows
 from fabriek_recipes.row_problems import RowProblem, problem, text_problem
-from fabriek_recipes.rows import Contents, files_below, texts_in
+from fabriek_recipes.rows import Contents, files_below, texts_in, texts_with_rows
 from fabriek_recipes.words import _
 
 PLAIN, ROWS, TABLE = ".txt", ".jsonl", ".parquet"
@@ -24,6 +24,8 @@ SAMPLE_BYTES, SAMPLE_BYTES_MIN = 4 * 2**20, 2**20
 # Somebody waits: of more files than this some are opened, and of all together so much is read.
 FILES_OPENED, OPENED_BYTES = 100, 128 * 2**20
 TEXT = "text"
+# A column that none of so many rows has is taken for one that the file does not have.
+FIRST_ROWS = 100
 NO_TEXT = _("The dataset has no .txt, .jsonl or .parquet file with text; add your text.")
 
 
@@ -75,6 +77,31 @@ def numbered(
             raise
         text = _("The file cannot be unpacked; pack it again, or add it as it is.")
         yield 0, problem(0, text)
+
+
+def with_cells(
+    path: Path, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    """Give each text of rows or of a table with the cells of the columns that are wanted.
+
+    Nothing where its first rows have no such column, so that looking costs next to nothing, and
+    nothing of plain text. What is wrong with a line is told by who reads the texts alone.
+    """
+    if kind_of(path) == TABLE:
+        yield from _cells_of_table(path, wanted)
+    if kind_of(path) != ROWS:
+        return
+    with opened(path) as file:
+        seen = False
+        for number, item in texts_with_rows(file):
+            if isinstance(item, RowProblem):
+                continue
+            text, row = item
+            cells = {} if not isinstance(row, dict) else {n: row[n] for n in row if wanted(n)}
+            seen = seen or bool(cells)
+            if not seen and number > FIRST_ROWS:
+                return
+            yield text, cells
 
 
 class _Beginning:
@@ -201,6 +228,21 @@ def _of_table(path: Path) -> Iterator[tuple[int, str | RowProblem]]:
                 yield number, text_problem(number, TEXT, cell) or cell
     except (OSError, ValueError, UnicodeDecodeError, arrow.ArrowException):
         yield 0, broken
+
+
+def _cells_of_table(
+    path: Path, wanted: Callable[[str], bool]
+) -> Iterator[tuple[str, Mapping[str, object]]]:
+    file, _count = parquet_rows.opened(path)
+    names = [str(name) for name in file.schema_arrow.names if wanted(str(name))]
+    if not names:
+        return
+    for batch in file.iter_batches(
+        batch_size=parquet_rows.at_once(file), columns=[TEXT, *names]
+    ):
+        for row in batch.to_pylist():
+            if isinstance(text := row.pop(TEXT), str):
+                yield text, row
 
 
 def _table_problem(file: Any, count: int) -> RowProblem | None:  # noqa: ANN401

@@ -406,6 +406,22 @@ def test_a_source_that_was_opened_binds_no_more(world, copy):
     assert reading(copy, world.user).code == "open"
 
 
+def test_of_a_source_that_was_opened_and_one_that_is_lent_the_second_decides(world, copy):
+    """Else nobody writes down who reads it, nor looks how long a run may take."""
+    other = made(by=world.owner, case=world.owning)
+    soon = timezone.now() + timedelta(hours=1)
+    lent = an_agreement(other.repository, world.using, ends_at=soon)
+    both = [world.agree().pk, lent.pk]
+    inheritance.pass_on(copy.repository, agreements=both[:1], sources=[])
+    inheritance.pass_on(copy.repository, agreements=both[1:], sources=[])
+    Repository.objects.filter(pk=world.repository.pk).update(is_open=True)
+
+    assert reading(copy, world.user).agreement == lent
+    assert running(copy, world.using).agreement == lent
+    too_long = running(copy, world.using, until=soon + timedelta(hours=1))
+    assert too_long.code == "would_outlast"
+
+
 def test_its_people_read_why_on_its_page_and_get_no_name_of_a_file(
     world, copy, browser, program
 ):

@@ -11,6 +11,8 @@ from fabriek.agreements.models import Agreement
 from fabriek.agreements.states import AgreementState as S
 from fabriek.agreements.traces import Statement
 from fabriek.agreements.wording import written
+from fabriek.cases.models import Case
+from fabriek.cases.states import CaseState
 from fabriek.store.models import Repository
 from tests.agreements.ground import a_ground, filled, some_terms
 from tests.factories import a_case, a_partner, a_person, an_organisation, staff
@@ -208,8 +210,24 @@ def test_who_has_nothing_to_do_reads_for_whom_it_waits_and_what_is_over(browser,
 
     actions.revoke(signed, by=ground.owner, reason="Misused.")
     page = browser(ground.asker).get(page_of(made))
-    assert first_sentence(page) == "This is over; it stays here to be read."
+    assert first_sentence(page) == (
+        "The owner revoked this agreement: nobody uses the data under it any more."
+    )
     assert "Over since" in page.text
+
+
+def test_what_was_revoked_can_be_asked_for_again_by_who_could_ask_before(browser, ground):
+    made = actions.offer(ground.proposal(), by=ground.owner)
+    signed = actions.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+    actions.revoke(signed, by=ground.owner, reason="Misused.")
+    again = f"{ask_page(ground)}&amp;case={ground.case.code}"
+
+    for who, may in ((ground.asker, True), (ground.colleague, True), (ground.owner, False)):
+        assert (again in browser(who).get(page_of(made)).text) is may
+    form = browser(ground.colleague).get(again.replace("&amp;", "&"))
+    assert form.context["form"]["case"].initial == ground.case.code
+    Case.objects.update(state=CaseState.CLOSED)
+    assert again not in browser(ground.asker).get(page_of(made)).text
 
 
 def test_what_can_be_signed_no_more_does_not_wait_for_a_signature(browser, ground):

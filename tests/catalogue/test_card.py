@@ -1,9 +1,12 @@
 """The card of the Hub, both ways: a README fills the record, the record writes the YAML."""
 
 import time
+from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 import yaml
+from django.utils import timezone
 
 from fabriek.catalogue import actions, card, gaps, gather, queries, readme
 from fabriek.catalogue.models import Record
@@ -12,6 +15,7 @@ from fabriek.hub import actions as hub
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.store import front_matter
+from fabriek.store.base import store_down
 from tests.catalogue.conftest import told_of
 from tests.datasets.conftest import made, push
 from tests.factories import a_case, a_person
@@ -343,6 +347,21 @@ def test_one_bad_dataset_holds_up_no_other(dataset, lead, monkeypatch, caplog):
 
     assert [record.dataset for record in Record.objects.all()] == [other]
     assert "could not be brought up to date" in caplog.text
+
+
+@pytest.mark.django_db
+def test_a_readme_that_came_while_the_store_was_away_is_read_later(dataset, monkeypatch):
+    gather.tick()
+    push(dataset, {"README.md": README.encode()})
+    Entry.objects.update(at=timezone.now() - timedelta(hours=1))  # nobody waits for it any more
+    with monkeypatch.context() as away:
+        away.setattr(readme, "read", Mock(side_effect=store_down()))
+        gather.tick()
+    assert not Record.objects.get().keywords
+
+    gather.tick()
+
+    assert Record.objects.get().keywords
 
 
 @pytest.mark.django_db

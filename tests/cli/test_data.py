@@ -699,7 +699,28 @@ def test_log_and_diff_follow_main_unless_another_branch_is_named(fabriek, lead, 
         1,
         "This dataset has no branch or tag “none”. It has: main, try/nl. [branch]\n",
     )
-    assert "The log follows a branch" in fabriek(lead, "data", "log", f"{code}@2").stderr
+    told = fabriek(lead, "data", "log", f"{code}@2").stderr
+    assert told.startswith("The log follows a branch")
+    assert told.endswith(f"A branch called 2 is {code}@branch:2.\n")
+
+
+def test_a_branch_of_digits_only_is_named_as_a_branch(fabriek, lead, dataset, tmp_path):
+    push(dataset, {"a.txt": b"1"})
+    push_beside(dataset, "7", {"b.txt": b"1"})
+    code = dataset.code
+
+    listed = fabriek(lead, "data", "ls", f"{code}@branch:7").stdout
+    pulled = fabriek(lead, "data", "pull", f"{code}@branch:7", tmp_path / "c")
+    log = json.loads(fabriek(lead, "data", "log", f"{code}@branch:7", "--json").stdout)
+    wrong = fabriek(lead, "data", "ls", f"{code}@7")
+
+    assert listed.splitlines()[-1].split()[-1] == "b.txt"
+    assert pulled.exit_code == 0
+    assert (tmp_path / "c" / "b.txt").read_bytes() == b"1"
+    assert [each["number"] for each in log] == [2, 1]
+    assert wrong.exit_code == 1
+    assert wrong.stderr.splitlines()[-1].strip() == f"A branch called 7 is {code}@branch:7."
+    assert fabriek(lead, "data", "ls", f"{code}@branch:").exit_code == 1
 
 
 def test_diff_and_verify_leave_out_what_a_push_leaves_out(fabriek, lead, dataset, tmp_path):
@@ -788,7 +809,8 @@ def test_a_name_that_is_no_dataset_is_told(fabriek, lead):
 
     assert result.stderr == (
         "D26-0001@.. names no dataset. Write its code, D26-0001; with a revision, "
-        "D26-0001@3; or with a branch, D26-0001@main.\n"
+        "D26-0001@3; or with a branch or a tag, D26-0001@main (D26-0001@branch:3 where its "
+        "name is all digits).\n"
     )
 
 

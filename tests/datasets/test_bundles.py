@@ -8,9 +8,10 @@ import pytest
 from blake3 import blake3
 
 from fabriek import tar_header
-from fabriek.datasets import bundles, tar_stream
-from fabriek.kernel.errors import Invalid, NotAllowed
+from fabriek.datasets import as_zip, bundles, tar_stream
+from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.kernel.models import Entry
+from fabriek.store import retention
 from fabriek.store.models import Blob, Revision
 from tests.datasets.conftest import made, push
 from tests.factories import a_partner, a_person, an_organisation
@@ -288,6 +289,31 @@ def test_what_is_given_out_can_be_chosen_and_gone_on_with(client, dataset, monke
     assert got(after="a/4.bin").keys() == {"a/5.bin"} | {f"b/{n}.bin" for n in range(1, 6)}
     entry = Entry.objects.filter(verb="datasets.download_many").order_by("pk").last()
     assert entry.details == {"code": dataset.code, "revision": 1, "under": "", "files": 6}
+
+
+@pytest.mark.parametrize("kind", [bundles, as_zip])
+def test_what_is_dropped_while_it_is_given_out_does_not_end_as_if_whole(
+    dataset, lead, monkeypatch, kind
+):
+    first = push(dataset, {"a.bin": b"1" * 2**20, "b.bin": b"2" * 2**20, "c.bin": b"3"})
+    push(dataset, {"d.bin": b"4"})
+    monkeypatch.setattr(bundles, "ROWS_AT_ONCE", 1)
+    wanted = [bundles.Wanted()] if kind is bundles else []
+    pieces = kind.give_out(dataset, first, *wanted, by=lead)
+    next(pieces)
+
+    retention.drop(dataset.repository, retention.Wish(numbers=[1]), by=None)
+
+    with pytest.raises(Refused, match="removed by its owner"):
+        list(pieces)
+
+
+def test_a_folder_is_no_other_one_in_capitals(client, dataset):
+    push(dataset, {"a/1.bin": b"1", "A/2.bin": b"2"})
+
+    answer = client.get(f"/api/datasets/{dataset.code}/bundle", {"under": "a"})
+
+    assert read(answer.getvalue()) == {"a/1.bin": b"1"}
 
 
 def test_a_listing_proves_itself(client, dataset):

@@ -7,7 +7,8 @@ from fabriek.cases.states import CaseState
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.models import Entry
 from fabriek.kernel.paging import PAGE_SIZE
-from fabriek.store.models import Revision
+from fabriek.store import walking
+from fabriek.store.models import Repository, Revision
 from tests.datasets.conftest import ROWS, contents, made, push, push_beside
 from tests.factories import a_case, a_partner, a_person, an_organisation
 from tests.store.test_files import everything_below, files_of_at_most
@@ -113,36 +114,116 @@ def test_who_has_no_open_case_is_sent_to_the_cases(browser):
     assert "you take part in none" in browser(a_person()).get("/data/new/").text
 
 
-# A first page that holds all needs no counting.
-@pytest.mark.parametrize(("count", "counting"), [(1, 0), (30, 1)])
+@pytest.mark.parametrize("count", [1, 30])
 def test_the_dataset_page_costs_the_same_for_1_and_30(
-    browser, dataset, lead, django_assert_num_queries, count, counting
+    browser, dataset, lead, django_assert_num_queries, count
 ):
     for number in range(count):
         push(dataset, {f"{number}.txt": b"%d" % number})
     client = browser(lead)
 
-    # The dataset, what its terms are, its revisions, branches and files, the way of the case,
-    # which runs made it, what its look found, and whether recipes can learn from it.
-    with django_assert_num_queries(ANY_PAGE + 9 + counting):
+    # The dataset, what its terms are, its revisions, branches, card and files, the way of the
+    # case, which runs made it, what its look found, and whether recipes can learn from it.
+    with django_assert_num_queries(ANY_PAGE + 11):
         page = client.get(page_of(dataset))
 
     # Each file of this page of them, and the revision itself.
-    assert page.text.count(f"/revisions/{count}/") == min(count, PAGE_SIZE) + 2
+    assert page.text.count(f"/revisions/{count}/") == count + 2
 
 
-# A first page that holds all needs no counting.
-@pytest.mark.parametrize(("count", "counting"), [(1, 0), (30, 1)])
-def test_the_revision_page_costs_the_same_for_1_and_30(
-    browser, dataset, lead, django_assert_num_queries, count, counting
+CARD = b"""---
+license: mit
+---
+# Calls
+
+## How they were made
+
+<script>alert(1)</script> ![plan](https://example.org/p.png) [bad](javascript:alert(1))
+"""
+
+
+def test_the_readme_is_shown_as_a_card_without_its_yaml_and_loads_nothing(
+    browser, dataset, lead
+):
+    push(dataset, {"README.md": CARD})
+
+    page = browser(lead).get(page_of(dataset)).text
+
+    card = page.partition('<section id="card">')[2].partition("</section>")[0]
+    assert "<h3>How they were made</h3>" in card
+    assert "&lt;script&gt;" in card
+    for mark in ("license: mit", "<script", "<img", 'href="javascript'):
+        assert mark not in card
+    assert "The first rows" not in page  # it is not shown twice
+
+
+@pytest.mark.parametrize(
+    ("readme", "is_shown", "is_cut"),
+    [
+        (b"---\nlicense: mit\n---\n", False, False),
+        (b"Gemaakt in caf\xe9s.", True, False),
+        (b"word " * 2**18, True, True),
+    ],
+)
+def test_a_card_is_as_long_as_a_page_can_bear(browser, dataset, lead, readme, is_shown, is_cut):
+    push(dataset, {"README.md": readme})
+
+    page = browser(lead).get(page_of(dataset)).text
+
+    assert ("Dataset card" in page, "only its beginning" in page) == (is_shown, is_cut)
+    assert len(page) < 150_000
+
+
+def test_who_may_not_read_the_files_reads_no_card(browser, dataset, lead):
+    push(dataset, {"README.md": CARD})
+    Repository.objects.update(listed_for=Repository.Listed.MEMBERS)
+    stranger = a_person()
+    an_organisation(lead=stranger)
+
+    page = browser(stranger).get(page_of(dataset))
+
+    assert page.status_code == 200
+    assert "How they were made" not in page.text
+
+
+@pytest.mark.parametrize("count", [1, 60])
+def test_the_revision_page_costs_the_same_for_1_and_60(
+    browser, dataset, lead, django_assert_num_queries, count
 ):
     push(dataset, {f"{number}.txt": b"%d" % number for number in range(count)})
     client = browser(lead)
 
-    with django_assert_num_queries(ANY_PAGE + 5 + counting):
+    with django_assert_num_queries(ANY_PAGE + 6):
         page = client.get(f"{page_of(dataset)}revisions/1/")
 
-    assert page.text.count('<th scope="row">') == min(count, PAGE_SIZE)
+    assert page.text.count('<th scope="row">') == min(count, walking.PAGE_SIZE)
+
+
+def test_files_in_folders_are_walked_through_and_found(browser, dataset, lead):
+    odd = {'a "b" & 50%/één bestand.csv': b"kolom\nx\n", "d/e/rijen.csv": b"naam\ny\n"}
+    push(dataset, odd | {f"d/{number:02d}.bin": b"1" for number in range(9)} | {"z.txt": b"1"})
+    client, page = browser(lead), f"{page_of(dataset)}revisions/1/"
+
+    top = client.get(page).text
+    assert "<td>1</td>" in top, "the first rows of a file that lies here"
+    assert 'name="find"' in top
+    assert "rijen.csv" not in top
+    address = "?in=a%20%22b%22%20%26%2050%25#walk"
+    assert f'href="{address}"><span class="sr">Folder </span>a &quot;b&quot; &amp; 50%/' in top
+    inside = client.get(f"{page}{address.partition('#')[0]}").text
+    assert '<span aria-current="page">a &quot;b&quot; &amp; 50%</span>' in inside
+    assert '50%25/%C3%A9%C3%A9n%20bestand.csv" download>één bestand.csv</a>' in inside
+    deeper = client.get(f"{page}?in=d/e").text
+    assert '<a href="?in=d#walk">d</a>' in deeper
+    assert "<td>y</td>" in deeper, "the first rows of a file that lies here"
+    found = client.get(f"{page}?find=%C3%A9n+B").text
+    assert "1 file with “én B” in its name or folder." in found
+    assert "a &quot;b&quot; &amp; 50%/één bestand.csv</a>" in found
+    assert "No file has “%_” in its name" in client.get(f"{page}?find=%25_").text
+    assert "There is no folder “x” in this revision." in client.get(f"{page}?in=x").text
+    within = client.get(f"{page}?in=d&find=z").text
+    assert "No file has “z”" in within
+    assert 'href="?find=z#walk">Search in all folders' in within
 
 
 def test_an_older_revision_says_that_it_is_one(browser, dataset, lead):

@@ -1,7 +1,14 @@
+import io
+from hashlib import sha256
+
 import pytest
 
+from fabriek.datasets import actions as datasets
 from fabriek.datasets import preview
+from fabriek.store import actions as store
+from fabriek.store.models import Blob
 from tests.datasets.conftest import push
+from tests.store.test_scrub import spoil
 
 pytestmark = pytest.mark.django_db
 
@@ -61,3 +68,21 @@ def test_an_object_with_nested_values_and_a_wide_table_fit(dataset):
 
     assert len(found.columns) == 8
     assert found.rows[0][0] == '[1, {"a": "é"}]'
+
+
+def test_damaged_files_take_no_page_away(browser, dataset, lead):
+    """There the same files are sent again, which mends them."""
+    files = {"rows.csv": b"a,b\n1,2\n", "README.md": b"# About\nThis says where it is from.\n"}
+    entries = (store.Entry(path, len(text), io.BytesIO(text)) for path, text in files.items())
+    store.store_many(dataset.repository, entries, by=lead)
+    named = {path: sha256(text).hexdigest() for path, text in files.items()}
+    datasets.commit(dataset, named, message="", by=lead)
+    for blob in Blob.objects.all():
+        spoil(blob)
+
+    page = browser(lead).get(dataset.get_absolute_url())
+    told = browser(lead).get(f"/catalogue/{dataset.code}.croissant.json")
+
+    assert (page.status_code, told.status_code) == (200, 200)
+    assert "rows.csv: The bytes of this file are damaged here" in page.text
+    assert len(told.json()["distribution"]) == 2

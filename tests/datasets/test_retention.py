@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from fabriek.agreements.models import Agreement
 from fabriek.datasets import retention
@@ -105,7 +105,8 @@ def told(*words, **more):
 
 
 def test_the_command_plans_without_doing(dataset):
-    said = told("--plan", "--keep-last", "2")
+    with translation.override("nl"):  # as it is in a factory here: one line, one language
+        said = told("--plan", "--keep-last", "2")
 
     assert f"{dataset.code}: 1 revisions would go, 10" in said
     assert "1  would go" in said
@@ -129,6 +130,7 @@ def test_the_command_drops_on_the_wish_of_a_lead(dataset, lead):
         (["--drop", "{code}", "--by", "nobody@example.org"], "Nobody here has the address"),
         (["--drop", "{code}", "--by", "{stranger}"], "Only a lead of the organisation"),
         (["--plan", "--keep-last", "0"], "newest revision is always kept"),
+        (["--plan", "--older-than", "9" * 12], "--older-than is at most 36500 days"),
     ],
 )
 def test_the_command_says_what_is_wrong(dataset, words, said):

@@ -22,6 +22,7 @@ from fabriek.datasets.resumable import Announced, Part
 from fabriek.kernel.errors import Refused
 from fabriek.store import queries
 from tests.datasets.conftest import contents, made
+from tests.datasets.test_pages import a_file, send
 from tests.factories import a_partner, a_person, an_organisation
 from tests.store.test_files import everything_below, files_of_at_most
 
@@ -290,6 +291,18 @@ def test_a_disk_without_room_says_so_before_any_byte(client, dataset, settings, 
     assert patch(client, address, CONTENT).status_code == 204
 
 
+def test_the_form_of_the_page_leaves_as_much_alone(browser, dataset, lead, monkeypatch):
+    disk = SimpleNamespace(total=50 * 1000, free=0)
+    monkeypatch.setattr("fabriek.store.incoming.shutil.disk_usage", lambda _folder: disk)
+    client = browser(lead)
+
+    assert send(client, dataset, a_file("a.txt")).status_code == 507
+
+    monkeypatch.setattr("fabriek.store.incoming.LOOK_EVERY_BYTES", 1)
+    monkeypatch.setattr("fabriek.datasets.uploads.require_room", lambda _folder: None)
+    assert send(client, dataset, a_file("a.txt")).status_code == 507  # and while it comes
+
+
 def test_a_disk_that_fills_up_halfway_keeps_what_was_proved(client, dataset):
     address = begin(client, dataset)["Location"]
     patch(client, address, CONTENT[:1000])
@@ -512,6 +525,33 @@ def test_what_is_left_alone_goes(client, dataset, settings):
 
     assert [upload.key for upload in Upload.objects.all()] == [kept[-32:]]
     assert on_disk(settings) == [f"uploads/resumable/{kept[-32:]}"]
+
+
+def test_what_a_part_still_comes_in_for_stays(client, dataset, lead):
+    begin(client, dataset, length=1000)
+    later = timezone.now() + timedelta(days=5)
+    body, thread, results = a_slow_writer(Upload.objects.get(), lead, b"x" * 1000)
+
+    resumable.sweep(later)
+    body.go_on.set()
+    thread.join()
+
+    assert results == [1000]
+    assert Upload.objects.count() == 1
+    resumable.sweep(later)
+    assert Upload.objects.count() == 0
+
+
+def test_a_file_that_went_while_the_sweep_looked_stops_nobody(client, dataset, settings):
+    begin(client, dataset)
+    gone, stray = receiving.path_of("e" * 32), receiving.path_of("f" * 32)
+    gone.symlink_to("nowhere")
+    stray.write_bytes(b"of a process that died")
+    os.utime(stray, (0, 0))
+
+    resumable.sweep(timezone.now())
+
+    assert not stray.exists()
 
 
 # --- side by side ------------------------------------------------------------------------

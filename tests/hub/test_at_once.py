@@ -6,8 +6,13 @@ import json
 import pytest
 from django.test import Client
 
-from fabriek.hub import ref_actions
+from fabriek.agreements import policy
+from fabriek.agreements.policy import Moment
+from fabriek.hub import actions, commits, ref_actions, refusals
+from fabriek.hub.commit_lines import Large, Small
+from fabriek.store import queries as store
 from fabriek.store import retention
+from fabriek.store.actions import store_bytes
 from fabriek.store.models import Blob, Ref, Repository, Revision
 from fabriek.store.retention import Wish
 from tests.factories import a_case, a_person, a_token
@@ -160,3 +165,42 @@ def test_what_is_dropped_after_it_was_looked_up_is_given_no_name(hub, kind, monk
 
     assert answer.status_code in range(400, 500)
     assert Ref.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_a_branch_removed_while_files_come_in_gets_none_of_them(hub, lead):
+    """Else a later branch of that name would begin with them."""
+    begun = hub.push({"a.txt": b"1"})
+    repository = Repository.objects.get()
+    ref_actions.create_branch(repository, "try", start="main", by=lead)
+
+    def coming_in():
+        yield Small(path="b.txt", content=b"2")
+        ref_actions.delete_branch(repository, "try", by=lead)
+
+    with pytest.raises(refusals.RevisionNotFound):
+        commits.commit(repository, "try", coming_in(), by=lead)
+
+    ref_actions.create_branch(repository, "try", start="main", by=lead)
+    assert store.latest(repository, branch="try").commit_id == begun
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_repository_removed_while_files_come_in_gets_none_of_them(hub, lead, is_read):
+    """Of one that somebody read its row stays, without a name, and nobody would find them."""
+    repository = Repository.objects.select_related("case").get()
+    if is_read:
+        policy.decide(policy.Wish(moment=Moment.READ, repository=repository, person=lead))
+
+    sent = store_bytes(repository, io.BytesIO(b"2"), by=lead)
+
+    def coming_in():
+        yield Large(path="b.txt", sha256=sent.sha256)
+        actions.delete(Repository.objects.get(), by=lead)
+
+    with pytest.raises(refusals.RepoNotFound):
+        commits.commit(repository, "main", coming_in(), by=lead)
+
+    assert Repository.objects.exists() == is_read
+    assert Revision.objects.count() == 0

@@ -3,7 +3,7 @@ import tracemalloc
 
 import pytest
 
-from fabriek.hub import commit_lines, commits
+from fabriek.hub import commit_lines, commits, queries
 from fabriek.kernel.models import Entry
 from fabriek.store.models import Blob, Damage, File, Revision
 from tests.factories import a_case, a_person
@@ -163,6 +163,36 @@ def test_many_folders_are_left_out_in_one_look(hub, django_assert_max_num_querie
         hub.commit(*(gone(f"d{n}/", "deletedFolder") for n in range(30)))
 
     assert names() == ["d"]
+
+
+class Counted(list):
+    """Names of files, and how many of them were looked at."""
+
+    looked_at = 0
+
+    def __getitem__(self, which):
+        found = super().__getitem__(which)
+        self.looked_at += len(found) if isinstance(which, slice) else 1
+        return found
+
+    def __iter__(self):
+        for name in super().__iter__():
+            self.looked_at += 1
+            yield name
+
+
+def test_many_folders_are_left_out_without_passing_all_files_for_each(hub, monkeypatch):
+    """Of a hundred thousand folders the last ones else cost half a minute and more."""
+    hub.push({f"d{n}/x/a.txt": b"1" for n in range(100)} | {"d0.txt": b"2", "d": b"3"})
+    there = Counted(queries.paths(Revision.objects.get()))
+    monkeypatch.setattr(queries, "paths", lambda _revision: there)
+    some = [gone(f"d{n}/", "deletedFolder") for n in range(100)]
+    again = [gone(path, "deletedFolder") for path in ("d1/x/", "d1")]
+
+    hub.commit(*some, *again * 500)
+
+    assert there.looked_at <= 100 * (2 * 8 + 1)  # to where each begins and ends, and its one
+    assert names() == ["d", "d0.txt"]
 
 
 def test_all_is_left_out_only_when_something_else_comes(hub):

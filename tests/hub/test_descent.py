@@ -1,5 +1,7 @@
 """A pushed model has the terms of what it visibly comes from: its card and its bytes tell."""
 
+import json
+
 import pytest
 
 from fabriek.agreements import policy
@@ -12,6 +14,7 @@ from fabriek.store import actions as store
 from fabriek.store.models import Repository
 from tests.agreements.policy_world import an_agreement, passed_on
 from tests.factories import a_case, a_partner, a_person, a_repository, an_organisation
+from tests.hub.calls import b64, git_sha1
 from tests.hub.test_models import WHOLE, weights
 
 pytestmark = pytest.mark.django_db
@@ -222,3 +225,26 @@ def test_a_partner_that_is_not_named_is_bound_by_the_bytes_as_well(made, case, l
     hub.push(WHOLE | {"samples.csv": rows})
 
     assert bound_by() == [agreement]
+
+
+def test_who_may_write_to_a_copy_and_not_read_it_hears_nothing_of_what_is_there(
+    made, case, lent, program
+):
+    """The name that git gives a short file is that of all that it can hold: one tries them."""
+    partner = a_person()
+    a_partner(case, organisation=an_organisation(lead=partner))
+    an_agreement(lent, case, organisations=[case.organisation])
+    rows = b"a,b\n" * 100
+    named(lent, lent.case.created_by, lent.code, {"rows.csv": rows})
+    hub = made("datasets", "copy")
+    hub.push({"rows.csv": rows})
+    asked = {"files": [{"path": "rows.csv", "size": len(rows), "sample": b64(rows)}]}
+
+    def told(person):
+        answer = program(person).post(
+            f"{hub.api}/preupload/main", json.dumps(asked), content_type="application/json"
+        )
+        return answer.json()["files"][0]["oid"]
+
+    assert told(case.created_by) == git_sha1(rows)
+    assert told(partner) is None

@@ -6,9 +6,11 @@ from django.utils import timezone
 
 from fabriek.agreements.models import Decided
 from fabriek.hub import queries
+from fabriek.hub.models import GitName
 from fabriek.store.models import File, Repository, Revision
 from tests.factories import a_person
 from tests.hub.calls import Hub, body, git_sha1, large, sha256
+from tests.store.test_scrub import spoil
 
 pytestmark = pytest.mark.django_db
 TEXT = b"hello\n"
@@ -34,6 +36,18 @@ def filled(hub):
     hub.commit(large("data/big.bin", BINARY))
     hub.push({"a.txt": TEXT, "data/b.txt": b"two", "data/deep/er/c.txt": b"three"})
     return hub
+
+
+def test_a_damaged_file_hides_no_other(filled):
+    GitName.objects.all().delete()  # as of what the command line or a page sent
+    damaged = File.objects.get(path="a.txt").blob
+    spoil(damaged)
+
+    told = {one["path"]: one for one in filled.get("/tree/main?recursive=true").json()}
+
+    assert told["data/b.txt"]["oid"] == git_sha1(b"two")
+    assert told["a.txt"]["lfs"]["oid"] == sha256(TEXT)  # asked for again, which mends it
+    assert not GitName.objects.filter(blob=damaged).exists()
 
 
 def test_a_fresh_repository_answers_as_one_without_files(hub):
@@ -210,6 +224,19 @@ def test_of_anything_else_the_whole_file_is_a_right_answer(filled, asked):
     answer = filled.resolve("a.txt", headers={"Range": asked})
 
     assert (answer.status_code, body(answer)) == (200, TEXT)
+
+
+def test_the_rest_of_another_file_is_not_joined_to_what_a_client_has(filled):
+    """Browsers and curl go on with what broke off, and the branch may have gone on as well."""
+    etag = filled.head("data/big.bin")["ETag"]
+
+    same, other = (
+        filled.resolve("data/big.bin", HTTP_RANGE="bytes=5-", HTTP_IF_RANGE=had)
+        for had in (etag, '"another"')
+    )
+
+    assert (same.status_code, same.taken) == (206, BINARY[5:])
+    assert (other.status_code, other.taken) == (200, BINARY)
 
 
 def test_parts_of_a_small_file_that_lies_in_a_pack(filled):

@@ -6,6 +6,7 @@ import time_machine
 from django.core import signing
 from django.test import Client
 from django.utils import timezone
+from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from fabriek.hub import links, parts
 from fabriek.store import arriving
@@ -170,6 +171,31 @@ def test_a_body_that_is_cut_leaves_nothing(hub, settings):
     })  # fmt: skip
 
     assert (answer.status_code, Blob.objects.count()) == (422, 0)
+    assert list(settings.STORE_HOME.glob("*/incoming/*")) == []
+
+
+@pytest.mark.parametrize("broken", [NoMoreData(), InvalidChunkSize(b"-5"), TimeoutError()])
+def test_a_body_in_chunks_that_is_cut_silent_or_odd_leaves_nothing(hub, settings, broken):
+    class Chunked:
+        """What our web server gives for a body without a length."""
+
+        def __init__(self):
+            self.pieces = iter([CONTENT[:1000]])
+
+        def read(self, _size):
+            for piece in self.pieces:
+                return piece
+            raise broken
+
+        readline = read
+
+    link = hub.links(CONTENT)[0]
+    answer = Client().generic("PUT", link, b"", **{
+        "wsgi.input": Chunked(), "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked",
+    })  # fmt: skip
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "cut")
+    assert Blob.objects.count() == 0
     assert list(settings.STORE_HOME.glob("*/incoming/*")) == []
 
 

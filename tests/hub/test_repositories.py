@@ -289,9 +289,14 @@ def test_a_name_without_a_case_is_said_to_be_unknown(hub):
 def test_in_a_browser_a_name_leads_to_the_page(browser, hub, lead):
     dataset = Dataset.objects.get()
 
-    answer = browser(lead).get(f"/datasets/{hub.repo_id}")
+    client, address = browser(lead), f"/datasets/{hub.repo_id}"
+    answer = client.get(address)
+    within = client.get(f"{address}/tree/main/a%26b/c%20d/")
 
     assert (answer.status_code, answer.url) == (302, dataset.get_absolute_url())
+    assert within.url == f"{dataset.get_absolute_url()}?in=a%26b%2Fc+d#walk"
+    for rest in ("/tree/main", "/tree/try/a", f"/commit/{'a' * 40}", "/blob/main/a.txt"):
+        assert client.get(f"{address}{rest}").url == dataset.get_absolute_url()
     assert browser(a_person()).get(f"/datasets/{hub.repo_id}").status_code == 404
 
 

@@ -1,5 +1,7 @@
 """The sign-in pages of allauth, in our clothes and in both languages."""
 
+import re
+
 import pytest
 from allauth.mfa.models import Authenticator
 from django.utils import timezone
@@ -65,6 +67,21 @@ def test_pages_about_my_account_stand_in_our_frame(browser, path):
     assert "Sign out" in page
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/accounts/email/",
+        "/accounts/2fa/",
+        "/accounts/2fa/totp/activate/",
+        "/accounts/3rdparty/",
+    ],
+)
+def test_what_allauth_says_in_dutch_says_u_as_our_own_pages_do(browser, path):
+    page = browser(a_person(), language="nl").get(path, follow=True).text
+
+    assert re.findall(r"\b(?:je|jij|jouw|twee-factor)\b", page, re.IGNORECASE) == []
+
+
 def test_who_has_a_passkey_finds_it_among_their_keys(browser):
     person = a_person()
     Authenticator.objects.create(
@@ -78,3 +95,5 @@ def test_who_has_a_passkey_finds_it_among_their_keys(browser):
 
     assert page.status_code == 200
     assert "laptop" in page.content.decode()
+    in_dutch = browser(person, language="nl").get("/accounts/2fa/webauthn/").text
+    assert re.search(r"<(?:a|button)[^>]*>\s*Verwijderen\s*</", in_dutch)

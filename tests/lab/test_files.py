@@ -1,11 +1,13 @@
 """Where a lab lays its files, what it takes over, and whom it lets near its socket."""
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
 
-from fabriek_recipes.lab import line, place
+from fabriek_recipes.lab import line, place, shell
 from fabriek_recipes.lab.files import lay_out
 from fabriek_recipes.run_folder import Limits, Manifest, read_manifest, write_manifest
 from fabriek_recipes.words import Failed
@@ -120,6 +122,24 @@ def test_what_an_earlier_attempt_left_is_cleared(taken):
     made = place.made("fabriek-x")
 
     assert list(made.iterdir()) == []
+
+
+def test_a_terminal_finds_python_where_only_python3_is_installed(tmp_path, monkeypatch):
+    own = tmp_path / "it's here" / "python3"
+    own.parent.mkdir()
+    own.symlink_to(sys.executable)
+    monkeypatch.setattr(sys, "executable", str(own))
+
+    asks = ["-i", "-c", "python -c 'import sys; print(sys.executable)'; command -v python3"]
+    told = subprocess.run(
+        [*shell.command(tmp_path), *asks],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+    )
+
+    assert told.stdout.splitlines() == [str(own), str(own)]
 
 
 def test_a_line_to_no_lab_says_so(taken, capsys):

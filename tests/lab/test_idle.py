@@ -137,7 +137,8 @@ def test_a_notebook_that_computes_and_a_terminal_that_prints_count_as_work(lab):
     lab.begins(idle_s=2)
     _status, made = lab.ask("POST", "/api/terminals", {"cwd": "."})
     shell = lab.opens(f"/terminals/websocket/{made['name']}")
-    shell.send(json.dumps(["stdin", "for i in 1 2 3 4 5; do echo $i; sleep 1; done\r"]))
+    asks = 'python -c "import sys; print(sys.prefix)" > which.txt &'
+    shell.send(json.dumps(["stdin", f"{asks} for i in 1 2 3 4 5; do echo $i; sleep 1; done\r"]))
     with pytest.raises(subprocess.TimeoutExpired):
         lab.process.wait(4.5)
 
@@ -149,6 +150,8 @@ def test_a_notebook_that_computes_and_a_terminal_that_prints_count_as_work(lab):
 
     assert lab.process.wait(20) == 0
     assert [one["code"] for one in lab.said("warning")] == ["idle"]
+    # Of its own Python, whatever PATH the machine gives who signs in.
+    assert (lab.folder / "work" / "which.txt").read_text() == f"{sys.prefix}\n"
     shell.shutdown()
     line.shutdown()
 

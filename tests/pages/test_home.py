@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from fabriek.access.states import ApplicationState
 from fabriek.agreements import actions as agreements
+from fabriek.agreements.models import Place
+from fabriek.agreements.traces import Statement
 from fabriek.cases.states import CaseState, PartnerState
 from fabriek.pages import queries, views
 from tests.access.worlds import a_submitted, an_awarded
-from tests.agreements.ground import a_ground
+from tests.agreements.ground import a_ground, some_terms
 from tests.agreements.policy_world import an_agreement, passed_on
 from tests.factories import (
     a_case,
@@ -30,8 +32,9 @@ from tests.factories import (
 
 pytestmark = pytest.mark.django_db
 # Session, person, memberships, duties; then invitations to organisations and to cases, what
-# waits for an answer, a signature or a look, what runs, what ends, and cases and their ways.
-QUERIES = 13
+# waits for an answer, a signature or a look, what was revoked, what runs, what ends, and cases
+# and their ways.
+QUERIES = 14
 # The same without what only members have; and findings of what waits, and grants.
 QUERIES_OF_STAFF = 9
 
@@ -286,6 +289,65 @@ def test_a_question_is_a_task_of_the_other_side_until_it_is_answered(browser):
     agreements.say(made, "How urgent they are.", by=ground.colleague)
     assert wrote not in browser(ground.asker).get("/").text
     assert wrote in browser(ground.clerk).get("/").text
+
+
+def test_the_page_of_a_firm_says_what_comes_next_for_its_own_cases(browser):
+    lead = a_person()
+    ours = an_organisation(lead=lead)
+    other = an_organisation(lead=lead)
+    a_case(lead=lead, organisation=other, title="Of another firm")
+    client = browser(lead)
+    assert first(client.get(ours.get_absolute_url()))[1] == reverse("cases:new")
+
+    looked_at = a_case(lead=lead, organisation=ours, title="Being looked at")
+    an_application(case=looked_at, state=ApplicationState.SUBMITTED)
+    waiting = a_case(lead=lead, organisation=ours, title="Waits for you")
+
+    words, link = first(client.get(ours.get_absolute_url()))
+    assert words[1:3] == ["Waits for you", "Get advice"]
+    assert link == reverse("cases:intake", args=[waiting.code])
+    for person in (staff(), a_person()):
+        assert "Waits for you" not in browser(person).get(ours.get_absolute_url()).text
+
+
+def test_the_page_of_a_partner_leads_to_the_case_that_it_joined(browser):
+    lead = a_person()
+    case = a_case(title="Grid")
+    ours = a_partner(case, organisation=an_organisation(lead=lead)).organisation
+
+    words, link = first(browser(lead).get(ours.get_absolute_url()))
+
+    assert words[1:3] == ["Grid", "Look at the case"]
+    assert link == case.get_absolute_url()
+
+
+def test_both_sides_read_that_an_agreement_was_revoked_and_what_to_do(browser):
+    ground = a_ground()
+    terms = some_terms(place=Place.OPEN)
+    made = agreements.offer(ground.proposal(terms=terms), by=ground.owner)
+    made = agreements.sign(made, by=ground.asker, text_sha256=made.text_sha256)
+    agreements.revoke(made, by=ground.owner, reason="Misused.")
+    owners, users = (ground.owner, ground.clerk), (ground.asker, ground.colleague)
+
+    for person in users:
+        assert "not the copies that you downloaded" in browser(person).get("/").text
+    for person in owners:
+        assert "states here what it did" in browser(person).get("/").text
+    for person in (staff(), a_person()):
+        assert "revoked the agreement" not in browser(person).get("/").text
+
+    Statement.objects.create(agreement=made, facts={}, sha256="", seal="")
+    assert first(browser(ground.owner).get("/"))[1] == f"/data/statements/{made.code}/"
+    agreements.ask(ground.proposal(), by=ground.asker)
+    assert "revoked the agreement" not in browser(ground.asker).get("/").text
+
+
+def test_what_was_revoked_long_ago_is_told_no_more(browser):
+    ground = a_ground()
+    over_at = timezone.now() - timedelta(days=15)
+    an_agreement(ground.repository, ground.case, state="revoked", over_at=over_at)
+
+    assert "revoked the agreement" not in browser(ground.asker).get("/").text
 
 
 def test_first_things_are_none_when_nothing_can_be_done():

@@ -1,5 +1,6 @@
 """Signing in through an OpenID Connect provider that really runs: whose account it becomes."""
 
+import json
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from fabriek.people.models import Person
+from tests import tls
 from tests.factories import a_person
 from tests.provider import Provider
 
@@ -71,6 +73,20 @@ def test_the_provider_is_asked_with_a_state_and_a_challenge(provider):
     assert asked["code_challenge_method"] == "S256"
     assert set(asked["scope"].split()) == {"openid", "profile", "email"}
     assert asked["state"]
+
+
+def test_a_provider_of_the_factory_s_own_authority_is_trusted(settings, tmp_path):
+    app = settings.SOCIALACCOUNT_PROVIDERS["openid_connect"]["APPS"][0]
+    places = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
+    answer = json.dumps(dict.fromkeys(places, "https://sign.example/in")).encode()
+    with tls.serving(tmp_path, answer) as (address, ca):
+        app["settings"]["server_url"] = address
+        distrusted = Client().post(LOGIN)
+        settings.CA_FILE = ca
+        sent = Client().post(LOGIN)
+
+    assert distrusted.status_code == 503
+    assert sent.url.startswith("https://sign.example/in?client_id=fabriek&")
 
 
 def test_a_new_person_gets_an_account_with_name_and_address(provider):

@@ -291,6 +291,20 @@ def test_a_new_token_is_shown_once_and_is_kept_by_no_cache(browser, lead):
     assert key not in client.get("/people/tokens").text
 
 
+def test_the_form_of_a_token_begins_with_the_least_and_says_what_each_choice_lets_one_do(
+    browser, lead
+):
+    page = browser(lead).get("/people/tokens")
+
+    scope = page.context["form"]["scope"]
+    assert [(choice.data["value"], choice.data["selected"]) for choice in scope] == [
+        ("read", True),
+        ("write", False),
+    ]
+    for words in ("look only: find, read and download", "send and remove files, start runs"):
+        assert words in page.text
+
+
 @pytest.mark.parametrize(
     "wrong", [{"name": ""}, {"name": "x" * 300}, {"scope": "all"}, {"days": "9999"}]
 )
@@ -334,7 +348,7 @@ def test_the_pages_cost_the_same_queries_however_many(
         a_token(lead)
     client = browser(lead)
 
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         client.get(organisation.get_absolute_url())
     with django_assert_num_queries(6):
         client.get("/people/me")

@@ -38,6 +38,10 @@ def test_the_page_asks_for_a_look_and_shows_what_came_of_it(browser, lead, datas
     shown = page(browser, lead, dataset).content.decode()
     assert "Rows that stood in these files before, word for word: 1." in shown
     assert "row 3 is row 2 of a.csv" in shown
+    told = {"rows": 4, "counts": {"nl": 2, "zxx": 1, "unsure": 1}}
+    Look.objects.update(result=found.result | {"languages": told})
+    shown = page(browser, lead, dataset).content.decode()
+    assert "Dutch 50%, no language: codes or numbers 25%, not sure 25%" in shown
 
 
 def test_while_it_runs_the_part_says_how_far_and_then_loads_the_page_anew(

@@ -139,6 +139,23 @@ def test_metadata_and_a_folder_kept_apart_are_read(tmp_path, seer):
     assert {one.name for one in evaluated(run).labels} == {"STAAND", "LIGGEND"}
 
 
+def test_a_column_of_metadata_keeps_pictures_apart(tmp_path, seer):
+    data = draw(tmp_path / "data", 10, seed=3)
+    part = dict.fromkeys("123", "Test")
+    lines = [
+        f"{path.relative_to(data)},{path.parent.name},{part.get(path.stem, 'train')}"
+        for path in sorted(data.rglob("*.png"))
+    ]
+    (data / "metadata.csv").write_text("\n".join(["file_name,label,Split", *lines]))
+    run = run_of(tmp_path, data, seer, epochs=1)
+
+    assert run.start() == 0
+
+    assert (run.report["rows_trained"], run.report["rows_held_out"]) == (14, 6)
+    told = [event.fields for event in run.events if event.kind == "warning"]
+    assert [one["code"] for one in told].count("split_column") == 1
+
+
 def bomb(path: Path) -> None:
     """Write a PNG of a few bytes that says to have 10,000 million points."""
     head = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 2, 0, 0, 0)

@@ -137,15 +137,18 @@ def test_a_run_that_was_stopped_goes_on_and_ends_the_same(tmp_path, monkeypatch,
     assert evaluated(whole) == evaluated(stopped)
 
 
-def test_holes_are_filled_and_told(tmp_path):
-    rows = months()
+def test_holes_are_filled_and_told_and_so_is_a_column_that_time_overrules(tmp_path):
+    rows = [row | {"split": "test" if n < 9 else "train"} for n, row in enumerate(months())]
     del rows[10], rows[20]
     run = run_of(tmp_path, rows)
 
     assert run.start() == 0
 
-    text = "2 missing moments were filled by a straight line between others."
-    assert text in warned(run)
+    assert warned(run) == [
+        "Column “split” divides the rows, and is not used: a forecast is tried on the last "
+        "moments, from those before.",
+        "2 missing moments were filled by a straight line between others.",
+    ]
 
 
 def test_empty_cells_count_as_holes_and_are_no_figures(tmp_path):

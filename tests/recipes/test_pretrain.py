@@ -1,5 +1,6 @@
 """Pretraining: from nothing or going on, on text that never lies in memory as a whole."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 from tokenizers import processors
@@ -257,6 +260,26 @@ def test_texts_of_a_file_kept_apart_are_left_out_of_learning(tmp_path):
 
     assert run.report["rows_held_out"] == run.report["texts_left_out"] == 7
     assert run.report["rows_trained"] == 53
+
+
+def test_rows_that_a_column_keeps_apart_are_scored_on_and_never_learned(tmp_path):
+    texts = new_texts(60)
+    parts = ["test" if n % 10 == 0 else "validation" if n % 10 == 1 else "train"
+             for n in range(60)]  # fmt: skip
+    rows_ = [{"text": t, "split": part} for t, part in zip(texts, parts, strict=True)]
+    # Its twin is in the other file, and learned from there by no more than here.
+    rows_.append({"text": texts[0], "split": "train"})
+    data = with_texts(tmp_path / "data", new_texts(80)[60:])
+    pq.write_table(pa.Table.from_pylist(rows_[:30]), data / "a.parquet")
+    with gzip.open(data / "b.jsonl.gz", "wt") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows_[30:]))
+    run = prepare(tmp_path / "run", "pretrain_lm", {**TINY, "epochs": 1}, {"dataset": data})
+
+    assert run.start() == 0, run.failure
+
+    assert (run.report["rows_held_out"], run.report["texts_left_out"]) == (12, 13)
+    assert run.report["rows_trained"] == 48 + 20
+    assert "split_column" in codes(run)
 
 
 @pytest.mark.parametrize(("count", "apart"), [(1, 0), (2, 1), (30, 1), (100, 2)])

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from fabriek_recipes.run_folder import InputRef, Limits, Manifest, write_manifes
 from fabriek_recipes.script import command, ending, wanted
 from fabriek_recipes.script.knobs import Knobs, environment_problems, knob_checks
 from fabriek_recipes.words import Failed
+from tests import tls
 
 SRC = Path(__file__).parents[2] / "src"
 TRAINS = """
@@ -497,6 +500,27 @@ def test_packages_are_installed_once_and_kept_for_the_case(tmp_path, index):
 
     assert kept.parent.stat().st_ctime == made_at
     assert second.report["versions"]["tinything"] == "1.0"
+
+
+class Folder(SimpleHTTPRequestHandler):
+    def log_message(self, *_words):
+        """Tell nothing."""
+
+
+def test_packages_come_from_an_index_of_the_factory_s_own_authority(tmp_path, index):
+    files = {"a.py": "from tinything import SAID; print(SAID)", "r.txt": "tinything==1.0\n"}
+    job = Job(tmp_path / "run", files=files, started="python a.py", environment="r.txt")
+    home = str(tmp_path / "kept")
+
+    with tls.serving(tmp_path, answers=partial(Folder, directory=tmp_path / "index")) as served:
+        address, ca = served
+        code = job.run(
+            FABRIEK_PACKAGE_INDEX=address,
+            FABRIEK_ENVIRONMENTS=home,
+            REQUESTS_CA_BUNDLE=str(ca),
+        )
+
+    assert (code, job.log) == (0, "from the index\n")
 
 
 def test_a_package_that_the_index_has_not_is_told(tmp_path, index):

@@ -2,7 +2,8 @@ import pytest
 from huggingface_hub import ModelCard
 
 from fabriek.datasets.models import Licence
-from fabriek.registry import card, licences, reading, scores
+from fabriek.registry import card, licences, scores
+from fabriek.store import shown_card
 
 HOSTILE = (
     'x"\n---\nlicense: mit\n# Owned <script>alert(1)</script> [a](javascript:alert(1)) | b\n'
@@ -91,7 +92,7 @@ def test_what_was_not_measured_is_said_so():
 def test_what_people_typed_stays_text(name):
     text = card.written(facts(**{name: HOSTILE}))
 
-    html = reading.as_html(text)
+    html = shown_card.as_html(text)
     assert ModelCard(text).data.license == "eupl-1.2"
     for mark in ("<script", 'javascript:alert(1)"', "<ol>", "<hr", "<pre", "<h1", "\u202e"):
         assert mark not in html
@@ -112,7 +113,7 @@ def test_hostile_names_of_data_base_and_licence_stay_text():
         )
     )
 
-    html = reading.as_html(text)
+    html = shown_card.as_html(text)
     assert ModelCard(text).data.to_dict()["license_name"] == HOSTILE.lower()
     assert "<script" not in html
     assert html.count("<h3>") == 6
@@ -123,15 +124,20 @@ def test_a_card_of_others_is_shown_without_html_pictures_or_inline_styles():
     text = (
         "---\nlicense: mit\n---\n# Title\n\n## Use\n\n<b onclick=x>bold</b> "
         "[site](https://example.org) [file](LICENSE) [bad](javascript:x) "
-        "![picture](https://example.org/p.png)\n\n| a | b |\n|---|--:|\n| 1 | 2 |\n"
+        "![picture](https://example.org/p.png) ![](javascript:x) "
+        "[![badge <i>](https://example.org/b.svg)](https://example.org/ci)\n\n"
+        "| a | b |\n|---|--:|\n| 1 | 2 |\n"
     )
 
-    html = reading.as_html(text)
+    html = shown_card.as_html(text)
 
     assert "license: mit" not in html
     assert "<h3>Use</h3>" in html
     assert '<a href="https://example.org" rel="nofollow noopener">site</a>' in html
     assert "<a>file</a>" in html
+    for name, path in (("picture", "p.png"), ("badge &lt;i&gt;", "ci")):
+        link = f'<a href="https://example.org/{path}" rel="nofollow noopener">{name}</a>'
+        assert f" {link}" in html
     for mark in ("<b ", "<img", "style=", 'href="javascript', "<h1"):
         assert mark not in html
     assert '<td class="num">2</td>' in html
@@ -140,8 +146,8 @@ def test_a_card_of_others_is_shown_without_html_pictures_or_inline_styles():
 
 
 def test_a_card_that_only_looks_like_front_matter_is_shown_whole():
-    assert "hello" in reading.as_html("--- hello\n\ntext")
-    assert "never closed" in reading.as_html("---\nnever closed")
+    assert "hello" in shown_card.as_html("--- hello\n\ntext")
+    assert "never closed" in shown_card.as_html("---\nnever closed")
 
 
 @pytest.mark.parametrize(

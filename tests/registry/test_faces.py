@@ -260,7 +260,7 @@ def test_the_list_costs_the_same_whatever_its_length(
         api.get("/api/models/")
 
 
-def test_the_page_of_a_model_costs_twelve_queries_with_its_base(
+def test_the_page_of_a_model_costs_thirteen_queries_with_its_base(
     browser, django_assert_num_queries
 ):
     base, lead, _member = a_trained_model()
@@ -270,8 +270,28 @@ def test_the_page_of_a_model_costs_twelve_queries_with_its_base(
     model = actions.register(run)
     page = browser(lead)
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(13):
         page.get(model.get_absolute_url())
+
+
+def test_the_files_of_a_model_are_walked_through_by_folder(browser, tmp_path):
+    folder = plain_model(tmp_path / "base")
+    (folder / "half size").mkdir()
+    (folder / "half size" / "notes.json").write_text("{}")
+    facts = {"title": "Base", "licence": "apache-2.0", "organisation": an_organisation()}
+    model = actions.bring_in(folder, by=staff(), **facts)
+    client, address = browser(a_person()), model.get_absolute_url()
+
+    top = text_of(client.get(address))
+    inside = text_of(client.get(f"{address}?in=half%20size"))
+    found = text_of(client.get(f"{address}?find=NOTES"))
+
+    link = f'href="{address}files/half%20size/notes.json" download>'
+    assert 'href="?in=half%20size#walk"' in top
+    assert f"{link}notes.json</a>" in inside
+    assert f"{link}half size/notes.json</a>" in found
+    assert "notes.json" not in top
+    assert "config.json" not in inside + found
 
 
 # --- the API -----------------------------------------------------------------------------

@@ -62,6 +62,24 @@ def test_a_part_that_fails_does_not_stop_the_others(done, monkeypatch, caplog):
     assert "the disk is on fire" in caplog.text
 
 
+@pytest.mark.django_db
+def test_a_daily_part_that_fails_leaves_the_store_swept(monkeypatch, caplog, settings):
+    def fail(*_words):
+        raise RuntimeError("the disk is on fire")
+
+    left = settings.STORE_HOME / "1" / "incoming" / "left"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    os.utime(left, (0, 0))
+    monkeypatch.setattr(loop.decision_heads, "note", fail)
+    monkeypatch.setattr(loop.resumable, "sweep", fail)
+
+    loop.sweep()
+
+    assert caplog.text.count("A part of the loop failed") == 2
+    assert not left.exists()
+
+
 @pytest.mark.django_db(transaction=True)  # a pass closes a connection that is in a transaction
 def test_a_pass_draws_the_books_and_the_first_one_is_that_of_the_night(settings):
     settings.ENGINE = "fake"

@@ -12,6 +12,7 @@ from gunicorn.config import Config
 from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn
 
+from fabriek.serve import outflow
 from fabriek.serve.worker import Worker
 
 CALL = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -26,7 +27,9 @@ def connected(*, threads):
     here, there = socket.socketpair()
     with here, there, closing(worker.tmp):
         here.settimeout(60)
-        yield worker, here, TConn(cfg, there, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        connection = TConn(cfg, there, ("127.0.0.1", 1), ("127.0.0.1", 2))
+        with closing(connection):
+            yield worker, here, connection
 
 
 @pytest.mark.parametrize(("threads", "answered"), [(2, 3), (1, 1)])
@@ -62,6 +65,27 @@ def test_a_client_that_went_is_let_go():
         client.sendall(CALL)
 
         assert worker.handle(connection) is False
+
+
+def test_a_file_goes_out_by_a_socket_that_asks_the_disk_ahead(tmp_path):
+    (tmp_path / "a.bin").write_bytes(b"its bytes")
+    with connected(threads=1) as (worker, client, connection):
+        ways = []
+
+        def application(environ, start_response):
+            ways.append(environ["gunicorn.socket"])
+            start_response("200 OK", [("Content-Length", "5")])
+            file.seek(4)
+            return environ["wsgi.file_wrapper"](file)
+
+        worker.wsgi = application
+        client.sendall(CALL)
+        with (tmp_path / "a.bin").open("rb", buffering=0) as file:
+            kept = worker.handle(connection)
+
+        assert kept is True
+        assert [type(way) for way in ways] == [outflow.Socket]
+        assert client.recv(65536).endswith(b"\r\n\r\nbytes")
 
 
 def test_what_it_begins_with_is_loaded_before_the_first_call_and_never_looked_through_again(

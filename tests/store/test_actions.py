@@ -11,7 +11,7 @@ from django.utils import timezone
 from fabriek.kernel.errors import Invalid, Refused, StorageFull
 from fabriek.kernel.models import Entry
 from fabriek.store import actions, queries, sweeping
-from fabriek.store.models import Arrival, Blob, File, Revision
+from fabriek.store.models import Arrival, Blob, File, Repository, Revision
 from tests.factories import a_case, a_person, a_repository
 from tests.store.test_files import everything_below, files_of_at_most
 
@@ -178,6 +178,16 @@ def test_a_new_name_may_not_differ_from_an_old_one_in_capitals_only():
 
     with pytest.raises(Invalid, match="“data.csv” and “Data.csv” differ"):
         push(repository, {"data.csv": b"1"})
+
+
+def test_who_called_another_one_by_the_name_with_its_code_keeps_it():
+    case = a_case()
+    named = {"D26-0001": "questions", "D26-0002": "questions-d26-0003", "D26-0003": "questions"}
+    for code, title in named.items():
+        actions.name_repository(a_repository(case=case), code=code, title=title)
+
+    names = Repository.objects.order_by("code").values_list("name", flat=True)
+    assert list(names) == ["questions", "questions-d26-0003", "questions-d26-0003-2"]
 
 
 def test_a_file_of_the_same_case_may_be_named_without_sending_it_again():

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from fabriek.store import actions, lists, sweeping
 from fabriek.store.models import Arrival, Blob
-from tests.factories import a_repository
+from tests.factories import a_case, a_repository
 from tests.store.test_actions import sha256
 from tests.store.test_many import entries, push_many
 from tests.threads import at_once, many_connections  # noqa: F401  a fixture
@@ -85,3 +85,28 @@ def test_a_file_that_leaves_its_pack_meanwhile_is_named_all_the_same():
     beside.join(timeout=30)
 
     assert said == [3]
+
+
+def test_two_of_one_title_made_at_once_both_get_a_name():
+    case, said = a_case(), []
+
+    @transaction.atomic
+    def make(code):
+        repository = a_repository(case=case)
+        actions.name_repository(repository, code=code, title="questions")
+        said.append(repository.name)
+
+    def beside():
+        try:
+            make("D26-0002")
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        make("D26-0001")
+        other = threading.Thread(target=beside)
+        other.start()
+        other.join(timeout=0.5)  # it waits for us, before it looked which names there are
+    other.join(timeout=30)
+
+    assert said == ["questions", "questions-d26-0002"]

@@ -1,8 +1,10 @@
 """The store in a bucket, against a server that speaks S3 (moto's) and the real client."""
 
+import fcntl
 import hashlib
 import io
 import os
+import threading
 import time
 
 import boto3
@@ -10,6 +12,7 @@ import pytest
 
 from fabriek.kernel.errors import Invalid, TooLarge
 from fabriek.store import bucket as bucket_store
+from fabriek.store import bucket_work
 from fabriek.store.base import Damaged, Harm, StoreDown
 from tests.store.test_files import Bytes
 
@@ -374,3 +377,35 @@ def test_what_is_being_sent_makes_no_room_for_others(client, server, tmp_path):
     one = given(store)
 
     assert in_bucket(client, one) == LARGE
+
+
+# --- many objects, and what is left of them ------------------------------------------------
+def test_many_objects_wait_their_turn_and_are_forgotten_once_they_are_near(store):
+    wanted = [far(store, given(store, b"%d" % number)) for number in range(40)]
+    before, most = threading.active_count(), 0
+
+    store.bring(wanted)
+    while not store.bring(wanted).is_ready:
+        most = max(most, sum(one.name == "bringing" for one in threading.enumerate()))
+        time.sleep(0.005)
+
+    assert most <= bucket_work.AT_ONCE
+    assert threading.active_count() <= before + bucket_work.AT_ONCE
+    assert len(store.bringing._works) == 0  # noqa: SLF001  it would grow for ever
+    assert all(store.near.has(one) for one in wanted)
+
+
+def test_what_was_begun_and_never_gone_on_with_goes(store):
+    one = far(store, given(store))
+    parts = [store.near.home / "1" / "bringing" / name for name in ("a", "b", one.sha256)]
+    parts[0].parent.mkdir()
+    for part in parts:
+        part.write_bytes(LARGE[:1000])
+        os.utime(part, (0, 0))
+    os.utime(parts[1])
+    with parts[2].open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)  # somebody is at it, however slow
+
+        store.sweep_temporary(before=time.time() - 60)
+
+    assert [part.exists() for part in parts] == [False, True, True]

@@ -11,6 +11,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -373,6 +374,23 @@ def test_without_room_for_all_of_it_nothing_is_copied(tmp_path):
         incoming.require_room(tmp_path / "store", 2**62)
 
     incoming.require_room(tmp_path / "store", 1)
+
+
+def test_a_stream_that_would_fill_the_disk_to_its_brim_is_cut_off(store, monkeypatch):
+    """A database there that cannot write stops everybody."""
+    disk = SimpleNamespace(total=50 * 1000, free=2000)
+    monkeypatch.setattr(incoming.shutil, "disk_usage", lambda _folder: disk)
+    monkeypatch.setattr(incoming, "LOOK_EVERY_BYTES", 1000)
+
+    def stream():
+        for _ in range(6):
+            yield b"x" * 500
+            disk.free -= 500
+
+    with pytest.raises(StorageFull):
+        store.receive(OURS, stream(), limit_bytes=LIMIT)
+
+    assert everything_below(store.home) == []
 
 
 def test_an_output_larger_than_the_limit_is_not_adopted(store, tmp_path):

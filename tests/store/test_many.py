@@ -261,6 +261,22 @@ def test_what_leaves_its_pack_has_still_arrived_where_it_was_sent(settings):
         actions.commit(other, {"c": wanted["c"]}, message="", by=None)
 
 
+def test_a_pack_that_another_sweep_removed_meanwhile_stops_nobody(monkeypatch, settings):
+    actions.store_many(a_repository(), entries({"a": b"one"}), by=None)
+    Arrival.objects.all().delete()
+    Blob.objects.all().delete()
+    seen = sweeping._wasteful()  # noqa: SLF001  what both of two at once saw
+    (settings.STORE_HOME / "1" / "packs").mkdir(parents=True, exist_ok=True)
+    gone = settings.STORE_HOME / "1" / "packs" / ("0" * 32)
+    gone.symlink_to("nowhere")  # as a file that went after its name was read
+    before = timezone.now() - timedelta(days=1)
+
+    assert sweeping.sweep_packs(before) == 1
+    monkeypatch.setattr(sweeping, "_wasteful", lambda: seen)
+
+    assert sweeping.sweep_packs(before) == 0
+
+
 def test_the_same_bytes_far_apart_in_a_stream_are_kept_once(monkeypatch, settings):
     monkeypatch.setattr(many, "PACK_BYTES", 2000)
     monkeypatch.setattr(many, "BATCH_BYTES", 1000)

@@ -80,12 +80,14 @@ def would(wish: Wish) -> Decision:
     if not decision.allowed or wish.moment == Moment.SEE:
         return decision
     inherited = terms_of(wish.repository)
-    parties = _parties(wish, inherited)
+    parties, is_own = _parties(wish, inherited), decision is OWN
     for passed_on in inherited:
         limit = _limit(passed_on, wish, parties)
         if not limit.allowed:
             return limit
-        decision = limit if decision is OWN else decision
+        # Of several sources the one that is lent says more than one that is open by now.
+        if is_own and decision.agreement is None and (decision is OWN or limit.agreement):
+            decision = limit
     return decision
 
 

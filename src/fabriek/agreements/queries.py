@@ -1,6 +1,7 @@
 """Agreements as lists and pages show them, and the things that people name in forms."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from django.db.models import Case as CaseOf
 from django.db.models import (
@@ -20,6 +21,7 @@ from django.utils.translation import gettext as _
 from fabriek.agreements import refusals, rules, tries
 from fabriek.agreements.models import Agreement, Message, Signature
 from fabriek.agreements.states import WAITING, AgreementState
+from fabriek.agreements.traces import Statement
 from fabriek.cases import queries as cases
 from fabriek.cases.models import Case
 from fabriek.cases.states import CaseState, PartnerState
@@ -105,6 +107,21 @@ def asking(person: Person) -> QuerySet[Agreement]:
     rows = rows.exclude(Exists(ours.filter(person=OuterRef("spoke"))))
     rows = rows.select_related("repository", "case").only(*SHOWN)
     return rows.order_by("begun_at", "pk")
+
+
+def taken_back(person: Person, *, since: datetime) -> QuerySet[Agreement]:
+    """Find what was revoked since, of either side; not where both began again meanwhile."""
+    again = Agreement.objects.of_parties(person).filter(
+        repository=OuterRef("repository"),
+        case=OuterRef("case"),
+        state__in=WAITING | {AgreementState.IN_FORCE},
+        ends_at__gt=timezone.now(),
+    )
+    rows = Agreement.objects.of_parties(person)
+    rows = rows.filter(state=AgreementState.REVOKED, over_at__gte=since).exclude(Exists(again))
+    rows = rows.select_related("repository__organisation", "case__organisation").only(*SHOWN)
+    stated = Exists(Statement.objects.filter(agreement=OuterRef("pk")))
+    return rows.annotate(is_stated=stated).order_by("-over_at", "-pk")
 
 
 def timeline(agreement: Agreement, person: Person) -> list[Happening]:

@@ -19,9 +19,12 @@ from fabriek.agreements.models import Agreement, Duty, Purpose
 from fabriek.agreements.proposal_views import known_dataset
 from fabriek.agreements.states import AgreementState
 from fabriek.cases.rules import takes_part
+from fabriek.cases.states import CaseState
 from fabriek.kernel.errors import Text
 from fabriek.kernel.paging import paginate
+from fabriek.kernel.steps import NextStep
 from fabriek.people.http import SignedIn
+from fabriek.people.models import Person
 from fabriek.store.models import Repository
 
 JSON_LD = "application/ld+json"
@@ -145,6 +148,7 @@ def _show(
     signed = {each.organisation_id: each for each in agreement.signatures.all()}
     is_party = rules.is_party(request.user, agreement)
     open_steps = [each.name for each in steps]
+    steps += _again(request.user, agreement)
     context = {
         "agreement": agreement,
         "users": _users(agreement),
@@ -183,12 +187,33 @@ def _waiting(agreement: Agreement) -> str:
     """Say for whom it waits, to somebody who has nothing to do."""
     if agreement.state == AgreementState.IN_FORCE:
         return _("The agreement is in force. Nothing waits for you.")
+    if agreement.state == AgreementState.REVOKED:
+        return _("The owner revoked this agreement: nobody uses the data under it any more.")
     if agreement.state not in {AgreementState.ASKED, AgreementState.OFFERED}:
         return _("This is over; it stays here to be read.")
     if agreement.ends_at <= timezone.now():
         return _("Its last day is over, so nobody can sign it any more. Propose other terms.")
     names = ", ".join(party.name for party in rules.unsigned_of(agreement))
     return _("Not signed yet by: %(names)s") % {"names": names}
+
+
+def _again(person: Person, agreement: Agreement) -> list[NextStep]:
+    """Offer to ask anew for what held once, where this person could still ask for it."""
+    if agreement.state not in {AgreementState.REVOKED, AgreementState.ENDED}:
+        return []
+    case, repository = agreement.case, agreement.repository
+    may_ask = case.state == CaseState.OPEN and rules.may_ask(person, case)
+    if not may_ask or not rules.may_find(person, repository):
+        return []
+    return [
+        NextStep(
+            name="ask_again",
+            label=_("Ask for this data again"),
+            sentence=_("Ask for it again: the owner reads your question and answers it."),
+            url=f"{reverse('agreements:ask')}?data={repository.code}&case={case.code}",
+            method="get",
+        )
+    ]
 
 
 def _forms(

@@ -15,6 +15,7 @@ from fabriek.catalogue import actions, queries
 from fabriek.catalogue.models import Gathered, Record
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.models import Entry
+from fabriek.store.base import StoreDown
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +34,8 @@ def tick() -> None:
     if not entries:
         return
     _touch(entries)
-    _gather(_changed(entries))
+    if not _gather(_changed(entries)):
+        return
     settled = timezone.now() - SETTLING
     old = [entry.pk for entry in entries if entry.at < settled]
     if old:
@@ -73,9 +75,14 @@ def _touch(entries: list[Entry]) -> None:
             )
 
 
-def _gather(datasets: Iterable[Dataset]) -> None:
+def _gather(datasets: Iterable[Dataset]) -> bool:
+    """Tell whether all had their turn; where the store is away, no README is passed by."""
     for dataset in datasets:
         try:
             actions.gather(dataset)
+        except StoreDown as down:
+            log.warning("The record of %s waits for the store. %s", dataset.code, down.code)
+            return False
         except Exception:
             log.exception("The record of %s could not be brought up to date.", dataset.code)
+    return True

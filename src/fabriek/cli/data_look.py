@@ -49,13 +49,16 @@ def log(
 ) -> None:
     """List the revisions, the newest first: who saved what, and how much it changed.
 
-    Those that led to the branch “main”, or to the branch or tag that is named behind the @.
+    Those that led to the branch “main”, or to the branch or tag that is named behind the @
+    (@branch:7 where its name is all digits).
     """
     said = data_remote.parted(reference)
     if said.number is not None or (every and said.name != data_remote.MAIN):
+        number = said.number
+        named = f" A branch called {number} is {said.code}@branch:{number}." if number else ""
         http.stop(
             f"The log follows a branch: {said.code}, or {said.code}@BRANCH; --all shows those "
-            "of all branches."
+            f"of all branches.{named}"
         )
     asked = {"every": True} if every else {"at": said.name}
     address = f"datasets/{said.code}/revisions"

@@ -9,7 +9,9 @@ from fabriek.cli.data_patience import repeated
 
 NUMBER, MAIN = r"[0-9]{1,9}", "main"
 NAME = r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,198}"
-REFERENCE = re.compile(rf"([A-Za-z0-9_-]+)(?:@(?:({NUMBER})|({NAME})))?", re.ASCII)
+# No branch has a `:` in its name, so before one we may say what follows.
+BRANCH = "branch:"
+REFERENCE = re.compile(rf"([A-Za-z0-9_-]+)(?:@(?:({NUMBER})|(?:{BRANCH})?({NAME})))?", re.ASCII)
 
 Listing = dict[str, tuple[str, int]]
 
@@ -45,12 +47,16 @@ class Reference:
 
 
 def parted(reference: str) -> Reference:
-    """Read `D26-0001@3` or `D26-0001@try`; without @ it means the newest revision."""
+    """Read `D26-0001@3` or `D26-0001@try`; without @ it means the newest revision.
+
+    Digits are a number: the branch or tag 3 is `D26-0001@branch:3`.
+    """
     match = REFERENCE.fullmatch(reference)
     if not match:
         http.stop(
             f"{reference} names no dataset. Write its code, D26-0001; with a revision, "
-            "D26-0001@3; or with a branch, D26-0001@main."
+            "D26-0001@3; or with a branch or a tag, D26-0001@main (D26-0001@branch:3 where "
+            "its name is all digits)."
         )
     number = int(match[2]) if match[2] else None
     return Reference(code=match[1], number=number, name=match[3] or MAIN)
@@ -60,12 +66,13 @@ def revision(reference: str, *, number: int | None = None) -> Revision:
     """Get the listing of a revision, proved by its digest."""
     said = parted(reference)
     code = said.code
-    number = number if number is not None else said.number
+    number, wanted = (said.number, said.number) if number is None else (number, None)
     if number is None and said.name != MAIN:
         number = _newest_number(said)
     if number is None and http.get(f"datasets/{code}")["revision"] is None:
         return Revision(code=code, number=0, files={})
-    answer = http.get_text(f"datasets/{code}/listing", revision=number)
+    meant = f"A branch called {wanted} is {code}@{BRANCH}{wanted}." if wanted else ""
+    answer = http.get_text(f"datasets/{code}/listing", hint=meant, revision=number)
     if hashlib.sha256(answer.content).hexdigest() != answer.headers.get("Fabriek-Digest"):
         http.stop("The list of files did not arrive whole. Run the command again.")
     return Revision(

@@ -105,13 +105,14 @@ def send(method: str, path: str, **request: Any) -> httpx.Response:  # noqa: ANN
     return client().request(method, path, **request)
 
 
-def get_text(path: str, **params: object) -> httpx.Response:
-    """Get what is no JSON, such as a listing."""
+def get_text(path: str, *, hint: str = "", **params: object) -> httpx.Response:
+    """Get what is no JSON, such as a listing; `hint`: what to say too where it is not there."""
     asked = {name: str(value) for name, value in params.items() if value not in (None, "")}
     with reached():
         answer = client().get(path, params=asked)
     if not answer.is_success:
-        refuse(answer)
+        is_none = answer.status_code == httpx.codes.NOT_FOUND
+        refuse(answer, *([hint] if hint and is_none else []))
     return answer
 
 
@@ -154,7 +155,7 @@ def read(answer: httpx.Response) -> Any:  # noqa: ANN401  parsed by callers
         stop(f"{answer.url.host} answers, but not as a factory does. Is the address right?")
 
 
-def refuse(answer: httpx.Response) -> NoReturn:
+def refuse(answer: httpx.Response, *more: str) -> NoReturn:
     if answer.is_redirect:
         place = answer.headers.get("Location", "?")
         stop(f"The portal has moved to {place}. Tell its address: fabriek login --url ADDRESS")
@@ -162,7 +163,7 @@ def refuse(answer: httpx.Response) -> NoReturn:
     said = body.get("detail") or f"The portal answered {answer.status_code}. Try again later."
     fields: Json = body.get("fields") or {}
     lines = [f"  {name}: {text}" for name, text in fields.items() if text != said]
-    stop(f"{said} [{body.get('code', answer.status_code)}]", *lines)
+    stop(f"{said} [{body.get('code', answer.status_code)}]", *lines, *more)
 
 
 def _body(answer: httpx.Response) -> Json:

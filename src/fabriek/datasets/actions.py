@@ -20,7 +20,7 @@ from fabriek.kernel.codes import give_code
 from fabriek.kernel.errors import Invalid
 from fabriek.people.models import Person
 from fabriek.store import actions as store
-from fabriek.store import paths, queries, refusals
+from fabriek.store import paths, queries
 from fabriek.store.incoming import Received, Source, chunks_of
 from fabriek.store.models import Blob, File, Repository, Revision
 
@@ -173,7 +173,7 @@ def commit(
     rules.require_open(dataset.case)
     rules.require_save(by, dataset.repository)
     sent = store.named(files)
-    _require_sound_rows(dataset, sent)
+    rows_check.require_new_sound(dataset.repository, sent)
     inside = descent.looked_into(dataset.repository, sent, by=by)
     with transaction.atomic():
         rules.require_open(dataset.case)
@@ -287,20 +287,3 @@ def _filled(source: Source, path: str) -> Iterator[bytes]:
     if not first:
         raise empty(path)
     return chain([first], chunks)
-
-
-def _require_sound_rows(dataset: Dataset, named: Mapping[str, str]) -> None:
-    """Read the files of rows that are new; what the newest revision holds was read before.
-
-    Only bytes that may be named are read: else a guessed SHA-256 would be answered with what
-    stands in somebody else's file.
-    """
-    wanted = {path: sha256 for path, sha256 in named.items() if rows_check.is_checked(path)}
-    there = queries.listing(queries.latest(dataset.repository)) if wanted else {}
-    known = {blob.sha256 for path, blob in there.items() if rows_check.is_checked(path)}
-    new = {path: sha256 for path, sha256 in wanted.items() if sha256 not in known}
-    found = queries.claimed(dataset.repository, new.values())
-    for path, sha256 in new.items():
-        if sha256 not in found:
-            raise refusals.never_sent(path)
-        rows_check.require_sound(path, found[sha256])

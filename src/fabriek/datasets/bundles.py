@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
+from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.datasets import refusals, rules, tar_stream
@@ -15,6 +16,7 @@ from fabriek.store.incoming import Readable
 from fabriek.store.models import File, Revision
 from fabriek.store.noting import Stored
 from fabriek.store.queries import the_store
+from fabriek.store.refusals import require_files
 
 # So many names are asked of the database at a time, and so much is handed to the web server.
 ROWS_AT_ONCE = 1000
@@ -64,7 +66,7 @@ def give_out(
     rules.require_read(by, dataset, revision=revision.number)
     rows = _rows(revision, wanted)
     note_download(dataset, revision, rows, by=by, under=wanted.under)
-    return _in_large_pieces(_tar(rows))
+    return _in_large_pieces(_tar(revision, rows))
 
 
 def _entries(stream: Readable) -> Iterator[many.Entry]:
@@ -77,18 +79,25 @@ def _entries(stream: Readable) -> Iterator[many.Entry]:
 def _rows(revision: Revision, wanted: Wanted) -> "QuerySet[File]":
     rows = revision.files.select_related("blob").order_by("path")
     if wanted.under:
-        rows = rows.filter(path__startswith=f"{wanted.under.strip('/')}/")
+        folder = f"{wanted.under.strip('/')}/"
+        # Compared once more: to SQLite a beginning in capitals is the same.
+        rows = rows.alias(begins=Left("path", len(folder)))
+        rows = rows.filter(path__startswith=folder, begins=folder)
     if wanted.below_bytes is not None:
         rows = rows.filter(blob__size_bytes__lt=min(wanted.below_bytes, ENDLESS_BYTES))
     return rows.filter(path__gt=wanted.after) if wanted.after else rows
 
 
-def in_turns(rows: "QuerySet[File]") -> Iterator[File]:
-    """Ask for a thousand at a time: no cursor stays open while somebody downloads."""
+def in_turns(revision: Revision, rows: "QuerySet[File]") -> Iterator[File]:
+    """Ask for a thousand at a time: no cursor stays open while somebody downloads.
+
+    Raises: Refused, when its files were dropped meanwhile: a stream must not end as if whole.
+    """
     after = ""
     while some := list(rows.filter(path__gt=after)[:ROWS_AT_ONCE]):
         yield from some
         after = some[-1].path
+    require_files(Revision.objects.get(pk=revision.pk))
 
 
 def note_download(
@@ -106,9 +115,9 @@ def note_download(
     )
 
 
-def _tar(rows: "QuerySet[File]") -> Iterator[bytes]:
+def _tar(revision: Revision, rows: "QuerySet[File]") -> Iterator[bytes]:
     store = the_store()
-    for file in in_turns(rows):
+    for file in in_turns(revision, rows):
         size_bytes = file.blob.size_bytes
         yield tar_stream.written(_OnItsWay(file.path, size_bytes))
         with store.open(file.blob) as content:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 
+from fabriek.kernel.errors import Refused
 from fabriek.store.models import File
 from fabriek.store.queries import the_store
 from fabriek_recipes.csv_writing import decoded, excels_delimiter
@@ -63,11 +64,15 @@ def showable(files: Iterable[File]) -> list[File]:
 
 
 def of(file: File, *, among: Iterable[File] = (), characters: int = CELL_CHARACTERS) -> Preview:
-    lines = _first_lines(file)
+    beside = [other.path for other in among if other.path != file.path][:OTHERS]
+    try:
+        lines = _first_lines(file)
+    except Refused as refusal:  # damaged, or the store is away: the page stands without it
+        return Preview(path=file.path, others=beside, columns=[], rows=[], trouble=str(refusal))
     columns, rows = _parsed(file.path.casefold(), lines)
     return Preview(
         path=file.path,
-        others=[other.path for other in among if other.path != file.path][:OTHERS],
+        others=beside,
         columns=[cut(name, characters) for name in columns[:COLUMNS]],
         rows=[[cut(cell, characters) for cell in row[:COLUMNS]] for row in rows],
         more=max(0, len(columns) - COLUMNS),

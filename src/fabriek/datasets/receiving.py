@@ -137,6 +137,20 @@ def alone(key: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+@contextmanager
+def left_alone(key: str) -> Iterator[bool]:
+    """Tell whether nobody writes it now; and if so, nobody does before this is over."""
+    try:
+        descriptor = os.open(path_of(key), os.O_RDWR | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        yield True
+        return
+    try:
+        yield _locked(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def receive(
     descriptor: int, key: str, body: Body, *, at: int, checksum: Checksum | None
 ) -> int:
@@ -187,14 +201,19 @@ def sweep(*, kept: set[str], before: float) -> int:
     folder = Path(settings.STORE_HOME) / FOLDER
     if not folder.is_dir():
         return 0
-    left = [
-        path
-        for path in folder.iterdir()
-        if path.name not in kept and path.stat().st_mtime < before
-    ]
+    found = [path for path in folder.iterdir() if path.name not in kept]
+    left = [path for path in found if _is_older(path, before)]
     for path in left:
         remove(path.name)
     return len(left)
+
+
+def _is_older(path: Path, moment: float) -> bool:
+    """Tell it of what is still there: who finishes meanwhile removes theirs."""
+    try:
+        return path.stat().st_mtime < moment
+    except FileNotFoundError:
+        return False
 
 
 def _take(descriptor: int, key: str) -> None:

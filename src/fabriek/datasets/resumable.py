@@ -166,8 +166,12 @@ def stop(upload: Upload, *, by: Person) -> None:
 
 def sweep(now: datetime) -> int:
     """Forget uploads that were left alone, and files that no upload names."""
-    for upload in Upload.objects.filter(expires_at__lte=now):
-        _forget(upload)
+    over = Upload.objects.filter(expires_at__lte=now)
+    for upload in over:
+        with receiving.left_alone(upload.key) as is_left:
+            # A part may come in for days, and its end moves when all of it is there.
+            if is_left and over.filter(pk=upload.pk).exists():
+                _forget(upload)
     kept = set(Upload.objects.values_list("key", flat=True))
     return receiving.sweep(kept=kept, before=now.timestamp() - STALE_FILE_S)
 

@@ -1,11 +1,13 @@
 """Files of rows are read before they are kept: a mistake shows now, not in a run."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid
-from fabriek.store.models import Blob
+from fabriek.store import queries, refusals
+from fabriek.store.models import Blob, Repository
 from fabriek.store.paths import shortened
 from fabriek.store.queries import the_store
 from fabriek_recipes import rows
@@ -17,6 +19,25 @@ ENDING = ".jsonl"
 
 def is_checked(path: str) -> bool:
     return path.casefold().endswith(ENDING)
+
+
+def require_new_sound(repository: Repository, named: Mapping[str, str]) -> None:
+    """Read the files of rows that are new; what the newest revision holds was read before.
+
+    Only bytes that may be named are read: else a guessed SHA-256 would be answered with what
+    stands in somebody else's file.
+
+    `named`: {path: SHA-256}. Raises: Invalid, as `require_sound`, or where one was never sent.
+    """
+    wanted = {path: sha256 for path, sha256 in named.items() if is_checked(path)}
+    there = queries.listing(queries.latest(repository)) if wanted else {}
+    known = {blob.sha256 for path, blob in there.items() if is_checked(path)}
+    new = {path: sha256 for path, sha256 in wanted.items() if sha256 not in known}
+    found = queries.claimed(repository, new.values())
+    for path, sha256 in new.items():
+        if sha256 not in found:
+            raise refusals.never_sent(path)
+        require_sound(path, found[sha256])
 
 
 def require_sound(path: str, blob: Blob) -> None:

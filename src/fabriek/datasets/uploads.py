@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from fabriek.kernel.errors import Refused
 from fabriek.store.files import INCOMING
-from fabriek.store.incoming import refused_when_full, too_large
+from fabriek.store.incoming import Room, refused_when_full, require_room, too_large
 
 # Beside the organisations' own folders, so that the store's sweep finds what was left here.
 FOLDER = "uploads"
@@ -26,18 +26,20 @@ class StoreUploadHandler(FileUploadHandler):
     and the rest of the upload is read and dropped, so that the browser shows our answer.
     """
 
+    file: Any  # not there before the first: Django closes what is there, at a refusal as well
+
     def __init__(self, request: HttpRequest) -> None:
         super().__init__(request)
         self.files: list[tuple[str, Path]] = []
         self.refusal: Refused | None = None
         self.size_bytes = 0
-        self.file: Any = None
+        self.room = Room(Path(settings.STORE_HOME) / FOLDER / INCOMING)
 
     def new_file(self, *args: Any) -> None:  # noqa: ANN401  passed on as they come
         super().new_file(*args)
         folder = Path(settings.STORE_HOME) / FOLDER / INCOMING
         with self._kept_refusal(), refused_when_full():
-            folder.mkdir(parents=True, exist_ok=True)
+            require_room(folder)
             # It lives until the view has taken it in: the request closes it at its end.
             self.file = tempfile.NamedTemporaryFile(dir=folder, prefix="")  # noqa: SIM115
             fcntl.flock(self.file.fileno(), fcntl.LOCK_EX)
@@ -48,6 +50,7 @@ class StoreUploadHandler(FileUploadHandler):
         with self._kept_refusal(), refused_when_full():
             if self.size_bytes > limit_bytes:
                 raise too_large(limit_bytes)
+            self.room.require_for(len(raw_data))
             self.file.write(raw_data)
 
     def file_complete(self, file_size: int) -> "UploadedFile[Any] | None":
@@ -73,6 +76,6 @@ class _Kept:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, Refused):
             self.handler.refusal = error
-            if self.handler.file is not None:
+            if hasattr(self.handler, "file"):
                 self.handler.file.close()
             raise StopUpload(connection_reset=False) from error

@@ -13,23 +13,25 @@ from fabriek.agreements.inheritance import made_under
 from fabriek.datasets import (
     actions,
     branches,
+    card,
     finding,
     preview,
     queries,
     retention,
     rules,
     snippets,
+    walk,
 )
 from fabriek.datasets.attachment import attachment
 from fabriek.datasets.forms import DatasetForm, NewDatasetForm, PushForm
 from fabriek.datasets.models import Dataset
 from fabriek.datasets.uploads import StoreUploadHandler
 from fabriek.kernel.errors import NotAllowed
-from fabriek.kernel.paging import PAGE_SIZE, Paged, paginate
+from fabriek.kernel.paging import paginate
 from fabriek.people.http import SignedIn
-from fabriek.store import paths
+from fabriek.store import front_matter, paths
 from fabriek.store import queries as store
-from fabriek.store.models import MAIN, File, Revision
+from fabriek.store.models import MAIN, Revision
 
 REVISIONS_SHOWN = 20
 
@@ -80,7 +82,7 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
     rows = branches.leading_to(dataset.repository).select_related("author")
     revisions = list(rows[:REVISIONS_SHOWN]) if reading.allowed else []
     newest = revisions[0] if revisions else None
-    files = _files(request, newest)
+    files = walk.of(newest, request.GET, looks=True)
     context = {
         "dataset": dataset,
         "is_ours": rules.is_ours(request.user, dataset, reading),
@@ -94,10 +96,11 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "revisions": revisions,
         "branches": branches.beside_main(dataset.repository) if revisions else [],
         "newest": newest,
+        "card": card.of(newest) if newest else None,
         "files": files,
         "preview": _preview(request, newest, files),
         "showable": {file.path for file in preview.showable(files.items)},
-        "is_by_look": any(preview.is_by_look(file.path) for file in files.items),
+        "is_by_look": any(preview.is_by_look(file.path) for file in files.looked),
         "form": PushForm(),
         "snippets": snippets.of(dataset),
     }
@@ -111,7 +114,7 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
     if not reading.allowed:
         raise NotAllowed(reading.sentence, code=reading.code)
     chosen = finding.revision(dataset, number)
-    files = _files(request, chosen)
+    files = walk.of(chosen, request.GET, looks=True)
     context = {
         "dataset": dataset,
         "is_ours": rules.is_ours(request.user, dataset, reading),
@@ -119,7 +122,7 @@ def revision(request: SignedIn, code: str, number: int) -> HttpResponse:
         "files": files,
         "preview": _preview(request, chosen, files),
         "showable": {file.path for file in preview.showable(files.items)},
-        "is_by_look": any(preview.is_by_look(file.path) for file in files.items),
+        "is_by_look": any(preview.is_by_look(file.path) for file in files.looked),
         "is_newest": chosen.number == dataset.revision,  # type: ignore[attr-defined]
         "is_on_main": chosen.branch == MAIN,
     }
@@ -171,20 +174,13 @@ def _push(request: SignedIn, dataset: Dataset, handler: StoreUploadHandler) -> H
     return redirect(dataset)
 
 
-def _files(request: SignedIn, chosen: Revision | None) -> Paged[File]:
-    if chosen is None:
-        return Paged(items=[], count=0, page=1, size=PAGE_SIZE)
-    rows = chosen.files.select_related("blob")
-    return paginate(rows, request.GET.get("page", "1"))
-
-
 def _preview(
-    request: SignedIn, chosen: Revision | None, files: Paged[File]
+    request: SignedIn, chosen: Revision | None, files: walk.Shown
 ) -> preview.Preview | None:
-    """Show the file that was asked for, else the first that can be shown."""
+    """Show the file that was asked for, else the first with rows: a README is a card."""
     asked = request.GET.get("show")
-    among = preview.showable(files.items)
-    file = among[0] if among else None
+    among = preview.showable(files.looked)
+    file = next((one for one in among if one.path != front_matter.README), None)
     if chosen and asked and preview.can_show(asked):
         file = finding.file(chosen, asked)
     return preview.of(file, among=among) if file else None

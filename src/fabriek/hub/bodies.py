@@ -6,7 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from fabriek.hub import refusals
-from fabriek.kernel.body import Body
+from fabriek.kernel.body import Body, Chunks
 from fabriek.kernel.errors import Text, TooLarge
 
 LINES_BYTES = 2**16
@@ -23,8 +23,7 @@ def announced(request: HttpRequest) -> int | None:
 def stream(request: HttpRequest) -> Any:  # noqa: ANN401  what has `read`
     """Give something to read the body from."""
     if announced(request) is None:
-        # Django would think that there is nothing; our web server knows where chunks end.
-        return request.environ["wsgi.input"]  # type: ignore[attr-defined]
+        return Chunks(request)  # Django would think that there is nothing
     return Body(request)
 
 

@@ -1,10 +1,9 @@
 """One commit: what clients sent line by line becomes one revision, or nothing."""
 
 from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice, takewhile
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -36,6 +35,7 @@ class Draft:
     newest: Revision | None
     files: dict[str, str] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
+    folders: set[str] = field(default_factory=set)  # left out whole, each with a / behind it
     header: Header | None = None
 
     @cached_property
@@ -103,7 +103,8 @@ def _saved(
 ) -> Revision:
     try:
         with transaction.atomic():
-            # The case may have been closed while the bytes came in.
+            # While the bytes came in the case may have been closed, or the branch removed.
+            _require_there(repository, change.branch)
             doors.require_write(by, repository)
             revision = store.save(repository, change, by=by)
             datasets.require_save(by, repository)
@@ -116,6 +117,19 @@ def _saved(
         if error.code == "not_there":
             raise refusals.EntryNotFound(error.sentence) from error
         raise
+
+
+def _require_there(repository: Repository, branch: str) -> None:
+    """Look once more, under the lock that whoever takes one of them away waits for.
+
+    Else the files would stand where nobody finds them, until a new branch of that name begins
+    with them. Raises: RepoNotFound, RevisionNotFound.
+    """
+    held = Repository.objects.select_for_update(no_key=True).filter(pk=repository.pk).first()
+    if held is None or not held.name:
+        raise refusals.repo_not_found()
+    if not queries.branch_exists(repository, branch):
+        raise refusals.revision_not_found(branch)
 
 
 # --- reading the lines -------------------------------------------------------------------
@@ -166,14 +180,35 @@ def _new_path(repository: Repository, path: str, draft: Draft) -> str:
 
 
 def _gone(line: Gone, draft: Draft) -> set[str]:
+    """Name the files that a line leaves out; of a folder that an earlier line did, none anew.
+
+    A million lines may name the same million files.
+    """
     if not line.is_folder:
         return {paths.clean(line.path)}
-    if not line.path.strip("/"):
-        return set(draft.there)
-    prefix = f"{paths.clean(line.path.rstrip('/'))}/"
-    first = bisect_left(draft.there, prefix)
-    below = takewhile(lambda path: path.startswith(prefix), islice(draft.there, first, None))
-    return set(below)
+    is_all = not line.path.strip("/")
+    folder = "" if is_all else f"{paths.clean(line.path.rstrip('/'))}/"
+    if any(above in draft.folders for above in _with_those_above(folder)):
+        return set()
+    first = bisect_left(draft.there, folder)
+    end = len(draft.there) if is_all else bisect_left(draft.there, _behind(folder), lo=first)
+    if found := set(draft.there[first:end]):
+        draft.folders.add(folder)
+    return found
+
+
+def _behind(folder: str) -> str:
+    """Give what comes after all that is in a folder: `a0` for `a/`."""
+    return folder[:-1] + chr(ord("/") + 1)
+
+
+def _with_those_above(folder: str) -> Iterator[str]:
+    """Give "", "a/", "a/b/" for the last of these."""
+    yield ""
+    at = folder.find("/")
+    while at >= 0:
+        yield folder[: at + 1]
+        at = folder.find("/", at + 1)
 
 
 def _parent(repository: Repository, said: str, newest: Revision | None) -> Revision | None:

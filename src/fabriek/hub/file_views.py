@@ -28,7 +28,8 @@ def resolve(
     if etag in _etags(request):
         response: HttpResponseBase = HttpResponse(status=304)
     else:
-        response = sending.blob(request, file.blob, name=PurePosixPath(file.path).name)
+        name = PurePosixPath(file.path).name
+        response = sending.blob(request, file.blob, name=name, etag=etag)
     response.headers["ETag"] = etag
     response.headers["X-Repo-Commit"] = point.commit_id
     response.headers["X-Linked-Size"] = str(file.blob.size_bytes)

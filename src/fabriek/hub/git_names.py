@@ -3,9 +3,10 @@
 import codecs
 import hashlib
 from collections.abc import Iterable
+from contextlib import suppress
 
 from fabriek.hub.models import GitName
-from fabriek.store.base import Kept
+from fabriek.store.base import Damaged, Kept
 from fabriek.store.models import Blob
 from fabriek.store.queries import the_store
 
@@ -48,11 +49,17 @@ def named(blob: Blob) -> str:
 
 
 def of(blobs: Iterable[Blob]) -> dict[int, str]:
-    """Give the git names of blobs that have none yet, and keep them."""
+    """Give the git names of blobs that have none yet, and keep them.
+
+    What is damaged goes by its SHA-256 until it is mended: it must not hide all the others.
+    """
     small = [blob for blob in blobs if blob.size_bytes <= REGULAR_BYTES_MAX]
-    found = {blob.pk: sha1_of(_content(blob)) for blob in small}
+    found: dict[int, str] = {}
+    for blob in small:
+        with suppress(Damaged):
+            found[blob.pk] = sha1_of(_content(blob))
     keep(found.items())
-    return found
+    return {blob.pk: found.get(blob.pk, "") for blob in small}
 
 
 def _content(blob: Kept) -> bytes:

@@ -50,14 +50,7 @@ def put(request: HttpRequest, signed: str) -> HttpResponse:
     upload = links.read(signed)
     _require_length(request, upload.size_bytes)
     body = bodies.stream(request)
-    # Who pushes with these clients looks at it, or fetches it for a job, soon after.
-    store.store_bytes(
-        upload.repository,
-        body,
-        by=upload.person,
-        expected_sha256=upload.oid,
-        stays_at_hand=True,
-    )
+    store.store_bytes(upload.repository, body, by=upload.person, expected_sha256=upload.oid)
     return said({})
 
 

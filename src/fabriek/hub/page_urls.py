@@ -8,6 +8,6 @@ NAMESPACE = r"(?P<namespace>[A-Z]\d\d-\d+|open)"
 NAME = r"(?P<name>[A-Za-z0-9._-]{1,96})"
 
 urlpatterns = [
-    re_path(rf"^(?:(?P<kind>datasets)/)?{NAMESPACE}/{NAME}(?:/(?:tree|commit|blob)/.*)?/?$",
-            page_views.page),
+    re_path(rf"^(?:(?P<kind>datasets)/)?{NAMESPACE}/{NAME}"
+            r"(?:/tree/main/(?P<folder>.+?)|/(?:tree|commit|blob)/.*)?/?$", page_views.page),
 ]  # fmt: skip

@@ -14,9 +14,17 @@ from fabriek.store.models import Repository
 
 @login_required
 def page(
-    request: HttpRequest, *, namespace: str, name: str, kind: str | None = None
+    request: HttpRequest,
+    *,
+    namespace: str,
+    name: str,
+    kind: str | None = None,
+    folder: str = "",
 ) -> HttpResponse:
-    """Lead to our page of it; of a place for a model that is not whole yet, to why not."""
+    """Lead to our page of it, and to a folder of `main` there, as what was sent is called.
+
+    Of a place for a model that is not whole yet it leads to why not.
+    """
     if not isinstance(request.user, Person):
         raise Http404
     try:
@@ -28,4 +36,5 @@ def page(
         return redirect(f"{reverse('registry:list')}?{urlencode({'q': found.repo_id})}")
     if about is None:
         raise Http404
-    return redirect(about.get_absolute_url())
+    within = f"?{urlencode({'in': folder})}#walk" if folder else ""
+    return redirect(f"{about.get_absolute_url()}{within}")

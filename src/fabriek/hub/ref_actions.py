@@ -60,6 +60,7 @@ def delete_branch(repository: Repository, name: str, *, by: Person) -> None:
     doors.require_write(by, repository)
     if name == MAIN:
         raise Refused(_("The branch “main” cannot be removed."), code="main")
+    Repository.objects.select_for_update().get(pk=repository.pk)  # who saves to it comes first
     _forget(repository, Ref.Kind.BRANCH, name)
     # Else a later branch of this name would begin with what was in the old one.
     repository.revisions.filter(branch=name).update(branch="")

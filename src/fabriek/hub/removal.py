@@ -19,6 +19,8 @@ def remove(repository: Repository) -> None:
 
     Raises: Refused.
     """
+    # Who saves at this moment is waited for, or finds it gone.
+    Repository.objects.select_for_update().get(pk=repository.pk)
     try:
         repository.refs.all().delete()
         # A revision protects the one it was made from.

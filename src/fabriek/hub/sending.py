@@ -61,9 +61,9 @@ class _Sent:
         return piece
 
 
-def blob(request: HttpRequest, blob: Blob, *, name: str) -> HttpResponseBase:
+def blob(request: HttpRequest, blob: Blob, *, name: str, etag: str) -> HttpResponseBase:
     """Give the bytes, or the part that `Range` asks for. Raises: WrongRange, Damaged."""
-    part = _part_asked(request.META.get("HTTP_RANGE", ""), blob.size_bytes)
+    part = _part_asked(_range(request, etag), blob.size_bytes)
     first, end = (part.first, part.end) if part else (0, blob.size_bytes)
     response: HttpResponseBase
     if request.method == "HEAD":
@@ -90,6 +90,13 @@ def _opened(blob: Blob, first: int) -> BinaryIO:
     if blob.pack_id is None and _has_number(file):
         os.lseek(file.fileno(), first, os.SEEK_SET)
     return file
+
+
+def _range(request: HttpRequest, etag: str) -> str:
+    """Give what is asked of this file: its rest is no rest of another, as a branch goes on."""
+    if request.META.get("HTTP_IF_RANGE", etag).strip() != etag:
+        return ""
+    return str(request.META.get("HTTP_RANGE", ""))
 
 
 def _part_asked(header: str, size_bytes: int) -> Part | None:

@@ -42,7 +42,10 @@ def _own_files() -> Iterator[Path]:
 
 def _swept(path: Path, *, before: datetime) -> int:
     """Remove a xorb's own file, unless somebody used it since; with or without a row."""
-    found = path.stat()
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return 0  # a list of files came meanwhile, and let go of it
     if found.st_mtime >= before.timestamp():
         return 0
     rows = Xorb.objects.filter(repository=int(path.parent.name), name=path.name)

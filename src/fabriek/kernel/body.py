@@ -9,9 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, ClassVar
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from gunicorn.http.errors import ParseException
+
+from fabriek.kernel.errors import Refused
 
 # A client whose network died says nothing any more; its thread is wanted by others.
 SILENCE_S = 60.0
@@ -32,7 +36,7 @@ class Body:
 
     def readinto(self, target: memoryview) -> int:
         """Fill `target` as far as the body goes; less than that is the end, or a cut."""
-        with self._listening():
+        with _listening(self._socket):
             return self._filled(target)
 
     def _filled(self, target: memoryview) -> int:
@@ -80,19 +84,6 @@ class Body:
             return 0
         return got
 
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Let the socket wait as long as a client may be silent."""
-        if self._socket is None:
-            yield
-            return
-        before = self._socket.gettimeout()
-        self._socket.settimeout(SILENCE_S)
-        try:
-            yield
-        finally:
-            self._socket.settimeout(before)
-
     def _take_what_is_held(self) -> None:
         """Begin with what the server read along with the headers; what is beyond goes back."""
         unreader = self._reader.unreader
@@ -101,6 +92,47 @@ class Body:
         self._held = memoryview(held)[: self.left_bytes]
         if len(held) > self.left_bytes:
             unreader.unread(held[self.left_bytes :])
+
+
+class BrokenOff(Refused):
+    code = "cut"
+    status: ClassVar[int] = 400
+
+
+class Chunks:
+    """Reads a body without a length, of which only our own server knows where it ends.
+
+    Raises: BrokenOff, in reading, where it ends too soon, falls silent, or is not in chunks.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        self._input: Any = request.environ["wsgi.input"]  # type: ignore[attr-defined]
+        told = getattr(getattr(self._input, "reader", None), "req", None)
+        self._socket = getattr(getattr(told, "unreader", None), "sock", None)
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            with _listening(self._socket):
+                piece: bytes = self._input.read(size)
+        except (OSError, ParseException) as error:
+            raise BrokenOff(
+                _("The connection broke before all was there. Nothing was kept; send it again.")
+            ) from error
+        return piece
+
+
+@contextmanager
+def _listening(client: Any) -> Iterator[None]:  # noqa: ANN401  a socket, or what stands for one
+    """Let a socket wait as long as a client may be silent."""
+    if client is None:
+        yield
+        return
+    before = client.gettimeout()
+    client.settimeout(SILENCE_S)
+    try:
+        yield
+    finally:
+        client.settimeout(before)
 
 
 def _of_our_server(request: HttpRequest, given: Any) -> tuple[Any, Any]:  # noqa: ANN401

@@ -72,7 +72,7 @@ def paginate(
     `counted`: the same rows without columns of other tables, which would be joined in vain.
     """
     size = min(max(1, size), LARGEST_PAGE)
-    number = max(1, _number(page))
+    number = page_number(page)
     first = list(rows[:size]) if number == 1 else []
     if number == 1 and len(first) < size:
         return Paged(items=first, count=len(first), page=1, size=size)
@@ -89,7 +89,7 @@ def addresses(view: str) -> Callable[[str], str]:
     return lambda code: pattern.replace(ANY_CODE, code)
 
 
-def _number(page: int | str) -> int:
+def page_number(page: int | str) -> int:
     """Read what stands in an address; Python refuses to read numbers of thousands of digits."""
     typed = str(page)[:MOST_DIGITS]
-    return int(typed) if typed.isdecimal() else 1
+    return max(1, int(typed)) if typed.isdecimal() else 1

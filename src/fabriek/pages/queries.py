@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -12,7 +13,7 @@ from fabriek.access import queries as access
 from fabriek.access import rules as access_rules
 from fabriek.agreements import queries as agreements
 from fabriek.agreements import reviews
-from fabriek.agreements.models import Agreement
+from fabriek.agreements.models import Agreement, Place
 from fabriek.allocations import queries as allocations
 from fabriek.allocations.models import Allocation
 from fabriek.cases import queries as cases
@@ -27,6 +28,7 @@ from fabriek.runs.states import UNFINISHED, RunState
 
 SHOWN = 6
 SOON = timedelta(days=30)
+LATELY = timedelta(days=14)
 # What the page shows; the long texts of cases stay in the database.
 ALLOCATION_SHOWN = (
     "account",
@@ -92,6 +94,7 @@ def tasks(person: Person) -> list[Task]:
         *_agreements(person),
         *_results(person),
         *(_grants() if person.is_factory_staff else ()),
+        *_taken_back(person),
     ]
 
 
@@ -115,11 +118,13 @@ def ending(person: Person) -> list[Allocation]:
     return list(rows.order_by("ends_on")[:SHOWN])
 
 
-def case_lines(person: Person) -> list[CaseLine]:
-    """One's newest cases, each with what comes next for it."""
+def case_lines(person: Person, among: Q | None = None) -> list[CaseLine]:
+    """One's newest cases, or those of them that are `among`, and what comes next for each."""
     if not person.roles:
         return []
     rows = journey.with_standing().taken_part_in_by(person)
+    if among is not None:
+        rows = rows.filter(pk__in=Case.objects.filter(among).values("pk"))
     rows = rows.select_related("organisation", "sector").only(*CASE_SHOWN)
     newest = rows.order_by("-created_at", "-pk")[:SHOWN]
     return [CaseLine(case=case, step=_step(case, person)) for case in newest]
@@ -209,6 +214,46 @@ def _results(person: Person) -> list[Task]:
         for result in waiting
         if reviews.may_judge(person, result)
     ]
+
+
+def _taken_back(person: Person) -> list[Task]:
+    """Tell both sides of what was revoked lately, and what to do now."""
+    if not person.roles:
+        return []
+    rows = agreements.taken_back(person, since=timezone.now() - LATELY)[:SHOWN]
+    return [_after_revoking(person, agreement) for agreement in rows]
+
+
+def _after_revoking(person: Person, agreement: Agreement) -> Task:
+    is_owner = person.belongs_to(agreement.repository.organisation_id)
+    url, label = agreement.get_absolute_url(), _("Read why")
+    if is_owner and agreement.is_stated:  # type: ignore[attr-defined]
+        url = reverse("data_use:statement", args=[agreement.code])
+        label = _("Read the statement")
+        said = _(
+            "Your organisation revoked the agreement on the data “%(title)s”. Read which "
+            "copies the factory deleted, and what remains."
+        )
+    elif is_owner:
+        said = _(
+            "Your organisation revoked the agreement on the data “%(title)s”. The factory "
+            "stops what works on it, deletes its copies, and states here what it did."
+        )
+        label = _("Look")
+    elif agreement.place == Place.OPEN:
+        said = _(
+            "%(owner)s revoked the agreement on the data “%(title)s”. Do not use it any more, "
+            "also not the copies that you downloaded. Read why, and what you can do."
+        )
+    else:
+        said = _(
+            "%(owner)s revoked the agreement on the data “%(title)s”. Nobody uses it in your "
+            "case any more, and runs on it stop. Read why, and what you can do."
+        )
+    repository = agreement.repository
+    about = f"{agreement.code} · {agreement.case.code}"
+    facts = {"owner": repository.organisation.name, "title": repository.title}
+    return Task(sentence=said % facts, label=label, url=url, about=about)
 
 
 def _to_sign(agreement: Agreement) -> Task:

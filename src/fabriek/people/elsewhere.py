@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from fabriek.kernel import text
+from fabriek.kernel import authorities, text
 from fabriek.kernel.errors import Refused
 from fabriek.people.models import Person
 
@@ -42,6 +42,10 @@ def go(request: HttpRequest, provider_id: str) -> HttpResponse:
 
 
 class SignInElsewhere(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    def get_requests_session(self) -> requests.Session:
+        """Give what all that is asked of the provider goes by."""
+        return authorities.session_trusting(super().get_requests_session())
+
     def populate_user(
         self, request: HttpRequest, sociallogin: SocialLogin, data: dict[str, str | None]
     ) -> Person:

@@ -126,8 +126,18 @@ class RoleForm(forms.Form):
 class TokenForm(forms.ModelForm):  # type: ignore[type-arg]
     scope = forms.ChoiceField(
         label=_("What may it do?"),
-        choices=Scope,
-        initial=Scope.WRITE,
+        choices=[
+            (Scope.READ, _("look only: find, read and download what I may see")),
+            (
+                Scope.WRITE,
+                _(
+                    "do everything I may do: also send and remove files, start runs, and sign "
+                    "in my name"
+                ),
+            ),
+        ],
+        initial=Scope.READ,
+        help_text=_("Choose the least that is enough. You can always make another token."),
         widget=forms.RadioSelect,
     )
     days = forms.TypedChoiceField(

@@ -1,6 +1,5 @@
-"""Persons, the organisations they act for, what they may do, and their access tokens."""
+"""Persons, the organisations they act for, and what they may do."""
 
-from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -16,6 +15,21 @@ from fabriek.kernel.prepared import Prepared
 from fabriek.kernel.text import PLAIN
 from fabriek.people import foreign_numbers, numbers
 from fabriek.people.states import InvitationState
+from fabriek.people.token_models import Scope, Token, TokenStatus
+
+__all__ = [
+    "Duty",
+    "Invitation",
+    "Membership",
+    "Organisation",
+    "OrganisationQuerySet",
+    "Person",
+    "PersonManager",
+    "Role",
+    "Scope",
+    "Token",
+    "TokenStatus",
+]
 
 
 class PersonManager(BaseUserManager["Person"]):
@@ -274,40 +288,3 @@ class Duty(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person}: {self.get_duty_display()}"
-
-
-class Scope(models.TextChoices):
-    READ = "read", _("look at everything I may see")
-    WRITE = "write", _("do everything I may do")
-
-
-class TokenStatus(models.TextChoices):
-    VALID = "valid", _("valid")
-    EXPIRED = "expired", _("expired")
-    REVOKED = "revoked", _("revoked")
-
-
-class Token(models.Model):
-    """A key for programs. Only its digest is kept; the key itself is shown once."""
-
-    person = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="tokens")
-    name = models.CharField(_("name"), max_length=80, validators=[PLAIN])
-    prefix = models.CharField(max_length=12)
-    digest = models.CharField(max_length=64, unique=True)
-    scope = models.CharField(_("scope"), max_length=10, choices=Scope)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    expires_at = models.DateTimeField(_("expires"))
-    revoked_at = models.DateTimeField(null=True, editable=False)
-    last_used_on = models.DateField(null=True, editable=False)
-
-    def __str__(self) -> str:
-        return f"{self.prefix}… ({self.name})"
-
-    def is_valid(self, at: datetime) -> bool:
-        return self.revoked_at is None and at < self.expires_at
-
-    @property
-    def status(self) -> TokenStatus:
-        if self.revoked_at is not None:
-            return TokenStatus.REVOKED
-        return TokenStatus.VALID if self.is_valid(timezone.now()) else TokenStatus.EXPIRED

@@ -16,6 +16,7 @@ from fabriek.quality.models import Look
 MOST_PROBLEMS = 60
 MOST_FILES = 12
 MOST_COLUMNS = 60
+NO_LANGUAGE = "zxx"  # ISO 639-2: no linguistic content
 Json = dict[str, Any]
 TONES = {"wrong": "wrong", "attention": "attention", "note": "neutral"}
 
@@ -104,11 +105,8 @@ def _counted_by(tokens: Json) -> str:
 
 def _shares(languages: Json) -> str:
     total = languages["rows"]
-    unsure = _("not sure")
     named = [
-        f"{unsure if code == 'unsure' else _language(code)} "
-        f"{words.number(100 * count / total)}"
-        f"{words.percent_sign()}"
+        f"{_language(code)} {words.number(100 * count / total)}{words.percent_sign()}"
         for code, count in languages["counts"].items()
     ]
     return ", ".join(named)
@@ -116,6 +114,10 @@ def _shares(languages: Json) -> str:
 
 def _language(code: str) -> str:
     """Name a language in the reader's own; a code that has no name here stays as it is."""
+    if code == "unsure":
+        return _("not sure")
+    if code == NO_LANGUAGE:
+        return _("no language: codes or numbers")
     try:
         return str(get_language_info(code)["name_translated"])
     except KeyError:

@@ -39,6 +39,8 @@ ORIGIN = (
     "case__organisation__name",
     "revision__number",
     "revision__size_bytes",
+    "revision__file_count",
+    "revision__dropped_at",
     "repository__code",
     "repository__is_open",
     "repository__case",

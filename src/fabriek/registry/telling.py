@@ -9,8 +9,9 @@ from fabriek.agreements import let_out
 from fabriek.agreements.models import Agreement, Place, Product, Purpose
 from fabriek.agreements.traces import Inherited
 from fabriek.catalogue.model_records import ModelRecord
-from fabriek.registry import opening, reading
+from fabriek.registry import opening
 from fabriek.registry.models import Model
+from fabriek.store import shown_card
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,9 @@ def _tell(model: Model) -> None:
         there = ModelRecord.objects.filter(repository=model.repository_id).first()
         opening.tell(model, about=there.text if there else "")
         return
-    card = reading.FRONT_MATTER.sub("", model.card[: reading.CARD_CHARACTERS_MAX], count=1)
+    card = shown_card.FRONT_MATTER.sub(
+        "", model.card[: shown_card.CARD_CHARACTERS_MAX], count=1
+    )
     opening.tell(model, about=_first_words(card), words=card)
 
 

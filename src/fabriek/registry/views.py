@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET, require_safe
 
 from fabriek.agreements.policy import Decision
+from fabriek.datasets import walk
 from fabriek.datasets.attachment import attachment
 from fabriek.kernel.facts import Fact
 from fabriek.kernel.paging import paginate
@@ -20,7 +21,6 @@ from fabriek.registry import (
     opening,
     origin,
     queries,
-    reading,
     rules,
     scores,
     show,
@@ -29,10 +29,10 @@ from fabriek.registry import (
 )
 from fabriek.registry.models import Model
 from fabriek.runs import evaluated, scored
+from fabriek.store import shown_card
 from fabriek_recipes import evaluation
 
 REJECTIONS_SHOWN = 10
-FILE = ("revision", "path", "blob__sha256", "blob__size_bytes")
 
 
 @require_safe
@@ -60,7 +60,6 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
     is_ours = model.is_ours  # type: ignore[attr-defined]
     known = is_ours or release.allowed
     tells = rules.tells_figures(request.user, model)
-    files = model.revision.files.select_related("blob").only(*FILE)
     # Names of columns and labels are of the data: for whom its files may go out.
     found = evaluation.of(model.evaluation) if release.allowed else None
     may_open = opening.may_open(request.user, model)
@@ -73,11 +72,11 @@ def detail(request: SignedIn, code: str) -> HttpResponse:
         "is_own_code": show.is_by_own_code(model),
         "evaluation": evaluated.shown(found),
         "facts": _facts(model, request.user, release) if tells else [],
-        "card": reading.as_html(model.card)
+        "card": shown_card.as_html(model.card)
         if tells and bound.tells(model, request.user)
         else "",
         "chains": origin.chains(model, request.user),
-        "files": paginate(files if known else files.none(), request.GET.get("page", 1)),
+        "files": walk.of(model.revision if known else None, request.GET),
         "pull": f"fabriek models pull {model.code}",
         "load": show.load(model),
         "library": show.library(model),

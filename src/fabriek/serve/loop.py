@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from types import FrameType
 
@@ -64,13 +65,18 @@ def draw_books() -> None:
 
 
 def sweep() -> None:
-    """Do what is due once a day: remove bytes never used, note how far decisions came."""
+    """Do what is due once a day: remove bytes never used, note how far decisions came.
+
+    Each apart: what one of them stumbles over must not let a disk run full for the others.
+    """
     now = timezone.now()
-    decision_heads.note()
-    resumable.sweep(now)
+    parts = (resumable.sweep, sweep_store, xet_sweep.sweep, run_files.sweep)
+    for part in (decision_heads.note, *(partial(one, now) for one in parts)):
+        _contained(part)
+
+
+def sweep_store(now: datetime) -> None:
     swept = store.sweep(now)
-    xet_sweep.sweep(now)
-    run_files.sweep(now)
     log.info("Swept %s files (%s bytes) from the store.", swept.blobs, swept.size_bytes)
 
 
@@ -124,11 +130,11 @@ def _pass_after_pass(stop: threading.Event, parent: int | None) -> None:
         one_pass()
         if swept_at is None or time.monotonic() - swept_at > SWEEP_EVERY_S:
             swept_at = time.monotonic()
-            _contained(sweep)
+            sweep()
         stop.wait(settings.LOOP_PAUSE_S)
 
 
-def _contained(part: Callable[[], None]) -> None:
+def _contained(part: Callable[[], object]) -> None:
     close_old_connections()
     try:
         part()

@@ -16,6 +16,8 @@ from typing import Any
 from django.conf import settings
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from fabriek.serve import outflow
+
 A_MOMENT_MS = 1
 
 
@@ -34,6 +36,8 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: TConn) -> object:
         """Answer a call, and those that follow it at once. True: the connection is kept."""
+        if not conn.initialized and not self.cfg.is_ssl:
+            conn.sock = outflow.Socket.of(conn.sock)
         kept = super().handle(conn)
         if kept is not True or not self._following.acquire(blocking=False):
             return kept

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 
 from django.core.exceptions import ValidationError
@@ -94,6 +95,11 @@ def name_repository(repository: Repository, *, code: str, title: str) -> None:
     """
     facts = {"code": code, "title": title}
     if not repository.name:
+        if repository.case_id:
+            # Two at once wait for each other here: names are looked at, then given. It is new,
+            # so nobody holds it who waits for the case.
+            rows = Case.objects.select_for_update(of=("self",), no_key=True)
+            rows.get(pk=repository.case_id)
         facts["namespace"] = namespace = _namespace(repository)
         facts["name"] = _new_name(repository, namespace, title=title, code=code)
     Repository.objects.filter(pk=repository.pk).update(**facts)
@@ -116,10 +122,13 @@ def _namespace(repository: Repository) -> str:
 def _new_name(repository: Repository, namespace: str, *, title: str, code: str) -> str:
     plain = title if NAME.fullmatch(title) else slugify(title)[:NAME_CHARACTERS]
     plain = plain or code.lower()
-    same = Repository.objects.filter(
-        kind=repository.kind, namespace__iexact=namespace, name__iexact=plain
-    )
-    return f"{plain}-{code.lower()}" if same.exists() else plain
+    behind = f"{plain}-{code.lower()}"
+    others = Repository.objects.filter(kind=repository.kind, namespace__iexact=namespace)
+    if namespace == OPEN_TO_ALL:  # who opens it is told where that is taken as well
+        return behind if others.filter(name__iexact=plain).exists() else plain
+    # Somebody may have called another one by just the second.
+    wanted = chain([plain, behind], (f"{behind}-{number}" for number in count(2)))
+    return next(name for name in wanted if not others.filter(name__iexact=name).exists())
 
 
 def commit(
@@ -161,6 +170,9 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
         revision = _settled(repository, content, change, newest=newest, by=by)
         if revision != newest:
             lists.write(revision, content, before)
+            # Last: whoever follows the journal waits for a while, not for a million rows.
+            number, digest = revision.number, revision.digest
+            journal.record("store.commit", repository, by=by, number=number, digest=digest)
         return revision
 
 
@@ -265,7 +277,7 @@ def _settled(
         return newest
     if change.parent and newest and change.parent.pk != newest.pk:
         raise refusals.stale(change.parent, newest)
-    revision = Revision.objects.create(
+    return Revision.objects.create(
         repository=repository,
         number=queries.last_number(repository) + 1,
         branch=change.branch,
@@ -276,5 +288,3 @@ def _settled(
         file_count=len(content),
         size_bytes=sum(blob.size_bytes for blob in content.values()),
     )
-    journal.record("store.commit", repository, by=by, number=revision.number, digest=digest)
-    return revision

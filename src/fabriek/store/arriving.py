@@ -19,12 +19,10 @@ def store_bytes(
     *,
     by: Person | None,
     expected_sha256: str | None = None,
-    stays_at_hand: bool = False,
 ) -> Blob:
     """Take in a stream for the next revision of `repository`; nothing names it yet.
 
-    Bytes that no revision names within a day are swept away. `stays_at_hand`: they are read
-    soon, so the kernel is to keep them in its memory.
+    Bytes that no revision names within a day are swept away.
 
     Raises:
         TooLarge, StorageFull, Invalid: see `FolderStore.receive`; nothing is left behind.
@@ -34,7 +32,6 @@ def store_bytes(
         source,
         limit_bytes=settings.UPLOAD_LIMIT_BYTES,
         expected_sha256=expected_sha256,
-        stays_at_hand=stays_at_hand,
     )
     return _arrived(repository, received, by=by)
 

@@ -130,12 +130,10 @@ class Store(Protocol):
         *,
         limit_bytes: int,
         expected_sha256: str | None = None,
-        stays_at_hand: bool = False,
     ) -> Received:
         """Take in a stream as a single; one that is here already costs no second copy.
 
         What is here is compared before it is believed: what was sent is whole afterwards.
-        `stays_at_hand`: it is read soon, so it is kept in memory where that can be.
 
         Raises:
             TooLarge: the stream goes on beyond `limit_bytes`.

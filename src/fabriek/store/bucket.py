@@ -77,14 +77,13 @@ class BucketStore:
         *,
         limit_bytes: int,
         expected_sha256: str | None = None,
-        stays_at_hand: bool = False,  # noqa: ARG002  it is read at once, to be sent on
     ) -> Received:
         received = self.near.receive(
             organisation_id,
             source,
             limit_bytes=limit_bytes,
             expected_sha256=expected_sha256,
-            stays_at_hand=True,
+            stays_at_hand=True,  # it is read at once, to be sent on
         )
         self._send(organisation_id, received)
         return received
@@ -283,9 +282,8 @@ class BucketStore:
 
     def sweep_temporary(self, *, before: float) -> int:
         self.bringing.make_room()
-        return self.near.sweep_temporary(before=before) + self.bucket.drop_unfinished(
-            before=before
-        )
+        near = self.near.sweep_temporary(before=before) + self.bringing.sweep(before=before)
+        return near + self.bucket.drop_unfinished(before=before)
 
     # --- where things are ----------------------------------------------------------------
     def _compared(self, kept: Kept) -> bytes:

@@ -11,9 +11,8 @@ an hour never.
 import fcntl
 import hashlib
 import os
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -21,12 +20,12 @@ from pathlib import Path
 from fabriek.store import base, copies, incoming, packs
 from fabriek.store.base import Brought, Kept
 from fabriek.store.bucket_reading import Bucket
+from fabriek.store.bucket_work import Work, Works
 from fabriek.store.files import FolderStore
 from fabriek.store.incoming import CHUNK_BYTES, Incoming, Received
 from fabriek.store.singles import Singles, checked
 
 FOLDER = "bringing"
-AT_ONCE = 4
 IN_USE_S = 900
 
 
@@ -65,31 +64,10 @@ def used(path: Path) -> None:
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
 
 
-class Work(threading.Thread):
-    """One object on its way.
-
-    A daemon: what it brought is gone on from, so that who ends the process need not wait.
-    """
-
-    def __init__(self, job: Callable[[], None], gate: threading.Semaphore) -> None:
-        super().__init__(name="bringing", daemon=True)
-        self._job, self._gate = job, gate
-        self.error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            with self._gate:
-                self._job()
-        except Exception as error:  # noqa: BLE001  raised again by whoever waits or asks
-            self.error = error
-
-
 class Bringing:
     def __init__(self, bucket: Bucket, near: FolderStore, *, limit_bytes: int) -> None:
         self.bucket, self.near, self.limit_bytes = bucket, near, limit_bytes
-        self._lock = threading.Lock()
-        self._gate = threading.Semaphore(AT_ONCE)
-        self._under_way: dict[str, Work] = {}
+        self._works = Works()
 
     def touch(self, kept: Kept) -> None:
         used(self.near.path(kept))
@@ -101,8 +79,8 @@ class Bringing:
         self.make_room(sum(sizes[one.name][1] for one in lacking))
         touched = time.monotonic()
         for work in [self._begin(one, sizes[one.name][1]) for one in lacking]:
-            while work.is_alive():
-                work.join(IN_USE_S / 3)
+            while not work.is_over():
+                work.wait(IN_USE_S / 3)
                 if time.monotonic() - touched > IN_USE_S / 3:
                     # Else what came first makes room for others before the last is here.
                     touched = time.monotonic()
@@ -121,8 +99,8 @@ class Bringing:
         total = sum(size_bytes for _one, size_bytes in sizes.values())
         done = total - sum(sizes[one.name][1] for one in lacking)
         for one in lacking:
-            self._tell_failure(one.name)
-        new = [one for one in lacking if one.name not in self._under_way]
+            self._works.tell_failure(one.name)
+        new = [one for one in lacking if one.name not in self._works]
         if new:
             self.make_room(sum(sizes[one.name][1] for one in new))
         for one in lacking:
@@ -141,25 +119,14 @@ class Bringing:
             path.unlink(missing_ok=True)
             over -= size_bytes
 
+    def sweep(self, *, before: float) -> int:
+        """Remove what was begun and nobody went on with since that moment."""
+        parts = list(self.near.home.glob(f"[0-9]*/{FOLDER}/*"))
+        return sum(_dropped(part, before=before) for part in parts)
+
     # --- one object --------------------------------------------------------------------
     def _begin(self, one: Wanted, size_bytes: int) -> Work:
-        with self._lock:
-            work = self._under_way.get(one.name)
-            if work is None or not work.is_alive():
-                work = Work(partial(self._bring, one, size_bytes), self._gate)
-                self._under_way[one.name] = work
-                work.start()
-            return work
-
-    def _tell_failure(self, name: str) -> None:
-        """Raise what went wrong with one that was under way, once: then it is tried anew."""
-        with self._lock:
-            work = self._under_way.get(name)
-            if work is None or work.is_alive():
-                return
-            del self._under_way[name]
-        if work.error:
-            raise work.error
+        return self._works.begin(one.name, partial(self._bring, one, size_bytes))
 
     def _bring(self, one: Wanted, size_bytes: int) -> None:
         with incoming.refused_when_full(), _alone(one.part) as descriptor:
@@ -226,6 +193,25 @@ def _alone(part: Path) -> Iterator[int]:
         os.close(descriptor)
     try:
         yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _dropped(part: Path, *, before: float) -> bool:
+    """Remove it under its lock: who waits for that looks whether it is still there."""
+    try:
+        descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        is_old = os.fstat(descriptor).st_mtime < before
+        if is_old:
+            part.unlink(missing_ok=True)
+    except BlockingIOError:
+        return False
+    else:
+        return is_old
     finally:
         os.close(descriptor)
 

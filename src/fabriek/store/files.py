@@ -199,8 +199,9 @@ class FolderStore:
 
     def pack_keys(self, *, before: float) -> Iterator[tuple[int, str]]:
         for path in self.home.glob(f"*/{packs.PACKS}/*"):
-            if packs.KEY.fullmatch(path.name) and path.stat().st_mtime < before:
-                yield int(path.parent.parent.name), path.name
+            with suppress(FileNotFoundError):
+                if packs.KEY.fullmatch(path.name) and path.stat().st_mtime < before:
+                    yield int(path.parent.parent.name), path.name
 
     def singles(self, *, before: float) -> Iterator[tuple[int, str]]:
         for path in self.home.glob("[0-9]*/[0-9a-f][0-9a-f]/*"):

@@ -27,6 +27,8 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 # What comes in leaves this much of a disk alone, at most this part of it: a database there that
 # cannot write stops everybody, also who would throw away what filled the disk.
 SPARE_BYTES, SPARE_PART = 2**30, 50
+# Nor while it comes: how long a stream is, is known at its end only.
+LOOK_EVERY_BYTES = 64 * 2**20
 
 
 class Readable(Protocol):
@@ -71,14 +73,19 @@ class Incoming:
     def fill(
         self, source: Source, *, limit_bytes: int, stays_at_hand: bool = False
     ) -> Received:
-        """Write and hash `source`, holding a few MiB of it in memory. Raises: TooLarge."""
+        """Write and hash `source`, holding a few MiB of it in memory.
+
+        Raises: TooLarge, StorageFull.
+        """
         readinto, read_bytes = filling(source), 0
+        room = Room(self.path.parent)
 
         def within(target: memoryview) -> int:
             nonlocal read_bytes
             read_bytes += (got := readinto(target))
             if read_bytes > limit_bytes:
                 raise too_large(limit_bytes)
+            room.require_for(got)
             return got
 
         sha256, fast = hashlib.sha256(), blake3()
@@ -191,6 +198,21 @@ def require_room(folder: Path, size_bytes: int = 0) -> None:
         disk = shutil.disk_usage(folder)
         if disk.free - min(SPARE_BYTES, disk.total // SPARE_PART) < size_bytes:
             raise OSError(errno.ENOSPC, "no room", folder)
+
+
+class Room:
+    """Looks now and then whether what comes in still leaves a disk what it has to."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._unseen_bytes = 0
+
+    def require_for(self, size_bytes: int) -> None:
+        """Count bytes that came. Raises: StorageFull."""
+        self._unseen_bytes += size_bytes
+        if self._unseen_bytes >= LOOK_EVERY_BYTES:
+            self._unseen_bytes = 0
+            require_room(self._folder)
 
 
 def too_large(limit_bytes: int) -> TooLarge:

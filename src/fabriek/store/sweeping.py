@@ -184,9 +184,9 @@ def _drop(pack: _Weighed, *, before: datetime) -> int:
     if pack.retired_at and pack.retired_at >= before:
         return 0
     with transaction.atomic():
-        Pack.objects.select_for_update().get(pk=pack.key)
-        if Blob.objects.filter(pack_id=pack.key).exists():
-            return 0
+        held = Pack.objects.select_for_update().filter(pk=pack.key).first()
+        if held is None or Blob.objects.filter(pack_id=pack.key).exists():
+            return 0  # of two at once the other removed it, or something lies in it again
         Pack.objects.filter(pk=pack.key).delete()
     queries.the_store().drop_pack(pack.organisation_id, pack.key)
     return 1

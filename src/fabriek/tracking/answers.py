@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
 
-from fabriek.kernel.body import Body
+from fabriek.kernel.body import Body, Chunks
 from fabriek.kernel.errors import Refused
 from fabriek.people.tokens import Remembered
 from fabriek.tracking import doors, refusals
@@ -105,7 +105,7 @@ def words_of(request: HttpRequest) -> Words:
 def stream(request: HttpRequest) -> Any:  # noqa: ANN401  what has `read`
     """Give something to read the body from, also of one whose length was not announced."""
     if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
-        return request.environ["wsgi.input"]  # type: ignore[attr-defined]
+        return Chunks(request)
     return Body(request)
 
 

@@ -8,10 +8,10 @@ import yaml
 from fabriek.people.models import Person
 from fabriek.registry import bound
 from fabriek.registry.models import Model
-from fabriek.registry.reading import FRONT_MATTER
 from fabriek.runs import folders, inputs, made, samples
 from fabriek.runs import rules as run_rules
 from fabriek.runs.models import Run
+from fabriek.store.shown_card import FRONT_MATTER
 
 SHOWN_MAX = 3
 CHARACTERS_MAX = 4_000

@@ -57,7 +57,8 @@ class Knobs(BaseModel):
         ge=5,
         description=_(
             "Pictures the model never learns from, to score it honestly. Not used when the "
-            "dataset has a folder of its own for this, with “heldout” or “test” in its name."
+            "dataset has a folder of its own for this, with “heldout” or “test” in its name, "
+            "or a column called split in metadata.csv that says so."
         ),
     )
     mirrored: bool = Field(

@@ -1,7 +1,7 @@
 """Finds the pictures of a dataset and their labels, without opening one; light for the portal.
 
 A folder for each label, or a `metadata.csv` with `file_name` and `label`. A folder with a word
-like `test` in its name is kept apart for scoring.
+like `test` in its name is kept apart for scoring; without one, what a column of it says.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from fabriek_recipes import tables
+from fabriek_recipes import split_column, tables
 from fabriek_recipes.row_problems import RowProblem
 from fabriek_recipes.rows import PROBLEMS_MAX, is_held_out
+from fabriek_recipes.split_column import Parted
 from fabriek_recipes.words import Sentence, _
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp"})
@@ -54,11 +55,31 @@ def check(dataset: Path) -> tuple[Sentence, ...]:
     return tuple(find(dataset)[1])
 
 
+def divided_by(dataset: Path) -> Parted | None:
+    """Give the column of `metadata.csv` that keeps pictures apart, if one does."""
+    listed = sorted(dataset.rglob(METADATA))
+    if any(_is_apart(dataset, path) for path in listed):
+        return None
+    return split_column.parted(
+        ((path, line), dict(zip(names, cells, strict=True)))
+        for path in listed
+        for line, names, cells in _rows(path)
+    )
+
+
+def _rows(table: Path) -> Iterator[tuple[int, Sequence[str], Sequence[str | None]]]:
+    """Give the rows that are whole; what is wrong with one is told when it is a picture."""
+    for item in tables.rows(table):
+        if not isinstance(item, RowProblem):
+            yield item
+
+
 def _each(dataset: Path) -> Iterator[Picture | Sentence]:
     listed = sorted(dataset.rglob(METADATA))
     if listed:
+        by = divided_by(dataset)
         for path in listed:
-            yield from _listed(dataset, path)
+            yield from _listed(dataset, path, by)
         return
     for path in sorted(dataset.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
@@ -76,9 +97,14 @@ def _each(dataset: Path) -> Iterator[Picture | Sentence]:
             yield Picture(path, name.as_posix(), labels[-1], is_apart=apart)
 
 
-def _listed(dataset: Path, table: Path) -> Iterator[Picture | Sentence]:
+def _is_apart(dataset: Path, table: Path) -> bool:
+    folders = table.parent.relative_to(dataset).parts
+    return any(is_held_out(PurePosixPath(folder)) for folder in folders)
+
+
+def _listed(dataset: Path, table: Path, by: Parted | None) -> Iterator[Picture | Sentence]:
     place = table.parent.relative_to(dataset)
-    apart = any(is_held_out(PurePosixPath(folder)) for folder in place.parts)
+    is_apart = _is_apart(dataset, table)
     for item in tables.rows(table):
         if isinstance(item, RowProblem):
             yield item.sentence
@@ -100,7 +126,8 @@ def _listed(dataset: Path, table: Path) -> Iterator[Picture | Sentence]:
             text = _("Line %(line)s of metadata.csv names %(name)s, which is no picture.")
             yield Sentence(text, line=line, name=file[:200])
             continue
-        yield Picture(path, (place / asked).as_posix(), label, is_apart=apart)
+        said = by is not None and by.is_apart((table, line))
+        yield Picture(path, (place / asked).as_posix(), label, is_apart=is_apart or said)
 
 
 def _label_problems(found: Sequence[Picture]) -> list[Sentence]:

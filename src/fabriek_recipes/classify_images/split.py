@@ -43,6 +43,8 @@ def divided(job: Job[Knobs]) -> Pictures:
         raise Failed("bad_dataset", one.msgid, **dict(one.values))
     if job.is_dry:
         return _tried(job, found)
+    if by := pictures.divided_by(job.input("dataset")):
+        job.events.warning("split_column", by.sentence)
     digests = job.group.once(lambda: _looked_at(job, found))
     kept_apart = {one.name for one in found if one.is_apart}
     if not kept_apart:

@@ -11,13 +11,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fabriek_recipes import tables
+from fabriek_recipes import split_column, tables
 from fabriek_recipes.events import Events
 from fabriek_recipes.forecast.knobs import Knobs, column_problems
 from fabriek_recipes.tables import Table
 from fabriek_recipes.tabular import columns, reading
 from fabriek_recipes.training.process import Job
-from fabriek_recipes.words import Failed, _, counted
+from fabriek_recipes.words import Failed, Sentence, _, counted
 
 Values = NDArray[np.float64]
 Known = NDArray[np.bool_]
@@ -132,6 +132,7 @@ def read(job: Job[Knobs]) -> list[Series]:
             continue
         found.append(one)
     _tell_short(job.events, short)
+    _tell_split(job.events, table, knobs)
     if not found:
         text = _(
             "No series has enough moments: to forecast %(horizon)s steps at least %(least)s "
@@ -275,6 +276,18 @@ def _tell_short(events: Events, short: Sequence[str]) -> None:
             count=len(short),
         )
         events.warning("short", said)
+
+
+def _tell_split(events: Events, table: Table, knobs: Knobs) -> None:
+    """Say that time decides what a forecast is tried on, where a column says otherwise."""
+    used = {knobs.time_column, knobs.value_column, knobs.series_column}
+    words = {name: column.words for name, column in table.columns.items()}
+    if name := split_column.column_of(words, used):
+        text = _(
+            "Column “%(name)s” divides the rows, and is not used: a forecast is tried on the "
+            "last moments, from those before."
+        )
+        events.warning("split_column", Sentence(text, name=name[:60]))
 
 
 def _tell_holes(events: Events, found: Sequence[Series]) -> None:

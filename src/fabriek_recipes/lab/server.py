@@ -20,6 +20,7 @@ from tornado.ioloop import PeriodicCallback
 from traitlets.config import Config
 
 from fabriek_recipes.events import Events
+from fabriek_recipes.lab import shell
 from fabriek_recipes.lab.files import lay_out
 from fabriek_recipes.lab.knobs import READY, Knobs
 from fabriek_recipes.lab.place import made, socket_in, token_in
@@ -132,6 +133,8 @@ def _keep_inside(place: Path, work: Path) -> None:
     page = json.dumps({"disabledExtensions": dict.fromkeys(LEFT_OUT, True)})
     (place / "config" / "labconfig" / "page_config.json").write_text(page)
     os.environ["DO_NOT_TRACK"] = "1"
+    # For kernels, of which a cell may begin with `!python`.
+    os.environ["PATH"] = f"{shell.path_in(place)}:{os.environ.get('PATH', os.defpath)}"
     os.chdir(work)
 
 
@@ -153,6 +156,7 @@ def _config(place: Path, work: Path) -> Config:
     config.ServerApp.allow_root = True  # where the site runs jobs as root it is not ours to say
     config.ServerApp.allow_remote_access = True  # who may come is looked at by the gateway
     config.ServerApp.quit_button = True
+    config.ServerApp.terminado_settings = {"shell_command": shell.command(place)}
     config.ServerApp.use_redirect_file = False
     config.IdentityProvider.token = token
     config.PasswordIdentityProvider.allow_password_change = False

@@ -11,6 +11,7 @@ import time
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import reduce
+from heapq import nsmallest
 from itertools import islice
 from math import ceil
 from operator import add
@@ -20,6 +21,7 @@ from typing import Generic, cast
 from fabriek_recipes import texts
 from fabriek_recipes.events import Json
 from fabriek_recipes.pretrain_lm import making, survey
+from fabriek_recipes.pretrain_lm import said as by_column
 from fabriek_recipes.pretrain_lm.making import Made, Maker
 from fabriek_recipes.pretrain_lm.shards import Shard, dealt
 from fabriek_recipes.pretrain_lm.survey import Counted
@@ -109,7 +111,7 @@ def surveyed(job: Job[K], name: str, split: Split, *, bytes_max: int | None = No
     """Count the input `name` and choose which of its texts are kept apart.
 
     Raises:
-        Failed: `no_rows`, `bad_row`. Stopped.
+        Failed: `no_rows`, `bad_row`, `too_many_apart`. Stopped.
     """
     contents = texts.files_of(job.input(name))
     if not contents.train:
@@ -120,12 +122,13 @@ def surveyed(job: Job[K], name: str, split: Split, *, bytes_max: int | None = No
     paths = [_path(folder, f"{name}-{_counting(by_line=by_line)}", each) for each in shards]
     held_out = _of_files(contents.held_out, split.most) if contents.held_out else None
     if held_out is None:
-        lowest = job.group.once(
-            lambda: survey.lowest_of(
-                paths, texts=counted.texts, percent=split.percent, most=split.most
+        apart = _said(job, shards, by_line=by_line) or frozenset(
+            job.group.once(
+                lambda: survey.lowest_of(
+                    paths, texts=counted.texts, percent=split.percent, most=split.most
+                )
             )
         )
-        apart = frozenset(lowest)
     else:
         every = (survey.hash_of(text) for text in _texts_of(contents.held_out))
         apart = frozenset(islice(every, APART_MAX))
@@ -230,6 +233,15 @@ def _counted(
     return by_line, counted
 
 
+def _said(job: Job[K], shards: Sequence[Shard], *, by_line: bool) -> frozenset[int]:
+    """Name what a column of the rows keeps apart; a dry run measures steps, and scores none."""
+    found = None if job.is_dry else by_column.said(job, shards, by_line=by_line)
+    if found is None:
+        return frozenset()
+    job.events.warning("split_column", found.sentence)
+    return found.apart
+
+
 def _mine(job: Job[K], shards: Sequence[Shard]) -> range:
     seat = job.group.seat
     return range(seat.rank, len(shards), seat.size)
@@ -256,10 +268,13 @@ def _kept(found: Surveyed, paths: Sequence[Path], most: int) -> list[str]:
     """Give the texts to score on, of twins one, in an order of their own."""
     if found.held_out is not None:
         return list(found.held_out)
+    # Read twice, as a column may keep far more apart than is scored, and than memory holds.
+    names = {survey.hash_of(text) for path in paths for text in making.kept_apart(path)}
+    wanted = set(nsmallest(most, names & found.apart))
     every = {
-        survey.hash_of(text): text
+        name: text
         for path in paths
         for text in making.kept_apart(path)
-        if survey.hash_of(text) in found.apart
+        if (name := survey.hash_of(text)) in wanted
     }
-    return [every[name] for name in sorted(every)][:most]
+    return [every[name] for name in sorted(every)]

@@ -30,6 +30,8 @@ from fabriek_recipes.script.wanted import Line
 from fabriek_recipes.words import Failed, _
 
 INDEX, HOME = "FABRIEK_PACKAGE_INDEX", "FABRIEK_ENVIRONMENTS"
+# Whom pip trusts beside the system, and a pip that it starts to build a package.
+AUTHORITIES = "REQUESTS_CA_BUNDLE"
 INSTALL_WITHIN_S = 3_600
 # The first node may first wait for another run that installs the same, in vain.
 INSTALLED_WITHIN_S = 2 * INSTALL_WITHIN_S + WAIT_S
@@ -168,7 +170,10 @@ def _last_error(said: str) -> str:
 
 def _plain() -> dict[str, str]:
     """Keep what the person set out of what we start ourselves."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "HOME": os.environ.get("HOME", "/")}
+    given = {"PATH": os.defpath, "HOME": "/"}
+    plain = {name: os.environ.get(name, value) for name, value in given.items()}
+    authorities = os.environ.get(AUTHORITIES)
+    return plain | ({AUTHORITIES: authorities} if authorities else {})
 
 
 def _digest(lines: Iterable[Line]) -> str:

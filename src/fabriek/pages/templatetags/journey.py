@@ -5,8 +5,9 @@ from django.template import Context
 
 from fabriek.cases.models import Case
 from fabriek.kernel.steps import NextStep
+from fabriek.pages import firms
 from fabriek.pages import journey as way
-from fabriek.people.models import Person
+from fabriek.people.models import Organisation, Person
 
 register = template.Library()
 
@@ -23,6 +24,14 @@ def journey(context: Context, case: Case, current: str = "case") -> dict[str, ob
 def journey_steps(context: Context, case: Case) -> list[NextStep]:
     """Give what comes next for the case as a whole: `{% journey_steps case as steps %}`."""
     return way.next_steps(case, _way(context, case), context["request"].user)
+
+
+@register.simple_tag(takes_context=True)
+def firm_steps(
+    context: Context, organisation: Organisation, steps: list[NextStep]
+) -> firms.Onward:
+    """Give what its people do next: `{% firm_steps organisation next_steps as onward %}`."""
+    return firms.onward(organisation, context["request"].user, steps)
 
 
 def _way(context: Context, case: Case) -> way.Way:

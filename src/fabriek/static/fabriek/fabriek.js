@@ -21,10 +21,15 @@
     line.classList.toggle("autosave--failed", key === "failed");
   };
 
-  document.addEventListener("click", (event) => {
+  // A menu that somebody left, by mouse or by key, would lie over what they went to.
+  const leave = (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
       if (!menu.contains(event.target)) menu.open = false;
     }
+  };
+  document.addEventListener("focusin", leave);
+  document.addEventListener("click", (event) => {
+    leave(event);
     const button = event.target.closest("[data-copy]");
     if (!button) return;
     const words = button.textContent;
@@ -59,7 +64,13 @@
     event.stopImmediatePropagation();
     form.addEventListener("htmx:afterRequest", () => { setTimeout(() => form.requestSubmit(event.submitter), 0); }, { once: true });
   }, true);
+  // What somebody opened stays open when that part of the page is shown anew.
+  let opened = [];
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    opened = [...event.detail.target.querySelectorAll("details[open][id]")].map((one) => one.id);
+  });
   document.addEventListener("htmx:afterSwap", (event) => {
+    for (const one of opened) document.getElementById(one)?.setAttribute("open", "");
     mark(event.target.parentElement || document);
     const summary = event.target.querySelector("[data-focus]");
     if (summary) summary.focus();

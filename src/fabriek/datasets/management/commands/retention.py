@@ -3,11 +3,12 @@
 from argparse import ArgumentParser
 from datetime import timedelta
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, no_translations
 from django.db.models import QuerySet
 
 from fabriek.datasets import retention
 from fabriek.datasets.models import Dataset
+from fabriek.datasets.retention_shapes import DAYS_MAX
 from fabriek.kernel.errors import Refused
 from fabriek.kernel.templatetags.fabriek import size
 from fabriek.people.models import Person
@@ -29,6 +30,7 @@ class Command(BaseCommand):
         parser.add_argument("--older-than", type=int, default=None, help="in days")
         parser.add_argument("--why", default="", help="kept with the history")
 
+    @no_translations  # what a person would read in Dutch stands here in a line of English
     def handle(self, *_args: object, **asked: object) -> None:
         wish = _wish(asked)
         if asked["drop"] and not (asked["datasets"] and asked["by"]):
@@ -64,6 +66,8 @@ def _wish(asked: dict[str, object]) -> Wish:
     keep_last, days = asked["keep_last"], asked["older_than"]
     if keep_last is None and days is None:
         keep_last = 1
+    if days is not None and abs(int(str(days))) > DAYS_MAX:
+        raise CommandError(f"--older-than is at most {DAYS_MAX} days.", returncode=WRONG)
     return Wish(
         keep_last=int(str(keep_last)) if keep_last is not None else None,
         older_than=timedelta(days=int(str(days))) if days is not None else None,

@@ -1,7 +1,7 @@
-"""Show a model card as a page: Markdown without HTML, and links that vouch for nothing."""
+"""Show the card of a repository, its README, on a page: Markdown of others without HTML."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from django.utils.safestring import SafeString, mark_safe
@@ -17,7 +17,7 @@ OUTWARD = re.compile(r"(?:https?://|mailto:)", re.IGNORECASE)
 DEEPER = 1
 DEEPEST = 6
 
-_markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 # On a phone a wide table scrolls by itself, by keyboard too, and not the page.
 _markdown.add_render_rule(
     "table_open",
@@ -55,7 +55,27 @@ def _adapt(tokens: Sequence[Token]) -> None:
             _align(token)
         elif token.type == "link_open":
             _guard(token)
-        _adapt(token.children or ())
+        if token.children:
+            token.children = list(_without_pictures(token.children))
+            _adapt(token.children)
+
+
+def _without_pictures(tokens: Sequence[Token]) -> Iterator[Token]:
+    """Put a link in the place of a picture, or what it tells where it is in a link already."""
+    depth = 0
+    for token in tokens:
+        depth += token.nesting if token.type in {"link_open", "link_close"} else 0
+        if token.type != "image":
+            yield token
+            continue
+        source = str(token.attrGet("src") or "")
+        text = Token("text", "", 0, content=token.content or source)
+        if depth:
+            yield text
+        else:
+            yield Token("link_open", "a", 1, attrs={"href": source})
+            yield text
+            yield Token("link_close", "a", -1)
 
 
 def _align(token: Token) -> None:
