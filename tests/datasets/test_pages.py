@@ -226,6 +226,14 @@ def test_files_in_folders_are_walked_through_and_found(browser, dataset, lead):
     assert 'href="?find=z#walk">Search in all folders' in within
 
 
+def test_a_readme_beside_folders_takes_the_first_rows_of_what_is_in_them_not_away(
+    browser, dataset, lead
+):
+    push(dataset, {"README.md": b"# About\n", "data/rows.csv": b"name\nnine\n"})
+
+    assert "<td>nine</td>" in browser(lead).get(f"{page_of(dataset)}revisions/1/").text
+
+
 def test_an_older_revision_says_that_it_is_one(browser, dataset, lead):
     push(dataset, {"a.txt": b"1"})
     push(dataset, {"a.txt": b"2"}, message="better")

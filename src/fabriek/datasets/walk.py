@@ -6,7 +6,7 @@ from typing import Any
 
 from fabriek.kernel import text
 from fabriek.kernel.paging import Paged
-from fabriek.store import walking
+from fabriek.store import front_matter, walking
 from fabriek.store.models import File, Revision
 
 # From here on finding a file by reading the list takes longer than typing part of its name.
@@ -49,14 +49,15 @@ class Shown:
 def of(revision: Revision | None, asked: Mapping[str, str], *, looks: bool = False) -> Shown:
     """Show what an address asks for with `in` (a folder), `find` (words) and `page`.
 
-    `looks`: where only folders lie, look at files in them.
+    `looks`: where only folders lie, and at most a README, look at files in them.
     """
     folder, words = walking.normal(asked.get("in", "")), text.sought(asked.get("find", ""))
     page = _page(revision, folder, words, asked.get("page", "1"))
     folders = [one for one in page.items if isinstance(one, walking.Folder)]
     files = [one for one in page.items if isinstance(one, File)]
     looked = files
-    if looks and revision and folders and not files:
+    has_rows = any(file.path != front_matter.README for file in files)
+    if looks and revision and folders and not has_rows:
         looked = walking.first_below(revision, folder, most=walking.PAGE_SIZE)
     many = revision.file_count if revision else 0
     return Shown(
