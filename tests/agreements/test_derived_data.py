@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import tarfile
@@ -18,12 +19,13 @@ from fabriek.agreements.policy import Moment, Wish
 from fabriek.agreements.states import AGREEMENT
 from fabriek.catalogue import opening
 from fabriek.datasets import actions as datasets
-from fabriek.kernel.errors import NotAllowed, WrongState
+from fabriek.kernel.errors import NotAllowed, Refused, WrongState
 from fabriek.registry import actions as registry
 from fabriek.runs import actions as runs
 from fabriek.runs import ended_agreements, hub_keys, warnings_of_end
 from fabriek.runs.models import Run, RunInput
-from fabriek.store.models import Repository
+from fabriek.store.models import Blob, Repository
+from fabriek.store.queries import the_store
 from tests.agreements.policy_world import a_policy_world, an_agreement
 from tests.datasets.conftest import made, push
 from tests.factories import a_case, a_model, a_partner, a_person, an_allocation, an_organisation
@@ -118,6 +120,26 @@ def test_a_name_of_data_that_is_not_theirs_to_see_binds_nothing(world, copy):
 
     assert bound_by(copy) == []
     assert reading(copy, world.user).code == "own"
+
+
+@pytest.mark.parametrize("harm", ["gone", "changed"])
+def test_a_damaged_card_is_named_and_sent_again_mended(world, copy, harm):
+    """Its terms cannot be known, so nothing is saved; also of bytes that are only others."""
+    card = f"---\ndatasets: {world.dataset.code}\n---\n".encode()
+    push(copy, {"README.md": card}, by=world.user)
+    path = the_store().path(Blob.objects.get(sha256=hashlib.sha256(card).hexdigest()))
+    path.unlink()
+    if harm == "changed":
+        path.write_bytes(b"-" * len(card))
+
+    with pytest.raises(Refused, match="Send “README.md” again") as refused:
+        push(copy, {"b.csv": b"a,b\n"}, by=world.user)
+    asked = datasets.missing(copy, [hashlib.sha256(card).hexdigest()], by=world.user)
+    push(copy, {"README.md": card}, by=world.user)
+
+    assert (refused.value.code, refused.value.status) == ("damaged", 409)
+    assert asked == [hashlib.sha256(card).hexdigest()]
+    assert push(copy, {"b.csv": b"a,b\n"}, by=world.user).number == 2
 
 
 # --- by its bytes ------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from fabriek.catalogue import actions, card, gaps, gather, queries, readme
 from fabriek.catalogue.models import Record
 from fabriek.datasets import actions as datasets
 from fabriek.hub import actions as hub
-from fabriek.kernel.errors import Invalid
+from fabriek.kernel.errors import Invalid, Refused
 from fabriek.kernel.models import Entry
 from fabriek.store import front_matter
 from fabriek.store.base import store_down
@@ -396,6 +396,27 @@ def test_the_record_writes_the_yaml_and_keeps_the_rest(dataset, lead):
     }
     assert found.body == card.read(README).body
     assert actions.write_card(dataset, by=lead) == saved  # nothing new the second time
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("before", [{}, {"README.md": b"# Old\n"}])
+def test_a_readme_that_came_while_the_card_was_written_is_not_lost(
+    dataset, lead, before, monkeypatch
+):
+    told_of(dataset)
+    if before:
+        push(dataset, before)
+    written = card.written
+
+    def slowly(*given):
+        push(dataset, {"README.md": b"# Theirs\n"})
+        return written(*given)
+
+    monkeypatch.setattr(card, "written", slowly)
+    with pytest.raises(Refused, match="Somebody saved another README.md"):
+        actions.write_card(dataset, by=lead)
+
+    assert read_back(dataset).body == "# Theirs\n"
 
 
 @pytest.mark.django_db

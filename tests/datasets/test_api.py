@@ -1,12 +1,17 @@
 import hashlib
 import io
+from types import SimpleNamespace
 
 import pytest
 
-from fabriek.datasets import actions
+from fabriek.agreements import policy
+from fabriek.datasets import actions, resumable
 from fabriek.datasets.models import Dataset
+from fabriek.hub import actions as hub
+from fabriek.kernel.errors import Refused
 from fabriek.kernel.models import Entry
-from fabriek.store.models import Blob, Ref, Revision
+from fabriek.store import actions as store
+from fabriek.store.models import Blob, Ref, Repository, Revision
 from tests.datasets.conftest import ROWS, contents, made, push, push_beside
 from tests.factories import a_case, a_partner, a_person
 from tests.store.test_files import everything_below
@@ -298,3 +303,39 @@ def test_for_strangers_and_staff_a_dataset_does_not_exist(program, dataset, duty
 def test_a_token_that_may_only_look_cannot_send(program, dataset, lead):
     assert put(program(lead, scope="read"), dataset, "a", b"1").status_code == 403
     assert not Blob.objects.exists()
+
+
+@pytest.mark.parametrize("is_read", [False, True])
+def test_a_dataset_removed_while_files_come_in_is_not_found(dataset, lead, is_read):
+    """Of one that others read the row of its repository stays, and nobody would find files."""
+    if is_read:
+        policy.decide(
+            policy.Wish(
+                moment=policy.Moment.READ, repository=dataset.repository, person=a_person()
+            )
+        )
+    sent = actions.add_file(dataset, "a.txt", io.BytesIO(b"1"), by=lead)
+    whole = resumable.Announced(length_bytes=1, path="b.txt")
+    begun = resumable.begin(dataset, whole, by=lead)
+    part = resumable.Part(at=0, body=SimpleNamespace(size_bytes=1))
+    hub.delete(Repository.objects.get(), by=lead)
+
+    def refused(act, *given, **more):
+        with pytest.raises(Refused) as told:
+            act(*given, **more, by=lead)
+        return told.value.status
+
+    later = [
+        refused(actions.commit, dataset, {"a.txt": sent}, message="late"),
+        refused(resumable.begin, dataset, whole),
+        refused(resumable.append, begun, part),
+    ]
+    assert Repository.objects.exists() == is_read
+    if not is_read:
+        more = [store.Entry("c.txt", 1, io.BytesIO(b"2"))]
+        later += [
+            refused(actions.add_file, dataset, "c.txt", io.BytesIO(b"2")),
+            refused(store.store_many, dataset.repository, more),
+        ]
+    assert set(later) == {404}
+    assert not Revision.objects.exists()

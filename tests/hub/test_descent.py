@@ -8,13 +8,15 @@ from fabriek.agreements import policy
 from fabriek.agreements.models import Agreement, Inherited
 from fabriek.agreements.policy import Moment, Wish
 from fabriek.agreements.states import AgreementState
+from fabriek.datasets import actions as datasets
+from fabriek.kernel.errors import Invalid
 from fabriek.kernel.models import Entry
 from fabriek.registry.models import Model
 from fabriek.store import actions as store
 from fabriek.store.models import Repository
 from tests.agreements.policy_world import an_agreement, passed_on
 from tests.factories import a_case, a_partner, a_person, a_repository, an_organisation
-from tests.hub.calls import b64, git_sha1
+from tests.hub.calls import Hub, b64, git_sha1, large, sha256, small
 from tests.hub.test_models import WHOLE, weights
 
 pytestmark = pytest.mark.django_db
@@ -248,3 +250,25 @@ def test_who_may_write_to_a_copy_and_not_read_it_hears_nothing_of_what_is_there(
 
     assert told(case.created_by) == git_sha1(rows)
     assert told(partner) is None
+    theirs, copy = Hub(program(partner), hub.repo_id), Repository.objects.get(name="copy")
+    says = {}
+    for guess in (rows, b"c,d\n" * 100):
+        put, verify = theirs.links(guess)  # asked for, whether it is here or not
+        wish = json.dumps({"oid": sha256(guess), "size": len(guess)})
+        answers = (
+            theirs.client.post(verify, wish, content_type="application/json"),
+            theirs.commit(large("guessed.csv", guess)),
+        )
+        says[guess] = [(answer.status_code, answer.content) for answer in answers]
+        assert datasets.missing(copy.dataset, [sha256(guess)], by=partner) == [sha256(guess)]
+        with pytest.raises(Invalid, match="were not sent here"):
+            datasets.commit(copy.dataset, {"a": sha256(guess)}, message="", by=partner)
+    assert datasets.sizes_here(copy.dataset, [len(rows)], by=partner) == set()
+    assert says[rows] == says[guess]
+
+    theirs.client.put(put, guess, content_type="application/octet-stream")
+
+    assert theirs.client.post(verify, wish, content_type="application/json").status_code == 200
+    assert "actions" not in theirs.batch(guess).json()["objects"][0]
+    assert theirs.commit(large("sent.csv", guess)).status_code == 200
+    assert theirs.commit(small("small.csv", b"1,2\n")).status_code == 200

@@ -23,8 +23,14 @@ def test_a_run_answers_and_its_answers_become_a_dataset(world, tmp_path):
     asked = "".join(json.dumps({"prompt": f"Vraag {number}"}) + "\n" for number in range(5))
     inputs = {
         "dataset": pushed(data, {"rows.jsonl": asked}, world.person),
-        "model": store.collect_folder(
-            model, a_bigram_model(tmp_path / "model"), message="made", by=world.person
+        "model": store.commit(
+            model,
+            {
+                path.name: store.adopt(model, path, by=world.person)
+                for path in a_bigram_model(tmp_path / "model").iterdir()
+            },
+            message="made",
+            by=world.person,
         ),
     }
     knobs = {"answer_tokens_max": 8, "rows_per_file": 2, "stop_at": "."}

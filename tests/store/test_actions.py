@@ -263,46 +263,6 @@ def test_materialise_lays_out_every_file(tmp_path):
     assert (tmp_path / "inputs/deep/er/b.txt").read_bytes() == b"2"
 
 
-def outputs(folder, **files):
-    for name, content in files.items():
-        path = folder / name.replace("__", "/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return folder
-
-
-def test_collect_folder_makes_a_revision_of_exactly_its_files(tmp_path):
-    repository = a_repository(kind="model")
-    push(repository, {"old": b"old", "model": b"before"})
-
-    outputs(tmp_path / "out", model=b"weights", deep__config=b"{}")
-    revision = actions.collect_folder(repository, tmp_path / "out", message="run", by=None)
-
-    assert contents(revision) == {"deep/config": sha256(b"{}"), "model": sha256(b"weights")}
-    assert (
-        actions.collect_folder(repository, tmp_path / "out", message="run", by=None) == revision
-    )
-
-
-def test_collect_folder_refuses_a_link_and_commits_nothing(tmp_path):
-    folder = outputs(tmp_path / "out", a=b"weights")
-    (folder / "b").symlink_to("/etc/passwd")
-    (folder / "c").symlink_to(tmp_path)
-    repository = a_repository(kind="model")
-
-    with pytest.raises(Invalid, match="“b” is not a plain file"):
-        actions.collect_folder(repository, folder, message="run", by=None)
-
-    assert not Revision.objects.exists()
-
-
-def test_collect_folder_of_nothing_is_refused(tmp_path):
-    (tmp_path / "out").mkdir()
-
-    with pytest.raises(Invalid, match="needs at least one file"):
-        actions.collect_folder(a_repository(), tmp_path / "out", message="run", by=None)
-
-
 # --- sweeping ----------------------------------------------------------------------------
 def grown_old(blob):
     """Let two days pass for these bytes."""

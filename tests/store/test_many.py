@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from fabriek.kernel.errors import Invalid, StorageFull
+from fabriek.kernel.errors import Invalid, Refused, StorageFull
 from fabriek.store import actions, many, queries, sweeping
 from fabriek.store.base import Damaged
 from fabriek.store.models import Arrival, Blob, Damage, Pack
@@ -99,6 +99,40 @@ def test_a_pack_has_an_end(monkeypatch):
     assert sum(sizes) == 8000
     assert max(sizes) <= 3000
     assert {path: read(blob) for path, blob in queries.listing(revision).items()} == files
+
+
+@pytest.mark.parametrize("wait", ["before a long file", "long"])
+def test_what_waits_is_noted_before_the_sweep_takes_it(monkeypatch, wait):
+    repository = a_repository()
+    if wait == "long":
+        monkeypatch.setattr(many, "WAITS_S", 0)
+    else:
+        monkeypatch.setattr(many, "LONG_BYTES", len(BIG))
+    seen = []
+
+    def coming_in():
+        yield actions.Entry("a.txt", 3, io.BytesIO(b"one"))
+        yield actions.Entry("b.bin", len(BIG), io.BytesIO(BIG))
+        for number in range(queries.AT_ONCE):  # what came before went on from the last batch
+            yield actions.Entry(f"{number}", 1, io.BytesIO(b"1"))
+        yield actions.Entry("c.bin", len(BIG), looked())
+
+    def looked():
+        seen.append(Blob.objects.filter(sha256=sha256(b"one"), pack__isnull=False).exists())
+        yield BIG
+
+    actions.store_many(repository, coming_in(), by=None)
+
+    assert seen == [True]
+
+
+def test_what_waited_nearly_until_the_sweep_is_refused(monkeypatch):
+    monkeypatch.setattr(many, "LATEST_S", -1)
+
+    with pytest.raises(Refused, match="came in so slowly"):
+        push_many(a_repository(), {"a": b"1"})
+
+    assert not Blob.objects.exists()
 
 
 def test_a_reader_stands_in_the_pack_where_its_bytes_are():

@@ -17,13 +17,14 @@ from django.db.models import Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import inheritance, packed, policy
+from fabriek.agreements import inheritance, packed, policy, refusals
 from fabriek.agreements.models import Agreement
 from fabriek.agreements.traces import Inherited
 from fabriek.cases.models import cases_of
 from fabriek.kernel.errors import WrongState
 from fabriek.people.models import Person
-from fabriek.store import front_matter
+from fabriek.store import front_matter, proving
+from fabriek.store.base import Damaged
 from fabriek.store.models import Blob, File, Repository, Revision
 from fabriek.store.queries import batches, claimed, the_store
 
@@ -142,9 +143,12 @@ def _named_by(revision: Revision) -> list[str]:
 
 
 def readme(blob: Blob) -> str:
-    with the_store().open(blob) as file:
-        text = file.read(front_matter.LONGEST_README_BYTES).decode("utf-8", "replace")
-    return text.replace("\0", "")
+    """Read a card that terms hang on. Raises: CardDamaged; else its terms could get lost."""
+    try:
+        content = proving.first_of(blob, most_bytes=front_matter.LONGEST_README_BYTES)
+    except Damaged as error:
+        raise refusals.card_damaged(blob) from error
+    return content.decode("utf-8", "replace").replace("\0", "")
 
 
 def names_in(card: str) -> list[str]:

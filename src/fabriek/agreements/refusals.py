@@ -1,5 +1,7 @@
 """What is said when something about an agreement cannot be done."""
 
+from typing import ClassVar
+
 from django.utils.translation import gettext as _
 
 from fabriek.agreements.models import Agreement
@@ -7,6 +9,28 @@ from fabriek.agreements.states import AgreementState
 from fabriek.cases.models import Case
 from fabriek.kernel.errors import Invalid, Refused, WrongState
 from fabriek.people.models import Organisation
+from fabriek.store import front_matter
+from fabriek.store.base import Damaged
+from fabriek.store.models import Blob
+
+
+class CardDamaged(Damaged):
+    """A card cannot be read, so nobody knows what binds the files. Waiting mends nothing."""
+
+    status: ClassVar[int] = 409
+
+
+def card_damaged(card: Blob) -> CardDamaged:
+    refusal = CardDamaged(
+        _(
+            "The bytes of “%(name)s” are damaged here, and what binds these files may stand in "
+            "it, so nothing was done. Send “%(name)s” again, the same or a new one: that mends "
+            "it. Then do again what you wanted to do."
+        )
+        % {"name": front_matter.README}
+    )
+    refusal.kept = card
+    return refusal
 
 
 def not_waiting(agreement: Agreement, *, newer: Agreement | None) -> WrongState:

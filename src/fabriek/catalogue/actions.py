@@ -17,9 +17,9 @@ from fabriek.datasets import actions as datasets
 from fabriek.datasets import rules as reading
 from fabriek.datasets.models import Dataset
 from fabriek.kernel import journal, text
-from fabriek.kernel.errors import Invalid, Text
+from fabriek.kernel.errors import Invalid, Refused, Text
 from fabriek.people.models import Person
-from fabriek.store.models import Repository, Revision
+from fabriek.store.models import Blob, Repository, Revision
 
 Names = tuple[str, ...]
 LINES: Names = ("title_nl", "title_en", "maker", "contact_name", "contact_email", "place")
@@ -166,7 +166,10 @@ def card_of(dataset: Dataset, *, by: Person) -> str:
         NotAllowed: there is a README, and `by` may not read the files of this dataset.
         Invalid: the README that is there cannot be read, and would be lost.
     """
-    blob = readme.of_newest(dataset)
+    return _written(dataset, readme.of_newest(dataset), by=by)
+
+
+def _written(dataset: Dataset, blob: Blob | None, *, by: Person) -> str:
     if blob:
         reading.require_read(by, dataset)
     old = readme.read(blob) if blob else card.Card()
@@ -181,14 +184,31 @@ def write_card(dataset: Dataset, *, by: Person) -> Revision:
     Raises:
         NotAllowed, WrongState: as for `edit`.
         Invalid: see `card_of`.
+        Refused: another README.md came in since it was read here, and would be lost.
     """
     rules.require_edit(by, dataset)
-    content = card_of(dataset, by=by).encode()
-    return datasets.push_files(
-        dataset,
-        {card.NAME: io.BytesIO(content)},
-        message=_("The card, written from the record"),
-        by=by,
+    reading.require_save(by, dataset.repository)
+    old = readme.of_newest(dataset)
+    content = io.BytesIO(_written(dataset, old, by=by).encode())
+    blob = datasets.add_file(dataset, card.NAME, content, by=by)
+    with transaction.atomic():
+        # Who saves at this moment is waited for; who comes after finds ours.
+        rows = Repository.objects.select_for_update(no_key=True)
+        rows.filter(pk=dataset.repository_id).first()
+        if readme.of_newest(dataset) != old:
+            raise _other_readme()
+        return datasets.commit(
+            dataset, {card.NAME: blob}, message=_("The card, written from the record"), by=by
+        )
+
+
+def _other_readme() -> Refused:
+    return Refused(
+        _(
+            "Somebody saved another README.md while the card was written, so yours was not "
+            "saved and theirs stays. Look at it, then write the card again."
+        ),
+        code="stale_readme",
     )
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from fabriek.agreements import descent
+from fabriek.agreements import blind, descent
 from fabriek.cases.models import Case
 from fabriek.datasets import rows_check, rules
 from fabriek.datasets.models import Dataset
@@ -167,12 +167,13 @@ def commit(
         NotAllowed: as for `add_file`; and where it is open and `by` does not lead its owner.
         WrongState: as for `add_file`; and where it is open and would be bound by terms.
         Invalid: bytes were never sent, a row is broken, or a name breaks a rule.
-        Refused: somebody saved another revision after `parent`.
+        Refused: somebody saved another revision after `parent`, or it was removed.
     """
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
     rules.require_save(by, dataset.repository)
     sent = store.named(files)
+    blind.require_sent(dataset.repository, sent, by=by)
     rows_check.require_new_sound(dataset.repository, sent)
     inside = descent.looked_into(dataset.repository, sent, by=by)
     with transaction.atomic():
@@ -185,6 +186,7 @@ def commit(
             parent=parent,
             delete=delete,
         )
+        rules.require_there(dataset)
         rules.require_save(by, dataset.repository)
         descent.pass_terms_on(saved, sent, by=by, inside=inside)
         return saved
@@ -235,13 +237,15 @@ def missing(dataset: Dataset, sha256s: Collection[str], *, by: Person) -> list[s
     """Name the bytes that must still be sent before a revision can hold them."""
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
-    return queries.missing(dataset.repository, sha256s)
+    return blind.missing(dataset.repository, sha256s, by=by)
 
 
 def sizes_here(dataset: Dataset, sizes: Collection[int], *, by: Person) -> set[int]:
     """Say which files may have been sent already, by their size alone: see the store's."""
     rules.require_part(by, dataset.case)
     rules.require_open(dataset.case)
+    if blind.is_blind(by, dataset.repository):
+        return set()
     return queries.sizes_here(dataset.repository, sizes)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 
 from fabriek.datasets import actions, receiving, refusals, rules
@@ -13,7 +14,7 @@ from fabriek.datasets.receiving import Checksum
 from fabriek.kernel import text
 from fabriek.kernel.body import Body
 from fabriek.people.models import Person
-from fabriek.store import paths
+from fabriek.store import held, paths
 from fabriek.store.incoming import too_large
 from fabriek.store.singles import checked
 
@@ -73,7 +74,10 @@ def begin(dataset: Dataset, announced: Announced, *, by: Person) -> Upload:
         expires_at=timezone.now() + KEPT,
     )
     receiving.make(upload.key, length_bytes=announced.length_bytes)
-    upload.save()
+    with transaction.atomic():
+        held.hold(dataset.repository)
+        rules.require_there(dataset)
+        upload.save()
     return upload
 
 
@@ -102,7 +106,7 @@ def append(upload: Upload, part: Part, *, by: Person) -> Upload:
     _require_fits(upload, part)
     if part.body.size_bytes:
         with receiving.alone(upload.key) as file:
-            upload.refresh_from_db(fields=["offset_bytes", "sha256"])
+            _look_again(upload, "offset_bytes", "sha256")
             _require_fits(upload, part)
             got = receiving.receive(
                 file, upload.key, part.body, at=part.at, checksum=part.checksum
@@ -147,7 +151,7 @@ def join(
     whole = begin(dataset, announced, by=by)
     receiving.join(whole.key, [part.key for part in parts])
     whole.offset_bytes, whole.concat = length_bytes, concat
-    whole.save(update_fields=["offset_bytes", "concat"])
+    _write_down(whole, "offset_bytes", "concat")
     settled = settle(whole, by=by)
     for part in parts:
         _forget(part)
@@ -183,11 +187,23 @@ def _require_push(dataset: Dataset, by: Person) -> None:
 
 def _is_settled_by_now(upload: Upload) -> bool:
     """Look again, as another may have put it in the store since. Raises: Gone."""
-    rows = Upload.objects.filter(pk=upload.pk).values_list("sha256", "expires_at")
-    if (now := rows.first()) is None:
-        raise refusals.upload_gone()
-    upload.sha256, upload.expires_at = now
+    _look_again(upload, "sha256", "expires_at")
     return bool(upload.sha256)
+
+
+def _look_again(upload: Upload, *names: str) -> None:
+    """Read some of it as it is now. Raises: Gone, where it, or its dataset, was removed."""
+    if (now := Upload.objects.filter(pk=upload.pk).values(*names).first()) is None:
+        raise refusals.upload_gone()
+    for name in names:
+        setattr(upload, name, now[name])
+
+
+def _write_down(upload: Upload, *names: str) -> None:
+    """Keep some of it. Raises: Gone, where it, or its dataset, was removed meanwhile."""
+    facts = {name: getattr(upload, name) for name in names}
+    if not Upload.objects.filter(pk=upload.pk).update(**facts):
+        raise refusals.upload_gone()
 
 
 def _take_in(upload: Upload, *, by: Person) -> None:
@@ -202,7 +218,7 @@ def _take_in(upload: Upload, *, by: Person) -> None:
         raise refusals.other_bytes(upload.path)
     upload.sha256 = blob.sha256
     upload.expires_at = timezone.now() + KEPT_WHOLE
-    upload.save(update_fields=["sha256", "expires_at"])
+    _write_down(upload, "sha256", "expires_at")
     receiving.remove(upload.key)
 
 
@@ -216,7 +232,7 @@ def _require_fits(upload: Upload, part: Part) -> None:
 def _note(upload: Upload, offset_bytes: int) -> None:
     upload.offset_bytes = offset_bytes
     upload.expires_at = timezone.now() + KEPT
-    upload.save(update_fields=["offset_bytes", "expires_at"])
+    _write_down(upload, "offset_bytes", "expires_at")
 
 
 def _forget(upload: Upload) -> None:

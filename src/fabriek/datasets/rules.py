@@ -12,6 +12,7 @@ from fabriek.kernel.errors import NotAllowed, WrongState
 from fabriek.kernel.steps import NextStep
 from fabriek.people.models import Person
 from fabriek.store.models import Repository
+from fabriek.store.refusals import repository_gone
 
 # What a decision to read says of what is one's own, also where it was made of other data.
 OUR_OWN = frozenset({"own", "rights_kept"})
@@ -55,9 +56,12 @@ def require_save(person: Person, repository: Repository) -> None:
 
     Looked up as it is now, and once more after saving: somebody may open it this very moment.
 
-    Raises: NotAllowed.
+    Raises: NotAllowed; RepositoryGone, where it was removed meanwhile.
     """
-    if not may_save(person, Repository.objects.get(pk=repository.pk)):
+    now = Repository.objects.filter(pk=repository.pk).first()
+    if now is None:
+        raise repository_gone()
+    if not may_save(person, now):
         raise NotAllowed(
             _(
                 "This dataset is open to everybody, so what is saved in it is public at once. "
@@ -66,6 +70,16 @@ def require_save(person: Person, repository: Repository) -> None:
             ),
             code="open_to_all",
         )
+
+
+def require_there(dataset: Dataset) -> None:
+    """See that nobody removed it, under the lock of its repository that they wait for.
+
+    Where somebody read it the repository itself stays, without a name, and nobody would find
+    the files there. Raises: RepositoryGone.
+    """
+    if not Dataset.objects.filter(pk=dataset.pk).exists():
+        raise repository_gone()
 
 
 def require_not_open(dataset: Dataset) -> None:

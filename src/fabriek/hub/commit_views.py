@@ -7,11 +7,9 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import policy
-from fabriek.agreements.policy import Moment, Wish
+from fabriek.agreements import blind
 from fabriek.hub import bodies, commit_lines, commits, doors, git_names, queries, refusals
 from fabriek.hub.answers import in_header, json_of, said, view
-from fabriek.hub.doors import Door
 from fabriek.hub.repo_views import address
 from fabriek.registry import pushed, unfinished
 from fabriek.store import queries as store
@@ -33,7 +31,8 @@ def preupload(request: HttpRequest, *, branch: str, **where: str) -> HttpRespons
             pushed.require_name(path)  # before gigabytes are on their way
     paths = [unicodedata.normalize("NFC", path) for path, _size, _sample in asked]
     # A name of what is there is a name of what is in it, to who could try all that may be.
-    found = queries.entries(point, paths) if _may_read(door) else []
+    is_blind = blind.is_blind(door.person, door.repository)
+    found = [] if is_blind else queries.entries(point, paths)
     # What is damaged is asked for again, which mends it.
     harmed = store.harmed(door.repository.organisation_id) if found else set()
     there = {entry.path: entry for entry in found if entry.sha256 not in harmed}
@@ -61,12 +60,6 @@ def commit(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
         plain = in_header(lacks).replace(";", ",")
         answer["X-HF-Warning"] = f"{plain}; {plain}"
     return answer
-
-
-def _may_read(door: Door) -> bool:
-    """Tell whether who may write here may read it too: it may hold data of others."""
-    wish = Wish(moment=Moment.READ, repository=door.repository, person=door.person)
-    return policy.would(wish).allowed
 
 
 def is_regular(size_bytes: int, sample: bytes) -> bool:

@@ -8,7 +8,7 @@ from functools import cached_property
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from fabriek.agreements import descent
+from fabriek.agreements import blind, descent
 from fabriek.datasets import rules as datasets
 from fabriek.hub import doors, queries, refusals, taking
 from fabriek.hub.commit_lines import Gone, Header, Large, Line, Small
@@ -72,6 +72,7 @@ def commit(
         delete=draft.gone - draft.files.keys(),
         branch=branch,
     )
+    blind.require_sent(repository, draft.files, by=by)
     if repository.kind == Repository.Kind.MODEL:
         here = kept.claimed(repository, draft.files.values())
         pushed.require_data_only({p: here[s] for p, s in draft.files.items() if s in here})

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from fabriek.agreements import blind
 from fabriek.hub import bodies, doors, links, parts, refusals
 from fabriek.hub.answers import json_of, said, view
 from fabriek.hub.links import Upload
@@ -29,7 +30,8 @@ def batch(request: HttpRequest, *, kind: str | None = None, **where: str) -> Htt
     if asked.get("operation") != "upload":
         raise refusals.no_lfs_download()
     objects = [_object(each) for each in _list(asked)]
-    wanted = set(queries.missing(door.repository, [oid for oid, _size in objects]))
+    oids = [oid for oid, _size in objects]
+    wanted = set(blind.missing(door.repository, oids, by=door.person))
     transfers = asked.get("transfers")
     in_parts = isinstance(transfers, list) and "multipart" in transfers
     part_bytes = parts.size_for([size for _oid, size in objects if _in_parts(size)])
@@ -73,7 +75,7 @@ def complete(request: HttpRequest, signed: str) -> HttpResponse:
     json_of(request)
     if not upload.key:
         raise links.link_over()
-    if queries.missing(upload.repository, [upload.oid]):
+    if blind.missing(upload.repository, [upload.oid], by=upload.person):
         parts.put_together(upload)
     return said({})
 
@@ -86,7 +88,8 @@ def verify(request: HttpRequest, signed: str) -> HttpResponse:
     if upload.person != person:
         raise links.link_over()
     asked = json_of(request)
-    here = queries.claimed(upload.repository, [upload.oid]).get(upload.oid)
+    sent = blind.sent(upload.repository, [upload.oid], by=person)
+    here = queries.claimed(upload.repository, sent).get(upload.oid)
     size = asked.get("size")
     if here is None or (size is not None and size != here.size_bytes):
         raise Invalid(_("This file did not arrive whole. Send it again."), code="not_here")

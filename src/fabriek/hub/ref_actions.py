@@ -12,7 +12,7 @@ from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.people.models import Person
 from fabriek.registry import for_everybody
-from fabriek.store import retention
+from fabriek.store import held, retention
 from fabriek.store.actions import MESSAGE_CHARACTERS
 from fabriek.store.models import MAIN, Ref, Repository
 
@@ -56,11 +56,14 @@ def create_branch(repository: Repository, name: str, *, start: str, by: Person) 
 
 @transaction.atomic
 def delete_branch(repository: Repository, name: str, *, by: Person) -> None:
-    """Forget a branch; its revisions stay, under their 40 signs. Raises: RevisionNotFound."""
+    """Forget a branch; its revisions stay, under their 40 signs.
+
+    Raises: RevisionNotFound, RepositoryGone.
+    """
     doors.require_write(by, repository)
     if name == MAIN:
         raise Refused(_("The branch “main” cannot be removed."), code="main")
-    Repository.objects.select_for_update().get(pk=repository.pk)  # who saves to it comes first
+    held.alone(repository)  # who saves to it comes first
     _forget(repository, Ref.Kind.BRANCH, name)
     # Else a later branch of this name would begin with what was in the old one.
     repository.revisions.filter(branch=name).update(branch="")

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 
 from fabriek.agreements.traces import Chain, Decided
 from fabriek.kernel.errors import Refused
+from fabriek.store import held
 from fabriek.store.models import Repository
 
 # Who read it stays written down; what that was about is then an empty place without a name.
@@ -17,10 +18,10 @@ def remove(repository: Repository) -> None:
 
     What only describes it goes along; what uses it (a run, a model, an agreement) protects it.
 
-    Raises: Refused.
+    Raises: Refused, RepositoryGone.
     """
     # Who saves at this moment is waited for, or finds it gone.
-    Repository.objects.select_for_update().get(pk=repository.pk)
+    held.alone(repository)
     try:
         repository.refs.all().delete()
         # A revision protects the one it was made from.

@@ -4,7 +4,7 @@
                        job.json         what is asked
                        laid             all of the above is there
                        pid, lock        the worker; it holds the lock as long as it lives
-                       told/            the worker's: progress.json and result.json
+                       told/            the worker's: progress.json, reading.json, result.json
                        made/, tmp/      what it makes; nothing else may it write
 
 Who lives is told by the lock, not by a number of a process that another may have by now: so a
@@ -28,12 +28,12 @@ from django.conf import settings
 
 from fabriek.quality.models import Errand
 from fabriek.quality.worker import confine
-from fabriek.quality.worker.job import FILES, MADE, PROGRESS, RESULT, clean
+from fabriek.quality.worker.job import FILES, MADE, PROGRESS, READING, RESULT, clean
 from fabriek.store.models import Blob
 from fabriek.store.queries import the_store
 
 ASKED, LAID, PID, LOCK = "job.json", "laid", "pid", "lock"
-__all__ = ["FILES", "MADE", "PROGRESS", "RESULT"]  # the worker names these
+__all__ = ["FILES", "MADE", "PROGRESS", "READING", "RESULT"]  # the worker names these
 MOST_TOLD_BYTES = 32 * 2**20
 MOST_FILES = 50_000
 KEY = re.compile(r"[0-9a-f]{32}")

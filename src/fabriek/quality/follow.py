@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from fabriek.datasets import actions as datasets
 from fabriek.kernel.errors import Refused, StorageFull, WrongState
-from fabriek.quality import actions, asked, folders, queries, said
+from fabriek.quality import actions, again, asked, folders, queries, said
 from fabriek.quality.models import Errand, Look, Treatment
 from fabriek.quality.states import LOOK, TREATMENT, UNFINISHED, ErrandState
 from fabriek.store.base import StoreDown
@@ -143,8 +143,7 @@ def _follow(errand: Errand) -> int:
         return 1
     if folders.is_alive(folder):
         return _watch(errand, folder)
-    _conclude(errand, folder)
-    return 0
+    return _conclude(errand, folder)
 
 
 def _lay(errand: Errand) -> None:
@@ -214,8 +213,18 @@ def _tell(errand: Errand, progress: folders.Json) -> None:
         type(errand)._default_manager.filter(pk=errand.pk).update(progress=progress)
 
 
-def _conclude(errand: Errand, folder: Path) -> None:
+def _conclude(errand: Errand, folder: Path) -> int:
+    """See what came of it; gives 1 where a fresh worker goes on with it."""
     result = folders.told(folder, folders.RESULT)
+    was_too_much = result is None or result.get("trouble") == "too_much_memory"
+    if isinstance(errand, Look) and was_too_much and not _is_time_up(errand):
+        if again.lay(folder):
+            if worker := started.pop(errand.key, None):
+                worker.wait()  # it gave its lock back: it is as good as gone
+            return 1
+        if paths := again.left_out(folder):
+            _end(errand, folder, "fail", trouble="too_heavy", facts={"paths": paths})
+            return 0
     if result is None:
         # Killed, out of memory or a bug of ours: which of them its last words tell nobody. The
         # kernel, which counts its processor time, may be before us when its time is up.
@@ -227,6 +236,7 @@ def _conclude(errand: Errand, folder: Path) -> None:
         _save(errand, folder, result)
     else:
         _end(errand, folder, "finish", result=result)
+    return 0
 
 
 def _save(treatment: Treatment, folder: Path, result: folders.Json) -> None:

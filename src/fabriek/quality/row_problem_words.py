@@ -62,7 +62,27 @@ ROW_PROBLEMS: dict[str, tuple[Text, Text]] = {
     ),
     "too_much_memory": (
         gettext_lazy("Reading the file took more memory than a look may have."),
-        gettext_lazy("Split it in smaller files, or save it as Parquet."),
+        gettext_lazy(
+            "Split it in smaller files, or save it as Parquet with few rows in a group. A file "
+            "that is small on the disk may hold very long cells, each of them many times."
+        ),
+    ),
+    "none_left_beside": (
+        gettext_lazy(
+            "Reading the file took so much memory that too little was left for the other "
+            "files. It was left out, and the others were looked at."
+        ),
+        gettext_lazy("Split it in smaller files, or put it in a dataset of its own."),
+    ),
+    "stopped_reading": (
+        gettext_lazy(
+            "The program that reads data stopped at this file, twice. It was left out, and the "
+            "other files were looked at."
+        ),
+        gettext_lazy(
+            "It is damaged, or asks for too much memory. Make it again from its source, in "
+            "smaller files."
+        ),
     ),
     "disk_full": (
         gettext_lazy("There was no room on the disk to read the file."),

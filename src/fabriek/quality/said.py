@@ -20,6 +20,11 @@ TROUBLES: dict[str, Text] = {
         "asks for too much memory. Nothing was changed. Try again; if it stops again, leave "
         "out the file it stopped at."
     ),
+    "too_heavy": gettext_lazy(
+        "Reading took more memory than a look may have, or stopped halfway, also without "
+        "%(paths)s. Nothing was changed. Split those files in smaller ones, or leave them out; "
+        "then a next look tells which others are too much."
+    ),
     "too_long": gettext_lazy(
         "It took longer than a look may take, and was stopped. Split the data in smaller "
         "datasets."

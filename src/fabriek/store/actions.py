@@ -1,7 +1,7 @@
 """Everything that can be done in the store. Who may do it is decided by the stage that asks."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -30,7 +30,6 @@ __all__ = [
     "Entry",
     "Swept",
     "adopt",
-    "collect_folder",
     "commit",
     "create_repository",
     "digest_of",
@@ -154,13 +153,16 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
     Raises:
         Invalid: a path breaks a rule, bytes were never sent here, or no file is left.
         Refused: `parent` is no longer the newest revision.
+        RepositoryGone: it was removed meanwhile.
     """
     wanted = named(change.files)
     _require_message(change.message)
     with transaction.atomic():
         # Two at once wait for each other here; the number is guarded by the database as well.
         # Who sends files meanwhile need not wait, and may hold what we will ask for.
-        Repository.objects.select_for_update(no_key=True).get(pk=repository.pk)
+        rows = Repository.objects.select_for_update(no_key=True)
+        if not rows.filter(pk=repository.pk):
+            raise refusals.repository_gone()
         newest = queries.latest(repository, branch=change.branch)
         before = lists.of(change.parent or newest)
         content = before | _claimed(repository, wanted, before)
@@ -186,32 +188,6 @@ def materialise(revision: Revision, folder: Path) -> None:
     """Lay the files of a revision in `folder`, read-only and without copying where possible."""
     files = queries.listing(revision)
     queries.the_store().lay_out((blob, folder / path) for path, blob in files.items())
-
-
-def collect_folder(
-    repository: Repository, folder: Path, *, message: str, by: Person | None
-) -> Revision:
-    """Make a revision that holds exactly the files below `folder`, such as a run's outputs.
-
-    Raises:
-        Invalid: there is a link or something else that is no plain file, or a name that
-            breaks a rule; nothing is committed then.
-    """
-    found = {path.relative_to(folder).as_posix(): path for path in _below(folder)}
-    paths.check_together(paths.clean_all(found).values())
-    files = {name: adopt(repository, path, by=by) for name, path in found.items()}
-    kept = set(paths.clean_all(found).values())
-    gone = queries.listing(queries.latest(repository)).keys() - kept
-    return commit(repository, files, message=message, by=by, delete=gone)
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """Name every file; links are named too, so that taking them in refuses them."""
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and not path.is_symlink():
-            yield from _below(path)
-        else:
-            yield path
 
 
 # --- committing --------------------------------------------------------------------------

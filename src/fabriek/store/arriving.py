@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from fabriek.kernel import strange
 from fabriek.people.models import Person
-from fabriek.store import claims, damages, queries
+from fabriek.store import claims, damages, held, queries
 from fabriek.store.incoming import Received, Source
 from fabriek.store.models import Arrival, Blob, Damage, Repository
 
@@ -67,6 +67,7 @@ def adopt(
 
 @transaction.atomic
 def _arrived(repository: Repository, received: Received, *, by: Person | None) -> Blob:
+    held.hold(repository)
     now = timezone.now()
     known = Blob.objects.filter(
         organisation_id=repository.organisation_id, sha256=received.sha256, pack__isnull=False

@@ -5,17 +5,22 @@ pack of a thousand small files is flushed once, and noted in one transaction.
 """
 
 import logging
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from django.utils.translation import gettext as _
+
+from fabriek.kernel.errors import Refused
 from fabriek.people.models import Person
 from fabriek.store import announced, asking, hashing, known, noting, paths, queries, singles
 from fabriek.store.arriving import store_bytes
 from fabriek.store.filling import Filling
 from fabriek.store.incoming import Source
 from fabriek.store.models import Repository
+from fabriek.store.sweeping import KEPT
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +29,11 @@ SMALL_BYTES = 2**18
 PACK_BYTES = 64 * 2**20
 BATCH_BYTES = 8 * 2**20  # held in memory until it is known which of them are new
 THREADS = 2  # one writes, and one may still flush the pack before
+# What waits is noted before a file of this size, or once it has waited so long: the sweep takes
+# after a day what no row tells of.
+LONG_BYTES = PACK_BYTES
+WAITS_S = 3600.0
+LATEST_S = KEPT.total_seconds() / 2
 AHEAD = 5  # batches that were read and wait: while a pack is noted, reading goes on
 
 
@@ -48,6 +58,7 @@ def store_many(
     Raises:
         Invalid: a path breaks a rule or is named twice, or the bytes are more, fewer or others
             than was said of them.
+        Refused: a few of them came in for so long that they may be swept.
         TooLarge, StorageFull: see `base.Store.receive`.
     """
     with ThreadPoolExecutor(THREADS) as threads, asking.beside() as database:
@@ -73,6 +84,7 @@ class _Pack:
     ill: set[str] = field(default_factory=set)
     size_bytes: int = 0
     read_bytes: int = 0
+    begun_at: float = field(default_factory=time.time)
 
     @property
     def is_full(self) -> bool:
@@ -93,7 +105,8 @@ class _Pack:
 class _Taken:
     """What was taken in, as the thread that asks the database knows it.
 
-    A pack is noted when the next one is full: by then it is on the disk.
+    A pack is noted when the next one is full: by then it is on the disk. Sooner where that may
+    last.
     """
 
     repository: Repository
@@ -107,6 +120,7 @@ class _Taken:
 
     def add(self, batch: Sequence[_Small]) -> None:
         """Put into a pack what the organisation has not, or not whole."""
+        self._note_long_waiting()
         pack = self._open_pack()
         pack.read_bytes += sum(len(each.content) for each in batch)
         self.named |= {one.path: one.sha256 for one in batch}
@@ -123,6 +137,9 @@ class _Taken:
 
     def add_alone(self, path: str, entry: Entry) -> None:
         """Take in a large file, or one of no bytes, of which there is but one."""
+        if entry.size_bytes >= LONG_BYTES:
+            self.end()  # it may come in for more than a day
+        self._note_long_waiting()
         said = announced.exactly(entry.source, entry.size_bytes, path)
         expected = entry.expected_sha256
         blob = store_bytes(self.repository, said, by=self.by, expected_sha256=expected)
@@ -140,6 +157,11 @@ class _Taken:
             self.pack.filling.leave()
         self._note_last()
 
+    def _note_long_waiting(self) -> None:
+        oldest = self.last or self.pack
+        if oldest and not 0 <= time.time() - oldest.begun_at < WAITS_S:
+            self.end()
+
     def _open_pack(self) -> _Pack:
         if self.pack is None:
             self.pack = _Pack(filling=Filling(self.repository.organisation_id, self.threads))
@@ -155,6 +177,8 @@ class _Taken:
         pack, self.last = self.last, None
         if pack is None:
             return
+        if time.time() - pack.begun_at > LATEST_S:
+            raise _too_slow()  # the sweep may be taking it at this moment
         key = pack.filling.key()
         if pack.fresh or pack.known:
             self.blobs |= noting.note(
@@ -243,6 +267,16 @@ class _Stream:
             singles.checked(entry.expected_sha256)
         self.paths.add(path)
         return path
+
+
+def _too_slow() -> Refused:
+    return Refused(
+        _(
+            "These files came in so slowly that the first of them may be gone by now, so the "
+            "last ones were not kept. Send them again; what was kept is not asked for."
+        ),
+        code="too_slow",
+    )
 
 
 def _hashed(path: str, entry: Entry) -> _Small:

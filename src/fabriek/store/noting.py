@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from fabriek.people.models import Person
-from fabriek.store import claims, damages, queries, turns
+from fabriek.store import claims, damages, held, queries, turns
 from fabriek.store.among import among
 from fabriek.store.models import Arrival, Blob, Damage, Pack, Repository
 
@@ -74,9 +74,12 @@ def note(filled: Filled) -> dict[str, Stored]:
 
     Of bytes that somebody else noted a moment ago theirs is kept, and our part of the pack is
     given back by the sweep. Bytes that were damaged here are whole again in our pack.
+
+    Raises: RepositoryGone, where it was removed meanwhile.
     """
     owner = filled.repository.organisation_id
     turns.take(owner)
+    held.hold(filled.repository)
     if filled.key:
         Pack.objects.create(key=filled.key, organisation_id=owner, size_bytes=filled.size_bytes)
     rows = _kept(filled) + _sent_again(owner, filled.known)

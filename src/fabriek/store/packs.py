@@ -50,6 +50,7 @@ def keep(folder: Path, pieces: Iterable[bytes]) -> str:
             return ""
         key = uuid.uuid4().hex
         os.fchmod(file.descriptor, copies.READ_ONLY)
+        os.utime(file.descriptor)  # it may have come in for days: the sweep goes by its end
         os.fsync(file.descriptor)
         target = path_of(folder, key)
         if not target.parent.is_dir():

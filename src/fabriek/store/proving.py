@@ -10,12 +10,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from hashlib import sha256
 from weakref import WeakValueDictionary
 
 from django.conf import settings
 from django.utils import timezone
 
-from fabriek.store import base, damages, looking, scrub
+from fabriek.store import base, damages, looking, queries, scrub, suspects
 from fabriek.store.models import Blob
 
 # huggingface_hub waits ten seconds; a slow disk reads this in five.
@@ -35,6 +36,19 @@ def require_whole(blob: Blob) -> None:
         if not damages.is_whole(now, pace=looking.unhurried):
             raise base.damaged(now)
         scrub.note([now])
+
+
+def first_of(blob: Blob, *, most_bytes: int) -> bytes:
+    """Read how it begins; where that is all of it, it is what was kept. Raises: Damaged.
+
+    For what more hangs on than that somebody reads it, as terms on a card.
+    """
+    with suspects.noting(settings.STORE_HOME, blob):
+        with queries.the_store().open(blob) as file:
+            content = file.read(most_bytes)
+        if blob.size_bytes <= most_bytes and sha256(content).hexdigest() != blob.sha256:
+            raise base.damaged(blob)
+    return content
 
 
 def _is_due(blob: Blob) -> bool:

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import Exists, Max, OuterRef, Q, QuerySet
 from django.utils.module_loading import import_string
 
+from fabriek.people.models import Person
 from fabriek.store import keys, refusals, suspects
 from fabriek.store.among import among
 from fabriek.store.base import Store
@@ -112,6 +113,14 @@ def arrived(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]
     return _arrived(repository, _ours(repository, sha256s))
 
 
+def sent_by(person: Person, repository: Repository, sha256s: Iterable[str]) -> set[str]:
+    """Name those that arrived here last from this person."""
+    found: set[str] = set()
+    for some in batches(dict.fromkeys(sha256s), MANY):
+        found |= _sha256s(_arrived(repository, _ours(repository, some), by=person))
+    return found
+
+
 def named_in_case(repository: Repository, sha256s: Collection[str]) -> "QuerySet[Blob]":
     """Give those that a repository of the same case names, or this one itself."""
     return _named_in_case(repository, _ours(repository, sha256s))
@@ -135,8 +144,11 @@ def sizes_here(repository: Repository, sizes: Iterable[int]) -> set[int]:
     return perhaps
 
 
-def _arrived(repository: Repository, blobs: "QuerySet[Blob]") -> "QuerySet[Blob]":
+def _arrived(
+    repository: Repository, blobs: "QuerySet[Blob]", *, by: Person | None = None
+) -> "QuerySet[Blob]":
     here = Arrival.objects.filter(repository=repository)
+    here = here.filter(by=by) if by else here
     packs = here.filter(pack__isnull=False).values("pack")
     itself = Exists(here.filter(blob=OuterRef("pk")))
     return blobs.filter(Q(pack__in=packs) | itself)
@@ -173,17 +185,26 @@ def claimed(repository: Repository, sha256s: Iterable[str]) -> dict[str, Blob]:
     }
 
 
-def missing(repository: Repository, sha256s: Iterable[str]) -> list[str]:
-    """Return those that must still be sent, in the order asked, each once."""
+def missing(
+    repository: Repository, sha256s: Iterable[str], *, sent_by: Person | None = None
+) -> list[str]:
+    """Return those that must still be sent, in the order asked, each once.
+
+    `sent_by`: what somebody else sent, or what stands here for longer, must be sent as well.
+    """
     asked = list(dict.fromkeys(sha256s))
     here: set[str] = set()
     for some in batches(asked, MANY):
         # Of new bytes this finds nothing, and is a tenth of what is asked of known ones.
         if known := keys.of(repository.organisation_id, some).keys():
-            here |= nameable(repository, known)
+            here |= _told(repository, known, sent_by)
     if here:
         here -= harmed(repository.organisation_id)
     return [sha256 for sha256 in asked if sha256 not in here]
+
+
+def _told(repository: Repository, sha256s: Collection[str], by: Person | None) -> set[str]:
+    return sent_by(by, repository, sha256s) if by else nameable(repository, sha256s)
 
 
 def damaged_in(repository: Repository, revisions: Iterable[Revision]) -> dict[int, int]:

@@ -1,10 +1,26 @@
 """What the store says when it cannot save a revision."""
 
+from typing import ClassVar
+
 from django.utils.translation import gettext as _
 
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.store.models import Revision
 from fabriek.store.paths import shortened
+
+
+class RepositoryGone(Refused):
+    code = "not_found"
+    status: ClassVar[int] = 404
+
+
+def repository_gone() -> RepositoryGone:
+    return RepositoryGone(
+        _(
+            "This was removed while files came in for it, so nothing was saved. Check the "
+            "code, or send the files to another place."
+        )
+    )
 
 
 def never_sent(path: str) -> Invalid:

@@ -47,6 +47,7 @@ def quoted_text(text: str | Path) -> str:
 # What DuckDB says may hold a value out of a row: only its kind is told on.
 _KINDS = (
     (duckdb.OutOfMemoryException, "too_much_memory"),
+    (MemoryError, "too_much_memory"),
     (duckdb.ConversionException, "broken_values"),
     (duckdb.InvalidInputException, "broken_file"),
     (duckdb.IOException, "broken_file"),

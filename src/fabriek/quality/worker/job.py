@@ -11,6 +11,7 @@ from typing import Any
 ASKED = "job.json"
 FILES, MADE, TEMPORARY, TOLD = "files", "made", "tmp", "told"
 PROGRESS, RESULT = f"{TOLD}/progress.json", f"{TOLD}/result.json"
+READING = f"{TOLD}/reading.json"
 TELL_EVERY_S = 0.5
 
 Json = dict[str, Any]
@@ -74,19 +75,23 @@ class Job:
     def disk_bytes(self) -> int:
         return int(self.asked["disk_bytes"])
 
+    def aside(self, file: Given) -> str:
+        """Say why a file is left out: it was too much for a worker before this one."""
+        return str(self.asked.get("aside", {}).get(file.at.name, ""))
+
     def tell(self, doing: str, *, done: int = 0, of: int = 0, path: str = "") -> None:
         """Say what is being done; not more often than somebody looks."""
         now = time.monotonic()
         if now - self.told_at < TELL_EVERY_S and done:
             return
         self.told_at = now
-        _write(self.folder / PROGRESS, {"doing": doing, "done": done, "of": of, "path": path})
+        write(self.folder / PROGRESS, {"doing": doing, "done": done, "of": of, "path": path})
 
     def finish(self, result: Json) -> None:
-        _write(self.folder / RESULT, result)
+        write(self.folder / RESULT, result)
 
 
-def _write(path: Path, told: Json) -> None:
+def write(path: Path, told: Json) -> None:
     path.parent.mkdir(exist_ok=True)
     part = path.with_suffix(".part")
     part.write_text(json.dumps(clean(told), ensure_ascii=False, separators=(",", ":")))

@@ -14,6 +14,7 @@ from fabriek.quality.worker import (
     kinds,
     many_texts,
     media,
+    memory,
     near,
     notes,
     privacy,
@@ -103,14 +104,37 @@ def _tables(
         code = "many_texts" if all(kind == "text" for kind, _file in rest) else "many_files"
         problems.append(problem(code, "attention", count=len(given), of=MOST_TABLES))
     connection = engine.connect(job)
+    taken = memory.Memory(job=job)
+    files, findings, read = _each(connection, given[:MOST_TABLES], names, problems, taken)
+    problems += more.problems
+    findings += more.findings
+    taken.begin(None)
+    findings += notes.findings(connection, by_kind["note"], names, problems, taken)
+    taken.begin(None)
+    result = {"files": files, "findings": findings}
+    if read:
+        result |= _together(connection, job, read, files, problems, more)
+    return result
+
+
+def _each(
+    connection: duckdb.DuckDBPyConnection,
+    given: list[tuple[str, Given]],
+    names: Names,
+    problems: list[Json],
+    taken: memory.Memory,
+) -> tuple[list[Json], list[Json], list[Table]]:
+    """Read one file after another; what is told of them is by path, whichever came first."""
+    job = taken.job
     files, findings, read = [], [], []
-    for number, (kind, file) in enumerate(given[:MOST_TABLES], start=1):
-        job.tell("tables", done=number, of=min(len(given), MOST_TABLES), path=file.path)
+    for number, (kind, file) in _in_order(job, given):
+        job.tell("tables", done=number, of=len(given), path=file.path)
         try:
+            taken.begin(file)
             table = tables.load(connection, job, file, kind, number=number)
             told, found = _one(connection, job, table, names)
-        except (Trouble, *engine.OF_A_FILE) as error:
-            trouble = error if isinstance(error, Trouble) else engine.trouble_of(error)
+        except (Trouble, MemoryError, *engine.OF_A_FILE) as error:
+            trouble = taken.trouble_of(error)
             told_of = problem(trouble.code, "wrong", path=file.path)
             problems.append(told_of | {"count": int(trouble.facts.get("count", 0))})
             files.append({"path": file.path, "kind": kind, "broken": trouble.code})
@@ -120,13 +144,15 @@ def _tables(
         files.append(told)
         findings += found
         read.append(table)
-    problems += more.problems
-    findings += more.findings
-    findings += notes.findings(connection, job, by_kind["note"], names, problems)
-    result = {"files": files, "findings": findings}
-    if read:
-        result |= _together(connection, job, read, files, problems, more)
-    return result
+    for by_path in (files, findings):
+        by_path.sort(key=lambda one: str(one["path"]))
+    return files, findings, sorted(read, key=lambda table: table.path)
+
+
+def _in_order(job: Job, given: list[tuple[str, Given]]) -> list[tuple[int, tuple[str, Given]]]:
+    """Take first what failed behind others before: alone it shows whose fault that was."""
+    first = job.asked.get("first")
+    return sorted(enumerate(given, start=1), key=lambda one: one[1][1].at.name != first)
 
 
 def _read_as_text(job: Job, file: Given, trouble: Trouble, problems: list[Json]) -> list[Json]:

@@ -7,6 +7,7 @@ import duckdb
 
 from fabriek.quality.worker import columns, engine, privacy, tables
 from fabriek.quality.worker.job import Given, Job, Json, Trouble, problem
+from fabriek.quality.worker.memory import Memory
 from fabriek.quality.worker.names import Names
 
 MOST_NOTES = 2_000
@@ -15,22 +16,23 @@ NUMBERED_FROM = 1_000_000  # apart from tables
 
 def findings(
     connection: duckdb.DuckDBPyConnection,
-    job: Job,
     files: list[Given],
     names: Names,
     problems: list[Json],
+    taken: Memory,
 ) -> list[Json]:
     """Read them all, and tell of those that cannot be."""
     found: list[Json] = []
+    job = taken.job
     if len(files) > MOST_NOTES:
         problems.append(problem("many_notes", "attention", count=len(files), of=MOST_NOTES))
     for number, file in enumerate(files[:MOST_NOTES], start=NUMBERED_FROM):
         job.tell("personal", path=file.path)
         try:
             found += _of(connection, job, file, names, number)
-        except (Trouble, *engine.OF_A_FILE) as error:
-            trouble = error if isinstance(error, Trouble) else engine.trouble_of(error)
-            problems.append(problem(trouble.code, "wrong", path=file.path))
+        except (Trouble, MemoryError, *engine.OF_A_FILE) as error:
+            told = problem(taken.trouble_of(error).code, "wrong", path=file.path)
+            problems.append(told)
     return found
 
 
