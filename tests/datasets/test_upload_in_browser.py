@@ -308,6 +308,20 @@ def test_stopped_and_thrown_away_nothing_is_left(watched, wire, factory, told, b
     )
 
 
+def test_files_chosen_before_the_page_listened_are_not_forgotten(watched, told, tmp_path):
+    page, held = watched.page, []
+    (tmp_path / "early.txt").write_text("1")
+    page.route("**/uploads/page*.js", lambda route: held.append(route))  # noqa: PLW0108  not a C one
+    page.goto(f"/data/{told['code']}/", wait_until="commit")
+    part(page, "files").set_input_files(tmp_path / "early.txt")
+    page.wait_for_function("document.readyState === 'interactive'")
+
+    held[0].continue_()
+
+    expect(part(page, "list")).to_contain_text("early.txt")
+    expect(part(page, "send")).to_be_visible()
+
+
 def test_ticked_files_are_removed_after_a_question(watched, factory, told, tmp_path):
     page = watched.page
     for name in ("a.txt", "b.txt"):

@@ -72,7 +72,7 @@ def sweep() -> None:
     now = timezone.now()
     parts = (resumable.sweep, sweep_store, xet_sweep.sweep, run_files.sweep)
     for part in (decision_heads.note, *(partial(one, now) for one in parts)):
-        _contained(part)
+        _survived(part)
 
 
 def sweep_store(now: datetime) -> None:
@@ -130,13 +130,19 @@ def _pass_after_pass(stop: threading.Event, parent: int | None) -> None:
         one_pass()
         if swept_at is None or time.monotonic() - swept_at > SWEEP_EVERY_S:
             swept_at = time.monotonic()
-            sweep()
+            _contained(sweep)
         stop.wait(settings.LOOP_PAUSE_S)
 
 
 def _contained(part: Callable[[], object]) -> None:
     close_old_connections()
+    _survived(part)
+
+
+def _survived(part: Callable[[], object]) -> None:
     try:
         part()
     except Exception:
-        log.exception("A part of the loop failed; it is tried again at the next pass.")
+        log.exception("A part of the loop failed; it is tried again at its next turn.")
+        if not connection.in_atomic_block:
+            close_old_connections()  # it may have been the database that went away

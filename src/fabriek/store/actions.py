@@ -86,6 +86,7 @@ def create_repository(
     return repository
 
 
+@transaction.atomic
 def name_repository(repository: Repository, *, code: str, title: str) -> None:
     """Say what lives here: its code and title, and how programs name it.
 

@@ -29,12 +29,15 @@ class Box {
 
   listen() {
     for (const name of ["files", "folder"]) {
-      this.part(name).addEventListener("change", (event) => {
-        this.add([...event.target.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
-        event.target.value = "";
-      });
+      const input = this.part(name);
+      const take = () => {
+        this.add([...input.files].map((file) => ({ file, path: file.webkitRelativePath || file.name })));
+        input.value = "";
+      };
+      input.addEventListener("change", take);
+      if (input.files.length) take(); // chosen before this ran, or put back by the browser
       // It looks like a button, and browsers open it by the space bar only.
-      this.part(name).addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.target.click(); } });
+      input.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); event.target.click(); } });
     }
     const area = this.part("drop");
     for (const kind of ["dragenter", "dragover"]) area.addEventListener(kind, (event) => { event.preventDefault(); area.classList.add("drop--over"); });
