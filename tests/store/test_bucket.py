@@ -14,6 +14,7 @@ from fabriek.kernel.errors import Invalid, TooLarge
 from fabriek.store import bucket as bucket_store
 from fabriek.store import bucket_work
 from fabriek.store.base import Damaged, Harm, StoreDown
+from tests.engines.waiting import eventually
 from tests.store.test_files import Bytes
 
 OURS, THEIRS = 1, 2
@@ -389,9 +390,10 @@ def test_many_objects_wait_their_turn_and_are_forgotten_once_they_are_near(store
         most = max(most, sum(one.name == "bringing" for one in threading.enumerate()))
         time.sleep(0.005)
 
-    assert most <= bucket_work.AT_ONCE
-    assert threading.active_count() <= before + bucket_work.AT_ONCE
-    assert len(store.bringing._works) == 0  # noqa: SLF001  it would grow for ever
+    assert most <= bucket_work.AT_ONCE + 1  # one that ends may still be seen
+    assert threading.active_count() <= before + bucket_work.AT_ONCE + 1
+    # A moment after the last one is near: else it would grow for ever.
+    eventually(lambda: len(store.bringing._works) == 0)  # noqa: SLF001
     assert all(store.near.has(one) for one in wanted)
 
 
