@@ -19,6 +19,7 @@ from fabriek.datasets.models import Dataset
 from fabriek.kernel import journal, text
 from fabriek.kernel.errors import Invalid, Refused, Text
 from fabriek.people.models import Person
+from fabriek.store import held
 from fabriek.store.models import Blob, Repository, Revision
 
 Names = tuple[str, ...]
@@ -193,8 +194,7 @@ def write_card(dataset: Dataset, *, by: Person) -> Revision:
     blob = datasets.add_file(dataset, card.NAME, content, by=by)
     with transaction.atomic():
         # Who saves at this moment is waited for; who comes after finds ours.
-        rows = Repository.objects.select_for_update(no_key=True)
-        rows.filter(pk=dataset.repository_id).first()
+        held.to_save(dataset.repository)
         if readme.of_newest(dataset) != old:
             raise _other_readme()
         return datasets.commit(

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import QuerySet
-from django.db.models.functions import Left
 from django.utils.translation import gettext_lazy as _
 
 from fabriek.datasets import refusals, rules, tar_stream
 from fabriek.datasets.models import Dataset
 from fabriek.kernel import journal
 from fabriek.people.models import Person
-from fabriek.store import many
+from fabriek.store import many, signs
 from fabriek.store.incoming import Readable
 from fabriek.store.models import File, Revision
 from fabriek.store.noting import Stored
@@ -79,10 +78,7 @@ def _entries(stream: Readable) -> Iterator[many.Entry]:
 def _rows(revision: Revision, wanted: Wanted) -> "QuerySet[File]":
     rows = revision.files.select_related("blob").order_by("path")
     if wanted.under:
-        folder = f"{wanted.under.strip('/')}/"
-        # Compared once more: to SQLite a beginning in capitals is the same.
-        rows = rows.alias(begins=Left("path", len(folder)))
-        rows = rows.filter(path__startswith=folder, begins=folder)
+        rows = signs.by_key(rows).filter(signs.within(wanted.under.strip("/")))
     if wanted.below_bytes is not None:
         rows = rows.filter(blob__size_bytes__lt=min(wanted.below_bytes, ENDLESS_BYTES))
     return rows.filter(path__gt=wanted.after) if wanted.after else rows

@@ -33,15 +33,15 @@ class StoreUploadHandler(FileUploadHandler):
         self.files: list[tuple[str, Path]] = []
         self.refusal: Refused | None = None
         self.size_bytes = 0
-        self.room = Room(Path(settings.STORE_HOME) / FOLDER / INCOMING)
+        self.folder = Path(settings.STORE_HOME) / FOLDER / INCOMING
+        self.room = Room(self.folder)
 
     def new_file(self, *args: Any) -> None:  # noqa: ANN401  passed on as they come
         super().new_file(*args)
-        folder = Path(settings.STORE_HOME) / FOLDER / INCOMING
         with self._kept_refusal(), refused_when_full():
-            require_room(folder)
+            require_room(self.folder)
             # It lives until the view has taken it in: the request closes it at its end.
-            self.file = tempfile.NamedTemporaryFile(dir=folder, prefix="")  # noqa: SIM115
+            self.file = tempfile.NamedTemporaryFile(dir=self.folder, prefix="")  # noqa: SIM115
             fcntl.flock(self.file.fileno(), fcntl.LOCK_EX)
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:  # noqa: ARG002

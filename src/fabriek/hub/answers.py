@@ -10,8 +10,8 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
 
-from fabriek.hub import bodies
 from fabriek.hub.refusals import EntryNotFound, HubRefused, NotSignedIn, WrongRange, unreadable
+from fabriek.kernel.body import stream
 from fabriek.kernel.errors import Refused
 
 View = Callable[..., HttpResponseBase]
@@ -97,7 +97,7 @@ def safe(response: HttpResponseBase) -> HttpResponseBase:
 
 def json_of(request: HttpRequest, *, limit_bytes: int = JSON_BYTES_MAX) -> dict[str, Any]:
     """Read a small JSON object. Raises: Unreadable."""
-    text = bodies.stream(request).read(limit_bytes + 1)
+    text = stream(request).read(limit_bytes + 1)
     if len(text) > limit_bytes or sum(map(text.count, PARTING)) > PARTS_MAX:
         raise unreadable()
     try:

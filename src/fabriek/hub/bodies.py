@@ -1,12 +1,11 @@
 """What a client sends, as a stream: never the whole of it in memory."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.http import HttpRequest
 
 from fabriek.hub import refusals
-from fabriek.kernel.body import Body, Chunks
+from fabriek.kernel.body import Body, is_in_chunks, stream
 from fabriek.kernel.errors import Text, TooLarge
 
 LINES_BYTES = 2**16
@@ -14,17 +13,10 @@ LINES_BYTES = 2**16
 
 def announced(request: HttpRequest) -> int | None:
     """Give the length that was announced; nothing for a body that comes in chunks."""
-    told = request.META.get("CONTENT_LENGTH") or ""
-    if not told and "HTTP_TRANSFER_ENCODING" in request.META:
+    if is_in_chunks(request):
         return None
+    told = request.META.get("CONTENT_LENGTH") or ""
     return int(told) if told.isdecimal() else 0
-
-
-def stream(request: HttpRequest) -> Any:  # noqa: ANN401  what has `read`
-    """Give something to read the body from."""
-    if announced(request) is None:
-        return Chunks(request)  # Django would think that there is nothing
-    return Body(request)
 
 
 def lines(request: HttpRequest, *, limit_bytes: int, too_long: Text) -> Iterator[bytes]:

@@ -17,9 +17,10 @@ from fabriek.kernel.errors import Refused, TooLarge
 from fabriek.people.models import Person
 from fabriek.registry import pushed
 from fabriek.store import actions as store
-from fabriek.store import paths
+from fabriek.store import held, paths
 from fabriek.store import queries as kept
 from fabriek.store.models import MAIN, Blob, Repository, Revision
+from fabriek.store.refusals import RepositoryGone
 from fabriek.store.singles import checked
 
 SHORTEST_COMMIT_ID = 7  # as git shortens them
@@ -126,8 +127,11 @@ def _require_there(repository: Repository, branch: str) -> None:
     Else the files would stand where nobody finds them, until a new branch of that name begins
     with them. Raises: RepoNotFound, RevisionNotFound.
     """
-    held = Repository.objects.select_for_update(no_key=True).filter(pk=repository.pk).first()
-    if held is None or not held.name:
+    try:
+        is_there = bool(held.to_save(repository).name)  # what was read stays, without a name
+    except RepositoryGone:
+        is_there = False
+    if not is_there:
         raise refusals.repo_not_found()
     if not queries.branch_exists(repository, branch):
         raise refusals.revision_not_found(branch)

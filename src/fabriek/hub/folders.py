@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection
-from django.db.models import F, Q, QuerySet, Value
-from django.db.models.functions import Collate, StrIndex, Substr
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Substr
 
 from fabriek.kernel.prepared import Prepared
+from fabriek.store import signs
 from fabriek.store.models import File, Revision
 
 VALUES = ("path", "blob_id", "blob__sha256", "blob__size_bytes", "blob__git_name__sha1")
@@ -46,15 +46,6 @@ def folders_in(revision: Revision, folder: str, *, after: str, most: int) -> lis
     return [f"{folder}/{part}" for (part,) in parts]
 
 
-def by_key(rows: "QuerySet[File]") -> "QuerySet[File]":
-    return rows.alias(key=_key(F("path")))
-
-
-def within(folder: str) -> Q:
-    """All that begins with the folder and a `/`: the sign after that one is `0`."""
-    return Q(key__gt=f"{folder}/", key__lt=f"{folder}0")
-
-
 # --- what is asked -----------------------------------------------------------------------
 def _all(revision: int) -> Rows:
     return File.objects.filter(revision=revision).order_by("path").values_list(*VALUES)
@@ -73,30 +64,22 @@ def _folders_in(revision: int, folder: str, after: str, most: int) -> Rows:
     rows = _parted(revision, folder, after).exclude(slash=0)
     deeper = rows.annotate(part=Substr(F("rest"), 1, F("slash") - 1))
     last = after[len(folder) + 1 :] if folder else after
-    deeper = deeper.alias(part_key=_key(F("part"))).filter(part_key__gt=last)
+    deeper = deeper.alias(part_key=signs.key(F("part"))).filter(part_key__gt=last)
     # `order_by` of the rows would come into DISTINCT as well.
     parts: Rows = deeper.order_by("part_key").values_list("part").distinct()
     return parts[:most]
 
 
 def _parted(revision: int, folder: str, after: str) -> Any:  # noqa: ANN401  of an alias
-    """Part each path behind the folder at its first `/`."""
-    rest = Substr("path", len(folder) + 2 if folder else 1)
-    rows = _ordered(revision, folder, after)
-    return rows.alias(rest=rest, slash=StrIndex(rest, Value("/")))
+    return signs.parted(_ordered(revision, folder, after), folder)
 
 
 def _ordered(revision: int, folder: str, after: str) -> "QuerySet[File]":
-    rows = by_key(File.objects.filter(revision=revision)).filter(Q(key__gt=after))
+    rows = signs.by_key(File.objects.filter(revision=revision)).filter(Q(key__gt=after))
     if folder:
-        rows = rows.filter(within(folder))
+        rows = rows.filter(signs.within(folder))
     ordered: QuerySet[File] = rows.order_by("key")  # type: ignore[misc]  # of `by_key`
     return ordered
-
-
-def _key(name: F) -> Any:  # noqa: ANN401  F or Collate
-    """Order by the signs themselves; PostgreSQL would order as the language of its house."""
-    return Collate(name, "C") if connection.vendor == "postgresql" else name
 
 
 # One for each length of a page: how many is a part of the text.

@@ -12,6 +12,7 @@ from fabriek.agreements import blind
 from fabriek.hub import bodies, doors, links, parts, refusals
 from fabriek.hub.answers import json_of, said, view
 from fabriek.hub.links import Upload
+from fabriek.kernel.body import stream
 from fabriek.kernel.errors import Invalid
 from fabriek.store import actions as store
 from fabriek.store import queries
@@ -51,7 +52,7 @@ def put(request: HttpRequest, signed: str) -> HttpResponse:
     """Take in one file, whole; its link says what it must be."""
     upload = links.read(signed)
     _require_length(request, upload.size_bytes)
-    body = bodies.stream(request)
+    body = stream(request)
     store.store_bytes(upload.repository, body, by=upload.person, expected_sha256=upload.oid)
     return said({})
 
@@ -64,7 +65,7 @@ def put_part(request: HttpRequest, signed: str, number: int) -> HttpResponse:
     first = (number - 1) * upload.part_bytes
     _require_length(request, min(upload.part_bytes, upload.size_bytes - first))
     response = said({})
-    response["ETag"] = f'"{parts.write(upload, number, bodies.stream(request))}"'
+    response["ETag"] = f'"{parts.write(upload, number, stream(request))}"'
     return response
 
 

@@ -11,6 +11,7 @@ from django.db.models import Exists, Max
 
 from fabriek.hub import folders, git_names, lean, refusals
 from fabriek.store import queries as store
+from fabriek.store import signs
 from fabriek.store.models import MAIN, Blob, File, Ref, Repository, Revision
 from fabriek.store.refusals import dropped
 
@@ -190,12 +191,12 @@ def folders_among(point: Point, paths: Iterable[str]) -> list[str]:
     """Name those of `paths` that are folders."""
     if point.revision is None:
         return []
-    rows = folders.by_key(File.objects.filter(revision=point.revision))
+    rows = signs.by_key(File.objects.filter(revision=point.revision))
     asked = list(paths)
     found: list[str] = []
     for start in range(0, len(asked), FOLDERS_AT_ONCE):
         some = asked[start : start + FOLDERS_AT_ONCE]
-        each = [Exists(rows.filter(folders.within(path))) for path in some]
+        each = [Exists(rows.filter(signs.within(path))) for path in some]
         its = Revision.objects.filter(pk=point.revision.pk).values_list(*each).first() or ()
         found += (path for path, is_there in zip(some, its, strict=True) if is_there)
     return found

@@ -4,9 +4,10 @@ import unicodedata
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 
-from fabriek.hub import bodies, queries, reading, refusals, words
+from fabriek.hub import queries, reading, refusals, words
 from fabriek.hub.answers import said, view
 from fabriek.hub.repo_views import next_page
+from fabriek.kernel.body import stream
 from fabriek.store.models import MAIN
 
 PAGE, PAGE_EXPANDED = 1000, 100
@@ -80,7 +81,7 @@ def paths_info(request: HttpRequest, *, revision: str, **where: str) -> HttpResp
 
 
 def _form(request: HttpRequest) -> QueryDict:
-    text = bodies.stream(request).read(FORM_BYTES_MAX + 1)
+    text = stream(request).read(FORM_BYTES_MAX + 1)
     if len(text) > FORM_BYTES_MAX or text.count(b"&") > PATHS_MAX:
         raise refusals.unreadable()
     try:

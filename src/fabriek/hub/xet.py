@@ -19,9 +19,10 @@ from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from fabriek.hub import answers, bodies, doors, refusals, xet_keep, xet_places, xet_tokens
+from fabriek.hub import answers, doors, refusals, xet_keep, xet_places, xet_tokens
 from fabriek.hub.doors import Door
 from fabriek.hub.xet_shards import SHARD_BYTES_MAX
+from fabriek.kernel.body import stream
 from fabriek.kernel.errors import Refused, TooLarge
 from fabriek.store.incoming import refused_when_full
 from fabriek.store.models import Repository
@@ -83,9 +84,7 @@ def telemetry(_request: HttpRequest) -> HttpResponse:
 def xorb(request: HttpRequest, repository_id: int, era: int, xorb: str) -> HttpResponse:  # noqa: ARG001
     door = _door(request, repository_id)
     with _one_of_few():
-        is_new = xet_keep.take_xorb(
-            door.repository, xorb, bodies.stream(request), by=door.person
-        )
+        is_new = xet_keep.take_xorb(door.repository, xorb, stream(request), by=door.person)
     return answers.said({"was_inserted": is_new})
 
 
@@ -141,7 +140,7 @@ def _one_of_few() -> Iterator[None]:
 
 def _on_disk(request: HttpRequest) -> BinaryIO:
     """Put the list in a file without a name: it is read more than once."""
-    folder, body, left = xet_places.incoming_folder(), bodies.stream(request), SHARD_BYTES_MAX
+    folder, body, left = xet_places.incoming_folder(), stream(request), SHARD_BYTES_MAX
     with refused_when_full():
         folder.mkdir(parents=True, exist_ok=True)
         file: BinaryIO = TemporaryFile(dir=folder)  # noqa: SIM115

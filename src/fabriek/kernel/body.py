@@ -135,6 +135,16 @@ def _listening(client: Any) -> Iterator[None]:  # noqa: ANN401  a socket, or wha
         client.settimeout(before)
 
 
+def is_in_chunks(request: HttpRequest) -> bool:
+    """Tell it of a body without a length: Django would think that there is nothing."""
+    return not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META
+
+
+def stream(request: HttpRequest) -> Body | Chunks:
+    """Give something to read the body from, also of one whose length was not announced."""
+    return Chunks(request) if is_in_chunks(request) else Body(request)
+
+
 def _of_our_server(request: HttpRequest, given: Any) -> tuple[Any, Any]:  # noqa: ANN401
     """Find the socket and gunicorn's reader of a body whose length is known."""
     reader = getattr(given, "reader", None)

@@ -16,7 +16,7 @@ from fabriek.kernel import journal
 from fabriek.kernel.errors import Invalid
 from fabriek.kernel.text import PLAIN
 from fabriek.people.models import Organisation, Person
-from fabriek.store import lists, paths, queries, refusals
+from fabriek.store import held, lists, paths, queries, refusals
 from fabriek.store.arriving import adopt, store_bytes
 from fabriek.store.base import Brought
 from fabriek.store.lists import Content, Named, digest_of
@@ -161,9 +161,7 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
     with transaction.atomic():
         # Two at once wait for each other here; the number is guarded by the database as well.
         # Who sends files meanwhile need not wait, and may hold what we will ask for.
-        rows = Repository.objects.select_for_update(no_key=True)
-        if not rows.filter(pk=repository.pk):
-            raise refusals.repository_gone()
+        held.to_save(repository)
         newest = queries.latest(repository, branch=change.branch)
         before = lists.of(change.parent or newest)
         content = before | _claimed(repository, wanted, before)

@@ -13,6 +13,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ from pathlib import Path
 from fabriek.store import base, copies, incoming, packs
 from fabriek.store.base import Brought, Kept
 from fabriek.store.bucket_reading import Bucket
-from fabriek.store.bucket_work import Work, Works
+from fabriek.store.bucket_work import Works
 from fabriek.store.files import FolderStore
 from fabriek.store.incoming import CHUNK_BYTES, Incoming, Received
 from fabriek.store.singles import Singles, checked
@@ -79,15 +80,14 @@ class Bringing:
         self.make_room(sum(sizes[one.name][1] for one in lacking))
         touched = time.monotonic()
         for work in [self._begin(one, sizes[one.name][1]) for one in lacking]:
-            while not work.is_over():
-                work.wait(IN_USE_S / 3)
+            while not work.done():
+                wait([work], timeout=IN_USE_S / 3)
                 if time.monotonic() - touched > IN_USE_S / 3:
                     # Else what came first makes room for others before the last is here.
                     touched = time.monotonic()
                     for one, _size_bytes in sizes.values():
                         used(one.path)
-            if work.error:
-                raise work.error
+            work.result()
 
     def begin(self, wanted: Sequence[Kept]) -> Brought:
         """Begin to bring, or go on, and say how far it is. Never waits for bytes.
@@ -125,7 +125,7 @@ class Bringing:
         return sum(_dropped(part, before=before) for part in parts)
 
     # --- one object --------------------------------------------------------------------
-    def _begin(self, one: Wanted, size_bytes: int) -> Work:
+    def _begin(self, one: Wanted, size_bytes: int) -> Future[None]:
         return self._works.begin(one.name, partial(self._bring, one, size_bytes))
 
     def _bring(self, one: Wanted, size_bytes: int) -> None:

@@ -3,32 +3,11 @@
 import threading
 from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future
 
 AT_ONCE = 4
 
-
-class Work:
-    """One object on its way, or waiting for its turn."""
-
-    def __init__(self, job: Callable[[], None]) -> None:
-        self._job = job
-        self._over = threading.Event()
-        self.error: Exception | None = None
-
-    def is_over(self) -> bool:
-        return self._over.is_set()
-
-    def wait(self, seconds: float) -> None:
-        self._over.wait(seconds)
-
-    def run(self) -> None:
-        try:
-            self._job()
-        except Exception as error:  # noqa: BLE001  raised again by whoever waits or asks
-            self.error = error
-
-    def end(self) -> None:
-        self._over.set()
+Job = Callable[[], None]
 
 
 class Works:
@@ -36,9 +15,9 @@ class Works:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._waiting: deque[tuple[str, Work]] = deque()
+        self._waiting: deque[tuple[str, Job, Future[None]]] = deque()
         self._at_work = 0
-        self._known: dict[str, Work] = {}
+        self._known: dict[str, Future[None]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._known
@@ -46,26 +25,25 @@ class Works:
     def __len__(self) -> int:
         return len(self._known)
 
-    def begin(self, name: str, job: Callable[[], None]) -> Work:
+    def begin(self, name: str, job: Job) -> Future[None]:
         """Let it be done, or find it where it waits or goes on."""
         with self._lock:
             work = self._known.get(name)
-            if work is None or work.is_over():
-                work = Work(job)
+            if work is None or work.done():
+                work = Future()
                 self._see_that_somebody_works()
                 self._known[name] = work
-                self._waiting.append((name, work))
+                self._waiting.append((name, job, work))
             return work
 
     def tell_failure(self, name: str) -> None:
         """Raise what went wrong with one that was under way, once: then it is tried anew."""
         with self._lock:
             work = self._known.get(name)
-            if work is None or not work.is_over():
+            if work is None or not work.done():
                 return
             del self._known[name]
-        if work.error:
-            raise work.error
+        work.result()
 
     def _see_that_somebody_works(self) -> None:
         """Under the lock.
@@ -79,14 +57,17 @@ class Works:
     def _work(self) -> None:
         """Do one after the other until none waits; what went well is forgotten."""
         while (found := self._next()) is not None:
-            name, work = found
-            work.run()
-            with self._lock:
-                if work.error is None:
+            name, job, work = found
+            try:
+                job()
+            except Exception as error:  # noqa: BLE001  raised again by whoever waits or asks
+                work.set_exception(error)
+            else:
+                with self._lock:
                     self._known.pop(name, None)
-                work.end()
+                    work.set_result(None)
 
-    def _next(self) -> tuple[str, Work] | None:
+    def _next(self) -> tuple[str, Job, Future[None]] | None:
         with self._lock:
             if self._waiting:
                 return self._waiting.popleft()

@@ -24,6 +24,17 @@ def hold(repository: Repository) -> None:
             raise refusals.repository_gone()
 
 
+def to_save(repository: Repository) -> Repository:
+    """Wait for who saves to it; who sends files meanwhile need not wait.
+
+    Gives it as it is now. Raises: RepositoryGone.
+    """
+    rows = Repository.objects.select_for_update(no_key=True)
+    if (now := rows.filter(pk=repository.pk).first()) is None:
+        raise refusals.repository_gone()
+    return now
+
+
 def alone(repository: Repository) -> None:
     """Wait for all who hold it or save to it, and let none begin. Raises: RepositoryGone."""
     if Repository.objects.select_for_update().filter(pk=repository.pk).first() is None:

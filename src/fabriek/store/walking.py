@@ -8,12 +8,12 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count, F, Q, QuerySet, Sum, Value
-from django.db.models.functions import Collate, StrIndex, Substr
+from django.db.models.functions import Substr
 
 from fabriek.kernel import text
 from fabriek.kernel.paging import Paged, page_number, paginate
+from fabriek.store import signs
 from fabriek.store.models import File, Revision
 
 PAGE_SIZE = 50
@@ -57,7 +57,7 @@ def called(
     revision: Revision, words: str, *, folder: str = "", page: int | str = 1
 ) -> Paged[File]:
     """Find files with these words, as they stand, in the path from the folder on."""
-    rows = _below(revision, folder).alias(rest=_rest(folder))
+    rows = signs.parted(_below(revision, folder), folder)
     found = rows.filter(_has(text.sought(unicodedata.normalize("NFC", words))))
     return paginate(found.order_by("path").select_related("blob"), page, PAGE_SIZE)
 
@@ -90,25 +90,14 @@ def _folders(rows: "QuerySet[File]", folder: str, first: int, last: int) -> list
 
 
 def _parted(revision: Revision, folder: str) -> Any:  # noqa: ANN401  of an alias
-    """Part each path behind the folder at its first `/`: `part` is the folder's name."""
-    rows = _below(revision, folder).alias(rest=_rest(folder))
-    rows = rows.alias(slash=StrIndex(F("rest"), Value("/")))
+    """Name the folder that each path goes on with: its `part`."""
+    rows = signs.parted(_below(revision, folder), folder)
     return rows.alias(part=Substr(F("rest"), 1, F("slash") - 1))
 
 
 def _below(revision: Revision, folder: str) -> "QuerySet[File]":
     rows = File.objects.filter(revision=revision).order_by()
-    if not folder:
-        return rows
-    # By the signs themselves, as the index of SQLite does: behind `/` comes `0`. PostgreSQL
-    # would order as the language of its house, where signs are passed over.
-    path = F("path")
-    key: Any = Collate(path, "C") if connection.vendor == "postgresql" else path
-    return rows.alias(key=key).filter(Q(key__gt=f"{folder}/", key__lt=f"{folder}0"))
-
-
-def _rest(folder: str) -> Any:  # noqa: ANN401  F or Substr
-    return Substr("path", len(folder) + 2) if folder else F("path")
+    return signs.by_key(rows).filter(signs.within(folder)) if folder else rows
 
 
 def _has(words: str) -> Q:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import translation
 
-from fabriek.kernel.body import Body, Chunks
+from fabriek.kernel.body import stream
 from fabriek.kernel.errors import Refused
 from fabriek.people.tokens import Remembered
 from fabriek.tracking import doors, refusals
@@ -100,13 +100,6 @@ def words_of(request: HttpRequest) -> Words:
     if not isinstance(found, dict):
         raise refusals.unreadable()
     return found
-
-
-def stream(request: HttpRequest) -> Any:  # noqa: ANN401  what has `read`
-    """Give something to read the body from, also of one whose length was not announced."""
-    if not request.META.get("CONTENT_LENGTH") and "HTTP_TRANSFER_ENCODING" in request.META:
-        return Chunks(request)
-    return Body(request)
 
 
 def text(words: Words, name: str) -> str:

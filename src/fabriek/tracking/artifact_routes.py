@@ -7,6 +7,7 @@ from django.http import FileResponse, HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from fabriek.kernel.body import stream
 from fabriek.tracking import answers, artifacts, doors, queries, refusals, shapes
 from fabriek.tracking.answers import Words
 from fabriek.tracking.doors import Caller, Found
@@ -25,7 +26,7 @@ def put(who: Caller, request: HttpRequest, place: str) -> Words:
         announced = 0  # an empty file
     if found.tracked is None:
         raise refusals.no_run()
-    artifacts.put(found.tracked, path, answers.stream(request), announced=announced)
+    artifacts.put(found.tracked, path, stream(request), announced=announced)
     return {}
 
 
