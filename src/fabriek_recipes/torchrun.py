@@ -8,7 +8,8 @@ by the engine on several, which also says how many they are (FABRIEK_NODES) and 
 
 It also passes signals and exit codes on: torchrun itself dies of SIGUSR1, kills its processes
 half a minute after a SIGTERM whether they have saved or not, and at once at the second one, and
-ends with 1 whatever they ended with.
+ends with 1 whatever they ended with. A process that broke in the middle of a library's work, as
+gloo and NCCL break when a connection does, is lost like any other: the run may go on.
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ from torch.distributed.elastic.rendezvous import (
 )
 from torch.distributed.run import parse_args, run
 
+from fabriek_recipes.training.group import LOST
+
 # Writing a large checkpoint to a busy disk takes minutes. The engine kills when its own time
 # for stopping is up.
 SAVE_WITHIN_S = 3600
 PASSED_ON = {signal.SIGUSR1, signal.SIGTERM}
 ALONE = "alone"
+# What a process does to itself; others it gets from elsewhere.
+BROKE = {signal.SIGABRT, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGSEGV}
 
 
 def main(words: list[str]) -> int:
@@ -56,8 +61,7 @@ def main(words: list[str]) -> int:
         run(given)  # type: ignore[no-untyped-call]
     except ChildFailedError as why:
         _rank, failure = why.get_first_failure()
-        code = failure.exitcode
-        return code if code >= 0 else 128 - code
+        return _status(failure.exitcode)
     except SignalException as why:
         return 128 + int(why.sigval)
     return 0
@@ -101,6 +105,12 @@ class Alone(RendezvousHandler):
 def _place_in_memory() -> str:
     """Make a file that only this account can open and that goes when this process does."""
     return f"/proc/{os.getpid()}/fd/{os.memfd_create('meeting')}"
+
+
+def _status(code: int) -> int:
+    if -code in BROKE:
+        return LOST
+    return code if code >= 0 else 128 - code
 
 
 def _pass_on() -> None:

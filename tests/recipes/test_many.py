@@ -32,6 +32,7 @@ class Started:
         recipe = ["-m", f"fabriek_recipes.{run.recipe}", str(run.folder)]
         words = words or ("--nproc-per-node=2",)
         self.run = run
+        self.complained = ""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "fabriek_recipes.torchrun", *words, *recipe],
             env={
@@ -56,8 +57,9 @@ class Started:
         self.process.communicate()
 
     def ended(self) -> int:
-        said, complained = self.process.communicate(timeout=120)
-        assert said == "", complained
+        said, self.complained = self.process.communicate(timeout=120)
+        print(self.complained)  # shown where the test then fails
+        assert said == ""
         return self.process.returncode
 
     def rank(self, number: int) -> int:
@@ -194,8 +196,16 @@ def test_one_process_finishes_what_two_began(tmp_path, inputs, uninterrupted):
     assert_equal(run, uninterrupted)
 
 
+# The killed one or its neighbour, whichever torchrun sees first; who broke is lost.
+@pytest.mark.parametrize(
+    ("sign", "codes"),
+    [
+        (signal.SIGKILL, {128 + signal.SIGKILL, os.EX_TEMPFAIL}),
+        (signal.SIGABRT, {os.EX_TEMPFAIL}),
+    ],
+)
 def test_a_killed_process_ends_the_others_and_leaves_a_folder_that_resumes(
-    tmp_path, inputs, uninterrupted
+    tmp_path, inputs, uninterrupted, sign, codes
 ):
     run = prepare(tmp_path / "run", "finetune_lm", FULL, inputs)
 
@@ -203,11 +213,11 @@ def test_a_killed_process_ends_the_others_and_leaves_a_folder_that_resumes(
         started.wait_for_step(3)
         os.kill(started.rank(1), signal.SIGUSR1)
         started.wait(lambda: saved_steps(run))
-        os.kill(started.rank(1), signal.SIGKILL)
+        os.kill(started.rank(1), sign)
         code = started.ended()  # within minutes, though torchrun gives who saves an hour
 
-    # The killed one or its neighbour: whichever torchrun sees first.
-    assert code in {128 + signal.SIGKILL, os.EX_TEMPFAIL}
+    assert code in codes
+    assert ("Fatal Python error: Aborted" in started.complained) == (sign == signal.SIGABRT)
     assert failures(run) == ["process_lost"]
     assert run.start() == 0
     assert_equal(run, uninterrupted)

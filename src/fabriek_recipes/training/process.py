@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import faulthandler
 import fcntl
 import importlib
 import math
@@ -49,6 +50,7 @@ from fabriek_recipes.training.stopping import Stop, Stopped, listening
 from fabriek_recipes.training.trial import Tried
 from fabriek_recipes.words import Failed, _
 
+LOG = 2  # stderr, which a program may have closed or replaced
 # A run never speaks to the network: what it needs lies in its folder.
 QUIET = {
     "HF_HUB_OFFLINE": "1",
@@ -124,6 +126,9 @@ def main(recipe: str, knobs: type[K], arguments: list[str], *, text_only: bool =
     if len(arguments) != 1 or not Path(arguments[0]).is_dir():
         sys.stderr.write(f"usage: python -m fabriek_recipes.{recipe} RUN_FOLDER\n")
         return FAILED
+    # A library that breaks says little of where: the log shows what each thread was at.
+    if not faulthandler.is_enabled():
+        faulthandler.enable(file=LOG)
     os.environ.update(QUIET)
     os.environ.update({name: os.environ.get(name, value) for name, value in THREADS.items()})
     folder, seat = Path(arguments[0]).resolve(), seat_given()

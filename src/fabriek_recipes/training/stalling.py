@@ -22,13 +22,12 @@ from statistics import median
 from types import FrameType
 
 from fabriek_recipes.training.group import FAILED, End
-from fabriek_recipes.training.process import Job, K
+from fabriek_recipes.training.process import LOG, Job, K
 from fabriek_recipes.words import Failed, Sentence, _
 
 # The first steps make room and compile, and tell nothing of those that follow. A look is longer
 # than that in its parts only where it hangs.
 STEPS_KNOWN, STEPS_KEPT = 3, 50
-LOG = 2  # stderr, which a program may have closed or replaced
 STALLED = "stalled"
 now_s = time.monotonic
 
