@@ -1,16 +1,19 @@
 """The demo's journey without its trainings: whole, broken off, doubted, with own data."""
 
+import io
 import json
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.utils import translation
+from rich.console import Console
 
 from fabriek.access.models import Application
 from fabriek.allocations.models import Allocation, Line
 from fabriek.cases.models import Case, Partner
 from fabriek.datasets.models import Dataset
 from fabriek.demo import cast, journey, story, summary
+from fabriek.demo.management.commands.demo import Demo
 from fabriek.kernel.models import Entry
 from fabriek.people.models import Organisation, Person
 from fabriek.registry import actions as registry
@@ -310,3 +313,10 @@ def test_a_slurm_that_does_not_answer_is_said_before_anything_is_done(
         demo("--engine", "slurm")
 
     assert not Case.objects.exists()
+
+
+def test_a_log_that_shows_no_bars_is_told_each_step_as_it_begins():
+    told = io.StringIO()
+
+    with Demo(Console(file=told), None).step("People"):
+        assert told.getvalue() == "People\n"

@@ -11,7 +11,14 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import translation
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.table import Table
 
 from fabriek.allocations.models import Allocation
@@ -70,28 +77,30 @@ class Demo:
 
     def __init__(self, console: Console, data: Path | None) -> None:
         self._data = data
+        self._console = console
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             TimeElapsedColumn(),
             console=console,
+            disable=not console.is_terminal,
         )
 
     def walk(self) -> summary.Summary:
         with self._progress:
             people, case = self._prepare()
-            with self._step("GPU-hours: award, then an allocation"):
+            with self.step("GPU-hours: award, then an allocation"):
                 application = journey.judge(journey.apply(case, people), people)
                 allocation = journey.open_hours(application, people)
-            with self._step("Data: push what to learn from"):
+            with self.step("Data: push what to learn from"):
                 text = journey.push(
                     case, title=story.TEXT_TITLE, files=story.TEXT_FILES, by=people.applicant
                 )
                 title, files = self._rows()
                 rows = journey.push(case, title=title, files=files, by=people.applicant)
             if self._data is None:  # somebody's own file is lent to nobody
-                with self._step("Agreement: the institute may measure on it"):
+                with self.step("Agreement: the institute may measure on it"):
                     journey.lend(rows, people)
             wish = Wish(
                 recipe="pretrain_lm", knobs=story.PRETRAIN_KNOBS, inputs={"dataset": text}
@@ -104,13 +113,13 @@ class Demo:
                 inputs={"dataset": rows, "model": base},
             )
             second = self._run("Run 2: teach it the task", wish, allocation, people)
-            with self._step("Model: registered, with its card and origin"):
+            with self.step("Model: registered, with its card and origin"):
                 return summary.read_back(case, (first, second))
 
     def _prepare(self) -> tuple[cast.Cast, Case]:
-        with self._step("People: accounts and organisations"):
+        with self.step("People: accounts and organisations"):
             people = cast.gather()
-        with self._step("Case: proposed, with a partner"):
+        with self.step("Case: proposed, with a partner"):
             case = journey.propose(people)
             journey.build_consortium(case, people)
             journey.ask_advice(case, people)
@@ -123,7 +132,7 @@ class Demo:
         return f"Eigen bestand {name}"[:200], {name: self._data}
 
     def _run(self, what: str, wish: Wish, allocation: Allocation, people: cast.Cast) -> Run:
-        task = self._progress.add_task(what, total=None)
+        task = self._begin(what)
         run = journey.ask_run(wish, allocation=allocation, by=people.applicant)
 
         def show(now: Run) -> None:
@@ -142,10 +151,16 @@ class Demo:
         return run
 
     @contextmanager
-    def _step(self, what: str) -> Iterator[None]:
-        task = self._progress.add_task(what, total=1)
+    def step(self, what: str) -> Iterator[None]:
+        """Show it as begun, and as done once it is left."""
+        task = self._begin(what, total=1)
         yield
         self._progress.update(task, completed=1)
+
+    def _begin(self, what: str, total: int | None = None) -> TaskID:
+        if not self._console.is_terminal:  # a log shows no bars, and is read while it grows
+            self._console.print(what)
+        return self._progress.add_task(what, total=total)
 
 
 def _print_summary(console: Console, found: summary.Summary) -> None:
