@@ -22,7 +22,7 @@ class Watched:
             reduced_motion="reduce",  # colours are judged when they have settled
             **about,
         )
-        self.context.set_default_timeout(10_000)
+        self.context.set_default_timeout(60_000)  # only a test that fails waits so long
         self.complaints = []
         self.context.on("console", self._hear)
         self.context.on("weberror", lambda error: self.complaints.append(str(error.error)))

@@ -14,8 +14,10 @@ from hypothesis import HealthCheck, settings
 from tests import tables
 from tests.factories import a_token
 
-# How fast inputs are made says something of the machine, and of what else it does.
-settings.register_profile("any machine", suppress_health_check=[HealthCheck.too_slow])
+# How fast inputs are made and tried says something of the machine, and of what else it does.
+settings.register_profile(
+    "any machine", suppress_health_check=[HealthCheck.too_slow], deadline=None
+)
 settings.load_profile("any machine")
 
 

@@ -1,12 +1,12 @@
 """A whole factory as its users meet it: `fabriek up` in a process and a home of its own."""
 
+import atexit
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,9 +93,17 @@ def free_port():
     """Give one outside those that the kernel hands to whoever calls somebody.
 
     A factory takes seconds to start, and until then any call out of this machine could take
-    a port of the kernel's choice.
+    a port of the kernel's choice. Nor do tests beside this one get it: as long as this process
+    lives it has a name that only one can have, which is no file that could stay behind.
     """
     while True:
-        with socket.socket() as found, suppress(OSError):
-            found.bind(("127.0.0.1", secrets.choice(PORTS)))
-            return found.getsockname()[1]
+        port, ours = secrets.choice(PORTS), socket.socket(socket.AF_UNIX)
+        try:
+            ours.bind(f"\0fabriek-tests-{port}")
+            with socket.socket() as found:
+                found.bind(("127.0.0.1", port))
+        except OSError:
+            ours.close()
+        else:
+            atexit.register(ours.close)
+            return port

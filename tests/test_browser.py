@@ -31,6 +31,8 @@ FLAGS = [
 ]
 PASSWORD = "een-lang-wachtwoord-7"
 MOST_TABS = 60
+# Beside other tests a page takes long; only a test that fails waits so long.
+expect.set_options(timeout=60_000)
 
 
 @pytest.fixture(scope="module")

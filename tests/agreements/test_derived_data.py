@@ -4,6 +4,7 @@ import bz2
 import gzip
 import hashlib
 import io
+import json
 import lzma
 import tarfile
 import zipfile
@@ -614,6 +615,42 @@ def test_a_push_through_the_hub_binds_in_the_same_way(world, copy, program):
 
     assert answer.status_code == 200
     assert bound_by(copy) == [agreement]
+
+
+@pytest.mark.parametrize("by_hub", [False, True])
+def test_who_may_not_read_cannot_try_what_is_in_a_file(world, copy, program, by_hub):
+    """They may write: that nothing changed would say that they guessed right."""
+    named, other = a_person(), a_person()
+    firm = an_organisation(lead=named)
+    a_partner(world.using, organisation=firm)
+    a_partner(world.using, lead=other)
+    world.agree(organisations=[firm])
+    push(copy, {"rows.csv": ROWS, "secret.txt": b"1234"}, by=named)
+    told = []
+
+    for guess in (b"1234", b"9999"):
+        sha256 = datasets.add_file(copy, "secret.txt", io.BytesIO(guess), by=other).sha256
+        if by_hub:
+            line = {"path": "secret.txt", "algo": "sha256", "oid": sha256, "size": 4}
+            lines = [
+                {"key": "header", "value": {"summary": "x"}},
+                {"key": "lfsFile", "value": line},
+            ]
+            answer = program(other).post(
+                f"/api/datasets/{copy.repository.repo_id}/commit/main",
+                "\n".join(map(json.dumps, lines)),
+                content_type="application/x-ndjson",
+            )
+            told.append(answer.status_code)
+        else:
+            wish = json.dumps({"files": [{"path": "secret.txt", "sha256": sha256}]})
+            at = f"/api/datasets/{copy.code}/revisions"
+            answer = program(other).post(at, wish, **HTTP)
+            shown = answer.json()
+            told.append([shown[n] for n in ("digest", "file_count", "size_bytes", "is_new")])
+
+    assert told == [200 if by_hub else ["", 1, 4, True]] * 2
+    assert copy.repository.revisions.count() == 3
 
 
 def test_twice_is_once(world, copy):

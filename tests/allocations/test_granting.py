@@ -285,7 +285,9 @@ def test_an_extension_may_add_hours_of_a_share():
     actions.extend(allocation, ends_on=soon(), share=a_share("eu"), gpu_hours=5, by=granter)
 
     assert left(allocation) == 15 * HOUR
-    assert [str(line.share.code) for line in allocation.lines.filter(kind="grant")] == [
+    assert [
+        str(line.share.code) for line in allocation.lines.filter(kind="grant").order_by("pk")
+    ] == [
         "nl",
         "eu",
     ]

@@ -101,7 +101,7 @@ def test_when_one_ends_the_others_stop_at_their_next_step(portal, monkeypatch):
     begun, ends = threading.Barrier(3), []
 
     def endless(step):
-        begun.wait(10)
+        begun.wait(60)
         try:
             while True:
                 step()
@@ -110,7 +110,7 @@ def test_when_one_ends_the_others_stop_at_their_next_step(portal, monkeypatch):
             raise
 
     def interrupted():
-        begun.wait(10)
+        begun.wait(60)
         raise KeyboardInterrupt
 
     def all_three():

@@ -9,6 +9,7 @@ from fabriek.datasets import actions, rules
 from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Invalid, NotAllowed, StorageFull, WrongState
 from fabriek.kernel.models import Entry
+from fabriek.people.models import Person
 from fabriek.store.models import Revision
 from tests.datasets.conftest import FACTS, ROWS, contents, made, push
 from tests.factories import a_case, a_partner, a_person, an_organisation
@@ -158,6 +159,25 @@ def test_the_same_push_again_changes_nothing(dataset):
 
     assert push(dataset, {"train.jsonl": ROWS}) == first
     assert Revision.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda who: who.memberships.all().delete(),
+        lambda _who: Person.objects.update(is_active=False),
+    ],
+)
+def test_who_leaves_while_what_they_sent_is_read_through_saves_nothing(
+    dataset, lead, monkeypatch, leave
+):
+    blob = actions.add_file(dataset, "a.txt", io.BytesIO(b"1"), by=lead)
+    monkeypatch.setattr(actions.rows_check, "require_new_sound", lambda *_: leave(lead))
+
+    with pytest.raises(NotAllowed):
+        actions.commit(dataset, {"a.txt": blob}, message="late", by=lead)
+
+    assert not Revision.objects.exists()
 
 
 def test_a_partner_may_push_and_a_stranger_may_not(dataset):

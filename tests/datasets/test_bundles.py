@@ -9,8 +9,10 @@ from blake3 import blake3
 
 from fabriek import tar_header
 from fabriek.datasets import as_zip, bundles, tar_stream
+from fabriek.datasets.models import Dataset
 from fabriek.kernel.errors import Invalid, NotAllowed, Refused
 from fabriek.kernel.models import Entry
+from fabriek.people.models import Person
 from fabriek.store import retention
 from fabriek.store.models import Blob, Revision
 from tests.datasets.conftest import made, push
@@ -305,6 +307,31 @@ def test_what_is_dropped_while_it_is_given_out_does_not_end_as_if_whole(
     retention.drop(dataset.repository, retention.Wish(numbers=[1]), by=None)
 
     with pytest.raises(Refused, match="removed by its owner"):
+        list(pieces)
+
+
+ENDS = {
+    "part": (lambda who: who.memberships.all().delete(), NotAllowed),
+    "account": (lambda who: Person.objects.update(is_active=False), NotAllowed),
+    "dataset": (lambda _who: Dataset.objects.all().delete(), Refused),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("kind", [bundles, as_zip])
+def test_who_may_not_read_any_more_gets_no_more_of_a_stream(
+    dataset, lead, monkeypatch, kind, end
+):
+    monkeypatch.setattr(bundles, "LOOK_AGAIN_S", 0)
+    saved = push(dataset, {"a.bin": b"1" * 2**20, "b.bin": b"2" * 2**23})
+    wanted = [bundles.Wanted()] if kind is bundles else []
+    pieces = kind.give_out(dataset, saved, *wanted, by=lead)
+    next(pieces)
+    loses, refusal = ENDS[end]
+
+    loses(lead)
+
+    with pytest.raises(refusal):
         list(pieces)
 
 

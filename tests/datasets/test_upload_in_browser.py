@@ -29,7 +29,7 @@ pytestmark = [
 PART_BYTES = 8 * 2**20
 BIG = os.urandom(30_000_000)
 ROOT = Path(__file__).parents[2]
-SOON_MS = 30_000
+SOON_MS, SOON_S = 60_000, 60
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,7 @@ def kept(factory, told):
     answer = httpx.get(
         f"{factory.url}/api/datasets/{told['code']}/listing",
         headers={"Authorization": f"Bearer {told['token']}"},
+        timeout=SOON_S,
     )
     lines = (line.split(" ", 2) for line in answer.text.splitlines())
     return {path: sha256 for sha256, _size, path in lines}
@@ -303,6 +304,7 @@ def test_stopped_and_thrown_away_nothing_is_left(watched, wire, factory, told, b
         httpx.get(
             f"{factory.url}/api/datasets/{told['code']}",
             headers={"Authorization": f"Bearer {told['token']}"},
+            timeout=SOON_S,
         ).json()["revision"]
         is None
     )

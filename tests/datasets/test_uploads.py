@@ -431,7 +431,7 @@ class Slow:
     def readinto(self, target):
         if self._at:
             self.halfway.set()
-            assert self.go_on.wait(10)
+            assert self.go_on.wait(100)
         if self.is_cut:
             return 0
         piece = self.content[self._at : self._at + len(self.content) // 2]
@@ -455,7 +455,7 @@ def a_slow_writer(upload, lead, content):
 
     thread = threading.Thread(target=write)
     thread.start()
-    assert body.halfway.wait(10)
+    assert body.halfway.wait(100)
     return body, thread, results
 
 

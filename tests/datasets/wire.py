@@ -28,11 +28,8 @@ class Wire:
         self._close_all()
 
     def mend(self):
-        self.left_bytes, self.is_cut = None, False
-
-    def _cut(self):
-        self.is_cut = True
-        self._close_all()
+        with self._lock:
+            self.left_bytes, self.is_cut = None, False
 
     def _serve(self):
         with suppress(OSError):
@@ -51,12 +48,18 @@ class Wire:
         with suppress(OSError):
             while piece := source.recv(PIECE_BYTES):
                 target.sendall(piece)
-                if counts and self.left_bytes is not None:
-                    self.left_bytes -= len(piece)
-                    if self.left_bytes <= 0:
-                        self._cut()
+                if counts and self._cuts(piece):
+                    self._close_all()
         for each in (source, target):
             _close(each)
+
+    def _cuts(self, piece):
+        with self._lock:  # it may be mended at this moment
+            if self.left_bytes is None:
+                return False
+            self.left_bytes -= len(piece)
+            self.is_cut = self.left_bytes <= 0
+            return self.is_cut
 
     def _close_all(self):
         with self._lock:

@@ -1,6 +1,5 @@
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -163,6 +162,7 @@ def test_kill_9_of_the_supervisor_ends_the_job_and_frees_its_gpu(machine):
 
 
 def test_a_supervisor_told_to_end_lets_its_job_write_a_checkpoint(machine):
+    machine.with_gpus(1, grace_s=60)
     script = "trap 'touch checkpoint; exit 0' TERM; echo $$ >pid; while :; do sleep 0.02; done"
     job = machine.submit("a", script)
     machine.pid(job)
@@ -175,13 +175,14 @@ def test_a_supervisor_told_to_end_lets_its_job_write_a_checkpoint(machine):
 
 
 def test_a_job_that_takes_too_long_may_write_a_checkpoint_first(machine):
+    machine.with_gpus(1, grace_s=60)
     script = "trap 'touch checkpoint; exit 0' TERM; while :; do sleep 0.02; done"
-    job = machine.submit("a", script, timeout_s=1)
+    job = machine.submit("a", script, timeout_s=3)  # in which it surely comes to its trap
 
     seen = machine.ended("a")
 
     assert (seen.phase, seen.reason, seen.exit_code) == (Phase.FAILED, Reason.TIMEOUT, 0)
-    assert 1 <= seen.elapsed_s < 60  # by itself it would never end
+    assert 3 <= seen.elapsed_s < 60  # by itself it would never end
     assert (job.folder / "checkpoint").exists()
 
 
@@ -232,7 +233,7 @@ def test_jobs_start_in_the_order_in_which_they_came_without_anybody_looking(mach
 
 def test_a_small_job_does_not_overtake_a_large_one(machine):
     machine.with_gpus(2)
-    machine.submit("a", "sleep 20")
+    machine.submit("a", "sleep 600", timeout_s=600)
     machine.submit("large", "true", gpus=2)
     machine.submit("small", "true")
 
@@ -253,7 +254,7 @@ def test_jobs_that_run_together_have_different_gpus(machine):
 
 
 def test_a_cancelled_waiting_job_never_starts(machine):
-    machine.submit("a", "sleep 20")
+    machine.submit("a", "sleep 600", timeout_s=600)
     job = machine.submit("b", "touch began")
 
     machine.engine.cancel("b")
@@ -268,7 +269,7 @@ def test_a_cancelled_waiting_job_never_starts(machine):
 
 def test_a_waiting_job_that_no_longer_fits_does_not_block_the_others(machine):
     machine.with_gpus(2)
-    machine.submit("a", "sleep 20", gpus=2)
+    machine.submit("a", "sleep 600", gpus=2, timeout_s=600)
     machine.submit("b", "true", gpus=2)
     machine.submit("c", "true")
 
@@ -280,20 +281,21 @@ def test_a_waiting_job_that_no_longer_fits_does_not_block_the_others(machine):
     assert [record.key for record in machine.engine.usage(0)] == ["a", "c"]
 
 
-def test_two_hundred_waiting_jobs_are_looked_at_cheaply(machine):
-    machine.submit("a", "sleep 30")
+def test_two_hundred_waiting_jobs_are_looked_at_cheaply(machine, monkeypatch):
+    machine.submit("a", "sleep 600", timeout_s=600)
+    machine.started("a")
     keys = [f"fabriek-{n}" for n in range(200)]
     for key in keys:
         machine.submit(key, "true")
+    listed, listdir = [], os.listdir
+    monkeypatch.setattr(
+        os, "listdir", lambda place: listed.append(place.name) or listdir(place)
+    )
 
-    costs_s = []
-    for _ in range(5):
-        began = time.process_time()
-        seen = machine.engine.look(keys)
-        costs_s.append(time.process_time() - began)
+    seen = machine.engine.look(keys)
 
     assert [seen[key].queue_position for key in keys] == list(range(1, 201))
-    assert min(costs_s) < 0.2  # a queue that is read anew for each job takes seconds
+    assert listed == ["live", "queue"]  # a queue that is read anew for each job takes seconds
 
 
 # Races, and a home that does not do what it should
@@ -385,7 +387,6 @@ def test_a_submitter_that_died_half_way_blocks_nobody(machine):
 
 
 def test_a_home_that_somebody_keeps_locked_is_an_engine_that_is_down(machine, monkeypatch):
-    monkeypatch.setattr("fabriek.engines.local_home.DESK_PATIENCE_S", 0.05)
     machine.submit("a", "true")
     machine.ended("a")
     holder = python(
@@ -397,8 +398,11 @@ def test_a_home_that_somebody_keeps_locked_is_an_engine_that_is_down(machine, mo
     )
     holder.stdout.readline()
 
-    with pytest.raises(EngineDown):
-        machine.engine.look(["a"])
+    # Only now: a supervisor that ends keeps it locked for a moment too.
+    with monkeypatch.context() as hurried:
+        hurried.setattr("fabriek.engines.local_home.DESK_PATIENCE_S", 0.05)
+        with pytest.raises(EngineDown):
+            machine.engine.look(["a"])
 
     holder.communicate()
     assert machine.seen("a").phase == Phase.SUCCEEDED
@@ -450,19 +454,16 @@ def test_a_supervisor_starts_quickly_because_it_imports_little():
     # Without site-packages (-S) nothing of others can be imported at all.
     program = "import sys, fabriek.engines.local_job; print(*sys.modules)"
     command = [sys.executable, "-S", "-P", "-c", program]
-    costs_s = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            command, env={"PYTHONPATH": SOURCE}, check=True, capture_output=True, text=True
-        )
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        costs_s.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
+    done = subprocess.run(
+        command, env={"PYTHONPATH": SOURCE}, check=True, capture_output=True, text=True
+    )
+
+    imported = set(done.stdout.split())
     slow = {"argparse", "asyncio", "logging", "multiprocessing", "uuid", "zipfile"}
-    assert slow.isdisjoint(done.stdout.split())
-    # About 0.06 on an idle machine; processor time grows when others use its caches.
-    assert min(costs_s) < 0.15
+    assert slow.isdisjoint(imported)
+    # 126 of them take 0.06 s of a processor; how long depends on who else uses its caches.
+    assert len(imported) < 150
 
 
 def _text(path):

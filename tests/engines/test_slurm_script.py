@@ -62,8 +62,8 @@ def test_one_node_needs_no_srun_and_several_need_one(tmp_path):
 
 
 def test_who_does_not_listen_is_not_hurt_by_the_wish_to_save(tmp_path):
-    # Half of its time: after one second.
-    job = a_job(tmp_path, "/bin/sh", "-c", "sleep 1.6; echo whole", timeout_s=2)
+    # Half of its time: after five seconds. A busy machine loses some of them.
+    job = a_job(tmp_path, "/bin/sh", "-c", "sleep 6; echo whole", timeout_s=10)
 
     assert begun(job).wait() == 0
 
@@ -78,12 +78,12 @@ def test_who_listens_is_asked_to_save_before_the_end_and_by_hand(tmp_path):
         while True:
             time.sleep(0.05)
     """
-    job = a_job(tmp_path, sys.executable, "-c", textwrap.dedent(listens), timeout_s=4)
+    job = a_job(tmp_path, sys.executable, "-c", textwrap.dedent(listens), timeout_s=10)
     process = begun(job)
     eventually(lambda: (tmp_path / "log").exists() and (tmp_path / "log").read_text())
 
     process.send_signal(signal.SIGUSR1)  # as `scancel --signal=USR1 --batch` does
-    eventually(lambda: "saved" in (tmp_path / "log").read_text(), within_s=1.5)
+    eventually(lambda: "saved" in (tmp_path / "log").read_text())
 
     assert process.wait() == 124
     assert (tmp_path / "log").read_text() == "ready\nsaved\nsaved\n"
@@ -99,7 +99,7 @@ def test_the_time_of_earlier_starts_counts(tmp_path):
     code = begun(job).wait()
 
     assert (code, trail_in(tmp_path).stopped_for) == (124, "timeout")
-    assert trail_in(tmp_path).held_s - 59 <= 3
+    assert trail_in(tmp_path).held_s - 59 < 20  # by itself it would take half a minute
 
 
 def test_what_has_no_time_left_is_not_started_again(tmp_path):

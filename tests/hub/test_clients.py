@@ -65,6 +65,8 @@ def test_a_model_is_pushed_loaded_and_pushed_again(flow, factory):
 
     running, told = factory
     answer = httpx.get(
-        f"{running.url}/api/models/", headers={"Authorization": f"Bearer {told['token']}"}
+        f"{running.url}/api/models/",
+        headers={"Authorization": f"Bearer {told['token']}"},
+        timeout=60,
     )
     assert [model["title"] for model in answer.json()["items"]] == ["tiny"]

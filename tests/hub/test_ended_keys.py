@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from fabriek.hub import links, parts
 from fabriek.people.models import Membership, Scope, Token
-from fabriek.store.models import Blob
+from fabriek.store.models import Blob, Revision
 from tests.factories import a_token
+from tests.hub.calls import NDJSON, header, lines, small
 from tests.hub.test_run_keys import by, info, questions, run, world  # noqa: F401
 from tests.hub.xet_making import File, Program
 from tests.hub.xet_making import Xorb as Made
@@ -61,6 +62,30 @@ def test_a_key_for_xet_ends_with_its_token(hub, lead, end):
 
     assert [a.status_code for a in answers] == [401, 401]
     assert not Blob.objects.exists()
+
+
+@pytest.mark.parametrize("end", [*ENDED, lambda _tokens: Membership.objects.all().delete()])
+def test_a_commit_that_is_held_open_ends_so_too(hub, end):
+    """Who is about to go could begin one, and say the rest of it later."""
+
+    class Slow:
+        def __init__(self):
+            self.pieces = [lines(header()).encode() + b"\n", lines(small("a", b"1")).encode()]
+
+        def read(self, _size):
+            if len(self.pieces) == 1:
+                end(Token.objects.all())
+            return self.pieces.pop(0) if self.pieces else b""
+
+        readline = read
+
+    answer = hub.client.generic("POST", f"{hub.api}/commit/main", b"", **{
+        "wsgi.input": Slow(), "CONTENT_LENGTH": "", "HTTP_TRANSFER_ENCODING": "chunked",
+        "CONTENT_TYPE": NDJSON,
+    })  # fmt: skip
+
+    assert answer.status_code in {401, 403}
+    assert not Revision.objects.exists()
 
 
 def test_a_link_of_another_shape_is_over(hub, lead):

@@ -19,7 +19,17 @@ from fabriek.people.models import Membership
 from fabriek.store import actions as store
 from fabriek.store import queries
 from fabriek.store.models import Blob
-from tests.factories import a_case, a_dataset, a_person, a_token
+from tests.agreements.policy_world import a_policy_world
+from tests.datasets.conftest import made as a_dataset_made
+from tests.datasets.conftest import push
+from tests.factories import (
+    a_case,
+    a_dataset,
+    a_partner,
+    a_person,
+    a_token,
+    an_organisation,
+)
 from tests.hub.xet_making import File, Program, a_shard
 from tests.hub.xet_making import Xorb as Made
 from tests.threads import at_once, many_connections  # noqa: F401
@@ -138,6 +148,50 @@ def test_nobody_learns_whether_a_chunk_is_known(session):
 
     assert asked.status_code == 404
     assert session.post(f"v1/xorb-grants/default/{made.name}", b"{}").status_code == 404
+
+
+def test_who_may_not_read_here_learns_of_no_xorb_that_others_sent():
+    """Somebody who guesses all that is in one can name it: that must not confirm the guess."""
+    world = a_policy_world()
+    reader, other = a_person(), a_person()
+    firm = an_organisation(lead=reader)
+    a_partner(world.using, organisation=firm)
+    a_partner(world.using, lead=other)
+    world.agree(organisations=[firm])
+    push(world.dataset, {"rows.csv": b"a,b\n" + b"1,2\n" * 999}, by=world.owner)
+    copy = a_dataset_made(by=reader, case=world.using)
+    push(copy, {"rows.csv": b"a,b\n" + b"1,2\n" * 999}, by=reader)  # binds it to the terms
+    theirs, blind = (Program(a_token(who)).begin(copy.repository) for who in (reader, other))
+    secret, unheard = Made(b"salaries of everybody" * 100), Made(b"of nobody")
+    theirs.send(secret)
+    theirs.list(File(secret.part(0, 1), sha256="", told=False))
+
+    named = [blind.list(File(guess.all())) for guess in (secret, unheard)]
+    sent = [blind.send(guess, body=b"x").status_code for guess in (secret, unheard)]
+    whole = blind.send(secret)
+
+    assert named[0].content == named[1].content
+    assert [answer.status_code for answer in named] == [409, 409]
+    assert sent == [422, 422]
+    assert json.loads(whole.content) == {"was_inserted": True}
+    assert blind.list(File(secret.all())).status_code == 200  # what they sent is theirs to name
+    assert json.loads(blind.send(secret).content) == {"was_inserted": False}
+
+
+@pytest.mark.parametrize(("free", "status"), [(2 * 10**7, 200), (2 * 10**7 - 1, 507)])
+def test_a_full_disk_is_told_before_anything_is_sent(
+    person, dataset, monkeypatch, free, status
+):
+    """Of what happens while they send programs show a number, and that after two minutes."""
+    disk = type("Disk", (), {"total": 10**9, "free": free})
+    monkeypatch.setattr("fabriek.store.incoming.shutil.disk_usage", lambda _folder: disk)
+    at = f"/api/datasets/{dataset.repository.repo_id}/preupload/main"
+    asked = {"files": [{"path": "a.bin", "size": 7, "sample": ""}]}
+
+    answer = Program(a_token(person)).http.post(at, asked, content_type="application/json")
+
+    assert answer.status_code == status
+    assert ("X-Error-Message" in answer) == (status == 507)
 
 
 def test_the_name_must_be_that_of_what_is_in_it(session, dataset):

@@ -179,7 +179,7 @@ def test_the_command_works_in_a_terminal_and_stops_the_run_at_its_end(ada, tmp_p
         sys.executable, words, env=of_the_command(ada, tmp_path), timeout=60, encoding="utf-8"
     )
     shell.setwinsize(31, 97)
-    shell.expect(r"(R26-\d+): 2\.0 GPU-hours are set aside")
+    shell.expect(r"(R\d\d-\d+): 2\.0 GPU-hours are set aside")
     code = shell.match[1]
     shell.expect(PROMPT)
     shell.sendline("stty size; echo $((6 * 7)) $FABRIEK_GPUS; sleep 300")

@@ -51,7 +51,7 @@ for step in range(begin, int(sys.argv[1])):
     loss = torch.nn.functional.mse_loss(net(x), y)
     learn.zero_grad(); loss.backward(); learn.step()
     print(json.dumps({"step": step, "loss": loss.item()}), file=figures)
-    signal.sigtimedwait([], float(sys.argv[2]))
+    signal.sigtimedwait([], 0 if begin else float(sys.argv[2]))
     if stop:
         torch.save({"net": net.state_dict(), "step": step + 1}, kept)
         print("saved at", step + 1)
@@ -67,7 +67,7 @@ print("began at", begin)
 
 @pytest.fixture
 def machine(tmp_path):
-    return Local(tmp_path / "engine", gpus=1, grace_s=8, beat_s=0.1)
+    return Local(tmp_path / "engine", gpus=1, grace_s=60, beat_s=0.1)
 
 
 def asked(world, *, files=None, command="python train.py 40 0", **changes):
@@ -80,7 +80,7 @@ def asked(world, *, files=None, command="python train.py 40 0", **changes):
 # --- one whole run ---------------------------------------------------------------------
 @pytest.mark.slow
 def test_it_learns_is_stopped_goes_on_and_becomes_a_model_with_its_origin(world, machine):
-    run = asked(world, command="python train.py 60 0.1")
+    run = asked(world, command="python train.py 60 0.5")
     eventually(lambda: passes(machine) or seen_again(run).metrics.count() > 3, within_s=60)
     assert rules.is_pausable(seen_again(run))
     actions.pause(seen_again(run), by=world.person)

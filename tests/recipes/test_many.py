@@ -58,7 +58,7 @@ class Started:
 
     def ended(self) -> int:
         said, self.complained = self.process.communicate(timeout=120)
-        print(self.complained)  # shown where the test then fails
+        sys.stdout.write(self.complained)  # shown where the test then fails
         assert said == ""
         return self.process.returncode
 

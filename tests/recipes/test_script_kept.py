@@ -11,7 +11,7 @@ import pytest
 
 from fabriek_recipes.script import environment, kept, place, wanted
 from fabriek_recipes.words import Failed
-from tests.recipes.test_script import Job, wait_for
+from tests.recipes.test_script import ENDS_WITHIN_S, Job, wait_for
 
 REPORTS = """
 import json, os, pathlib, signal, sys
@@ -61,7 +61,7 @@ def test_a_report_of_the_program_s_own_does_not_end_the_run_half_way(tmp_path):
     process = job.begin()
     wait_for((tmp_path / "outputs" / "report.json").exists)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(90) == 143
+    assert process.wait(ENDS_WITHIN_S) == 143
 
     (tmp_path / "may-end").touch()
     codes = (job.run(), job.run())
@@ -95,7 +95,7 @@ def test_stopped_while_it_waits_for_another_node_it_ends_as_stopped(tmp_path):
 
     first.send_signal(signal.SIGTERM)
     try:
-        assert first.wait(90) == 143
+        assert first.wait(ENDS_WITHIN_S) == 143
     finally:
         first.kill()
 
@@ -161,7 +161,7 @@ def test_packages_of_a_run_at_work_stay_while_others_install(tmp_path, index):
 
     assert ready.exists()
     (tmp_path / "run" / "may-end").touch()
-    assert process.wait(90) == 0
+    assert process.wait(ENDS_WITHIN_S) == 0
     kept.tidy(home)  # what nobody uses goes
     assert list(home.glob("*/ready")) == []
     assert not ready.parent.exists()

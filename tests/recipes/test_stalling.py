@@ -16,8 +16,19 @@ from tests.recipes.conftest import prepare
 from tests.recipes.test_classify_images import QUICK, draw, drawn, seer  # noqa: F401
 
 QUICKLY = Patience(
-    warn_times=2, warn_s=0.15, end_times=2, end_s=0.6, grace_s=5, look_every_s=0.02
+    warn_times=2, warn_s=0.15, end_times=2, end_s=0.6, grace_s=60, look_every_s=0.02
 )
+
+
+class Steady:
+    """Stands still whatever the machine does; one that goes is later each time it is asked."""
+
+    def __init__(self):
+        self.s, self.goes_by_s = 1.0, 0.0
+
+    def __call__(self):
+        self.s += self.goes_by_s
+        return self.s
 
 
 class Told:
@@ -31,7 +42,14 @@ class Told:
 
 
 @pytest.fixture
-def dog(monkeypatch):
+def steady(monkeypatch):
+    clock = Steady()
+    monkeypatch.setattr(stalling, "now_s", clock)
+    return clock
+
+
+@pytest.fixture
+def dog(monkeypatch, steady):
     monkeypatch.setattr(stalling, "PATIENCE", QUICKLY)
     told = Told()
     return Watchdog(SimpleNamespace(events=told, group=None)), told
@@ -43,18 +61,19 @@ def quick_steps(dog, count=3):
             pass
 
 
-def wait_for_the_disk():
-    time.sleep(10)
+def wait_for_the_disk(clock):
+    clock.goes_by_s = 0.05
+    time.sleep(100)
 
 
-def test_a_step_that_hangs_is_told_with_its_place_and_then_ends_the_run(dog, capfd):
+def test_a_step_that_hangs_is_told_with_its_place_and_then_ends_the_run(dog, steady, capfd):
     watchdog, told = dog
 
     def work():
         with watchdog.watching():
             quick_steps(watchdog)
             with watchdog.step(4):
-                wait_for_the_disk()
+                wait_for_the_disk(steady)
 
     with pytest.raises(Failed) as failure:
         work()
@@ -70,26 +89,29 @@ def test_a_step_that_hangs_is_told_with_its_place_and_then_ends_the_run(dog, cap
     assert "most recent call first" in log
 
 
-def test_a_step_that_is_slow_for_a_while_goes_on(dog):
+def test_a_step_that_is_slow_for_a_while_goes_on(dog, steady):
     watchdog, told = dog
 
     with watchdog.watching():
         quick_steps(watchdog)
         with watchdog.step(4):
-            time.sleep(0.3)
+            steady.s += 0.3
+            wait_until(lambda: told.warnings)
         quick_steps(watchdog)
 
     assert [code for code, _said in told.warnings] == ["stalled"]
 
 
-def test_the_first_steps_and_what_is_done_between_steps_may_take_long(dog):
+def test_the_first_steps_and_what_is_done_between_steps_may_take_long(dog, steady):
     watchdog, told = dog
 
     with watchdog.watching():
         with watchdog.step(1):
-            time.sleep(0.3)
+            steady.s += 0.3
+            time.sleep(0.1)  # it is looked at meanwhile
         quick_steps(watchdog)
-        time.sleep(0.3)
+        steady.s += 0.3
+        time.sleep(0.1)
 
     assert told.warnings == []
 
@@ -198,7 +220,7 @@ def test_a_look_may_be_long_as_long_as_it_gets_on(monkeypatch):
 
 
 @pytest.mark.parametrize("steps", [0, 1])
-def test_a_look_that_hangs_at_the_very_beginning_ends_the_run_too(dog, steps):
+def test_a_look_that_hangs_at_the_very_beginning_ends_the_run_too(dog, steady, steps):
     """As when a run goes on and looks at once: nothing is known yet of its steps."""
     watchdog, told = dog
 
@@ -206,7 +228,7 @@ def test_a_look_that_hangs_at_the_very_beginning_ends_the_run_too(dog, steps):
         with watchdog.watching():
             quick_steps(watchdog, steps)
             with watchdog.look(steps):
-                wait_for_the_disk()
+                wait_for_the_disk(steady)
 
     with pytest.raises(Failed, match="did not get on in 1 s"):
         work()
@@ -215,7 +237,7 @@ def test_a_look_that_hangs_at_the_very_beginning_ends_the_run_too(dog, steps):
 
 
 def wait_until(happened):
-    for _turn in range(500):
+    for _turn in range(10_000):
         if happened():
             return
         time.sleep(0.01)

@@ -180,11 +180,13 @@ def _check_s(folder):
 
 
 def test_rows_of_many_names_take_no_longer_than_as_many_cells_in_narrow_rows(tmp_path):
-    took = []
     for name, names, rows in (("narrow", 200, 400), ("wide", 2_000, 40)):
         row = json.dumps({f"k{number}": number for number in range(names)})
         (tmp_path / name).mkdir()
         (tmp_path / name / "t.jsonl").write_text("\n".join([row] * rows))
-        took.append(min(_check_s(tmp_path / name) for _ in range(3)))
 
-    assert took[1] < 3 * took[0]
+    # By turns, so that what else the machine does meanwhile meets both.
+    took = [(_check_s(tmp_path / "narrow"), _check_s(tmp_path / "wide")) for _ in range(5)]
+
+    narrow_s, wide_s = map(min, zip(*took, strict=True))
+    assert wide_s < 3 * narrow_s

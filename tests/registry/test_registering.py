@@ -157,7 +157,7 @@ def test_two_passes_at_once_make_one_model():
     found = []
 
     def register():
-        together.wait(timeout=20)
+        together.wait(timeout=60)
         found.append(actions.register(run).pk)
         connection.close()
 

@@ -26,12 +26,12 @@ tell(kind="result", scores={"loss_before": 3.0, "loss_after": 1.0})
 print("read", len(text), "seed", manifest["seed"])
 """
 FAILS = "import sys; print('no luck'); sys.exit(3)"
-SLEEPS = "import time; print('asleep', flush=True); time.sleep(60)"
+SLEEPS = "import time; print('asleep', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
 def machine(tmp_path):
-    return Local(tmp_path / "engine", gpus=1, grace_s=2, beat_s=0.1)
+    return Local(tmp_path / "engine", gpus=1, grace_s=60, beat_s=0.1)
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ SAVES = """
 import pathlib, signal, sys, time
 folder = pathlib.Path(sys.argv[1]) / "checkpoints"
 folder.mkdir(exist_ok=True)
-print("found", sorted(path.name for path in folder.iterdir()), flush=True)
 def save(_number, _frame):
     for step in (1, 2, 3):
         (folder / f"step-{step:08d}.safetensors").write_bytes(b"weights")
     sys.exit(143)
 signal.signal(signal.SIGTERM, save)
-time.sleep(60)
+print("found", sorted(path.name for path in folder.iterdir()), flush=True)
+time.sleep(600)
 """
 
 

@@ -16,7 +16,7 @@ from fabriek.registry import collect
 from fabriek.runs import engine
 from fabriek.serve import loop
 
-WAIT_S = 30
+WAIT_S = 300  # only a test that fails waits so long
 
 
 @pytest.fixture

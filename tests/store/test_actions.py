@@ -127,7 +127,7 @@ def test_two_commits_at_once_become_two_revisions():
     meet = threading.Barrier(2)
 
     def save(content):
-        meet.wait(timeout=20)
+        meet.wait(timeout=60)
         actions.commit(repository, {content.decode(): blobs[content]}, message="", by=None)
         connection.close()
 
@@ -135,7 +135,7 @@ def test_two_commits_at_once_become_two_revisions():
     for saver in savers:
         saver.start()
     for saver in savers:
-        saver.join(timeout=60)
+        saver.join(timeout=300)
 
     assert list(repository.revisions.values_list("number", "file_count")) == [(2, 2), (1, 1)]
 

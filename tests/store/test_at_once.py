@@ -82,7 +82,7 @@ def test_a_file_that_leaves_its_pack_meanwhile_is_named_all_the_same():
         beside = threading.Thread(target=commit)
         beside.start()
         beside.join(timeout=0.5)  # it waits for us or not; both are right
-    beside.join(timeout=30)
+    beside.join(timeout=300)
 
     assert said == [3]
 
@@ -107,6 +107,6 @@ def test_two_of_one_title_made_at_once_both_get_a_name():
         other = threading.Thread(target=beside)
         other.start()
         other.join(timeout=0.5)  # it waits for us, before it looked which names there are
-    other.join(timeout=30)
+    other.join(timeout=300)
 
     assert said == ["questions", "questions-d26-0002"]

@@ -188,6 +188,20 @@ def test_bringing_says_how_far_it_is_and_is_gone_on_from(store, server):
     assert not part.exists()
 
 
+def test_what_another_process_brought_meanwhile_leaves_nothing_begun(store):
+    one = far(store, given(store))
+    part = store.near.home / "1" / "bringing" / one.sha256
+    part.parent.mkdir()
+    with part.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert not store.bring([one]).is_ready
+        store.near.path(one).write_bytes(LARGE)
+
+    eventually(lambda: len(store.bringing._works) == 0)  # noqa: SLF001
+    assert store.bring([one]).is_ready
+    assert not part.exists()
+
+
 class Spy:
     """The client, noting which parts were asked."""
 

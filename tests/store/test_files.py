@@ -244,7 +244,7 @@ def test_two_who_send_the_same_bytes_at_once_both_succeed(store):
 
     def content():
         yield MANY
-        meet.wait(timeout=20)
+        meet.wait(timeout=60)
         yield b"end"
 
     def send():
@@ -254,7 +254,7 @@ def test_two_who_send_the_same_bytes_at_once_both_succeed(store):
     for sender in senders:
         sender.start()
     for sender in senders:
-        sender.join(timeout=60)
+        sender.join(timeout=300)
 
     name = sha256(MANY + b"end")
     assert received == [name, name]

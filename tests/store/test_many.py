@@ -335,7 +335,7 @@ def test_two_who_send_the_same_files_at_once_both_succeed():
     meet, done = threading.Barrier(2), []
 
     def send(place):
-        meet.wait(timeout=20)
+        meet.wait(timeout=60)
         done.append(actions.store_many(place, entries(files), by=None))
         connection.close()
 
@@ -343,7 +343,7 @@ def test_two_who_send_the_same_files_at_once_both_succeed():
     for sender in senders:
         sender.start()
     for sender in senders:
-        sender.join(timeout=60)
+        sender.join(timeout=300)
 
     # Also who came second is given rows that say where the bytes lie.
     for blobs in done:

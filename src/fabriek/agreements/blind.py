@@ -1,9 +1,13 @@
 """Who may write and not read, as what is there was made of data that is lent to others.
 
 They are told of the bytes that they sent themselves, and of no others: a name of what is in a
-file is what is in it, to who could try all that may be. Whether a path is there they can still
-find out, as they may leave files out: who used the data until its agreement ended takes it away
-by that.
+file is what is in it, to who could try all that may be. So a commit of theirs always makes a
+revision: that nothing differed would say that a guess was right.
+
+Whether a path is there they can still find out, by two ways that stay open. They may leave
+files out, as who used the data until its agreement ended takes it away by that, and a name with
+a mistake must not pass for a removal. And a file cannot lie below another one: to add `a/b`
+tells whether `a` is a file, whatever is answered to the first.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -26,8 +30,21 @@ def is_blind(person: Person, repository: Repository) -> bool:
 
 def missing(repository: Repository, sha256s: Iterable[str], *, by: Person) -> list[str]:
     """Name the bytes that this person must still send; see `store.queries.missing`."""
-    sent_by = by if is_blind(by, repository) else None
-    return queries.missing(repository, sha256s, sent_by=sent_by)
+    return queries.missing(repository, sha256s, sent_by=only_by(by, repository))
+
+
+def only_by(person: Person, repository: Repository) -> Person | None:
+    """Say whose sending counts as here for this person. Nothing: anybody's."""
+    return person if is_blind(person, repository) else None
+
+
+def counts_of(repository: Repository, files: Mapping[str, str]) -> dict[str, int]:
+    """Count what they sent, where all of a revision would tell what others did."""
+    here = queries.claimed(repository, files.values())
+    return {
+        "file_count": len(files),
+        "size_bytes": sum(here[sha256].size_bytes for sha256 in files.values()),
+    }
 
 
 def require_sent(repository: Repository, files: Mapping[str, str], *, by: Person) -> None:

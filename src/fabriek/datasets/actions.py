@@ -176,16 +176,18 @@ def commit(
     blind.require_sent(dataset.repository, sent, by=by)
     rows_check.require_new_sound(dataset.repository, sent)
     inside = descent.looked_into(dataset.repository, sent, by=by)
+    change = store.Change(
+        files=sent,
+        message=text.line(message),
+        parent=parent,
+        delete=delete,
+        even_if_same=blind.is_blind(by, dataset.repository),
+    )
     with transaction.atomic():
+        # To read through what was sent may have taken an hour.
+        rules.require_part(rules.still(by), dataset.case)
         rules.require_open(dataset.case)
-        saved = store.commit(
-            dataset.repository,
-            sent,
-            message=text.line(message),
-            by=by,
-            parent=parent,
-            delete=delete,
-        )
+        saved = store.save(dataset.repository, change, by=by)
         rules.require_there(dataset)
         rules.require_save(by, dataset.repository)
         descent.pass_terms_on(saved, sent, by=by, inside=inside)

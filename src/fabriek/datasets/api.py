@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from ninja import Query, Router, Status
 
+from fabriek.agreements import blind
 from fabriek.cases.models import Case
 from fabriek.datasets import actions, branches, finding, queries, rules
 from fabriek.datasets.api_shapes import (
@@ -125,7 +126,10 @@ def commit(request: SignedIn, code: str) -> Status[SavedOut]:
         parent=None if body.parent is None else finding.revision(dataset, body.parent),
         delete=body.delete,
     )
-    return Status(201, SavedOut.from_orm(saved).model_copy(update={"is_new": saved != before}))
+    told: dict[str, object] = {"is_new": saved != before}
+    if blind.is_blind(request.user, dataset.repository):
+        told |= blind.counts_of(dataset.repository, files) | {"digest": ""}
+    return Status(201, SavedOut.from_orm(saved).model_copy(update=told))
 
 
 @router.get("/{code}/revisions", response=Listing[LoggedOut])

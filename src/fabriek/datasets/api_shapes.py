@@ -98,7 +98,10 @@ class LoggedOut(RevisionOut):
 
 
 class SavedOut(RevisionOut):
-    """`is_new` is false when nothing changed: this revision stood already."""
+    """`is_new` is false when nothing changed: this revision stood already.
+
+    Who may not read it is told of what they sent: `digest` is empty, the counts are of that.
+    """
 
     is_new: bool = True
 

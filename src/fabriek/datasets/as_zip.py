@@ -25,7 +25,8 @@ def give_out(dataset: Dataset, revision: Revision, *, by: Person) -> Iterator[by
     rules.require_read(by, dataset, revision=revision.number)
     rows = revision.files.select_related("blob").order_by("path")
     bundles.note_download(dataset, revision, rows, by=by)
-    return _zipped(bundles.in_turns(revision, rows))
+    pieces = _zipped(bundles.in_turns(revision, rows))
+    return bundles.while_allowed(pieces, dataset, revision, by=by)
 
 
 def _zipped(files: Iterator[File]) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Many files at once, in one stream: in, and out again."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -20,6 +21,8 @@ from fabriek.store.refusals import require_files
 # So many names are asked of the database at a time, and so much is handed to the web server.
 ROWS_AT_ONCE = 1000
 PIECE_BYTES = 2**20
+# Who fetches a dataset over a slow line is at it for hours, and may lose the right meanwhile.
+LOOK_AGAIN_S = 10.0
 ENDLESS_BYTES = 2**62  # no file is, and a database can hold it
 
 journal.describe({"datasets.download_many": _("downloaded files of a dataset")})
@@ -65,7 +68,8 @@ def give_out(
     rules.require_read(by, dataset, revision=revision.number)
     rows = _rows(revision, wanted)
     note_download(dataset, revision, rows, by=by, under=wanted.under)
-    return _in_large_pieces(_tar(revision, rows))
+    pieces = _in_large_pieces(_tar(revision, rows))
+    return while_allowed(pieces, dataset, revision, by=by)
 
 
 def _entries(stream: Readable) -> Iterator[many.Entry]:
@@ -94,6 +98,21 @@ def in_turns(revision: Revision, rows: "QuerySet[File]") -> Iterator[File]:
         yield from some
         after = some[-1].path
     require_files(Revision.objects.get(pk=revision.pk))
+
+
+def while_allowed(
+    pieces: Iterator[bytes], dataset: Dataset, revision: Revision, *, by: Person
+) -> Iterator[bytes]:
+    """Give pieces for as long as their reader may have them.
+
+    Raises: NotAllowed, RepositoryGone, in the middle: a stream must not end as if whole.
+    """
+    looked_at = time.monotonic()
+    for piece in pieces:
+        yield piece
+        if time.monotonic() - looked_at >= LOOK_AGAIN_S:
+            rules.require_still_read(by, dataset, revision=revision.number)
+            looked_at = time.monotonic()
 
 
 def note_download(

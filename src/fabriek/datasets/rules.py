@@ -142,6 +142,26 @@ def require_read(person: Person, dataset: Dataset, *, revision: int | None = Non
     policy.require(_read(person, dataset, revision=revision))
 
 
+def still(person: Person) -> Person:
+    """Read somebody anew, halfway through work of minutes or hours. Raises: NotAllowed."""
+    found = Person.objects.filter(pk=person.pk, is_active=True).first()
+    if found is None:
+        raise NotAllowed(_("This account was closed."))
+    return found
+
+
+def require_still_read(person: Person, dataset: Dataset, *, revision: int) -> None:
+    """Ask again, halfway, of what stands in the database by now.
+
+    Raises: NotAllowed, with the reason in words; RepositoryGone.
+    """
+    who = still(person)
+    now = Dataset.objects.select_related("repository__case").filter(pk=dataset.pk).first()
+    if now is None:
+        raise repository_gone()
+    require_read(who, now, revision=revision)
+
+
 def _read(person: Person, dataset: Dataset, *, revision: int | None = None) -> policy.Wish:
     return policy.Wish(
         moment=policy.Moment.READ,

@@ -2,17 +2,29 @@
 
 import base64
 import unicodedata
+from collections.abc import Iterator
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from fabriek.agreements import blind
-from fabriek.hub import bodies, commit_lines, commits, doors, git_names, queries, refusals
+from fabriek.hub import (
+    bodies,
+    commit_lines,
+    commits,
+    doors,
+    git_names,
+    queries,
+    refusals,
+    xet_places,
+)
 from fabriek.hub.answers import in_header, json_of, said, view
+from fabriek.hub.doors import Door
 from fabriek.hub.repo_views import address
 from fabriek.registry import pushed, unfinished
 from fabriek.store import queries as store
+from fabriek.store.incoming import require_room
 from fabriek.store.models import Repository, Revision
 
 PREUPLOAD_BYTES_MAX = 4 * 2**20
@@ -29,6 +41,8 @@ def preupload(request: HttpRequest, *, branch: str, **where: str) -> HttpRespons
     if door.repository.kind == Repository.Kind.MODEL:
         for path, _size, _sample in asked:
             pushed.require_name(path)  # before gigabytes are on their way
+    # Told here, where programs show the sentence: of a xorb they show a number, after minutes.
+    require_room(xet_places.incoming_folder())
     paths = [unicodedata.normalize("NFC", path) for path, _size, _sample in asked]
     # A name of what is there is a name of what is in it, to who could try all that may be.
     is_blind = blind.is_blind(door.person, door.repository)
@@ -50,6 +64,7 @@ def commit(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
     lines = bodies.lines(
         request, limit_bytes=commit_lines.LINE_BYTES_MAX, too_long=commit_lines.TOO_LONG
     )
+    lines = _to_the_end(lines, door)
     revision = commits.commit(door.repository, branch, commit_lines.read(lines), by=door.person)
     oid = revision.commit_id if revision else queries.beginning(door.repository)
     url = f"{address(request, door.repository)}/commit/{oid}"
@@ -60,6 +75,11 @@ def commit(request: HttpRequest, *, branch: str, **where: str) -> HttpResponse:
         plain = in_header(lacks).replace(";", ",")
         answer["X-HF-Warning"] = f"{plain}; {plain}"
     return answer
+
+
+def _to_the_end(lines: Iterator[bytes], door: Door) -> Iterator[bytes]:
+    yield from lines
+    doors.require_still_write(door)
 
 
 def is_regular(size_bytes: int, sample: bytes) -> bool:

@@ -72,6 +72,7 @@ def commit(
         parent=parent,
         delete=draft.gone - draft.files.keys(),
         branch=branch,
+        even_if_same=blind.is_blind(by, repository),
     )
     blind.require_sent(repository, draft.files, by=by)
     if repository.kind == Repository.Kind.MODEL:

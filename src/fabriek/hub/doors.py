@@ -106,6 +106,17 @@ def still_good(token_id: int, person_id: int) -> Token | None:
     return token if token and token.is_valid(timezone.now()) else None
 
 
+def require_still_write(door: Door) -> None:
+    """Ask again at the end of what is sent: who may not any more could keep a call open.
+
+    Raises: NotSignedIn, NotAllowed, WrongState.
+    """
+    token = still_good(door.writer.pk, door.person.pk)
+    if token is None:
+        raise refusals.wrong_token()
+    require_write(token.person, door.repository)
+
+
 def seen(request: HttpRequest, kind: str, namespace: str, name: str) -> Door:
     """Let somebody in who may see that it exists. `kind`: as in addresses, `datasets`.
 

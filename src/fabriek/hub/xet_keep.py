@@ -11,6 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from fabriek.agreements import blind
 from fabriek.hub import xet_places, xet_shards, xet_xorbs
 from fabriek.hub.xet_models import Era, Piece, Xorb
 from fabriek.hub.xet_places import Missing, Shelf
@@ -46,11 +47,15 @@ def take_xorb(
     It is unpacked as it comes and named again by what is in it: nobody can put other bytes
     under a name that somebody else's program will refer to.
 
+    Who may not read what is here sends it whole, as if it were not: a name is all that somebody
+    needs to ask by.
+
     Raises: Invalid, TooLarge, StorageFull; nothing is left behind.
     """
     if not NAME.fullmatch(name):
         raise xet_xorbs.broken()
-    known = Xorb.objects.filter(repository=repository, name=name).first()
+    only_by = blind.only_by(by, repository)
+    known = xet_places.sent_to(repository, only_by=only_by).filter(name=name).first()
     if known and is_whole(known):
         Xorb.objects.filter(pk=known.pk).update(used_at=timezone.now())
         return False
@@ -89,7 +94,7 @@ class Making:
     def __init__(self, repository: Repository, shard: BinaryIO, *, by: Person) -> None:
         self.repository = repository
         self.by = by
-        self.shelf = Shelf(repository)
+        self.shelf = Shelf(repository, only_by=blind.only_by(by, repository))
         self._shard = shard
 
     def check(self) -> int:
@@ -98,7 +103,8 @@ class Making:
         Raises:
             Invalid: it cannot be read, or says other lengths than the chunks have.
             TooLarge, StorageFull: one file, or all of them.
-            Unknown: a xorb was never sent here. One of somebody else is answered so too.
+            Unknown: a xorb was never sent here. One of somebody else's repository is answered
+                so too, and of who may not read this one all that others sent.
         """
         total = 0
         for number, file in enumerate(xet_shards.files(self._shard)):

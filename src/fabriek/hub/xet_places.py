@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from fabriek.hub.xet_models import Piece, Xorb
 from fabriek.hub.xet_shards import Segment
+from fabriek.people.models import Person
 from fabriek.store import incoming, queries
 from fabriek.store.models import Blob, Repository
 
@@ -102,11 +104,18 @@ class Known:
         return self.pieces[begin:after]
 
 
+def sent_to(repository: Repository, *, only_by: Person | None) -> "QuerySet[Xorb]":
+    """Give what a list may name; see `agreements.blind.only_by`."""
+    xorbs = Xorb.objects.filter(repository=repository)
+    return xorbs.filter(by=only_by) if only_by else xorbs
+
+
 class Shelf:
     """The xorbs of one repository that a list of files names, read from the database once."""
 
-    def __init__(self, repository: Repository) -> None:
+    def __init__(self, repository: Repository, *, only_by: Person | None = None) -> None:
         self.repository = repository
+        self.only_by = only_by
         self.known: dict[str, Known] = {}
 
     def look_up(self, names: Iterable[str]) -> None:
@@ -114,7 +123,8 @@ class Shelf:
         new = set(names) - self.known.keys()
         found: dict[int, Known] = {}
         for some in queries.batches(sorted(new)):
-            for xorb in Xorb.objects.filter(repository=self.repository, name__in=some):
+            sent = sent_to(self.repository, only_by=self.only_by)
+            for xorb in sent.filter(name__in=some):
                 known = Known(xorb, [0, *accumulate(_lengths(xorb))])
                 self.known[xorb.name] = found[xorb.pk] = known
         if new - self.known.keys():

@@ -61,6 +61,7 @@ class Change:
     """What the next revision of `branch` differs in; files by their blob or SHA-256.
 
     `parent`: the revision that this was made from, where that must still be the newest.
+    `even_if_same`: make one where nothing differs too, for who may not learn that nothing did.
     """
 
     files: Mapping[str, Content | str]
@@ -68,6 +69,7 @@ class Change:
     parent: Revision | None = None
     delete: Collection[str] = ()
     branch: str = MAIN
+    even_if_same: bool = False
 
 
 @transaction.atomic
@@ -149,7 +151,7 @@ def save(repository: Repository, change: Change, *, by: Person | None) -> Revisi
     """Make a revision: the newest one (or `parent`) with `files` put in and `delete` left out.
 
     When nothing would change, the newest revision is returned as it is, so that repeating a
-    push is harmless.
+    push is harmless; unless the change says otherwise.
 
     Raises:
         Invalid: a path breaks a rule, bytes were never sent here, or no file is left.
@@ -248,7 +250,7 @@ def _settled(
         raise refusals.no_files()
     paths.check_together(content)
     digest = digest_of(content)
-    if newest and newest.digest == digest:
+    if newest and newest.digest == digest and not change.even_if_same:
         return newest
     if change.parent and newest and change.parent.pk != newest.pk:
         raise refusals.stale(change.parent, newest)

@@ -129,11 +129,15 @@ class Bringing:
         return self._works.begin(one.name, partial(self._bring, one, size_bytes))
 
     def _bring(self, one: Wanted, size_bytes: int) -> None:
+        if one.is_near(size_bytes):  # it came since it was looked for
+            return
         with incoming.refused_when_full(), _alone(one.part) as descriptor:
-            if not one.is_near(size_bytes):
-                have = os.fstat(descriptor).st_size
-                incoming.require_room(one.part.parent, max(0, size_bytes - have))
-                self._fill(one, descriptor, size_bytes)
+            if one.is_near(size_bytes):  # another brought it while we waited
+                one.part.unlink(missing_ok=True)
+                return
+            have = os.fstat(descriptor).st_size
+            incoming.require_room(one.part.parent, max(0, size_bytes - have))
+            self._fill(one, descriptor, size_bytes)
 
     def _fill(self, one: Wanted, descriptor: int, size_bytes: int) -> None:
         file = Incoming(one.part, descriptor)
