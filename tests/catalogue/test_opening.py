@@ -244,13 +244,13 @@ def fresh(dataset):
 def test_what_is_opened_while_files_come_in_takes_none_of_a_partner(
     ready, lead, partner, monkeypatch
 ):
-    real = datasets.store.commit
+    real = datasets.store.save
 
     def slow(*given, **named):
         opening.open_up(ready, by=lead, sure=True)
         return real(*given, **named)
 
-    monkeypatch.setattr(datasets.store, "commit", slow)
+    monkeypatch.setattr(datasets.store, "save", slow)
 
     with pytest.raises(NotAllowed, match="public at once"):
         push(ready, {"patients.csv": b"a,b\n5,6\n"}, by=partner)
