@@ -9,7 +9,8 @@ from fabriek.cli import http, show
 from fabriek.cli.http import Json
 
 PAUSE_S = 1.0
-OVER = {"done", "failed", "cancelled"}
+FAILED = {"failed", "cancelled"}
+OVER = {"done"} | FAILED
 
 
 def look(
@@ -52,6 +53,8 @@ def _tell(code: str, found: Json, asked: str) -> None:
     )
     if found["trouble"]:
         show.note(found["trouble"])
+    if found["state"] in FAILED:
+        raise typer.Exit(1)
     if found["state"] != "done":
         return
     show.table(
