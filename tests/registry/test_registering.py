@@ -1,3 +1,4 @@
+import io
 import json
 import threading
 
@@ -10,6 +11,7 @@ from fabriek.kernel.models import Entry
 from fabriek.registry import actions, collect, outputs
 from fabriek.registry.models import Model, Rejection
 from fabriek.runs.states import RunState
+from fabriek.store import arriving, claims
 from fabriek.store import queries as store
 from fabriek.store.models import Arrival, File, Repository, Revision
 from tests.factories import a_model
@@ -172,6 +174,39 @@ def test_two_passes_at_once_make_one_model():
     assert Repository.objects.filter(kind="model").count() == 1
     assert Revision.objects.count() == 1
     assert Entry.objects.filter(verb="registry.register").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_pass_that_still_takes_a_file_in_does_not_stop_one_that_registers(monkeypatch):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite lets one writer in at a time; there is no at once")
+    run = a_finished_run()
+    place = Repository.objects.create(
+        code=run.key, kind="model", case=run.case, organisation=run.case.organisation
+    )
+    content = (run.folder / "outputs/model/config.json").read_bytes()
+    keep, holds, told = claims.keep, threading.Event(), []
+
+    def slow(rows):
+        if threading.current_thread() is beside:
+            holds.set()  # the place, and not yet the file
+            threading.Event().wait(1)
+        keep(rows)
+
+    def take():
+        told.append(arriving.store_bytes(place, io.BytesIO(content), by=None).size_bytes)
+        connection.close()
+
+    monkeypatch.setattr(claims, "keep", slow)
+    beside = threading.Thread(target=take)
+    beside.start()
+    assert holds.wait(60)
+
+    model = actions.register(run)
+
+    beside.join(300)
+    assert told == [len(content)]
+    assert model.revision.repository == place
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from fabriek.runs import evaluated, folders, lineage
 from fabriek.runs.models import Run
 from fabriek.runs.states import RunState
 from fabriek.store import actions as store
+from fabriek.store import held
 from fabriek.store.models import Blob, File, Repository
 from fabriek.store.queries import the_store
 from fabriek_recipes.recipe import runnable
@@ -205,6 +206,8 @@ def _registered(
 ) -> Model:
     if existing := _registered_before(run):
         return existing
+    # Before its files are named: a pass that takes one of them in holds the place first, too.
+    held.alone(repository)
     model = Model.objects.create(
         title=told.title,
         case=run.case,
