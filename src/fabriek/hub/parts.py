@@ -17,7 +17,13 @@ from fabriek.hub.links import Upload
 from fabriek.kernel.errors import Invalid, Refused
 from fabriek.store import actions as store
 from fabriek.store import inflow
-from fabriek.store.incoming import Room, filling, refused_when_full, require_room
+from fabriek.store.incoming import (
+    Room,
+    filling,
+    is_still,
+    refused_when_full,
+    require_room,
+)
 from fabriek.store.singles import hashed, other_bytes
 
 # Beside the organisations' own folders; the store's sweep takes what was left here for a day.
@@ -133,7 +139,7 @@ def _alone(upload: Upload) -> Iterator[int]:
         raise _missing(1) from error
     try:
         _lock(descriptor, fcntl.LOCK_EX)
-        if not _is_still(path, descriptor):
+        if not is_still(path, descriptor):
             raise _missing(1)  # of two at once the other put it together since
         yield descriptor
     finally:
@@ -192,16 +198,8 @@ def _shared(upload: Upload, part_bytes: int) -> Iterator[int]:
 
 def _require_open(path: Path, descriptor: int) -> None:
     """Refuse who opened it before it was taken in: what they hold lies in the store now."""
-    if not _is_still(path, descriptor) or not os.fstat(descriptor).st_mode & stat.S_IWUSR:
+    if not is_still(path, descriptor) or not os.fstat(descriptor).st_mode & stat.S_IWUSR:
         raise _busy()
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Tell whether what was opened still has its name."""
-    try:
-        return path.stat().st_ino == os.fstat(descriptor).st_ino
-    except FileNotFoundError:
-        return False
 
 
 def _lock(descriptor: int, how: int) -> None:

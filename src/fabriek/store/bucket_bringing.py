@@ -192,7 +192,7 @@ def _alone(part: Path) -> Iterator[int]:
     while True:
         descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        if part.exists() and part.stat().st_ino == os.fstat(descriptor).st_ino:
+        if incoming.is_still(part, descriptor):
             break
         os.close(descriptor)
     try:

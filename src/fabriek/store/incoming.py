@@ -167,6 +167,14 @@ def is_abandoned(path: Path, *, before: float) -> bool:
         os.close(descriptor)
 
 
+def is_still(path: Path, descriptor: int) -> bool:
+    """Tell whether what was opened still has its name."""
+    try:
+        return path.stat().st_ino == os.fstat(descriptor).st_ino
+    except FileNotFoundError:
+        return False
+
+
 def flush_folder(folder: Path) -> None:
     """Let the names in a folder outlive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
